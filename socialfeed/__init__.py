@@ -1,0 +1,1 @@
+"""The Django project: settings, URLs, Celery, the local stack and what all apps share."""

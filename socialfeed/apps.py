@@ -1,0 +1,12 @@
+"""The project as an app, for its commands and the migration that every database starts with."""
+
+from django.apps import AppConfig
+
+# Makes this Celery app the one that `shared_task` belongs to, in whichever process.
+from socialfeed.celery import app as celery_app
+
+__all__ = ["SocialfeedConfig", "celery_app"]
+
+
+class SocialfeedConfig(AppConfig):
+    name = "socialfeed"

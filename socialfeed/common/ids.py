@@ -1,0 +1,39 @@
+"""Time-ordered 64-bit ids, made by PostgreSQL as a column default.
+
+41 bits of milliseconds since 2024-01-01 UTC, 13 of shard, 10 of sequence: the layout that
+Instagram published ("Sharding & IDs at Instagram", 2012). Sorting by id is sorting by time, to
+the millisecond. One sequence a database serves all its tables: 1,024 ids a millisecond. The
+shard is the number of the logical database, so an id is unique across all three of them.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from django.db import models
+
+EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
+_TIME_SHIFT = 23
+MAX_ID = 2**63 - 1
+
+
+class NextId(models.Func):
+    """`socialfeed_next_id()`, the function that the project's first migration creates."""
+
+    function = "socialfeed_next_id"
+    template = "%(function)s()"
+    output_field = models.BigIntegerField()
+
+
+class TimeOrderedModel(models.Model):
+    """A model whose primary key PostgreSQL makes when the row is inserted."""
+
+    id = models.BigIntegerField(primary_key=True, db_default=NextId(), editable=False)
+
+    class Meta:
+        abstract = True
+
+
+def created_at_of(id_: int) -> datetime:
+    """When the row of a time-ordered id was inserted, to the millisecond, UTC."""
+    return EPOCH + timedelta(milliseconds=id_ >> _TIME_SHIFT)

@@ -1,0 +1,61 @@
+"""What the OpenAPI schema says of every endpoint alike: problem documents and pages."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import inline_serializer
+from rest_framework import serializers
+
+from socialfeed.common.pagination import PageQuery
+from socialfeed.common.problems import CONTENT_TYPE
+
+Direction = Literal["request", "response"]
+
+
+class FieldError(serializers.Serializer[Any]):
+    """One field that has to change."""
+
+    field = serializers.CharField()
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class ProblemDocument(serializers.Serializer[Any]):
+    """An error (RFC 9457)."""
+
+    type = serializers.CharField(help_text="Names the kind of problem.")
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField(help_text="What is wrong and what to change.")
+    errors = FieldError(many=True, required=False)  # type: ignore[assignment]  # a field's name
+
+
+class ProblemAutoSchema(AutoSchema):
+    """Adds the problem document as the default answer of each operation."""
+
+    def _get_response_bodies(self, direction: Direction = "response") -> dict[str, Any]:
+        bodies: dict[str, Any] = super()._get_response_bodies(direction)
+        component = self.resolve_serializer(ProblemDocument, direction)
+        bodies["default"] = {
+            "description": "An error, as a problem document.",
+            "content": {CONTENT_TYPE: {"schema": component.ref}},
+        }
+        return bodies
+
+
+PAGE_PARAMETERS = [PageQuery]
+
+
+def page_of(item: type[serializers.BaseSerializer[Any]]) -> serializers.Serializer[Any]:
+    """The schema of a page of `item`."""
+    return inline_serializer(
+        name=f"{item.__name__}Page",
+        fields={
+            "results": item(many=True),
+            "next": serializers.URLField(
+                allow_null=True, help_text="Address of the next page; null at the end."
+            ),
+        },
+    )
