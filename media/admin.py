@@ -1,0 +1,37 @@
+"""Staff's view of media."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from media.models import Media
+from media.selectors import public_url
+from media.storage import variant_key
+
+
+@admin.register(Media)
+class MediaAdmin(admin.ModelAdmin[Media]):
+    """Look at uploads by id, owner or user; mend a description."""
+
+    list_display = ["preview", "id", "owner_id", "used_as", "used_by_id", "byte_size", "created_at"]
+    list_display_links = ["preview", "id"]
+    list_filter = ["used_as", "created_at"]
+    search_fields = ["=id", "=owner_id", "=used_by_id", "=storage_prefix"]
+    fields = ["preview", "alt", "id", "owner_id", "width", "height", "byte_size", "blurhash"]
+    readonly_fields = ["preview", "id", "owner_id", "width", "height", "byte_size", "blurhash"]
+    ordering = ["-id"]
+    show_full_result_count = False
+
+    @admin.display(description="picture")
+    def preview(self, media: Media) -> SafeString:
+        source = public_url(variant_key(media.storage_prefix, "thumb"))
+        return format_html('<img src="{}" alt="{}" width="75" height="75">', source, media.alt)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Media | None = None) -> bool:
+        return False

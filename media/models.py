@@ -1,0 +1,51 @@
+"""Uploaded media, in the posts database; the files are in the object store."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import Now
+
+from socialfeed.common.ids import TimeOrderedModel
+
+ALT_MAX_LENGTH = 1000
+
+
+class Media(TimeOrderedModel):
+    """One upload of one user. It is used once at most: by a post, or as an avatar."""
+
+    class Use(models.TextChoices):
+        POST = "post"
+        AVATAR = "avatar"
+
+    owner_id = models.BigIntegerField(db_index=True, editable=False)
+    width = models.PositiveIntegerField(help_text="Of the full variant, in pixels.")
+    height = models.PositiveIntegerField(help_text="Of the full variant, in pixels.")
+    byte_size = models.PositiveIntegerField(help_text="Of all variants together.")
+    blurhash = models.CharField(max_length=40)
+    alt = models.CharField(max_length=ALT_MAX_LENGTH, blank=True, default="")
+    storage_prefix = models.CharField(max_length=100, unique=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    # Who uses it (a post, or a user), and at which place among that user's media.
+    used_as = models.CharField(max_length=10, choices=Use, blank=True, default="")
+    used_by_id = models.BigIntegerField(null=True, blank=True)
+    position = models.PositiveSmallIntegerField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "media"
+        indexes = [
+            models.Index(
+                fields=["used_by_id", "position"],
+                name="media_of_post",
+                condition=models.Q(used_as="post"),
+            )
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="media_used_by_somebody",
+                condition=models.Q(used_as="", used_by_id=None, position=None)
+                | (~models.Q(used_as="") & models.Q(used_by_id__isnull=False, position__gte=0)),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"media {self.pk} of {self.owner_id}"

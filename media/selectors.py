@@ -1,0 +1,57 @@
+"""Reads of Media. A media document is what every answer shows of a picture:
+
+{"id", "type", "url", "width", "height", "blurhash", "alt", "variants": {"thumb", "small"}}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from media.models import Media
+from media.storage import public_url, variant_key
+from socialfeed.common.consistency import first_found
+from socialfeed.common.problems import NotFound
+
+__all__ = ["documents_of_posts", "media_document", "own_media", "public_url", "thumb_key"]
+
+
+def media_document(media: Media) -> dict[str, Any]:
+    """The document of a loaded media."""
+    prefix = media.storage_prefix
+    return {
+        "id": str(media.pk),
+        "type": "image",
+        "url": public_url(variant_key(prefix, "full")),
+        "width": media.width,
+        "height": media.height,
+        "blurhash": media.blurhash,
+        "alt": media.alt,
+        "variants": {name: public_url(variant_key(prefix, name)) for name in ("thumb", "small")},
+    }
+
+
+def own_media(*, media_id: int, owner_id: int) -> dict[str, Any]:
+    """The document of an upload, for its owner only; raises `NotFound`."""
+    mine = Media.objects.filter(pk=media_id, owner_id=owner_id)
+    media = first_found(mine.first)
+    if media is None:
+        raise NotFound("You have no such media.")
+    return media_document(media)
+
+
+def documents_of_posts(*, post_ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
+    """The media documents of posts, in order, by post id; one query."""
+    documents: dict[int, list[dict[str, Any]]] = {}
+    used = Media.objects.filter(used_as=Media.Use.POST, used_by_id__in=post_ids)
+    for media in used.order_by("used_by_id", "position"):
+        documents.setdefault(media.used_by_id or 0, []).append(media_document(media))
+    return documents
+
+
+def thumb_key(*, media_id: int) -> str:
+    """The object key of a media's thumbnail; raises `NotFound`."""
+    prefix = Media.objects.filter(pk=media_id).values_list("storage_prefix", flat=True).first()
+    if prefix is None:
+        raise NotFound("There is no such media.")
+    return variant_key(prefix, "thumb")

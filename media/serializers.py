@@ -1,0 +1,57 @@
+"""What Media takes and answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
+from rest_framework import serializers
+
+from media.models import ALT_MAX_LENGTH
+
+_BASE = "https://media.example.org/public/media/q0Rk3lTnT7mXv2pQe9sYzg"
+MEDIA_EXAMPLE = {
+    "id": "765432109876543210",
+    "type": "image",
+    "url": f"{_BASE}/full.jpg",
+    "width": 1080,
+    "height": 1350,
+    "blurhash": "LEHV6nWB2yk8pyo0adR*.7kCMdnj",
+    "alt": "A beach at low tide",
+    "variants": {"thumb": f"{_BASE}/thumb.jpg", "small": f"{_BASE}/small.jpg"},
+}
+
+
+class Upload(serializers.Serializer[Any]):
+    """An image to upload, as multipart/form-data."""
+
+    # Not an ImageField: that would decode the image here and again where it is processed.
+    file = serializers.FileField(allow_empty_file=True, help_text="A JPEG, PNG or WebP image.")
+    alt = serializers.CharField(
+        required=False,
+        default="",
+        allow_blank=True,
+        max_length=ALT_MAX_LENGTH,
+        help_text="What the picture shows, for those who cannot see it.",
+    )
+
+
+class MediaVariants(serializers.Serializer[Any]):
+    """Addresses of the smaller variants."""
+
+    thumb = serializers.URLField(help_text="150 pixels square.")
+    small = serializers.URLField(help_text="320 pixels wide at most.")
+
+
+@extend_schema_serializer(examples=[OpenApiExample("An image", MEDIA_EXAMPLE, response_only=True)])
+class MediaDocument(serializers.Serializer[Any]):
+    """An image, ready to be shown."""
+
+    id = serializers.CharField()
+    type = serializers.ChoiceField(choices=["image"])
+    url = serializers.URLField(help_text="1080 pixels wide at most.")
+    width = serializers.IntegerField()
+    height = serializers.IntegerField()
+    blurhash = serializers.CharField(help_text="A placeholder; see blurha.sh.")
+    alt = serializers.CharField()
+    variants = MediaVariants()

@@ -1,0 +1,99 @@
+"""Writes of Media."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core.files import File
+from django.db import transaction
+
+from media import storage
+from media.images import FORMATS, ImageTooLargeError, NotAnImageError, process_image
+from media.models import Media
+from socialfeed.common.problems import Invalid, TooLarge, Unavailable, UnsupportedMedia
+
+_ACCEPTED = ", ".join(FORMATS).replace("WEBP", "WebP")
+
+
+def store_image(*, owner_id: int, file: File[Any], alt: str = "") -> Media:
+    """Store an uploaded image, cleaned and in its variants; returns its row.
+
+    Raises `Invalid` on an empty file, `TooLarge` over
+    MEDIA_MAX_BYTES or MEDIA_MAX_PIXELS, `UnsupportedMedia` on what is no usable image, and
+    `Unavailable` when the object store is; nothing is stored then.
+    """
+    size = file.size
+    if not size:
+        raise Invalid("The file is empty.", field="file", code="empty")
+    if size > settings.MEDIA_MAX_BYTES:
+        raise TooLarge(
+            f"The file has {size} bytes; at most {settings.MEDIA_MAX_BYTES} are accepted. "
+            "Scale the image down or compress it more.",
+            field="file",
+        )
+    try:
+        image = process_image(file, max_pixels=settings.MEDIA_MAX_PIXELS)
+    except ImageTooLargeError as error:
+        raise TooLarge(
+            f"{error}; at most {settings.MEDIA_MAX_PIXELS} are accepted. Scale it down.",
+            field="file",
+        ) from error
+    except NotAnImageError as error:
+        raise UnsupportedMedia(f"{error}. Send a {_ACCEPTED} image.", field="file") from error
+    prefix = storage.new_prefix()
+    try:
+        storage.put_variants(prefix=prefix, variants=image.variants)
+    except storage.StoreUnavailable as error:
+        raise Unavailable("The object store does not answer. Try again in a while.") from error
+    try:
+        return Media.objects.create(
+            owner_id=owner_id,
+            width=image.width,
+            height=image.height,
+            byte_size=sum(map(len, image.variants.values())),
+            blurhash=image.blurhash,
+            alt=alt,
+            storage_prefix=prefix,
+        )
+    except BaseException:
+        storage.delete_variants(prefix=prefix, variants=list(image.variants))
+        raise
+
+
+def claim_media(*, owner_id: int, media_ids: Sequence[int], used_as: str, used_by_id: int) -> None:
+    """Give media to the post or avatar that uses them, in order, in the caller's transaction.
+
+    Each must exist, be the owner's and be unused, or used by just this one already; else `Invalid`
+    names those that are not, and the caller's transaction should end. Of two that race for the
+    same media, one gets it.
+    """
+    if len(set(media_ids)) != len(media_ids):
+        raise Invalid("The same media is given twice.", field="media", code="duplicate")
+    if not transaction.get_connection("posts").in_atomic_block:
+        raise RuntimeError("claim_media belongs into its caller's transaction")
+    rows = Media.objects.select_for_update().order_by("pk")
+    mine = {row.pk: row for row in rows.filter(pk__in=media_ids, owner_id=owner_id)}
+    missing = [str(id_) for id_ in media_ids if id_ not in mine]
+    if missing:
+        raise Invalid(
+            f"You have not uploaded media {', '.join(missing)}. Upload it at POST /api/v1/media.",
+            field="media",
+            code="unknown_media",
+        )
+    used = [
+        str(row.pk)
+        for row in mine.values()
+        if row.used_as and (row.used_as, row.used_by_id) != (used_as, used_by_id)
+    ]
+    if used:
+        raise Invalid(
+            f"Media {', '.join(used)} is used already. Upload the picture again.",
+            field="media",
+            code="used_media",
+        )
+    for position, id_ in enumerate(media_ids):
+        mine[id_].used_as, mine[id_].used_by_id = used_as, used_by_id
+        mine[id_].position = position
+    Media.objects.bulk_update(mine.values(), ["used_as", "used_by_id", "position"])

@@ -1,0 +1,11 @@
+"""Routes of Media, under /api/v1/."""
+
+from django.urls import path
+
+import socialfeed.common.urls  # noqa: F401  (registers the path converters)
+from media.views import MediaView, UploadView
+
+urlpatterns = [
+    path("media", UploadView.as_view(), name="media-upload"),
+    path("media/<id:media_id>", MediaView.as_view(), name="media"),
+]

@@ -1,0 +1,38 @@
+"""Uploads."""
+
+from __future__ import annotations
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from media import selectors, services
+from media.serializers import MediaDocument, Upload
+from socialfeed.common.callers import caller_id
+
+
+class UploadView(APIView):
+    """Where pictures come in."""
+
+    parser_classes = [MultiPartParser]
+
+    @extend_schema(
+        request={"multipart/form-data": Upload}, responses={201: MediaDocument}, tags=["media"]
+    )
+    def post(self, request: Request) -> Response:
+        """Upload an image; its id can then be used once, in a post or as an avatar."""
+        upload = Upload(data=request.data)
+        upload.is_valid(raise_exception=True)
+        media = services.store_image(owner_id=caller_id(request), **upload.validated_data)
+        return Response(selectors.media_document(media), status=201)
+
+
+class MediaView(APIView):
+    """One upload."""
+
+    @extend_schema(responses=MediaDocument, tags=["media"])
+    def get(self, request: Request, media_id: int) -> Response:
+        """Show an upload of the caller's."""
+        return Response(selectors.own_media(media_id=media_id, owner_id=caller_id(request)))
