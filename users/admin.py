@@ -1,0 +1,63 @@
+"""Staff's view of accounts."""
+
+from __future__ import annotations
+
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from users.models import User
+from users.services import set_active
+from users.sessions import end_sessions
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin[User]):
+    """Find an account by id, name or e-mail; let it in or keep it out."""
+
+    add_form = AdminUserCreationForm
+    list_display = [
+        "username",
+        "id",
+        "display_name",
+        "email",
+        "is_active",
+        "is_staff",
+        "date_joined",
+    ]
+    list_filter = ["is_active", "is_staff", "is_superuser", "date_joined"]
+    search_fields = ["=id", "username", "display_name", "=email"]
+    ordering = ["-id"]
+    show_full_result_count = False
+    readonly_fields = ["id", "avatar_media_id", "date_joined", "last_login"]
+    actions = ["activate", "deactivate"]
+    fieldsets = [
+        (None, {"fields": ["id", "username", "password"]}),
+        ("Profile", {"fields": ["display_name", "email", "bio", "avatar_media_id"]}),
+        (
+            "Permissions",
+            {"fields": ["is_active", "is_staff", "is_superuser", "groups", "user_permissions"]},
+        ),
+        ("Dates", {"fields": ["last_login", "date_joined"]}),
+    ]
+
+    @admin.action(description="Let in the selected users")
+    def activate(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        changed = set_active(user_ids=[user.pk for user in users], active=True)
+        self.message_user(request, f"{changed} let in.")
+
+    @admin.action(description="Keep out the selected users and end their sessions")
+    def deactivate(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        changed = set_active(user_ids=[user.pk for user in users], active=False)
+        self.message_user(request, f"{changed} kept out.")
+
+    def save_model(
+        self, request: HttpRequest, obj: User, form: forms.ModelForm[User], change: bool
+    ) -> None:
+        """Switching an account off in its form ends its sessions too."""
+        super().save_model(request, obj, form, change)
+        if change and not obj.is_active:
+            end_sessions(user_id=obj.pk)

@@ -1,0 +1,10 @@
+"""User Info: accounts and profiles."""
+
+from django.apps import AppConfig
+
+
+class UsersConfig(AppConfig):
+    name = "users"
+
+    def ready(self) -> None:
+        from users import listeners  # noqa: F401, PLC0415  (needs the app registry)

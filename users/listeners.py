@@ -1,0 +1,30 @@
+"""What User Info does when somebody logs in or changes a password (signals of allauth)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.signals import password_changed, password_reset, password_set
+from django.contrib.auth.signals import user_logged_in
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+from users.models import User
+from users.sessions import end_sessions, remember_session
+
+
+@receiver(user_logged_in)
+def remember_new_session(*, request: HttpRequest, user: User, **kwargs: Any) -> None:
+    if request.session.session_key is None:
+        request.session.save()
+    assert request.session.session_key  # noqa: S101  (just saved)
+    remember_session(user_id=user.pk, session_key=request.session.session_key)
+
+
+@receiver([password_changed, password_reset, password_set])
+def end_other_sessions(*, request: HttpRequest, user: User, **kwargs: Any) -> None:
+    """A new password logs everybody else out: it may have been changed because of them."""
+    keep = request.session.session_key if request.user.pk == user.pk else None
+    end_sessions(user_id=user.pk, keep=keep)
+    if keep:
+        remember_session(user_id=user.pk, session_key=keep)

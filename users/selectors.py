@@ -1,0 +1,94 @@
+"""Reads of User Info. A user document is what every answer shows of a person:
+
+    {"id", "username", "display_name", "avatar_url"}
+
+A profile adds `bio`, `counts` and `viewer`, whose members come from the apps above: each gives
+its part to `add_profile_part` when Django starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from media import selectors as media_selectors
+from socialfeed.common.consistency import all_found, first_found
+from socialfeed.common.problems import NotFound
+from users.models import User
+
+# (user_id, viewer_id or None) -> {"counts": {...}, "viewer": {...}}, either may be missing
+ProfilePart = Callable[[int, int | None], Mapping[str, Mapping[str, Any]]]
+_profile_parts: list[ProfilePart] = []
+_DOCUMENT_FIELDS = ("id", "username", "display_name", "avatar_key")
+
+
+def add_profile_part(part: ProfilePart) -> None:
+    """Let an app above add its counts and viewer flags to every profile."""
+    _profile_parts.append(part)
+
+
+def user_documents(*, user_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """The documents of the active users among `user_ids`, by id; one query."""
+    return all_found(_read_documents, list(dict.fromkeys(user_ids)))
+
+
+def _read_documents(user_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    rows = User.objects.filter(pk__in=user_ids, is_active=True).only(*_DOCUMENT_FIELDS)
+    return {user.pk: user_document(user) for user in rows}
+
+
+def user_document(user: User) -> dict[str, Any]:
+    """The document of a loaded user."""
+    return {
+        "id": str(user.pk),
+        "username": user.username,
+        "display_name": user.display_name,
+        "avatar_url": media_selectors.public_url(user.avatar_key) if user.avatar_key else None,
+    }
+
+
+def user_id_by_username(*, username: str) -> int:
+    """The id of an active user; raises `NotFound`."""
+    return _active_user(username=username.lower(), fields=("id",)).pk
+
+
+def profile(*, username: str, viewer_id: int | None) -> dict[str, Any]:
+    """The profile of a user as `viewer_id` sees it; raises `NotFound`."""
+    fields = (*_DOCUMENT_FIELDS, "bio")
+    return _profile_document(_active_user(username=username.lower(), fields=fields), viewer_id)
+
+
+def own_profile(*, user_id: int) -> dict[str, Any]:
+    """The caller's own profile; raises `NotFound` when the account is gone."""
+    fields = (*_DOCUMENT_FIELDS, "bio")
+    return _profile_document(_active_user(pk=user_id, fields=fields), user_id)
+
+
+def _active_user(*, fields: Sequence[str], **lookup: Any) -> User:
+    users = User.objects.only(*fields)
+    user = first_found(lambda: users.filter(is_active=True, **lookup).first())
+    if user is None:
+        raise NotFound(f"There is no user {lookup.get('username', 'with this id')}.")
+    return user
+
+
+def _profile_document(user: User, viewer_id: int | None) -> dict[str, Any]:
+    counts: dict[str, Any] = {}
+    viewer: dict[str, Any] = {}
+    for part in _profile_parts:
+        members = part(user.pk, viewer_id)
+        counts |= members.get("counts", {})
+        viewer |= members.get("viewer", {})
+    return user_document(user) | {"bio": user.bio, "counts": counts, "viewer": viewer}
+
+
+def users_by_prefix(
+    *, prefix: str, after: str | None, limit: int
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Active users whose username begins with `prefix`, by username; and where to go on."""
+    users = User.objects.filter(is_active=True, username__startswith=prefix.lower())
+    if after is not None:
+        users = users.filter(username__gt=after)
+    rows = list(users.only(*_DOCUMENT_FIELDS).order_by("username")[: limit + 1])
+    following = rows[limit - 1].username if len(rows) > limit else None
+    return [user_document(user) for user in rows[:limit]], following

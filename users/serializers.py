@@ -1,0 +1,103 @@
+"""What User Info takes and answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
+from rest_framework import serializers
+
+from socialfeed.common.ids import MAX_ID
+from users.models import User, refuse_reserved_username
+
+USER_EXAMPLE = {
+    "id": "765432109876543210",
+    "username": "ada",
+    "display_name": "Ada Lovelace",
+    "avatar_url": None,
+}
+
+
+@extend_schema_serializer(examples=[OpenApiExample("A user", USER_EXAMPLE)])
+class UserDocument(serializers.Serializer[Any]):
+    """A person, as shown beside what they do."""
+
+    id = serializers.CharField()
+    username = serializers.CharField()
+    display_name = serializers.CharField()
+    avatar_url = serializers.URLField(allow_null=True)
+
+
+class ProfileCounts(serializers.Serializer[Any]):
+    posts = serializers.IntegerField()
+    followers = serializers.IntegerField()
+    following = serializers.IntegerField()
+
+
+class ProfileViewer(serializers.Serializer[Any]):
+    following = serializers.BooleanField(help_text="The caller follows this user.")
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "A profile",
+            USER_EXAMPLE
+            | {
+                "bio": "First programmer.",
+                "counts": {"posts": 12, "followers": 1045, "following": 87},
+                "viewer": {"following": True},
+            },
+            response_only=True,
+        )
+    ]
+)
+class ProfileDocument(UserDocument):
+    """A person's own page."""
+
+    bio = serializers.CharField()
+    counts = ProfileCounts()
+    viewer = ProfileViewer()
+
+
+@extend_schema_serializer(
+    examples=[OpenApiExample("A new name", {"display_name": "Ada L.", "bio": "Poet of numbers."})]
+)
+class ProfileChanges(serializers.Serializer[Any]):
+    """What a user may change of their own profile; what is left out stays as it is."""
+
+    username = serializers.CharField(
+        required=False, validators=[*User._meta.get_field("username").validators]
+    )
+    display_name = serializers.CharField(required=False, allow_blank=True, max_length=60)
+    bio = serializers.CharField(required=False, allow_blank=True, max_length=500)
+    avatar = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=MAX_ID,
+        help_text="Id of an image that the caller has uploaded; null removes the avatar.",
+    )
+
+    def validate_username(self, username: str) -> str:
+        refuse_reserved_username(username)
+        return username.lower()
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        unknown = sorted(set(self.initial_data) - set(self.fields))
+        if unknown:
+            raise serializers.ValidationError(
+                f"Unknown field {', '.join(unknown)}. These can be changed: "
+                f"{', '.join(self.fields)}."
+            )
+        if not attrs:
+            raise serializers.ValidationError(f"Give at least one of: {', '.join(self.fields)}.")
+        return attrs
+
+
+class UserSearch(serializers.Serializer[Any]):
+    """The query of a search."""
+
+    search = serializers.CharField(
+        max_length=30, help_text="The beginning of a username, in any case."
+    )

@@ -1,0 +1,93 @@
+"""Writes of User Info. Sign-up, log-in and passwords are django-allauth's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from django.contrib.auth.hashers import make_password
+from django.db import IntegrityError, transaction
+
+from media import selectors as media_selectors
+from media import services as media_services
+from socialfeed.common.problems import Conflict, NotFound
+from users.models import User
+from users.sessions import end_sessions
+
+
+def update_profile(*, user_id: int, changes: dict[str, Any]) -> None:
+    """Change `username`, `display_name`, `bio` or `avatar` (a media id, or None to remove it).
+
+    The media must be the caller's own and unused. Raises `NotFound`, `Conflict` on a username
+    that is taken, `Invalid` on a media that cannot be used.
+    """
+    changes = dict(changes)
+    if "avatar" in changes:
+        changes |= _avatar_columns(user_id, changes.pop("avatar"))
+    try:
+        with transaction.atomic(using="default"):
+            updated = User.objects.filter(pk=user_id, is_active=True).update(**changes)
+    except IntegrityError as error:
+        raise Conflict("This username is taken. Choose another.", field="username") from error
+    if not updated:
+        raise NotFound("This account does not exist any more.")
+
+
+def _avatar_columns(user_id: int, media_id: int | None) -> dict[str, Any]:
+    """Claim the media first, in its own database: a claim without a use harms nobody."""
+    if media_id is None:
+        return {"avatar_media_id": None, "avatar_key": ""}
+    with transaction.atomic(using="posts"):
+        media_services.claim_media(
+            owner_id=user_id, media_ids=[media_id], used_as="avatar", used_by_id=user_id
+        )
+        key = media_selectors.thumb_key(media_id=media_id)
+    return {"avatar_media_id": media_id, "avatar_key": key}
+
+
+def set_active(*, user_ids: list[int], active: bool) -> int:
+    """Let users in or keep them out (their sessions end at once); returns how many changed."""
+    changed = (
+        User.objects.filter(pk__in=user_ids).exclude(is_active=active).update(is_active=active)
+    )
+    if not active:
+        for user_id in user_ids:
+            end_sessions(user_id=user_id)
+    return changed
+
+
+def ensure_account(
+    *,
+    username: str,
+    email: str,
+    password: str | None = None,
+    display_name: str = "",
+    staff: bool = False,
+) -> tuple[int, bool]:
+    """The id of an account, and whether it was made now. Its e-mail address counts as verified.
+
+    No password: nobody can log in. `staff` makes a superuser. The sign-up's rules are not checked.
+    """
+    with transaction.atomic(using="default"):
+        user, is_new = User.objects.get_or_create(
+            username=username,
+            defaults={
+                "email": email,
+                "display_name": display_name,
+                "password": make_password(password),
+                "is_staff": staff,
+                "is_superuser": staff,
+            },
+        )
+        if is_new:
+            EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
+    return user.pk, is_new
+
+
+def import_users(*, usernames: Sequence[str], batch_size: int = 2000) -> dict[str, int]:
+    """Bulk: make sure that these accounts exist, without e-mail or password; their ids by name."""
+    users = [User(username=name, password=make_password(None)) for name in usernames]
+    User.objects.bulk_create(users, batch_size=batch_size, ignore_conflicts=True)
+    found = User.objects.filter(username__in=usernames)
+    return dict(found.values_list("username", "id"))

@@ -1,0 +1,45 @@
+"""Sessions in the STATE Valkey: asked about on every request, ended at once.
+
+Django's cache session backend owns the sessions; here are the two questions it has no answer
+to: whose session is this, in one round trip and without SQL, and which sessions has a user.
+STATE down: nobody can be authenticated (503), since a revoked session must not work.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import cast
+
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends.cache import KEY_PREFIX
+from django.core.cache import cache
+
+from socialfeed.common.valkey import state_valkey
+from users.keys import sessions_key
+
+
+def session_user_id(session_key: str) -> int | None:
+    """The user who is logged in by a session, or None when it has ended."""
+    session = cache.get(KEY_PREFIX + session_key)
+    return int(session[SESSION_KEY]) if session and SESSION_KEY in session else None
+
+
+def remember_session(*, user_id: int, session_key: str) -> None:
+    """Keep a new session among the user's, for `end_sessions`."""
+    pipeline = state_valkey().pipeline()
+    pipeline.sadd(sessions_key(user_id), session_key)
+    pipeline.expire(sessions_key(user_id), settings.SESSION_COOKIE_AGE)
+    pipeline.execute()
+
+
+def end_sessions(*, user_id: int, keep: str | None = None) -> int:
+    """End the user's sessions, but for `keep`; returns how many. Their tokens stop working now."""
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    members = cast("set[bytes]", state_valkey().smembers(sessions_key(user_id)))
+    ending = {member.decode() for member in members} - {keep}
+    for session_key in ending:
+        store(session_key).delete()
+    if ending:
+        state_valkey().srem(sessions_key(user_id), *ending)
+    return len(ending)

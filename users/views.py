@@ -1,0 +1,57 @@
+"""Profiles: `/users/me`, `/users/{username}`, `/users?search=`."""
+
+from __future__ import annotations
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from socialfeed.common.callers import caller_id
+from socialfeed.common.pagination import page_document, page_request
+from socialfeed.common.schema import PAGE_PARAMETERS, page_of
+from users import selectors, services
+from users.serializers import ProfileChanges, ProfileDocument, UserDocument, UserSearch
+
+
+class OwnProfileView(APIView):
+    """The caller's own profile."""
+
+    @extend_schema(responses=ProfileDocument, tags=["users"])
+    def get(self, request: Request) -> Response:
+        """Show the caller's profile."""
+        return Response(selectors.own_profile(user_id=caller_id(request)))
+
+    @extend_schema(request=ProfileChanges, responses=ProfileDocument, tags=["users"])
+    def patch(self, request: Request) -> Response:
+        """Change the caller's username, display name, bio or avatar."""
+        changes = ProfileChanges(data=request.data)
+        changes.is_valid(raise_exception=True)
+        services.update_profile(user_id=caller_id(request), changes=changes.validated_data)
+        return Response(selectors.own_profile(user_id=caller_id(request)))
+
+
+class ProfileView(APIView):
+    """Anybody's profile."""
+
+    @extend_schema(responses=ProfileDocument, tags=["users"])
+    def get(self, request: Request, username: str) -> Response:
+        """Show a user's profile."""
+        return Response(selectors.profile(username=username, viewer_id=caller_id(request)))
+
+
+class UserSearchView(APIView):
+    """Find people."""
+
+    @extend_schema(
+        parameters=[UserSearch, *PAGE_PARAMETERS], responses=page_of(UserDocument), tags=["users"]
+    )
+    def get(self, request: Request) -> Response:
+        """List the users whose username begins with `search`, in alphabetical order."""
+        query = UserSearch(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        page = page_request(request, str)
+        users, following = selectors.users_by_prefix(
+            prefix=query.validated_data["search"], after=page.after, limit=page.limit
+        )
+        return Response(page_document(request, users, following))
