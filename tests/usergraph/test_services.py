@@ -1,0 +1,92 @@
+"""Following and unfollowing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from fanout.models import OutboxEvent
+from socialfeed.common.problems import Conflict, Invalid
+from usergraph import selectors
+from usergraph.services import follow_user, import_follows, unfollow_user
+
+pytestmark = pytest.mark.django_db
+
+
+def followers(user_id: int, size: int = 100) -> list[int]:
+    batches = selectors.follower_id_batches(author_id=user_id, size=size)
+    return [id_ for batch in batches for id_ in batch]
+
+
+def test_following_twice_is_following_once(alice: int, bob: int) -> None:
+    assert follow_user(follower_id=alice, followee_id=bob)
+    assert not follow_user(follower_id=alice, followee_id=bob)
+    assert selectors.followee_ids(follower_id=alice) == [bob]
+    assert not selectors.is_following(follower_id=bob, followee_id=alice)
+
+
+def test_unfollowing_somebody_who_is_not_followed_changes_nothing(alice: int, bob: int) -> None:
+    assert not unfollow_user(follower_id=alice, followee_id=bob)
+    follow_user(follower_id=alice, followee_id=bob)
+    assert unfollow_user(follower_id=alice, followee_id=bob)
+    assert selectors.followee_ids(follower_id=alice) == []
+
+
+def test_nobody_follows_themselves(alice: int) -> None:
+    with pytest.raises(Invalid, match="yourself"):
+        follow_user(follower_id=alice, followee_id=alice)
+
+
+def test_the_limit_of_followed_accounts_is_said(alice: int, bob: int, settings: Any) -> None:
+    settings.FOLLOWING_LIMIT = 0
+    with pytest.raises(Conflict, match="limit"):
+        follow_user(follower_id=alice, followee_id=bob)
+
+
+def test_each_change_is_recorded_in_the_outbox_and_no_change_is_not(alice: int, bob: int) -> None:
+    follow_user(follower_id=alice, followee_id=bob)
+    follow_user(follower_id=alice, followee_id=bob)
+    unfollow_user(follower_id=alice, followee_id=bob)
+    events = OutboxEvent.objects.filter(payload={"follower_id": alice, "followee_id": bob})
+    assert [event.kind for event in events] == ["follow_changed"] * 2
+
+
+def test_the_cached_followers_follow_every_change(
+    alice: int,
+    bob: int,
+    person: Callable[[str], int],
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    cleo = person("cleo")
+    for change, expected in [
+        (lambda: follow_user(follower_id=alice, followee_id=bob), [alice]),
+        (lambda: follow_user(follower_id=cleo, followee_id=bob), [alice, cleo]),
+        (lambda: unfollow_user(follower_id=alice, followee_id=bob), [cleo]),
+    ]:
+        with django_capture_on_commit_callbacks(using="default", execute=True):
+            change()
+        assert followers(bob) == sorted(expected)
+        assert followers(bob) == sorted(expected), "and again, from Valkey"
+
+
+@pytest.mark.parametrize("cache_limit", [100, 3], ids=["cached", "too many to cache"])
+@pytest.mark.parametrize("size", [1, 3, 7, 8])
+def test_batches_hold_every_follower_once_in_id_order(
+    bob: int, person: Callable[[str], int], settings: Any, size: int, cache_limit: int
+) -> None:
+    settings.FOLLOWERS_CACHE_LIMIT = cache_limit
+    expected = sorted(person("follower") for _ in range(7))
+    list(import_follows(edges=[(id_, bob) for id_ in expected], batch_size=3))
+    batches = list(selectors.follower_id_batches(author_id=bob, size=size))
+    assert [id_ for batch in batches for id_ in batch] == expected
+    assert all(len(batch) <= size for batch in batches)
+    rest = selectors.follower_id_batches(author_id=bob, after=expected[3], size=size)
+    assert [id_ for batch in rest for id_ in batch] == expected[4:]
+
+
+def test_importing_edges_twice_imports_them_once(alice: int, bob: int) -> None:
+    for _ in range(2):
+        assert sum(import_follows(edges=[(alice, bob), (bob, alice)])) == 2
+    assert followers(bob) == [alice]

@@ -1,0 +1,18 @@
+"""What User Graph announces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from socialfeed.common.events import Event
+
+
+@dataclass(frozen=True)
+class FollowChanged:
+    """`follower_id` began or ceased to follow `followee_id`; in the transaction of that write."""
+
+    follower_id: int
+    followee_id: int
+
+
+follow_changed: Event[FollowChanged] = Event()

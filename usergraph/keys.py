@@ -1,0 +1,17 @@
+"""Valkey keys of User Graph."""
+
+from __future__ import annotations
+
+FOLLOWERS_TTL = 24 * 3600  # seconds
+
+
+def followers_key(author_id: int) -> str:
+    """CACHE. Sorted set, all scores 0: the followers' ids, 8 bytes each, big-endian, so that
+    lexical order is id order, and an end mark. About 70 bytes a follower. Lives FOLLOWERS_TTL.
+    """
+    return f"followers:v1:{{{author_id}}}"
+
+
+def followers_loading_key(author_id: int) -> str:
+    """CACHE. String: who is loading `followers_key` from SQL. Lives a minute at most."""
+    return f"followers-loading:v1:{{{author_id}}}"

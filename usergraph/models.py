@@ -1,0 +1,38 @@
+"""The follower graph, in the users database."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+
+from socialfeed.common.ids import TimeOrderedModel
+
+
+class Follow(TimeOrderedModel):
+    """An edge: `follower` sees the posts of `followee`. Its id orders the lists, newest first."""
+
+    follower = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
+    )
+    followee = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["follower", "followee"], name="follow_once"),
+            models.CheckConstraint(
+                condition=~models.Q(follower=models.F("followee")), name="follow_not_oneself"
+            ),
+        ]
+        indexes = [
+            # Fan-out walks an author's followers in id order; the lists go by edge id.
+            models.Index(fields=["followee", "follower"], name="follow_fan_out"),
+            models.Index(fields=["followee", "id"], name="follow_followers_list"),
+            models.Index(fields=["follower", "id"], name="follow_following_list"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.follower_id} follows {self.followee_id}"

@@ -1,0 +1,70 @@
+"""An author's followers in the CACHE Valkey, in id order.
+
+The set is complete or absent. A change of the graph drops it (`drop_followers`), and with it the
+mark of whoever is loading it meanwhile, so that what they read before the change is not kept.
+"""
+
+from __future__ import annotations
+
+import secrets
+import struct
+from collections.abc import Sequence
+from typing import cast
+
+import redis
+
+from socialfeed.common.valkey import cache_valkey
+from usergraph.keys import FOLLOWERS_TTL, followers_key, followers_loading_key
+
+_ID = struct.Struct(">q")
+# After every id. A range that does not reach it, and is not full, is of a set that has vanished.
+_END = b"\xff" * 8
+_LOADING_TTL = 60  # seconds; a loader that takes longer just does not keep what it read
+
+
+def read_followers(*, author_id: int, after: int, limit: int) -> tuple[list[int], bool] | None:
+    """Up to `limit` follower ids above `after`, and whether they are the last; None on a miss.
+
+    One round trip.
+    """
+    members = cast(
+        "list[bytes]",
+        cache_valkey().zrangebylex(
+            followers_key(author_id), b"(" + _ID.pack(after), b"+", start=0, num=limit + 1
+        ),
+    )
+    if _END not in members[-1:] and len(members) <= limit:
+        return None
+    ids = [_ID.unpack(member)[0] for member in members[:limit] if member != _END]
+    return ids, members[-1] == _END
+
+
+def begin_loading(*, author_id: int) -> bytes:
+    """Mark the set as being loaded; to be called before SQL is read. Returns the loader's token."""
+    token = secrets.token_bytes(8)
+    cache_valkey().set(followers_loading_key(author_id), token, ex=_LOADING_TTL)
+    return token
+
+
+def keep_followers(*, author_id: int, token: bytes, follower_ids: Sequence[int]) -> bool:
+    """Keep what was read since `begin_loading`, unless the graph has changed; returns whether."""
+    loading, key = followers_loading_key(author_id), followers_key(author_id)
+    with cache_valkey().pipeline() as pipeline:
+        pipeline.watch(loading)  # type: ignore[no-untyped-call]
+        if pipeline.get(loading) != token:
+            return False
+        pipeline.multi()
+        pipeline.delete(key)
+        pipeline.zadd(key, {_ID.pack(id_): 0 for id_ in follower_ids} | {_END: 0})
+        pipeline.expire(key, FOLLOWERS_TTL)
+        pipeline.delete(loading)
+        try:
+            pipeline.execute()
+        except redis.WatchError:
+            return False
+    return True
+
+
+def drop_followers(*, author_id: int) -> None:
+    """Forget an author's followers, and what is being loaded of them."""
+    cache_valkey().unlink(followers_key(author_id), followers_loading_key(author_id))

@@ -1,0 +1,73 @@
+"""Following and unfollowing, and the lists of both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from socialfeed.common.callers import caller_id
+from socialfeed.common.pagination import page_document, page_request
+from socialfeed.common.schema import PAGE_PARAMETERS, page_of
+from usergraph import selectors, services
+from users import selectors as user_selectors
+from users.serializers import UserDocument
+
+
+class FollowView(APIView):
+    """The caller's edge to a user. Doing twice what is done already is no error."""
+
+    @extend_schema(request=None, responses={204: None}, tags=["graph"])
+    def put(self, request: Request, username: str) -> Response:
+        """Follow a user."""
+        services.follow_user(
+            follower_id=caller_id(request),
+            followee_id=user_selectors.user_id_by_username(username=username),
+        )
+        return Response(status=204)
+
+    @extend_schema(responses={204: None}, tags=["graph"])
+    def delete(self, request: Request, username: str) -> Response:
+        """Unfollow a user."""
+        services.unfollow_user(
+            follower_id=caller_id(request),
+            followee_id=user_selectors.user_id_by_username(username=username),
+        )
+        return Response(status=204)
+
+
+class FollowersView(APIView):
+    """Who follows a user."""
+
+    @extend_schema(parameters=PAGE_PARAMETERS, responses=page_of(UserDocument), tags=["graph"])
+    def get(self, request: Request, username: str) -> Response:
+        """List a user's followers, the newest first."""
+        page = page_request(request)
+        user_id = user_selectors.user_id_by_username(username=username)
+        ids, position = selectors.followers_page(
+            user_id=user_id, after=page.after, limit=page.limit
+        )
+        return _user_page(request, ids, position)
+
+
+class FollowingView(APIView):
+    """Whom a user follows."""
+
+    @extend_schema(parameters=PAGE_PARAMETERS, responses=page_of(UserDocument), tags=["graph"])
+    def get(self, request: Request, username: str) -> Response:
+        """List the accounts that a user follows, the newest first."""
+        page = page_request(request)
+        user_id = user_selectors.user_id_by_username(username=username)
+        ids, position = selectors.following_page(
+            user_id=user_id, after=page.after, limit=page.limit
+        )
+        return _user_page(request, ids, position)
+
+
+def _user_page(request: Request, user_ids: Sequence[int], position: int | None) -> Response:
+    documents = user_selectors.user_documents(user_ids=user_ids)
+    users = [documents[user_id] for user_id in user_ids if user_id in documents]
+    return Response(page_document(request, users, position))
