@@ -1,0 +1,32 @@
+"""Staff's view of posts."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from posts.models import Post
+from posts.services import delete_post
+
+
+@admin.register(Post)
+class PostAdmin(admin.ModelAdmin[Post]):
+    """Find posts by id, author or caption; take one down, as its author would."""
+
+    list_display = ["id", "author_id", "caption", "created_at", "edited_at"]
+    list_filter = ["created_at"]
+    search_fields = ["=id", "=author_id", "caption"]
+    readonly_fields = ["id", "author_id", "created_at", "edited_at"]
+    ordering = ["-id"]
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def delete_model(self, request: HttpRequest, obj: Post) -> None:
+        delete_post(post_id=obj.pk, author_id=obj.author_id)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Post]) -> None:
+        for post in queryset:
+            delete_post(post_id=post.pk, author_id=post.author_id)

@@ -1,0 +1,98 @@
+"""Reads of Post Info. A post document is what every answer shows of a post:
+
+{"id", "author": {user}, "caption", "created_at", "edited_at", "media": [{media}, …]}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import connections, router
+
+from media import selectors as media_selectors
+from posts.models import Post
+from socialfeed.common.consistency import all_found
+from socialfeed.common.ids import MAX_ID
+from socialfeed.common.problems import NotFound
+from users import selectors as user_selectors
+
+# One probe of the index `post_by_author` an author, whatever the size of the table.
+_REFS_SQL = """
+SELECT post.id, author.id
+FROM unnest(%s::bigint[]) AS author (id)
+CROSS JOIN LATERAL (
+    SELECT id FROM posts_post
+    WHERE author_id = author.id AND id < %s
+    ORDER BY id DESC
+    LIMIT %s
+) AS post
+ORDER BY post.id DESC
+LIMIT %s
+"""
+
+
+def post_refs(
+    *, author_ids: Sequence[int], before: int | None, limit: int
+) -> list[tuple[int, int]]:
+    """The newest (post_id, author_id) of some authors, older than the post `before`; one query."""
+    with connections[router.db_for_read(Post)].cursor() as cursor:
+        cursor.execute(
+            _REFS_SQL, [list(author_ids), MAX_ID if before is None else before, limit, limit]
+        )
+        return [(post_id, author_id) for post_id, author_id in cursor.fetchall()]
+
+
+def post_documents(*, post_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """The documents of those posts that exist and whose authors are active, by id.
+
+    Three queries, whatever their number: posts, media, authors.
+    """
+    posts = all_found(_read_posts, post_ids)
+    media = media_selectors.documents_of_posts(post_ids=list(posts))
+    authors = user_selectors.user_documents(user_ids=[post.author_id for post in posts.values()])
+    return {
+        post.pk: {
+            "id": str(post.pk),
+            "author": authors[post.author_id],
+            "caption": post.caption,
+            "created_at": post.created_at,
+            "edited_at": post.edited_at,
+            "media": media.get(post.pk, []),
+        }
+        for post in posts.values()
+        if post.author_id in authors
+    }
+
+
+def _read_posts(post_ids: Sequence[int]) -> dict[int, Post]:
+    return Post.objects.in_bulk(list(post_ids)) if post_ids else {}
+
+
+def post_document(*, post_id: int) -> dict[str, Any]:
+    """The document of one post; raises `NotFound`."""
+    document = post_documents(post_ids=[post_id]).get(post_id)
+    if document is None:
+        raise NotFound("There is no such post.")
+    return document
+
+
+def posts_by_author(
+    *, author_id: int, before: int | None, limit: int
+) -> tuple[list[dict[str, Any]], int | None]:
+    """Documents of an author's posts, newest first, straight from SQL; and where to go on."""
+    refs = post_refs(author_ids=[author_id], before=before, limit=limit + 1)
+    ids = [post_id for post_id, _ in refs[:limit]]
+    documents = post_documents(post_ids=ids)
+    position = ids[-1] if len(refs) > limit else None
+    return [documents[id_] for id_ in ids if id_ in documents], position
+
+
+def post_count(*, author_ids: Sequence[int]) -> int:
+    """How many posts some authors have, together."""
+    return Post.objects.filter(author_id__in=author_ids).count()
+
+
+def profile_part(user_id: int, viewer_id: int | None) -> dict[str, dict[str, Any]]:
+    """What Post Info adds to a profile."""
+    return {"counts": {"posts": post_count(author_ids=[user_id])}}

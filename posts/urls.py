@@ -1,0 +1,11 @@
+"""Routes of Post Info, under /api/v1/."""
+
+from django.urls import path
+
+import socialfeed.common.urls  # noqa: F401  (registers the path converters)
+from posts.views import PostsView, PostView
+
+urlpatterns = [
+    path("posts", PostsView.as_view(), name="posts"),
+    path("posts/<id:post_id>", PostView.as_view(), name="post"),
+]
