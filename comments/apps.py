@@ -1,0 +1,7 @@
+"""Commenting: comments on posts."""
+
+from django.apps import AppConfig
+
+
+class CommentsConfig(AppConfig):
+    name = "comments"

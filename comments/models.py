@@ -1,0 +1,29 @@
+"""Comments, in the comments database."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import Now
+
+from socialfeed.common.ids import TimeOrderedModel
+
+TEXT_MAX_LENGTH = 2200
+
+
+class Comment(TimeOrderedModel):
+    """One comment; its post and its author are in other databases: no foreign keys."""
+
+    post_id = models.BigIntegerField()
+    author_id = models.BigIntegerField(db_index=True)
+    text = models.CharField(max_length=TEXT_MAX_LENGTH)
+    reply_to = models.ForeignKey(
+        "self", models.CASCADE, null=True, blank=True, related_name="replies"
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    edited_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["post_id", "id"], name="comment_by_post")]
+
+    def __str__(self) -> str:
+        return f"comment {self.pk} on {self.post_id}"
