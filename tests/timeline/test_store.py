@@ -1,0 +1,190 @@
+"""The contract of the timeline store, on a real Valkey, against a small oracle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from random import randrange
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from socialfeed.common.valkey import cache_valkey
+from timeline import store
+from timeline.keys import home_key
+from timeline.store import Ref, Slice
+
+pytestmark = pytest.mark.usefixtures("stack")
+
+CAP = 8
+AUTHOR = 7
+BIG = 2**62  # ids that differ beyond the 53 bits of a double
+_user_ids = count(randrange(10**9) * 10**6)
+
+
+@pytest.fixture(autouse=True)
+def small_cap(settings: object) -> None:
+    settings.TIMELINE_CAP = CAP  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def key() -> Iterator[str]:
+    """The key of a timeline that no other test has."""
+    name = home_key(next(_user_ids))
+    yield name
+    store.drop(keys=[name])
+
+
+def ref(number: int) -> Ref:
+    return BIG + number, AUTHOR
+
+
+def warm(key: str, numbers: list[int], *, is_end: bool = True) -> None:
+    mark = store.begin_build(key=key)
+    assert mark is not None
+    refs = [ref(number) for number in sorted(numbers, reverse=True)]
+    assert store.finish_build(key=key, mark=mark, refs=refs, is_end=is_end)
+
+
+def numbers_of(part: Slice | None) -> list[int]:
+    assert part is not None
+    return [post_id - BIG for post_id, _ in part.refs]
+
+
+def test_a_cold_timeline_stays_cold_when_posts_are_delivered(key: str) -> None:
+    assert store.deliver(keys=[key], refs=[ref(1)]) == 0
+    assert store.read(key=key, before=None, limit=5) is None
+
+
+def test_an_entry_takes_16_bytes_and_names_post_and_author(key: str) -> None:
+    warm(key, [1])
+    assert cache_valkey().lindex(key, 0) == (BIG + 1).to_bytes(8) + AUTHOR.to_bytes(8)
+
+
+def test_a_warm_empty_timeline_is_not_a_cold_one(key: str) -> None:
+    warm(key, [])
+    assert store.read(key=key, before=None, limit=5) == Slice([], is_end=True)
+    assert store.deliver(keys=[key], refs=[ref(1)]) == 1
+    assert store.read(key=key, before=None, limit=5) == Slice([ref(1)], is_end=True)
+
+
+def test_one_call_reaches_the_timelines_of_all_slots_in_one_round_trip(
+    round_trips: Callable[[], int],
+) -> None:
+    keys = [home_key(next(_user_ids)) for _ in range(200)]
+    for name in keys:
+        warm(name, [])
+    before = round_trips()
+    assert store.deliver(keys=keys, refs=[ref(1)]) == 200
+    assert round_trips() - before == 1
+    store.drop(keys=keys)
+
+
+@given(
+    old=st.sets(st.integers(0, 30), max_size=12),
+    deliveries=st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=4), max_size=12),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_deliveries_late_and_repeated_land_once_and_in_order(
+    key: str, old: set[int], deliveries: list[list[int]]
+) -> None:
+    store.drop(keys=[key])
+    kept = sorted(old, reverse=True)[:CAP]
+    warm(key, list(old), is_end=True)
+    cut_at = min(kept) if len(old) >= CAP else None
+    for batch in deliveries:
+        store.deliver(keys=[key], refs=[ref(number) for number in batch])
+        for number in batch:  # the oracle: what is older than a cut belongs to SQL
+            if cut_at is None or number > cut_at:
+                kept = sorted({number, *kept}, reverse=True)
+            if len(kept) + (cut_at is None) > CAP:
+                kept = kept[:CAP]
+                cut_at = kept[-1] if len(kept) == CAP else cut_at
+    part = store.read(key=key, before=None, limit=CAP + 1)
+    assert numbers_of(part) == kept
+    assert part is not None
+    assert part.is_end == (cut_at is None)
+
+
+@given(
+    numbers=st.sets(st.integers(0, 40), max_size=CAP - 1),
+    before=st.integers(0, 41),
+    limit=st.integers(1, 10),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_a_page_begins_after_any_id_whether_or_not_it_is_there(
+    key: str, numbers: set[int], before: int, limit: int
+) -> None:
+    store.drop(keys=[key])
+    warm(key, list(numbers))
+    part = store.read(key=key, before=BIG + before, limit=limit)
+    older = sorted((n for n in numbers if n < before), reverse=True)
+    assert numbers_of(part) == older[:limit]
+    assert part is not None
+    assert part.is_end == (len(older) < limit)
+
+
+def test_a_full_timeline_is_trimmed_to_exactly_the_cap(key: str) -> None:
+    warm(key, [0])
+    for number in range(1, 3 * CAP):
+        store.deliver(keys=[key], refs=[ref(number)])
+    assert cache_valkey().llen(key) == CAP
+    newest = list(range(3 * CAP - 1, 2 * CAP - 1, -1))
+    assert numbers_of(store.read(key=key, before=None, limit=99)) == newest
+
+
+def test_a_post_older_than_the_cut_is_left_to_sql(key: str) -> None:
+    warm(key, list(range(10, 10 + CAP)))
+    assert store.deliver(keys=[key], refs=[ref(3)]) == 0
+    assert 3 not in numbers_of(store.read(key=key, before=None, limit=99))
+
+
+def test_only_one_of_many_readers_builds(key: str) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        marks = list(pool.map(lambda _: store.begin_build(key=key), range(64)))
+    assert sum(mark is not None for mark in marks) == 1
+
+
+def test_what_is_delivered_during_a_build_is_kept_once(key: str) -> None:
+    mark = store.begin_build(key=key)
+    assert mark is not None
+    store.deliver(keys=[key], refs=[ref(5), ref(2)])
+    assert store.read(key=key, before=None, limit=9) is None, "half-built is not readable"
+    assert store.finish_build(key=key, mark=mark, refs=[ref(4), ref(2), ref(1)], is_end=True)
+    assert numbers_of(store.read(key=key, before=None, limit=9)) == [5, 4, 2, 1]
+
+
+def test_a_timeline_dropped_during_its_build_stays_cold(key: str) -> None:
+    mark = store.begin_build(key=key)
+    assert mark is not None
+    store.drop(keys=[key])
+    assert not store.finish_build(key=key, mark=mark, refs=[ref(1)], is_end=True)
+    assert store.read(key=key, before=None, limit=9) is None
+
+
+def test_an_abandoned_build_lapses_though_posts_are_delivered_and_readers_come(key: str) -> None:
+    assert store.begin_build(key=key)
+    store.deliver(keys=[key], refs=[ref(1)])
+    store.read(key=key, before=None, limit=9)
+    assert 0 < cache_valkey().pttl(key) <= store.BUILD_LEASE_MS
+
+
+def test_reading_keeps_a_timeline_for_another_while(key: str) -> None:
+    warm(key, [1])
+    cache_valkey().expire(key, 60)
+    store.read(key=key, before=None, limit=9)
+    assert cache_valkey().ttl(key) > 13 * 24 * 3600
+
+
+def test_a_removed_post_is_gone_from_each_timeline(key: str) -> None:
+    warm(key, [1, 2, 3])
+    store.remove(keys=[key], ref=ref(2))
+    assert numbers_of(store.read(key=key, before=None, limit=9)) == [3, 1]
+
+
+def test_scripts_are_taught_to_a_server_that_lost_them(key: str) -> None:
+    warm(key, [1])
+    cache_valkey().script_flush()
+    assert numbers_of(store.read(key=key, before=None, limit=9)) == [1]

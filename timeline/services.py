@@ -1,0 +1,35 @@
+"""Writes of Timeline: what Fan-out delivers, removes and drops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from timeline import store
+from timeline.keys import home_key, profile_key
+
+
+def deliver_to_own_timelines(*, post_id: int, author_id: int) -> None:
+    """Put a post into its author's home and profile timelines. Repeating it changes nothing."""
+    keys = [home_key(author_id), profile_key(author_id)]
+    store.deliver(keys=keys, refs=[(post_id, author_id)])
+
+
+def deliver_to_home_timelines(*, post_id: int, author_id: int, user_ids: Iterable[int]) -> int:
+    """Put a post into the warm home timelines among `user_ids`; returns into how many it went.
+
+    One round trip. Repeating it changes nothing; late or not, the post lands in its place.
+    """
+    return store.deliver(keys=map(home_key, user_ids), refs=[(post_id, author_id)])
+
+
+def remove_from_own_timelines(*, post_id: int, author_id: int) -> None:
+    """Take a deleted post out of its author's timelines.
+
+    In the followers' it stays as an entry that names no post, which reading leaves out.
+    """
+    store.remove(keys=[home_key(author_id), profile_key(author_id)], ref=(post_id, author_id))
+
+
+def drop_home_timelines(*, user_ids: Iterable[int]) -> None:
+    """Forget the home timelines of users whose graph has changed; the next read builds them."""
+    store.drop(keys=map(home_key, user_ids))

@@ -1,0 +1,13 @@
+"""Routes of Timeline, under /api/v1/."""
+
+from django.urls import path
+
+import socialfeed.common.urls  # noqa: F401  (registers the path converters)
+from timeline.views import HomeTimelineView, ProfileTimelineView
+
+urlpatterns = [
+    path("timeline/home", HomeTimelineView.as_view(), name="home-timeline"),
+    path(
+        "users/<username:username>/timeline", ProfileTimelineView.as_view(), name="profile-timeline"
+    ),
+]
