@@ -1,0 +1,82 @@
+"""Staff's view of the outboxes, one in each database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+from django.http import HttpRequest
+
+from fanout.models import CommentsOutboxEvent, OutboxEvent, PostsOutboxEvent
+from fanout.tasks import deliver_event
+
+
+class PendingFilter(admin.SimpleListFilter):
+    """Rows that are still to be delivered."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("pending", "pending"), ("overdue", "overdue"), ("done", "done")]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[OutboxEvent]
+    ) -> QuerySet[OutboxEvent]:
+        conditions: dict[str | None, dict[str, Any]] = {
+            "pending": {"done_at__isnull": True},
+            "overdue": {"done_at__isnull": True, "wake_at__lt": Now()},
+            "done": {"done_at__isnull": False},
+        }
+        return queryset.filter(**conditions.get(self.value(), {}))
+
+
+class OutboxAdmin(admin.ModelAdmin[OutboxEvent]):
+    """See what is being delivered, what hangs and why; wake it."""
+
+    database = "default"
+    list_display = ["id", "kind", "payload", "attempts", "cursor", "created_at", "done_at"]
+    list_filter = [PendingFilter, "kind", "created_at"]
+    search_fields = ["=id", "payload"]
+    ordering = ["-id"]
+    show_full_result_count = False
+    actions = ["wake"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[OutboxEvent]:
+        return super().get_queryset(request).using(self.database)
+
+    @admin.action(description="Wake the selected deliveries now")
+    def wake(self, request: HttpRequest, events: QuerySet[OutboxEvent]) -> None:
+        for event in events:
+            deliver_event.delay(database=self.database, event_id=event.pk)
+        self.message_user(request, f"{len(events)} woken.")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: OutboxEvent | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: OutboxEvent | None = None) -> bool:
+        return False
+
+
+@admin.register(OutboxEvent)
+class UsersOutboxAdmin(OutboxAdmin):
+    """The outbox of the users database."""
+
+
+@admin.register(PostsOutboxEvent)
+class PostsOutboxAdmin(OutboxAdmin):
+    """The outbox of the posts database."""
+
+    database = "posts"
+
+
+@admin.register(CommentsOutboxEvent)
+class CommentsOutboxAdmin(OutboxAdmin):
+    """The outbox of the comments database."""
+
+    database = "comments"

@@ -1,0 +1,39 @@
+"""Celery tasks: wake-ups. What they have to do, and whether it is done, is in the outbox."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from celery import shared_task
+
+from fanout import outbox, services
+from socialfeed.common.consistency import PRIMARIES
+
+logger = logging.getLogger(__name__)
+SWEEP_LIMIT = 500
+
+
+@shared_task
+def deliver_event(*, database: str, event_id: int, **kwargs: Any) -> None:
+    """Deliver one outbox row."""
+    services.deliver_event(database=database, event_id=event_id)
+
+
+@shared_task(expires=60)
+def sweep_outbox(**kwargs: Any) -> None:
+    """Wake the deliveries that nobody has finished in time."""
+    for database in PRIMARIES:
+        overdue = outbox.claim_overdue(database=database, limit=SWEEP_LIMIT)
+        for event_id in overdue:
+            deliver_event.delay(database=database, event_id=event_id)
+        if overdue:
+            logger.info("woke %d overdue deliveries of %s", len(overdue), database)
+
+
+@shared_task(expires=3600)
+def prune_outbox(**kwargs: Any) -> None:
+    """Delete rows that were done long ago."""
+    for database in PRIMARIES:
+        while outbox.prune(database=database):
+            pass
