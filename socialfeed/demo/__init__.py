@@ -1,0 +1,1 @@
+"""What fills an empty service with life: generated pictures, people, follows and posts."""

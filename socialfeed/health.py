@@ -1,0 +1,48 @@
+"""`/healthz/live`: the process answers. `/healthz/ready`: it can do what its role is for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+
+from django.conf import settings
+from django.db import DatabaseError, connections
+from django.http import HttpRequest, JsonResponse
+
+from socialfeed.common.consistency import PRIMARIES
+from socialfeed.common.valkey import ValkeyUnavailable, state_valkey
+
+logger = logging.getLogger(__name__)
+
+
+def live(request: HttpRequest) -> JsonResponse:
+    """Touches nothing but this process."""
+    return JsonResponse({"status": "ok", "role": settings.API_ROLE})
+
+
+def ready(request: HttpRequest) -> JsonResponse:
+    """200 when everything that this role cannot do without answers, else 503; each check named."""
+    checks: dict[str, Callable[[], object]] = {"state": lambda: state_valkey().ping()}
+    for alias in PRIMARIES:
+        checks[f"{alias}-primary"] = partial(_select_1, alias)
+    results = {name: _passes(name, check) for name, check in checks.items()}
+    ok = all(results.values())
+    return JsonResponse(
+        {"status": "ok" if ok else "unavailable", "role": settings.API_ROLE, "checks": results},
+        status=200 if ok else 503,
+    )
+
+
+def _select_1(alias: str) -> None:
+    with connections[alias].cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+def _passes(name: str, check: Callable[[], object]) -> bool:
+    try:
+        check()
+    except (DatabaseError, *ValkeyUnavailable):
+        logger.exception("not ready: %s", name)
+        return False
+    return True

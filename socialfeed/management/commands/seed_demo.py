@@ -1,0 +1,86 @@
+"""`manage.py seed_demo`: a small living demo, made through the services that users go through."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from random import Random
+from typing import Any
+
+from django.conf import settings
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from media.services import store_image
+from posts.selectors import post_count
+from posts.services import publish_post
+from socialfeed.demo.pictures import picture
+from usergraph.services import follow_user
+from users.services import ensure_account, update_profile
+
+DEMO_LOGIN = ("demo", "demo-tide-and-light")
+ADMIN_LOGIN = ("admin", "admin-tide-and-light")
+NAMES = (
+    "Ada Bela Cleo Dario Edda Femi Gita Hugo Ines Joao Kaya Lena Milo Nora Omar Pia Quinn Rosa "
+    "Sami Tess Ugo Vera Wim Xenia Yara Zeno Anouk Bruno Carla"
+)
+CAPTIONS = (
+    "Low tide.|First light over the ridge.|Nobody else was up.|Found this on the way home.|"
+    "Again, because why not.|Sunday, slowly.|The long way round was worth it.|City hum.|"
+    "Colours by the rain.|A study in shapes."
+)
+AVATAR_WIDTH = 320
+FOLLOWS_EACH = 8
+
+
+class Command(BaseCommand):
+    """Adds only what is missing, so it may be interrupted and run again."""
+
+    help = "Fill the local stack with 30 accounts, pictures, follows and posts."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--posts", type=int, default=60, help="How many posts (default 60).")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.LOCAL:
+            raise CommandError("seed_demo makes accounts with public passwords: local stack only.")
+        username, password = ADMIN_LOGIN
+        ensure_account(username=username, email="admin@example.org", password=password, staff=True)
+        random = Random(2024)  # noqa: S311  (the same demo everywhere)
+        user_ids = self._accounts()
+        for user_id in tqdm(user_ids, "follows"):
+            for followee_id in random.sample(user_ids, FOLLOWS_EACH):
+                if followee_id != user_id:
+                    follow_user(follower_id=user_id, followee_id=followee_id)
+        for number in tqdm(range(post_count(author_ids=user_ids), options["posts"]), "posts"):
+            author_id = random.choice(user_ids)
+            publish_post(
+                author_id=author_id,
+                caption=random.choice(CAPTIONS.split("|")),
+                media_ids=[self._upload(author_id, number)],
+            )
+        for what, (username, password) in (("demo", DEMO_LOGIN), ("admin", ADMIN_LOGIN)):
+            self.stdout.write(f"{what} login: {username} / {password}")
+
+    def _accounts(self) -> list[int]:
+        """Ids of the demo's people; the one with a password is first."""
+        username, password = DEMO_LOGIN
+        people = [(username, "Demo", password)]
+        people += [(f"demo_{name.lower()}", name, "") for name in NAMES.split()]
+        user_ids = []
+        for number, (username, name, password) in enumerate(tqdm(people, "accounts")):
+            user_id, is_new = ensure_account(
+                username=username,
+                email=f"{username}@example.org",
+                display_name=name,
+                password=password or None,
+            )
+            if is_new:
+                avatar = self._upload(user_id, 1000 + number, width=AVATAR_WIDTH)
+                update_profile(user_id=user_id, changes={"avatar": avatar})
+            user_ids.append(user_id)
+        return user_ids
+
+    def _upload(self, owner_id: int, seed: int, width: int | None = None) -> int:
+        upload = SimpleUploadedFile(f"{seed}.jpg", picture(seed, width=width))
+        return store_image(owner_id=owner_id, file=upload, alt="A generated picture").pk

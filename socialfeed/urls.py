@@ -1,0 +1,28 @@
+"""Every address of the service, by app."""
+
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from socialfeed import front, health
+
+api = [
+    path("", include("users.urls")),
+    path("", include("usergraph.urls")),
+    path("", include("media.urls")),
+    path("", include("posts.urls")),
+    path("", include("timeline.urls")),
+]
+
+urlpatterns = [
+    path("", front.front_page, name="front"),
+    path("account/verify-email/<str:key>", front.verify_email, name="verify-email"),
+    path("account/password-reset/<str:key>", front.reset_password, name="reset-password"),
+    path("api/v1/", include(api)),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("_allauth/", include("allauth.headless.urls")),
+    path("admin/", admin.site.urls),
+    path("healthz/live", health.live, name="live"),
+    path("healthz/ready", health.ready, name="ready"),
+]
