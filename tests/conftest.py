@@ -1,0 +1,139 @@
+"""What all tests share: one real stack for the session, on free ports, with its own folder.
+
+Tests in the process (`django_db`) work on the stack's own databases, in a transaction that is
+rolled back; tests that need commits (`committed`) and those over HTTP leave their rows behind and
+use names of their own, so no test depends on another.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from random import randrange
+from typing import Any
+
+import django
+import pytest
+
+from socialfeed.stack.layout import Layout
+from socialfeed.stack.lifecycle import Stack
+from socialfeed.stack.ports import free_port_base
+
+# Before Django's settings are read: the suite knows no environment but its own.
+for _name in [*Layout.from_environ({}).urls(), "PUBLIC_ORIGIN", "MEDIA_PUBLIC_BASE", "S3_BUCKET"]:
+    os.environ.pop(_name, None)
+_FOLDER = Path(tempfile.mkdtemp(prefix="socialfeed-tests-"))
+MAIL_FOLDER = _FOLDER / "mail"
+os.environ |= {
+    "DJANGO_SETTINGS_MODULE": "socialfeed.settings",
+    "SOCIALFEED_ENV": "local",
+    "STACK_PORT_BASE": str(free_port_base()),
+    "STACK_VAR_DIR": str(_FOLDER / "var"),
+    "EMAIL_URL": f"filemail://{MAIL_FOLDER}",
+}
+
+django.setup()
+
+ALL_DATABASES = ["default", "posts", "comments"]
+_numbers = count(randrange(10**6) * 1000)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test in the process may use all three databases."""
+    for item in items:
+        if item.get_closest_marker("django_db"):
+            item.add_marker(pytest.mark.django_db(databases=ALL_DATABASES), append=False)
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """The whole stack, up."""
+    running = Stack.from_environ(os.environ)
+    try:
+        running.up()
+        yield running
+    finally:
+        running.remove()
+        shutil.rmtree(_FOLDER)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(stack: Stack) -> None:
+    """The databases are the stack's own, migrated by `manage.py prepare`."""
+
+
+@pytest.fixture
+def committed(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Database access whose writes are committed, so that the stack's processes see them."""
+    with django_db_blocker.unblock():
+        yield
+
+
+@pytest.fixture
+def unique() -> Callable[[str], str]:
+    """Make a username that no other test has."""
+    return lambda name: f"{name}_{next(_numbers)}"
+
+
+@pytest.fixture
+def person(unique: Callable[[str], str]) -> Callable[[str], int]:
+    """Make an account with a unique name; returns its id. Needs `db` or `committed`."""
+    from users.services import ensure_account  # noqa: PLC0415  (Django must be set up first)
+
+    def make(name: str) -> int:
+        username = unique(name)
+        return ensure_account(username=username, email=f"{username}@example.org")[0]
+
+    return make
+
+
+@pytest.fixture
+def alice(db: None, person: Callable[[str], int]) -> int:
+    """The id of a user."""
+    return person("alice")
+
+
+@pytest.fixture
+def bob(db: None, person: Callable[[str], int]) -> int:
+    """The id of another user."""
+    return person("bob")
+
+
+@pytest.fixture
+def api() -> Callable[[int], Any]:
+    """A DRF client in the process, authenticated as the user of an id."""
+    from rest_framework.test import APIClient  # noqa: PLC0415  (Django must be set up first)
+
+    from socialfeed.common.callers import Caller  # noqa: PLC0415
+
+    def client(user_id: int) -> APIClient:
+        authenticated = APIClient()
+        authenticated.force_authenticate(Caller(user_id))  # type: ignore[arg-type]
+        return authenticated
+
+    return client
+
+
+@pytest.fixture
+def round_trips(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """How many round trips to any Valkey this process has made since the test began."""
+    from redis import Redis  # noqa: PLC0415
+    from redis.client import Pipeline  # noqa: PLC0415
+
+    made = 0
+
+    def counting(method: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            nonlocal made
+            made += 1
+            return method(*args, **kwargs)
+
+        return call
+
+    monkeypatch.setattr(Redis, "execute_command", counting(Redis.execute_command))
+    monkeypatch.setattr(Pipeline, "execute", counting(Pipeline.execute))
+    return lambda: made

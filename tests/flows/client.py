@@ -1,0 +1,72 @@
+"""A person with an HTTP client: what a phone's app would send, through the web server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+PASSWORD = "low-tide-at-dawn"
+
+
+@dataclass
+class Person:
+    """Somebody who has signed up; `http` carries their bearer token."""
+
+    username: str
+    id: str
+    http: httpx.Client
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    def get(self, path: str, **params: Any) -> Any:
+        """GET under /api/v1; the decoded answer of a 200."""
+        response = self.http.get(f"/api/v1{path}", params=params)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    def upload(self, image: bytes, name: str = "picture.jpg") -> Any:
+        """Upload a picture; the media document."""
+        response = self.http.post("/api/v1/media", files={"file": (name, image)})
+        assert response.status_code == 201, response.text
+        return response.json()
+
+    def post(self, caption: str, image: bytes) -> Any:
+        """Upload a picture and post it; the post document."""
+        body = {"caption": caption, "media": [self.upload(image)["id"]]}
+        response = self.http.post("/api/v1/posts", json=body)
+        assert response.status_code == 201, response.text
+        return response.json()
+
+    def follow(self, other: Person) -> None:
+        """Follow somebody."""
+        response = self.http.put(f"/api/v1/users/{other.username}/follow")
+        assert response.status_code == 204, response.text
+
+    def home_ids(self) -> list[str]:
+        """The ids of the posts on the first page of the home timeline."""
+        return [post["id"] for post in self.get("/timeline/home", limit=100)["results"]]
+
+
+def sign_up(origin: str, username: str) -> Person:
+    """Sign up over HTTP."""
+    http = httpx.Client(base_url=origin, timeout=20)
+    response = http.post(
+        "/_allauth/app/v1/auth/signup",
+        json={"username": username, "email": f"{username}@example.org", "password": PASSWORD},
+    )
+    assert response.status_code == 200, response.text
+    body = response.json()
+    http.headers["Authorization"] = f"Bearer {body['meta']['access_token']}"
+    return Person(username, str(body["data"]["user"]["id"]), http, body["meta"])
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> float:
+    """Ask until it is so; returns after how many seconds, fails after `seconds`."""
+    start = time.monotonic()
+    while not condition():
+        assert time.monotonic() - start < seconds, f"not within {seconds} s"
+        time.sleep(0.02)
+    return time.monotonic() - start
