@@ -7,10 +7,11 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
-from media.serializers import MediaDocument
+from media.serializers import MEDIA_EXAMPLE, MediaDocument
 from posts.models import CAPTION_MAX_LENGTH, MEDIA_MAX_COUNT
 from socialfeed.common.ids import MAX_ID
-from users.serializers import UserDocument
+from socialfeed.common.schema import page_of
+from users.serializers import USER_EXAMPLE, UserDocument
 
 
 class Caption(serializers.Serializer[Any]):
@@ -22,7 +23,11 @@ class Caption(serializers.Serializer[Any]):
 
 
 @extend_schema_serializer(
-    examples=[OpenApiExample("A post", {"caption": "Low tide.", "media": ["765432109876543210"]})]
+    examples=[
+        OpenApiExample(
+            "A post to publish", {"caption": "Low tide.", "media": ["765432109876543210"]}
+        )
+    ]
 )
 class NewPost(Caption):
     """A post to publish."""
@@ -42,6 +47,17 @@ class PostChanges(serializers.Serializer[Any]):
     caption = serializers.CharField(allow_blank=True, max_length=CAPTION_MAX_LENGTH)
 
 
+POST_EXAMPLE = {
+    "id": "765432109876543999",
+    "author": USER_EXAMPLE,
+    "caption": "Low tide.",
+    "created_at": "2026-11-22T16:35:59.877409Z",
+    "edited_at": None,
+    "media": [MEDIA_EXAMPLE],
+}
+
+
+@extend_schema_serializer(examples=[OpenApiExample("A post", POST_EXAMPLE)])
 class PostDocument(serializers.Serializer[Any]):
     """A post, wherever it is shown."""
 
@@ -51,6 +67,9 @@ class PostDocument(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
     edited_at = serializers.DateTimeField(allow_null=True)
     media = MediaDocument(many=True)
+
+
+PostPage = page_of(PostDocument, POST_EXAMPLE)
 
 
 class PostsQuery(serializers.Serializer[Any]):

@@ -8,10 +8,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from posts import selectors, services
-from posts.serializers import NewPost, PostChanges, PostDocument, PostsQuery
+from posts.serializers import NewPost, PostChanges, PostDocument, PostPage, PostsQuery
 from socialfeed.common.callers import caller_id
 from socialfeed.common.pagination import page_document, page_request
-from socialfeed.common.schema import PAGE_PARAMETERS, page_of
+from socialfeed.common.schema import PAGE_PARAMETERS
 from users import selectors as user_selectors
 
 
@@ -31,7 +31,10 @@ class PostsView(APIView):
         return Response(selectors.post_document(post_id=post_id), status=201)
 
     @extend_schema(
-        parameters=[PostsQuery, *PAGE_PARAMETERS], responses=page_of(PostDocument), tags=["posts"]
+        operation_id="posts_list",
+        parameters=[PostsQuery, *PAGE_PARAMETERS],
+        responses=PostPage,
+        tags=["posts"],
     )
     def get(self, request: Request) -> Response:
         """List an author's posts, newest first."""

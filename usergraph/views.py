@@ -11,10 +11,10 @@ from rest_framework.views import APIView
 
 from socialfeed.common.callers import caller_id
 from socialfeed.common.pagination import page_document, page_request
-from socialfeed.common.schema import PAGE_PARAMETERS, page_of
+from socialfeed.common.schema import PAGE_PARAMETERS
 from usergraph import selectors, services
 from users import selectors as user_selectors
-from users.serializers import UserDocument
+from users.serializers import UserPage
 
 
 class FollowView(APIView):
@@ -42,7 +42,7 @@ class FollowView(APIView):
 class FollowersView(APIView):
     """Who follows a user."""
 
-    @extend_schema(parameters=PAGE_PARAMETERS, responses=page_of(UserDocument), tags=["graph"])
+    @extend_schema(parameters=PAGE_PARAMETERS, responses=UserPage, tags=["graph"])
     def get(self, request: Request, username: str) -> Response:
         """List a user's followers, the newest first."""
         page = page_request(request)
@@ -56,7 +56,7 @@ class FollowersView(APIView):
 class FollowingView(APIView):
     """Whom a user follows."""
 
-    @extend_schema(parameters=PAGE_PARAMETERS, responses=page_of(UserDocument), tags=["graph"])
+    @extend_schema(parameters=PAGE_PARAMETERS, responses=UserPage, tags=["graph"])
     def get(self, request: Request, username: str) -> Response:
         """List the accounts that a user follows, the newest first."""
         page = page_request(request)

@@ -8,6 +8,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from socialfeed.common.ids import MAX_ID
+from socialfeed.common.schema import page_of
 from users.models import User, refuse_reserved_username
 
 USER_EXAMPLE = {
@@ -26,6 +27,9 @@ class UserDocument(serializers.Serializer[Any]):
     username = serializers.CharField()
     display_name = serializers.CharField()
     avatar_url = serializers.URLField(allow_null=True)
+
+
+UserPage = page_of(UserDocument, USER_EXAMPLE)
 
 
 class ProfileCounts(serializers.Serializer[Any]):

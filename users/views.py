@@ -9,9 +9,9 @@ from rest_framework.views import APIView
 
 from socialfeed.common.callers import caller_id
 from socialfeed.common.pagination import page_document, page_request
-from socialfeed.common.schema import PAGE_PARAMETERS, page_of
+from socialfeed.common.schema import PAGE_PARAMETERS
 from users import selectors, services
-from users.serializers import ProfileChanges, ProfileDocument, UserDocument, UserSearch
+from users.serializers import ProfileChanges, ProfileDocument, UserPage, UserSearch
 
 
 class OwnProfileView(APIView):
@@ -44,7 +44,10 @@ class UserSearchView(APIView):
     """Find people."""
 
     @extend_schema(
-        parameters=[UserSearch, *PAGE_PARAMETERS], responses=page_of(UserDocument), tags=["users"]
+        operation_id="users_list",
+        parameters=[UserSearch, *PAGE_PARAMETERS],
+        responses=UserPage,
+        tags=["users"],
     )
     def get(self, request: Request) -> Response:
         """List the users whose username begins with `search`, in alphabetical order."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import inline_serializer
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer, inline_serializer
 from rest_framework import serializers
 
 from socialfeed.common.pagination import PageQuery
@@ -48,10 +48,12 @@ class ProblemAutoSchema(AutoSchema):
 PAGE_PARAMETERS = [PageQuery]
 
 
-def page_of(item: type[serializers.BaseSerializer[Any]]) -> serializers.Serializer[Any]:
-    """The schema of a page of `item`."""
-    return inline_serializer(
-        name=f"{item.__name__}Page",
+def page_of(
+    item: type[serializers.BaseSerializer[Any]], example: dict[str, Any]
+) -> serializers.Serializer[Any]:
+    """The schema of a page of `item`, with an example of one."""
+    page = inline_serializer(
+        name=f"{item.__name__.removesuffix('Document')}Page",
         fields={
             "results": item(many=True),
             "next": serializers.URLField(
@@ -59,3 +61,6 @@ def page_of(item: type[serializers.BaseSerializer[Any]]) -> serializers.Serializ
             ),
         },
     )
+    value = {"results": [example], "next": None}
+    extend_schema_serializer(examples=[OpenApiExample("The last page", value)])(type(page))
+    return page

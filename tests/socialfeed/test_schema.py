@@ -1,0 +1,71 @@
+"""The OpenAPI schema is valid, complete, and full of examples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.urls import URLPattern, URLResolver, get_resolver
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.validation import validate_schema
+
+METHODS = {"get", "post", "put", "patch", "delete"}
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    return SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call, no-any-return]
+
+
+def operations(schema: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in schema["paths"].items():
+        for method in METHODS & methods.keys():
+            yield path, method, methods[method]
+
+
+def leaves(node: URLPattern | URLResolver) -> Iterator[URLPattern]:
+    if isinstance(node, URLPattern):
+        yield node
+    else:
+        for child in node.url_patterns:
+            yield from leaves(child)
+
+
+def test_the_schema_is_valid_openapi_and_gives_no_warning(
+    schema: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    assert capsys.readouterr().err == ""
+    validate_schema(schema)  # type: ignore[no-untyped-call]
+
+
+def test_every_api_address_is_in_the_schema(schema: dict[str, Any]) -> None:
+    mounted = next(r for r in get_resolver().url_patterns if str(r.pattern) == "api/v1/")
+    views = list(leaves(mounted))
+    described = {path for path in schema["paths"] if path.startswith("/api/v1/")}
+    assert len(described) == len(views) >= 12
+
+
+def test_sign_up_and_log_in_are_in_the_schema(schema: dict[str, Any]) -> None:
+    wanted = {"auth/signup", "auth/login", "auth/session", "tokens/refresh", "auth/password/reset"}
+    assert {f"/_allauth/app/v1/{path}" for path in wanted} <= schema["paths"].keys()
+
+
+def test_every_operation_of_ours_says_what_it_does_and_how_it_fails(schema: dict[str, Any]) -> None:
+    for path, method, operation in operations(schema):
+        if path.startswith("/api/v1/"):
+            assert operation["description"], (method, path)
+            assert "application/problem+json" in operation["responses"]["default"]["content"]
+            assert operation["tags"], (method, path)
+
+
+def test_every_body_that_is_sent_or_answered_has_an_example(schema: dict[str, Any]) -> None:
+    for path, method, operation in operations(schema):
+        if not path.startswith("/api/v1/"):
+            continue
+        bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
+        for body in bodies:
+            for kind, content in body.get("content", {}).items():
+                if kind == "application/json":
+                    assert content.get("examples"), (method, path)
