@@ -41,7 +41,7 @@ def withdraw_post(event: OutboxEvent) -> Iterator[int]:
 
 def renew_graph(event: OutboxEvent) -> Iterator[int]:
     """Drop what was made from the old graph; the followers first, as timelines rely on them."""
-    graph_services.forget_followers(author_id=event.payload["followee_id"])
+    graph_services.forget_followers(author_ids=[event.payload["followee_id"]])
     timeline_services.drop_home_timelines(user_ids=[event.payload["follower_id"]])
     yield 0
 

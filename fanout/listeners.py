@@ -1,15 +1,15 @@
 """The one file that ties the services together: what Fan-out does when a lower app announces.
 
 In the announcer's transaction: the outbox row. After the commit, in the same request: what the
-person who acted must see at once. Then a worker is woken. What fails after the commit is logged
-and left to the sweeper, because the row is there.
+person who acted must see at once; then a worker is woken for the rest. What fails after the
+commit is logged and left to the sweeper, because the row is there.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from fanout import outbox
+from fanout import outbox, services
 from fanout.models import OutboxEvent
 from fanout.tasks import deliver_event
 from posts.events import PostChanged, post_deleted, post_published
@@ -34,9 +34,11 @@ def on_post_deleted(post: PostChanged) -> None:
 
 @follow_changed.listener
 def on_follow_changed(edge: FollowChanged) -> None:
+    """Delivered by the request itself: it is little work, and the next read must be right."""
     payload = {"follower_id": edge.follower_id, "followee_id": edge.followee_id}
-    _record_and_wake("default", OutboxEvent.Kind.FOLLOW_CHANGED, payload)
-    after_commit("default", timeline_services.drop_home_timelines, user_ids=[edge.follower_id])
+    kind = OutboxEvent.Kind.FOLLOW_CHANGED
+    event_id = outbox.record(database="default", kind=kind, payload=payload)
+    after_commit("default", services.deliver_event, database="default", event_id=event_id)
 
 
 def _record_and_wake(database: str, kind: OutboxEvent.Kind, payload: dict[str, Any]) -> None:

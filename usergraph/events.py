@@ -9,7 +9,10 @@ from socialfeed.common.events import Event
 
 @dataclass(frozen=True)
 class FollowChanged:
-    """`follower_id` began or ceased to follow `followee_id`; in the transaction of that write."""
+    """`follower_id` began or ceased to follow `followee_id`; in the transaction of that write.
+
+    Who listens calls `services.forget_followers` once it has committed.
+    """
 
     follower_id: int
     followee_id: int

@@ -8,7 +8,6 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from socialfeed.common.problems import Conflict, Invalid, NotFound
-from socialfeed.common.transactions import after_commit
 from usergraph import store
 from usergraph.events import FollowChanged, follow_changed
 from usergraph.models import Follow
@@ -35,7 +34,7 @@ def follow_user(*, follower_id: int, followee_id: int) -> bool:
                 )
             edge = Follow(follower_id=follower_id, followee_id=followee_id)
             Follow.objects.bulk_create([edge], ignore_conflicts=True)
-            _announce(follower_id, followee_id)
+            follow_changed.announce(FollowChanged(follower_id, followee_id))
     except IntegrityError as error:
         raise NotFound("This account does not exist any more.") from error
     return True
@@ -48,19 +47,13 @@ def unfollow_user(*, follower_id: int, followee_id: int) -> bool:
             follower_id=follower_id, followee_id=followee_id
         ).delete()
         if deleted:
-            _announce(follower_id, followee_id)
+            follow_changed.announce(FollowChanged(follower_id, followee_id))
     return bool(deleted)
 
 
-def _announce(follower_id: int, followee_id: int) -> None:
-    """Drop the followee's set first: who hears of the change may then rely on the graph."""
-    after_commit("default", forget_followers, author_id=followee_id)
-    follow_changed.announce(FollowChanged(follower_id=follower_id, followee_id=followee_id))
-
-
-def forget_followers(*, author_id: int) -> None:
-    """Drop the cached followers of an author; the next fan-out loads them from SQL."""
-    store.drop_followers(author_id=author_id)
+def forget_followers(*, author_ids: Iterable[int]) -> None:
+    """Drop the cached followers of authors; the next fan-out loads them from SQL."""
+    store.drop_followers(author_ids=author_ids)
 
 
 def import_follows(*, edges: Iterable[Sequence[int]], batch_size: int = 5000) -> Iterable[int]:
@@ -81,6 +74,5 @@ def import_follows(*, edges: Iterable[Sequence[int]], batch_size: int = 5000) ->
 
 def _insert(batch: list[Follow]) -> int:
     Follow.objects.bulk_create(batch, ignore_conflicts=True)
-    for author_id in {edge.followee_id for edge in batch}:
-        forget_followers(author_id=author_id)
+    forget_followers(author_ids={edge.followee_id for edge in batch})
     return len(batch)

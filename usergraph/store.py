@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 import redis
@@ -65,6 +65,9 @@ def keep_followers(*, author_id: int, token: bytes, follower_ids: Sequence[int])
     return True
 
 
-def drop_followers(*, author_id: int) -> None:
-    """Forget an author's followers, and what is being loaded of them."""
-    cache_valkey().unlink(followers_key(author_id), followers_loading_key(author_id))
+def drop_followers(*, author_ids: Iterable[int]) -> None:
+    """Forget the followers of authors, and what is being loaded of them; one round trip."""
+    pipeline = cache_valkey().pipeline(transaction=False)
+    for author_id in author_ids:
+        pipeline.unlink(followers_key(author_id), followers_loading_key(author_id))
+    pipeline.execute()

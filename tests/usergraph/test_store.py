@@ -50,6 +50,6 @@ def test_a_set_evicted_between_two_batches_is_a_miss_and_not_an_end(author_id: i
 
 def test_what_was_read_before_a_change_of_the_graph_is_not_kept(author_id: int) -> None:
     token = store.begin_loading(author_id=author_id)
-    store.drop_followers(author_id=author_id)
+    store.drop_followers(author_ids=[author_id])
     assert not store.keep_followers(author_id=author_id, token=token, follower_ids=[1])
     assert store.read_followers(author_id=author_id, after=0, limit=10) is None
