@@ -19,7 +19,7 @@ from typing import Any
 import django
 import pytest
 
-from socialfeed.stack.layout import Layout
+from socialfeed.stack.layout import HOST, Layout
 from socialfeed.stack.lifecycle import Stack
 from socialfeed.stack.ports import free_port_base
 
@@ -33,7 +33,8 @@ os.environ |= {
     "SOCIALFEED_ENV": "local",
     "STACK_PORT_BASE": str(free_port_base()),
     "STACK_VAR_DIR": str(_FOLDER / "var"),
-    "EMAIL_URL": f"filemail://{MAIL_FOLDER}",
+    "LOG_LEVEL": "WARNING",
+    "EMAIL_URL": f"filemail:///{MAIL_FOLDER}",
 }
 
 django.setup()
@@ -137,3 +138,11 @@ def round_trips(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     monkeypatch.setattr(Redis, "execute_command", counting(Redis.execute_command))
     monkeypatch.setattr(Pipeline, "execute", counting(Pipeline.execute))
     return lambda: made
+
+
+@pytest.fixture
+def closed_cache(settings: Any) -> None:
+    """A CACHE Valkey that is down: its address is a port that nobody listens on."""
+    caches = {**settings.CACHES, "cache": {**settings.CACHES["cache"]}}
+    caches["cache"]["LOCATION"] = f"redis://{HOST}:9/0"
+    settings.CACHES = caches

@@ -1,0 +1,88 @@
+"""A post by the account of the highest degree, in a real follower graph of 4,039 accounts."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
+
+from media.services import store_image
+from posts.services import publish_post
+from socialfeed.stack.layout import PROJECT_DIR
+from tests.flows.client import wait_until
+from tests.images import jpeg_with_gps
+from timeline import store
+from timeline.keys import home_key
+from timeline.selectors import home_timeline, timeline_slice
+from usergraph.selectors import follower_id_batches
+from users.selectors import user_id_by_username
+
+REAL_GRAPH = PROJECT_DIR.parent / "shared" / "data" / "ego-facebook.txt"
+SECONDS_TO_LOAD = 120.0
+SECONDS_TO_DELIVER = 10.0
+
+pytestmark = pytest.mark.usefixtures("committed")
+
+
+def write_a_graph_like_it(path: Path) -> None:
+    """4,039 nodes by preferential attachment, with a hub of degree 1,045."""
+    random = Random(1)
+    ends = [0, 1]
+    edges = {(0, 1)}
+    for node in range(2, 4039):
+        for _ in range(min(node, 21)):
+            other = random.choice(ends)
+            if other != node:
+                edges.add((other, node))
+                ends += [node, other]
+    hub = Counter(end for edge in edges for end in edge).most_common(1)[0][0]
+    others = {sum(edge) - hub for edge in edges if hub in edge}
+    missing = [node for node in range(4039) if node not in others | {hub}]
+    edges |= {(hub, node) for node in missing[: max(0, 1045 - len(others))]}
+    path.write_text("\n".join(f"{one} {other}" for one, other in sorted(edges)))
+
+
+@pytest.fixture
+def edges(tmp_path: Path) -> Iterator[Path]:
+    """The file of the graph."""
+    if REAL_GRAPH.exists():
+        yield REAL_GRAPH
+    else:
+        write_a_graph_like_it(tmp_path / "edges.txt")
+        yield tmp_path / "edges.txt"
+
+
+def test_the_account_of_the_highest_degree_reaches_each_follower_once(edges: Path) -> None:
+    degrees = Counter(node for line in edges.read_text().splitlines() for node in line.split())
+    hub, degree = degrees.most_common(1)[0]
+    start = time.monotonic()
+    call_command("seed_graph", edges=edges, posts=0)
+    loaded = time.monotonic() - start
+    print(f"{sum(degrees.values()):,} follows of {len(degrees):,} accounts in {loaded:.1f} s")
+    assert loaded < SECONDS_TO_LOAD
+
+    author_id = user_id_by_username(username=f"member_{hub}")
+    followers = [id_ for ids in follower_id_batches(author_id=author_id, size=1000) for id_ in ids]
+    assert len(followers) == len(set(followers)) == degree
+    for user_id in followers:  # warm them: only a delivery can put the post in
+        timeline_slice(timeline=home_timeline(user_id=user_id), before=None, limit=1)
+
+    media = store_image(owner_id=author_id, file=SimpleUploadedFile("x.jpg", jpeg_with_gps()))
+    start = time.monotonic()
+    post_id = publish_post(author_id=author_id, caption="Hello, all.", media_ids=[media.pk])
+
+    def times_in_each() -> Counter[int]:
+        parts = [store.read(key=home_key(id_), before=None, limit=800) for id_ in followers]
+        assert all(part is not None for part in parts)
+        return Counter(sum(ref[0] == post_id for ref in part.refs) for part in parts if part)
+
+    wait_until(lambda: times_in_each() == {1: degree}, SECONDS_TO_DELIVER)
+    print(
+        f"in {degree:,} of {degree:,} timelines, once each, {time.monotonic() - start:.2f} s later"
+    )

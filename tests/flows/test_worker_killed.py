@@ -1,0 +1,43 @@
+"""Kill -9 between the commit and the delivery loses nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from socialfeed.common.valkey import state_valkey
+from socialfeed.stack.lifecycle import Stack
+from tests.flows.client import Person, wait_until
+from tests.images import jpeg_with_gps
+
+QUEUE = "celery:celery"  # Celery's prefix in STATE, and its default queue
+# The sweeper runs every 5 s and takes rows that are 3 s old; then a worker boots.
+SECONDS_TO_RECOVER = 30.0
+
+
+@pytest.mark.parametrize("wake_up_lost", [False, True], ids=["wake-up kept", "wake-up lost"])
+def test_a_post_arrives_though_the_workers_are_killed_before_they_deliver_it(
+    stack: Stack, signed_up: Callable[[str], Person], wake_up_lost: bool
+) -> None:
+    author, follower = signed_up("author"), signed_up("follower")
+    follower.follow(author)
+    assert follower.home_ids() == []  # warm: only a delivery can put the post in
+    workers = [part.pid for part in stack.status() if part.name.startswith("worker") and part.pid]
+    assert workers
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        post = author.post("Before the lights went out.", jpeg_with_gps())
+        assert author.home_ids() == [post["id"]]
+        if wake_up_lost:
+            wait_until(lambda: state_valkey().llen(QUEUE) > 0, 5)
+            state_valkey().delete(QUEUE)
+        assert follower.home_ids() == [], "nobody has delivered it yet"
+    finally:
+        for pid in workers:
+            os.kill(pid, signal.SIGKILL)
+    seconds = wait_until(lambda: follower.home_ids() == [post["id"]], SECONDS_TO_RECOVER)
+    print(f"delivered {seconds:.1f} s after kill -9 of {len(workers)} workers")

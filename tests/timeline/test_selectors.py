@@ -1,0 +1,157 @@
+"""Pages of timelines: the same whether Valkey is warm, cold, cut off, or being built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from posts.models import Post
+from posts.selectors import _REFS_SQL
+from tests.posts_factory import make_posts
+from timeline import services, store
+from timeline.keys import home_key, profile_key
+from timeline.selectors import home_timeline, profile_timeline, timeline_page, timeline_slice
+from usergraph.services import import_follows
+from users.models import User
+
+pytestmark = pytest.mark.django_db
+
+
+def page_ids(viewer_id: int, limit: int, before: int | None = None) -> list[int]:
+    timeline = home_timeline(user_id=viewer_id)
+    page, _ = timeline_page(timeline=timeline, before=before, limit=limit)
+    return [int(post["id"]) for post in page]
+
+
+def walk(viewer_id: int, limit: int) -> list[int]:
+    """All ids, from the first page to the last."""
+    ids: list[int] = []
+    timeline, before = home_timeline(user_id=viewer_id), None
+    while True:
+        page, following = timeline_page(timeline=timeline, before=before, limit=limit)
+        ids += [int(post["id"]) for post in page]
+        if following is None:
+            return ids
+        assert len(page) == limit, "only the last page is short"
+        before = following
+
+
+@pytest.fixture
+def feed(alice: int, bob: int, person: Callable[[str], int], settings: Any) -> list[int]:
+    """25 posts by alice, whom she follows (bob and cleo); ids newest first; cap 10."""
+    settings.TIMELINE_CAP = 10
+    cleo, stranger = person("cleo"), person("stranger")
+    list(import_follows(edges=[(alice, bob), (alice, cleo)]))
+    make_posts(stranger, 5)
+    ids = [
+        id_
+        for _ in range(5)
+        for by, n in ((bob, 2), (cleo, 2), (alice, 1))
+        for id_ in make_posts(by, n)
+    ]
+    return sorted(ids, reverse=True)
+
+
+@pytest.mark.parametrize("limit", [1, 3, 9, 10, 11, 24, 25, 26, 100])
+def test_paging_shows_every_post_once_in_order_across_the_cap(
+    alice: int, feed: list[int], limit: int
+) -> None:
+    assert walk(alice, limit) == feed, "cold at first"
+    assert walk(alice, limit) == feed, "and warm"
+
+
+def test_a_cursor_goes_on_when_the_timeline_is_evicted_between_two_pages(
+    alice: int, feed: list[int]
+) -> None:
+    assert page_ids(alice, 4) == feed[:4]
+    services.drop_home_timelines(user_ids=[alice])
+    assert page_ids(alice, 4, before=feed[3]) == feed[4:8]
+
+
+def test_a_cursor_goes_on_when_its_post_is_deleted(alice: int, feed: list[int]) -> None:
+    assert page_ids(alice, 4) == feed[:4]
+    Post.objects.filter(pk=feed[3]).delete()
+    assert page_ids(alice, 4, before=feed[3]) == feed[4:8]
+
+
+def test_deleted_posts_leave_no_gap_in_a_page(alice: int, feed: list[int]) -> None:
+    walk(alice, 25)
+    Post.objects.filter(pk__in=feed[0:6]).delete()
+    assert page_ids(alice, 5) == feed[6:11]
+
+
+def test_a_reader_beside_the_builder_gets_the_right_page_from_sql(
+    alice: int, feed: list[int]
+) -> None:
+    assert store.begin_build(key=home_key(alice))
+    assert page_ids(alice, 4) == feed[:4]
+    assert walk(alice, 7) == feed
+
+
+def test_pages_come_from_sql_while_the_cache_is_down(
+    alice: int, feed: list[int], closed_cache: None
+) -> None:
+    assert walk(alice, 7) == feed
+
+
+def test_building_asks_three_queries_and_a_warm_page_none_for_its_entries(
+    alice: int, feed: list[int], django_assert_num_queries: Any, round_trips: Callable[[], int]
+) -> None:
+    timeline = home_timeline(user_id=alice)
+    with django_assert_num_queries(1, using="default"):  # whom alice follows
+        timeline_slice(timeline=timeline, before=None, limit=5)
+    before = round_trips()
+    with (
+        django_assert_num_queries(0, using="default"),
+        django_assert_num_queries(0, using="posts"),
+    ):
+        timeline_slice(timeline=timeline, before=None, limit=5)
+    assert round_trips() - before == 1
+
+
+def test_a_page_asks_three_queries_whatever_its_length(
+    alice: int, feed: list[int], django_assert_num_queries: Any
+) -> None:
+    walk(alice, 25)
+    for limit in (2, 8):
+        with (
+            django_assert_num_queries(1, using="default"),  # authors
+            django_assert_num_queries(2, using="posts"),  # posts and media
+        ):
+            page_ids(alice, limit)
+
+
+def test_the_query_behind_a_page_reads_the_index_only(alice: int, feed: list[int]) -> None:
+    with connections["posts"].cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("EXPLAIN " + _REFS_SQL, [[alice], feed[0], 5, 5])
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "Index Only Scan using post_by_author" in plan
+
+
+def test_a_profile_timeline_holds_its_author_only(bob: int, feed: list[int]) -> None:
+    page, following = timeline_page(timeline=profile_timeline(user_id=bob), before=None, limit=20)
+    assert len(page) == 10
+    assert {post["author"]["id"] for post in page} == {str(bob)}
+    assert following is None
+
+
+def test_ones_own_post_is_in_both_own_timelines_at_once(alice: int, feed: list[int]) -> None:
+    for timeline in (home_timeline(user_id=alice), profile_timeline(user_id=alice)):
+        timeline_page(timeline=timeline, before=None, limit=5)
+    post_id = make_posts(alice, 1)[0]
+    services.deliver_to_own_timelines(post_id=post_id, author_id=alice)
+    for key in (home_key(alice), profile_key(alice)):
+        part = store.read(key=key, before=None, limit=1)
+        assert part is not None
+        assert part.refs == [(post_id, alice)]
+
+
+def test_posts_of_a_deactivated_author_are_not_shown(alice: int, bob: int, feed: list[int]) -> None:
+    User.objects.filter(pk=bob).update(is_active=False)
+    assert set(walk(alice, 4)) == set(feed) - set(
+        Post.objects.filter(author_id=bob).values_list("pk", flat=True)
+    )
