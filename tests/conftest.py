@@ -43,6 +43,11 @@ ALL_DATABASES = ["default", "posts", "comments"]
 _numbers = count(randrange(10**6) * 1000)
 
 
+def pytest_unconfigure() -> None:
+    """Leave nothing behind, whether or not a test needed the stack."""
+    shutil.rmtree(_FOLDER)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test in the process may use all three databases."""
     for item in items:
@@ -59,7 +64,6 @@ def stack() -> Iterator[Stack]:
         yield running
     finally:
         running.remove()
-        shutil.rmtree(_FOLDER)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,23 @@
+# One image, every role: what a container does is its command.
+#
+#   Read API   API_ROLE=read  gunicorn --config deploy/gunicorn.conf.py socialfeed.wsgi:application
+#   Write API  API_ROLE=write gunicorn --config deploy/gunicorn.conf.py socialfeed.wsgi:application
+#   worker     celery --app socialfeed worker --pool solo
+#   beat       celery --app socialfeed beat --schedule /tmp/beat   (one instance)
+#   deploy     python manage.py prepare                            (once, before the others)
+
+FROM python:3.13-slim AS build
+RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev
+COPY requirements.txt .
+RUN pip install --no-cache-dir --prefix=/install -r requirements.txt
+
+FROM python:3.13-slim
+COPY --from=build /install /usr/local
+RUN useradd --system --no-create-home socialfeed
+WORKDIR /srv/socialfeed
+COPY . .
+ENV PYTHONUNBUFFERED=1 SOCIALFEED_ENV=production STATIC_ROOT=/srv/static
+RUN mkdir /srv/static && chown socialfeed /srv/static
+USER socialfeed
+EXPOSE 8000
+CMD ["gunicorn", "--config", "deploy/gunicorn.conf.py", "--bind", "0.0.0.0:8000", "socialfeed.wsgi:application"]

@@ -1,0 +1,50 @@
+# `make` prints this help. Everything runs in .venv, which the first target that needs it makes.
+
+PYTHON ?= python3
+VENV   := .venv
+RUN    := $(VENV)/bin/python
+READY  := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check format clean
+
+help: ## Print this help.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+setup: $(READY) ## Make .venv and install everything into it.
+
+# gunicorn's fast parser is compiled at installation; where there is no C compiler, its Python one
+# does the same work more slowly.
+$(READY): requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "socialfeed needs Python 3.11 or newer; say which with: make PYTHON=python3.12 ...")'
+	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	@if command -v cc >/dev/null || command -v gcc >/dev/null; then \
+	  cp requirements.txt $(VENV)/requirements.txt; \
+	else \
+	  echo "No C compiler: gunicorn will use its Python parser."; \
+	  sed 's/gunicorn\[fast\]/gunicorn/' requirements.txt >$(VENV)/requirements.txt; \
+	fi
+	@cp requirements-dev.txt $(VENV)/requirements-dev.txt
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r $(VENV)/requirements-dev.txt
+	@touch $(READY)
+
+run: $(READY) ## Start everything with a demo in it, and show the logs until Ctrl-C.
+	@exec $(RUN) manage.py stack up --demo
+
+test: $(READY) ## Run the whole suite, on real servers of its own (ARGS="-k timeline" for a part).
+	@exec $(RUN) -m pytest $(ARGS)
+
+check: $(READY) ## Lint, types, import contracts, migrations: exactly what CI checks.
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports --no-logo
+	$(VENV)/bin/mypy .
+	$(RUN) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+
+format: $(READY) ## Format the code and mend what the linter can.
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+clean: ## Take the stack down and remove .venv and var/, with all local data.
+	@if test -x $(RUN); then $(RUN) manage.py stack down; fi
+	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

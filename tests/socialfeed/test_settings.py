@@ -1,0 +1,82 @@
+"""Settings come from the environment, are documented, and are safe in production."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from socialfeed.stack.layout import PROJECT_DIR, Layout
+
+REQUIRED = {
+    *(name for name in Layout.from_environ({}).urls() if "REPLICA" not in name),
+    *("SECRET_KEY", "PUBLIC_ORIGIN", "S3_BUCKET", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+    "EMAIL_URL",
+}
+# Where a setting may be read from the environment.
+SOURCES = ["socialfeed/settings.py", "deploy", "socialfeed/stack"]
+# What the stack passes to its own processes, and what is no setting of ours.
+NOT_SETTINGS = {"HOME", "PATH", "LC_ALL", "SOCIALFEED_STACK"}
+
+
+def names_in_code() -> set[str]:
+    names = {*REQUIRED, *Layout.from_environ({}).urls()}
+    for source in SOURCES:
+        path = PROJECT_DIR / source
+        for file in path.glob("*") if path.is_dir() else [path]:
+            if file.is_file():
+                reads = r"(?:env\.\w+|required|environ\.get)\(\s*\"([A-Z0-9_]+)\"|{\$([A-Z_]+)"
+                names |= {one or other for one, other in re.findall(reads, file.read_text())}
+    return names - NOT_SETTINGS
+
+
+def test_env_example_documents_each_setting_and_no_other() -> None:
+    example = (PROJECT_DIR / ".env.example").read_text()
+    assert set(re.findall(r"^# ([A-Z0-9_]+)=", example, re.MULTILINE)) == names_in_code()
+
+
+def load_settings(tmp_path: Path, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Import the settings in a process with no other environment."""
+    bare = {"PATH": os.environ["PATH"], "STACK_VAR_DIR": str(tmp_path)}
+    return subprocess.run(
+        [sys.executable, "-c", "import socialfeed.settings"],
+        env=bare | environ,
+        cwd=PROJECT_DIR,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def production() -> dict[str, str]:
+    """An environment with all that production needs."""
+    values = dict.fromkeys(REQUIRED, "something") | {"EMAIL_URL": "smtp://localhost:25"}
+    urls = {n: u for n, u in Layout.from_environ({}).urls().items() if n in REQUIRED}
+    return values | urls | {"SOCIALFEED_ENV": "production"}
+
+
+def test_production_starts_with_all_it_needs(tmp_path: Path) -> None:
+    assert load_settings(tmp_path, production()).stderr == ""
+
+
+@pytest.mark.parametrize("name", sorted(REQUIRED))
+def test_production_refuses_to_start_without(name: str, tmp_path: Path) -> None:
+    loaded = load_settings(tmp_path, production() | {name: ""})
+    assert loaded.returncode != 0
+    assert f"{name} must be set in production" in loaded.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("SOCIALFEED_ENV", "prod"), ("API_ROLE", "reader"), ("STACK_PORT_BASE", "eighty")],
+)
+def test_a_value_that_makes_no_sense_is_refused_by_name(
+    name: str, value: str, tmp_path: Path
+) -> None:
+    loaded = load_settings(tmp_path, {name: value})
+    assert loaded.returncode != 0
+    assert name in loaded.stderr
