@@ -63,11 +63,13 @@ class Command(BaseCommand):
             self._summary(stack)
             if not options["detach"]:
                 self._follow(stack, LogReader(stack.log_dir, []), history=0)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, StackError) as end:
             if options["detach"]:
                 raise
             self._say("Stopping the stack.")
             stack.down()
+            if isinstance(end, StackError):
+                raise
 
     def _status(self, stack: Stack, options: dict[str, Any]) -> None:
         statuses = stack.status()
