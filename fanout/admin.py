@@ -11,6 +11,7 @@ from django.http import HttpRequest
 
 from fanout.models import CommentsOutboxEvent, OutboxEvent, PostsOutboxEvent
 from fanout.tasks import deliver_event
+from socialfeed.common.admin import IdSearchAdmin
 
 
 class PendingFilter(admin.SimpleListFilter):
@@ -33,15 +34,15 @@ class PendingFilter(admin.SimpleListFilter):
         return queryset.filter(**conditions.get(self.value(), {}))
 
 
-class OutboxAdmin(admin.ModelAdmin[OutboxEvent]):
+class OutboxAdmin(IdSearchAdmin[OutboxEvent]):
     """See what is being delivered, what hangs and why; wake it."""
 
     database = "default"
     list_display = ["id", "kind", "payload", "attempts", "cursor", "created_at", "done_at"]
     list_filter = [PendingFilter, "kind", "created_at"]
-    search_fields = ["=id", "payload"]
+    id_fields = ["pk", "payload__post_id", "payload__author_id"]
+    search_fields = ["kind"]
     ordering = ["-id"]
-    show_full_result_count = False
     actions = ["wake"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[OutboxEvent]:

@@ -8,18 +8,19 @@ from django.http import HttpRequest
 
 from posts.models import Post
 from posts.services import delete_post
+from socialfeed.common.admin import IdSearchAdmin
 
 
 @admin.register(Post)
-class PostAdmin(admin.ModelAdmin[Post]):
+class PostAdmin(IdSearchAdmin[Post]):
     """Find posts by id, author or caption; take one down, as its author would."""
 
     list_display = ["id", "author_id", "caption", "created_at", "edited_at"]
     list_filter = ["created_at"]
-    search_fields = ["=id", "=author_id", "caption"]
+    id_fields = ["pk", "author_id"]
+    search_fields = ["caption"]
     readonly_fields = ["id", "author_id", "created_at", "edited_at"]
     ordering = ["-id"]
-    show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

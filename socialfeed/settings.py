@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 import django_stubs_ext
 import environ
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
 from django.core.exceptions import ImproperlyConfigured
 
 from socialfeed.stack.layout import S3_ACCESS_KEY, S3_BUCKET, S3_SECRET_KEY, Layout
@@ -237,7 +239,13 @@ STORAGES = {
             "access_key": required("AWS_ACCESS_KEY_ID"),
             "secret_key": required("AWS_SECRET_ACCESS_KEY"),
             "region_name": env.str("S3_REGION", default="us-east-1"),
-            "file_overwrite": False,
+            "file_overwrite": True,  # keys are random: asking whether one exists is a waste
+            "client_config": Config(
+                connect_timeout=2,
+                read_timeout=10,
+                retries={"total_max_attempts": 2, "mode": "standard"},
+            ),
+            "transfer_config": TransferConfig(use_threads=False),  # objects are small
             "default_acl": None,
             "querystring_auth": False,
             "object_parameters": {"CacheControl": "public, max-age=31536000, immutable"},

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import kombu.exceptions
-import psutil
 import psycopg2
 import redis
 
@@ -143,17 +142,11 @@ def celery_worker(hostname: str, broker_url: str) -> Probe:
     return probe
 
 
-def celery_beat(schedule: Path) -> Probe:
-    """Has written its schedule since it started, the first thing that beat does."""
+def celery_beat(pid_file: Path) -> Probe:
+    """Has written its own pid, which beat does just before it begins to schedule."""
 
     def probe(pid: int) -> None:
-        try:
-            started = psutil.Process(pid).create_time()
-        except psutil.NoSuchProcess as error:
-            raise NotReadyError("exited") from error
-        # The dbm module decides whether the file's name gets a suffix.
-        files = schedule.parent.glob(f"{schedule.name}*")
-        if not any(file.stat().st_mtime >= started for file in files):
-            raise NotReadyError("has not read its schedule")
+        if not pid_file.exists() or pid_file.read_text().strip() != str(pid):
+            raise NotReadyError("does not schedule yet")
 
     return probe

@@ -275,15 +275,19 @@ def _worker(layout: Layout, urls: Mapping[str, str], number: int) -> Service:
 
 
 def _beat(layout: Layout) -> Service:
-    schedule = layout.var_dir / "run" / "beat-schedule"
+    pid_file = layout.var_dir / "run" / "beat.pid"
     return Service(
         name="beat",
         phase=Phase.APPLICATION,
         command=(
             *(sys.executable, "-m", "celery", "--app", "socialfeed", "beat"),
-            *("--schedule", str(schedule), "--pidfile", "", "--loglevel", "INFO"),
+            # In memory: what is due is soon due again, so nothing is worth keeping in a file.
+            *("--scheduler", "celery.beat:Scheduler", "--loglevel", "INFO"),
+            *("--pidfile", str(pid_file)),
         ),
-        probe=probes.celery_beat(schedule),
+        probe=probes.celery_beat(pid_file),
+        # After a reboot its number may be another process's, and beat would not start.
+        before_start=lambda: pid_file.unlink(missing_ok=True),
     )
 
 

@@ -1,0 +1,133 @@
+"""The admin: every model can be listed, searched and opened, at a bounded number of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.db import connections, models
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from comments.models import Comment
+from fanout import outbox
+from fanout.models import OutboxEvent
+from media.models import Media
+from posts.models import Post
+from tests.conftest import ALL_DATABASES
+from tests.posts_factory import make_posts
+from usergraph.models import Follow
+from usergraph.services import follow_user
+from users.models import User
+from users.services import ensure_account
+
+pytestmark = pytest.mark.django_db
+
+OURS = ["comments", "fanout", "media", "posts", "usergraph", "users"]
+MODELS = [model for model in admin.site._registry if model._meta.app_label in OURS]
+
+
+@pytest.fixture
+def staff(unique: Callable[[str], str]) -> Client:
+    """A browser in which staff are logged in."""
+    name = unique("staff")
+    ensure_account(username=name, email=f"{name}@example.org", password=name, staff=True)
+    client = Client()
+    assert client.login(username=name, password=name)
+    return client
+
+
+@pytest.fixture
+def rows(person: Callable[[str], int]) -> Callable[[], None]:
+    """Add one of everything."""
+
+    def add() -> None:
+        alice, bob = person("alice"), person("bob")
+        follow_user(follower_id=alice, followee_id=bob)
+        post_id = make_posts(bob, 1)[0]
+        Comment.objects.create(post_id=post_id, author_id=alice, text="Lovely.")
+        Media.objects.create(
+            owner_id=bob, width=1, height=1, byte_size=1, storage_prefix=f"public/media/{post_id}"
+        )
+        for database in ALL_DATABASES:
+            payload = {"post_id": post_id, "author_id": bob}
+            kind = OutboxEvent.Kind.POST_DELETED
+            outbox.record(database=database, kind=kind, payload=payload)
+
+    return add
+
+
+def address(model: type[models.Model], page: str, *args: Any) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
+
+
+def queries(client: Client, url: str) -> int:
+    """How many queries a page takes, in all databases."""
+    contexts = [CaptureQueriesContext(connections[database]) for database in ALL_DATABASES]
+    for context in contexts:
+        context.__enter__()
+    assert client.get(url).status_code == 200
+    for context in contexts:
+        context.__exit__(None, None, None)
+    return sum(len(context) for context in contexts)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_a_list_takes_as_many_queries_for_many_rows_as_for_few(
+    model: type[models.Model], staff: Client, rows: Callable[[], None]
+) -> None:
+    rows()
+    few = queries(staff, address(model, "changelist"))
+    for _ in range(5):
+        rows()
+    assert queries(staff, address(model, "changelist")) == few <= 8
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+@pytest.mark.parametrize("term", ["1", "9" * 30, "word", "two words", "%00", "'"])
+def test_a_list_can_be_searched_for_anything(
+    model: type[models.Model], staff: Client, rows: Callable[[], None], term: str
+) -> None:
+    rows()
+    url = address(model, "changelist")
+    assert staff.get(url, {"q": term}).status_code == 200
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_a_row_is_found_by_its_id_and_can_be_opened(
+    model: type[models.Model], staff: Client, rows: Callable[[], None]
+) -> None:
+    rows()
+    row = admin.site._registry[model].get_queryset(request=Any).first()  # type: ignore[arg-type]
+    assert row is not None
+    assert str(row.pk) in staff.get(address(model, "changelist"), {"q": row.pk}).text
+    assert staff.get(address(model, "change", row.pk)).status_code == 200
+
+
+def test_staff_take_a_post_down_as_its_author_would(staff: Client, bob: int) -> None:
+    post_id = make_posts(bob, 1)[0]
+    data = {"action": "delete_selected", "_selected_action": [post_id], "post": "yes"}
+    assert staff.post(address(Post, "changelist"), data).status_code == 302
+    assert not Post.objects.filter(pk=post_id).exists()
+    payload = {"post_id": post_id, "author_id": bob}
+    assert OutboxEvent.objects.using("posts").filter(payload=payload).exists()
+
+
+@pytest.mark.parametrize("model", [Follow, OutboxEvent], ids=lambda model: model.__name__)
+def test_what_belongs_to_others_cannot_be_changed(
+    model: type[models.Model], staff: Client, rows: Callable[[], None]
+) -> None:
+    rows()
+    row = model._default_manager.first()
+    assert row is not None
+    assert staff.post(address(model, "change", row.pk), {}).status_code == 403
+    assert staff.get(address(model, "add")).status_code == 403
+
+
+def test_only_staff_get_in(alice: int) -> None:
+    client = Client()
+    client.force_login(User.objects.get(pk=alice), "django.contrib.auth.backends.ModelBackend")
+    assert client.get("/admin/").status_code == 302
