@@ -10,20 +10,21 @@ from django.utils.safestring import SafeString
 from media.models import Media
 from media.selectors import public_url
 from media.storage import variant_key
+from socialfeed.common.admin import IdSearchAdmin
 
 
 @admin.register(Media)
-class MediaAdmin(admin.ModelAdmin[Media]):
+class MediaAdmin(IdSearchAdmin[Media]):
     """Look at uploads by id, owner or user; mend a description."""
 
     list_display = ["preview", "id", "owner_id", "used_as", "used_by_id", "byte_size", "created_at"]
     list_display_links = ["preview", "id"]
     list_filter = ["used_as", "created_at"]
-    search_fields = ["=id", "=owner_id", "=used_by_id", "=storage_prefix"]
+    id_fields = ["pk", "owner_id", "used_by_id"]
+    search_fields = ["storage_prefix__exact"]
     fields = ["preview", "alt", "id", "owner_id", "width", "height", "byte_size", "blurhash"]
     readonly_fields = ["preview", "id", "owner_id", "width", "height", "byte_size", "blurhash"]
     ordering = ["-id"]
-    show_full_result_count = False
 
     @admin.display(description="picture")
     def preview(self, media: Media) -> SafeString:

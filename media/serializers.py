@@ -22,6 +22,12 @@ MEDIA_EXAMPLE = {
 }
 
 
+def _intact(text: str) -> None:
+    """Refuse text in which the decoder had to replace what was no UTF-8."""
+    if "\ufffd" in text:
+        raise serializers.ValidationError("This is not valid text. Send it as UTF-8.", "encoding")
+
+
 class Upload(serializers.Serializer[Any]):
     """An image to upload, as multipart/form-data."""
 
@@ -32,6 +38,7 @@ class Upload(serializers.Serializer[Any]):
         default="",
         allow_blank=True,
         max_length=ALT_MAX_LENGTH,
+        validators=[_intact],
         help_text="What the picture shows, for those who cannot see it.",
     )
 

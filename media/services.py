@@ -10,19 +10,20 @@ from django.core.files import File
 from django.db import transaction
 
 from media import storage
-from media.images import FORMATS, ImageTooLargeError, NotAnImageError, process_image
+from media.images import ImageTooLargeError, NotAnImageError, process_image
 from media.models import Media
 from socialfeed.common.problems import Invalid, TooLarge, Unavailable, UnsupportedMedia
 
-_ACCEPTED = ", ".join(FORMATS).replace("WEBP", "WebP")
+_ACCEPTED = "JPEG, PNG or WebP"
 
 
 def store_image(*, owner_id: int, file: File[Any], alt: str = "") -> Media:
     """Store an uploaded image, cleaned and in its variants; returns its row.
 
-    Raises `Invalid` on an empty file, `TooLarge` over
-    MEDIA_MAX_BYTES or MEDIA_MAX_PIXELS, `UnsupportedMedia` on what is no usable image, and
-    `Unavailable` when the object store is; nothing is stored then.
+    Raises `Invalid` on an empty file, `TooLarge` over MEDIA_MAX_BYTES or MEDIA_MAX_PIXELS,
+    `UnsupportedMedia` on what is no usable image, and `Unavailable` when the object store does not
+    answer. Whatever is raised, nothing is left stored. The objects are there before the row, so
+    that who sees the row can fetch them.
     """
     size = file.size
     if not size:
@@ -41,7 +42,7 @@ def store_image(*, owner_id: int, file: File[Any], alt: str = "") -> Media:
             field="file",
         ) from error
     except NotAnImageError as error:
-        raise UnsupportedMedia(f"{error}. Send a {_ACCEPTED} image.", field="file") from error
+        raise UnsupportedMedia(f"{error}. Send a still {_ACCEPTED} image.", field="file") from error
     prefix = storage.new_prefix()
     try:
         storage.put_variants(prefix=prefix, variants=image.variants)

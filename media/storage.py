@@ -3,6 +3,7 @@
     public/media/<128 random bits>/<variant>.jpg
 
 The bucket's policy lets anybody GET what is under `public/`; everything else needs a signature.
+When the store is down, writes raise `StoreUnavailable`; reads never come through here.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -44,27 +46,31 @@ def put_variants(*, prefix: str, variants: dict[str, bytes]) -> None:
         for variant, content in variants.items():
             key = variant_key(prefix, variant)
             storages["default"].save(key, ContentFile(content, name=key))
-    except StoreUnavailable:
+    except BaseException:
         delete_variants(prefix=prefix, variants=list(variants))
         raise
 
 
-def delete_variants(*, prefix: str, variants: list[str]) -> None:
-    """Remove an upload's objects; what cannot be removed is logged and left to a clean-up."""
+def delete_variants(*, prefix: str, variants: Sequence[str]) -> None:
+    """Remove an upload's objects, in one request; what may be left of them is logged."""
+    store: Any = storages["default"]
+    keys = [{"Key": variant_key(prefix, variant)} for variant in variants]
     try:
-        for variant in variants:
-            storages["default"].delete(variant_key(prefix, variant))
+        failed = store.bucket.delete_objects(Delete={"Objects": keys, "Quiet": True}).get("Errors")
     except StoreUnavailable:
         logger.exception("objects may be left under %s", prefix)
+        return
+    if failed:
+        logger.error("objects are left under %s: %s", prefix, failed)
 
 
 def ensure_bucket() -> bool:
     """Make the bucket if it is missing and set its rules; returns whether it was made."""
     store: Any = storages["default"]
     client, bucket = store.connection.meta.client, store.bucket_name
-    existing = {item["Name"] for item in client.list_buckets()["Buckets"]}
-    if bucket not in existing:
-        client.create_bucket(Bucket=bucket)
+    missing = not _bucket_exists(client, bucket)
+    if missing:
+        client.create_bucket(Bucket=bucket, **_location(client.meta.region_name))
     statement = {
         "Sid": "AnybodyReadsPublic",
         "Effect": "Allow",
@@ -76,4 +82,21 @@ def ensure_bucket() -> bool:
     client.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
     rule = {"AllowedMethods": ["GET", "HEAD"], "AllowedOrigins": ["*"], "MaxAgeSeconds": 3600}
     client.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [rule]})
-    return bucket not in existing
+    return missing
+
+
+def _location(region: str) -> dict[str, Any]:
+    # AWS wants every region named but its first, which it refuses to hear.
+    if region == "us-east-1":
+        return {}
+    return {"CreateBucketConfiguration": {"LocationConstraint": region}}
+
+
+def _bucket_exists(client: Any, bucket: str) -> bool:
+    try:
+        client.head_bucket(Bucket=bucket)
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+            raise
+        return False
+    return True

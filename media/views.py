@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from drf_spectacular.utils import extend_schema
-from rest_framework.parsers import MultiPartParser
+from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from media import selectors, services
+from media.parsers import UploadParser
 from media.serializers import MediaDocument, Upload
 from socialfeed.common.callers import caller_id
+from socialfeed.common.problems import UnsupportedMedia
 
 
 class UploadView(APIView):
     """Where pictures come in."""
 
-    parser_classes = [MultiPartParser]
+    parser_classes = [UploadParser]
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Say which content type it should have been."""
+        if isinstance(exc, UnsupportedMediaType):
+            exc = UnsupportedMedia("Send multipart/form-data with the image in the field `file`.")
+        return super().handle_exception(exc)
 
     @extend_schema(
         request={"multipart/form-data": Upload}, responses={201: MediaDocument}, tags=["media"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from typing import Any
 
 from PIL import Image
@@ -36,3 +38,58 @@ def jpeg_with_gps(size: tuple[int, int] = (64, 48), orientation: int = 1) -> byt
 def decoded(content: bytes) -> Image.Image:
     """The image in some bytes."""
     return Image.open(io.BytesIO(content))
+
+
+def png_bomb(side: int = 60_000) -> bytes:
+    """A few bytes that call themselves a PNG of `side` x `side` pixels."""
+    content = bytearray(encoded(Image.new("1", (8, 8)), "PNG"))
+    content[16:24] = side.to_bytes(4, "big") * 2
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
+    return bytes(content)
+
+
+def without_chunk(png: bytes, name: bytes) -> bytes:
+    """A PNG without one of its chunks."""
+    start = png.index(name) - 4
+    end = start + 12 + int.from_bytes(png[start : start + 4], "big")
+    return png[:start] + png[end:]
+
+
+def with_iptc(jpeg: bytes, text: bytes) -> bytes:
+    """A JPEG with an IPTC caption, as photo editors write it."""
+    caption = b"\x1c\x02\x78" + struct.pack(">H", len(text)) + text
+    resource = b"8BIM\x04\x04\0\0" + struct.pack(">I", len(caption)) + caption
+    payload = b"Photoshop 3.0\0" + resource + b"\0" * (len(resource) % 2)
+    return jpeg[:2] + b"\xff\xed" + struct.pack(">H", 2 + len(payload)) + payload + jpeg[2:]
+
+
+def linear_grey_profile() -> bytes:
+    """An ICC profile of grey light: half the value is half the light, which is 188 in sRGB."""
+    white = struct.pack(">4s4x3i", b"XYZ ", 63190, 65536, 54061)
+    curve = struct.pack(">4s4xI4x", b"curv", 0)
+    return _profile(b"mntr", b"GRAY", b"XYZ ", {b"wtpt": white, b"kTRC": curve})
+
+
+def green_ink_profile() -> bytes:
+    """An ICC profile of CMYK in which no ink is white, all of them are black, and any is green."""
+    inks = [(255, 128, 128), *[(128, 60, 200)] * 14, (0, 128, 128)]
+    ramp = bytes(range(256))
+    matrix = struct.pack(">9i", 65536, 0, 0, 0, 65536, 0, 0, 0, 65536)
+    table = struct.pack(">4s4x4B", b"mft1", 4, 3, 2, 0) + matrix + ramp * 4
+    table += bytes(channel for lab in inks for channel in lab) + ramp * 3
+    return _profile(b"prtr", b"CMYK", b"Lab ", {b"A2B0": table})
+
+
+def _profile(kind: bytes, space: bytes, connection: bytes, tags: dict[bytes, bytes]) -> bytes:
+    """The smallest ICC 2 profile with these tags (ICC.1:2001-04, 6.1 and 6.2)."""
+    offset = 128 + 4 + 12 * len(tags)
+    index, body = struct.pack(">I", len(tags)), b""
+    for name, content in tags.items():
+        index += struct.pack(">4s2I", name, offset + len(body), len(content))
+        body += content
+    header = struct.pack(
+        ">I4xI4s4s4s12x4s28x3i48x",
+        *(offset + len(body), 0x02400000, kind, space, connection, b"acsp"),
+        *(63190, 65536, 54061),
+    )
+    return header + index + body
