@@ -241,8 +241,8 @@ STORAGES = {
             "region_name": env.str("S3_REGION", default="us-east-1"),
             "file_overwrite": True,  # keys are random: asking whether one exists is a waste
             "client_config": Config(
-                connect_timeout=2,
-                read_timeout=10,
+                connect_timeout=1,
+                read_timeout=4,
                 retries={"total_max_attempts": 2, "mode": "standard"},
             ),
             "transfer_config": TransferConfig(use_threads=False),  # objects are small
@@ -255,7 +255,7 @@ STORAGES = {
 }
 # Limits of one upload: bytes of the file, and pixels of the decoded image.
 MEDIA_MAX_BYTES = env.int("MEDIA_MAX_BYTES", default=10 * 1024 * 1024)
-MEDIA_MAX_PIXELS = env.int("MEDIA_MAX_PIXELS", default=50_000_000)
+MEDIA_MAX_PIXELS = env.int("MEDIA_MAX_PIXELS", default=30_000_000)
 
 # --- Accounts -------------------------------------------------------------------------------------
 
