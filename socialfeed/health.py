@@ -9,6 +9,7 @@ from functools import partial
 from django.conf import settings
 from django.db import DatabaseError, connections
 from django.http import HttpRequest, JsonResponse
+from django.views.decorators.http import require_safe
 
 from socialfeed.common.consistency import PRIMARIES
 from socialfeed.common.valkey import ValkeyUnavailable, state_valkey
@@ -16,11 +17,13 @@ from socialfeed.common.valkey import ValkeyUnavailable, state_valkey
 logger = logging.getLogger(__name__)
 
 
+@require_safe
 def live(request: HttpRequest) -> JsonResponse:
     """Touches nothing but this process."""
     return JsonResponse({"status": "ok", "role": settings.API_ROLE})
 
 
+@require_safe
 def ready(request: HttpRequest) -> JsonResponse:
     """200 when everything that this role cannot do without answers, else 503; each check named."""
     checks: dict[str, Callable[[], object]] = {"state": lambda: state_valkey().ping()}

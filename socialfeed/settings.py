@@ -275,7 +275,8 @@ AUTH_PASSWORD_VALIDATORS = [
 HEADLESS_ONLY = True
 HEADLESS_CLIENTS = ("app",)
 HEADLESS_SERVE_SPECIFICATION = True  # merged into ours by socialfeed.schema
-HEADLESS_TOKEN_STRATEGY = "allauth.headless.tokens.strategies.jwt.JWTTokenStrategy"  # noqa: S105  (a class)
+HEADLESS_ADAPTER = "users.headless.StringIds"
+HEADLESS_TOKEN_STRATEGY = "users.headless.SessionTokens"  # noqa: S105  (a class)
 HEADLESS_JWT_ALGORITHM = "HS256"  # signed with SECRET_KEY: this service issues and checks them
 HEADLESS_JWT_STATEFUL_VALIDATION_ENABLED = True
 HEADLESS_JWT_ACCESS_TOKEN_EXPIRES_IN = env.int("ACCESS_TOKEN_SECONDS", default=900)

@@ -5,13 +5,21 @@ from __future__ import annotations
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.forms import AdminUserCreationForm
+from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from users.models import User
-from users.services import set_active
-from users.sessions import end_sessions
+from users.services import end_sessions_on_commit, set_active
+
+
+class NewPasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]  # generic in stubs only
+    """A password that staff has set ends the user's sessions."""
+
+    def save(self, commit: bool = True) -> User:
+        user: User = super().save(commit)
+        end_sessions_on_commit(user_id=user.pk)
+        return user
 
 
 @admin.register(User)
@@ -19,6 +27,7 @@ class UserAdmin(DjangoUserAdmin[User]):
     """Find an account by id, name or e-mail; let it in or keep it out."""
 
     add_form = AdminUserCreationForm
+    change_password_form = NewPasswordForm
     list_display = [
         "username",
         "id",
@@ -60,4 +69,4 @@ class UserAdmin(DjangoUserAdmin[User]):
         """Switching an account off in its form ends its sessions too."""
         super().save_model(request, obj, form, change)
         if change and not obj.is_active:
-            end_sessions(user_id=obj.pk)
+            end_sessions_on_commit(user_id=obj.pk)

@@ -6,7 +6,7 @@ been revoked.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from allauth.headless.tokens.strategies.jwt.internal import decode_token, session_key_from_sid
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -16,6 +16,7 @@ from rest_framework.request import Request
 
 from socialfeed.common.callers import Caller
 from socialfeed.common.consistency import note_reader
+from socialfeed.common.problems import CHALLENGE
 from users.sessions import session_user_id
 
 
@@ -26,7 +27,7 @@ class BearerAuthentication(BaseAuthentication):
         scheme, _, token = get_authorization_header(request).partition(b" ")
         if scheme.lower() != b"bearer":
             return None
-        payload = decode_token(token.strip().decode("latin-1"), "access")
+        payload = _decode(token.strip().decode("latin-1"))
         session_key = session_key_from_sid(payload["sid"]) if payload else None
         if payload is None or session_key is None:
             raise AuthenticationFailed(
@@ -40,7 +41,15 @@ class BearerAuthentication(BaseAuthentication):
         return Caller(user_id), payload
 
     def authenticate_header(self, request: Request) -> str:
-        return 'Bearer realm="socialfeed"'
+        return CHALLENGE
+
+
+def _decode(token: str) -> dict[str, str] | None:
+    """The claims of a valid access token, else None."""
+    try:
+        return cast("dict[str, str] | None", decode_token(token, "access"))
+    except RecursionError:  # its header is JSON before its signature is checked
+        return None
 
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

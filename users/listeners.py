@@ -1,16 +1,17 @@
-"""What User Info does when somebody logs in or changes a password (signals of allauth)."""
+"""What User Info does when somebody logs in or out or changes a password (signals of allauth)."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from allauth.account.signals import password_changed, password_reset, password_set
-from django.contrib.auth.signals import user_logged_in
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.dispatch import receiver
 from django.http import HttpRequest
 
 from users.models import User
-from users.sessions import end_sessions, remember_session
+from users.sessions import end_sessions, forget_session, remember_session
 
 
 @receiver(user_logged_in)
@@ -21,6 +22,12 @@ def remember_new_session(*, request: HttpRequest, user: User, **kwargs: Any) -> 
     remember_session(user_id=user.pk, session_key=request.session.session_key)
 
 
+@receiver(user_logged_out)
+def forget_ended_session(*, request: HttpRequest, user: User | None, **kwargs: Any) -> None:
+    if user and request.session.session_key:
+        forget_session(user_id=user.pk, session_key=request.session.session_key)
+
+
 @receiver([password_changed, password_reset, password_set])
 def end_other_sessions(*, request: HttpRequest, user: User, **kwargs: Any) -> None:
     """A new password logs everybody else out: it may have been changed because of them."""
@@ -28,3 +35,6 @@ def end_other_sessions(*, request: HttpRequest, user: User, **kwargs: Any) -> No
     end_sessions(user_id=user.pk, keep=keep)
     if keep:
         remember_session(user_id=user.pk, session_key=keep)
+        # Django has given the caller's session a new key, so their tokens have ended too.
+        # django-allauth puts new ones into its answer when nobody was logged in before.
+        cast("Any", request).allauth.headless._pre_user = AnonymousUser()

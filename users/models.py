@@ -49,6 +49,11 @@ class User(TimeOrderedModel, AbstractUser):
         swappable = "AUTH_USER_MODEL"
         ordering = ["-id"]
 
+    @classmethod
+    def normalize_username(cls, username: str) -> str:
+        """Django's hook, which its forms, its commands and its managers all pass through."""
+        return super().normalize_username(username).lower()
+
     def get_full_name(self) -> str:
         return self.display_name or self.username
 

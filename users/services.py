@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from allauth.account.models import EmailAddress
@@ -11,7 +12,7 @@ from django.db import IntegrityError, transaction
 
 from media import selectors as media_selectors
 from media import services as media_services
-from socialfeed.common.problems import Conflict, NotFound
+from socialfeed.common.problems import Conflict, Invalid, NotFound
 from users.models import User
 from users.sessions import end_sessions
 
@@ -38,23 +39,34 @@ def _avatar_columns(user_id: int, media_id: int | None) -> dict[str, Any]:
     """Claim the media first, in its own database: a claim without a use harms nobody."""
     if media_id is None:
         return {"avatar_media_id": None, "avatar_key": ""}
-    with transaction.atomic(using="posts"):
-        media_services.claim_media(
-            owner_id=user_id, media_ids=[media_id], used_as="avatar", used_by_id=user_id
-        )
-        key = media_selectors.thumb_key(media_id=media_id)
+    try:
+        with transaction.atomic(using="posts"):
+            media_services.claim_media(
+                owner_id=user_id, media_ids=[media_id], used_as="avatar", used_by_id=user_id
+            )
+            key = media_selectors.thumb_key(media_id=media_id)
+    except Invalid as problem:
+        raise Invalid(problem.detail, field="avatar", code=problem.code) from problem
     return {"avatar_media_id": media_id, "avatar_key": key}
 
 
 def set_active(*, user_ids: list[int], active: bool) -> int:
-    """Let users in or keep them out (their sessions end at once); returns how many changed."""
+    """Let users in or keep them out (their sessions end on commit); returns how many changed."""
     changed = (
         User.objects.filter(pk__in=user_ids).exclude(is_active=active).update(is_active=active)
     )
     if not active:
         for user_id in user_ids:
-            end_sessions(user_id=user_id)
+            end_sessions_on_commit(user_id=user_id)
     return changed
+
+
+def end_sessions_on_commit(*, user_id: int) -> None:
+    """End a user's sessions once the reason for it is committed: no log-in slips in between.
+
+    STATE down: raises, for the caller must hear that the sessions live on, and do it again.
+    """
+    transaction.on_commit(partial(end_sessions, user_id=user_id), using="default")
 
 
 def ensure_account(

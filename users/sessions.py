@@ -7,6 +7,7 @@ STATE down: nobody can be authenticated (503), since a revoked session must not 
 
 from __future__ import annotations
 
+import time
 from importlib import import_module
 from typing import cast
 
@@ -26,20 +27,27 @@ def session_user_id(session_key: str) -> int | None:
 
 
 def remember_session(*, user_id: int, session_key: str) -> None:
-    """Keep a new session among the user's, for `end_sessions`."""
+    """Keep a session that gives out tokens among the user's, for `end_sessions`."""
+    key, now = sessions_key(user_id), time.time()
     pipeline = state_valkey().pipeline()
-    pipeline.sadd(sessions_key(user_id), session_key)
-    pipeline.expire(sessions_key(user_id), settings.SESSION_COOKIE_AGE)
+    pipeline.zadd(key, {session_key: now})
+    pipeline.zremrangebyscore(key, "-inf", now - settings.SESSION_COOKIE_AGE)
+    pipeline.expire(key, settings.SESSION_COOKIE_AGE)
     pipeline.execute()
+
+
+def forget_session(*, user_id: int, session_key: str) -> None:
+    """Take a session that ends by itself from the user's."""
+    state_valkey().zrem(sessions_key(user_id), session_key)
 
 
 def end_sessions(*, user_id: int, keep: str | None = None) -> int:
     """End the user's sessions, but for `keep`; returns how many. Their tokens stop working now."""
     store = import_module(settings.SESSION_ENGINE).SessionStore
-    members = cast("set[bytes]", state_valkey().smembers(sessions_key(user_id)))
+    members = cast("list[bytes]", state_valkey().zrange(sessions_key(user_id), 0, -1))
     ending = {member.decode() for member in members} - {keep}
     for session_key in ending:
         store(session_key).delete()
     if ending:
-        state_valkey().srem(sessions_key(user_id), *ending)
+        state_valkey().zrem(sessions_key(user_id), *ending)
     return len(ending)

@@ -132,7 +132,8 @@ class DatabaseRouter:
         return DATABASE_OF_APP.get(model._meta.app_label, "default")
 
     def allow_relation(self, one: Model, other: Model, **hints: Any) -> bool:
-        return self.db_for_write(type(one)) == self.db_for_write(type(other))
+        # Not `type(one)`: `request.user` is a lazy proxy of its model.
+        return self.db_for_write(one.__class__) == self.db_for_write(other.__class__)
 
     def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool:
         if app_label in EVERYWHERE:

@@ -12,11 +12,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 import orjson
+from django.contrib.sessions.backends.base import UpdateError
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -26,7 +28,12 @@ from socialfeed.common.valkey import ValkeyUnavailable
 logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
-RETRY_AFTER_SECONDS = 5
+# What every 401 says of how to authenticate.
+CHALLENGE = 'Bearer realm="socialfeed"'
+# Seconds after which to try again: when a store is away, and over a rate limit (a minute's, mostly)
+RETRY_AFTER = {HTTPStatus.SERVICE_UNAVAILABLE: 5, HTTPStatus.TOO_MANY_REQUESTS: 60}
+# Of a body with more errors, so many are named.
+MAX_FIELD_ERRORS = 20
 # Under these prefixes every error is a problem document; elsewhere (admin, pages) it is HTML.
 API_PREFIXES = ("/api/", "/_allauth/", "/healthz/")
 
@@ -91,65 +98,84 @@ def problem_document(
     document: dict[str, Any] = {
         "type": f"/problems/{slug}",
         "title": title,
-        "status": status,
+        "status": int(status),
         "detail": detail,
     }
     return document | ({"errors": errors} if errors else {})
 
 
-def problem_response(status: int, detail: str, *, code: str = "") -> HttpResponse:
-    """A problem document as a plain Django response, for errors outside DRF."""
-    return HttpResponse(
-        orjson.dumps(problem_document(status, detail, code=code)),
-        status=status,
-        content_type=CONTENT_TYPE,
-    )
+# What Django, its database and Valkey raise, the first that fits: the status, and the detail
+# ("": the exception's own words).
+_KNOWN: list[tuple[type[Exception] | tuple[type[Exception], ...], int, str]] = [
+    (Http404, 404, "There is nothing at this address."),
+    (PermissionDenied, 403, ""),
+    (RequestDataTooBig, 413, "The request body is too large."),
+    (SuspiciousOperation, 400, ""),
+    (RecursionError, 400, "The request body is nested too deeply."),
+    # A session that ended while one of its requests was at work.
+    (UpdateError, 401, "This session has ended. Log in again."),
+    (
+        (OperationalError, InterfaceError, *ValkeyUnavailable),
+        503,
+        "A database does not answer. Try again in a while.",
+    ),
+]
+
+
+def document_of(exception: Exception) -> dict[str, Any] | None:
+    """The problem document of what a client can mend or wait for; None: a bug, to be a 500."""
+    if isinstance(exception, Problem):
+        error = {"code": exception.code, "message": exception.detail}
+        errors = [{"field": exception.field} | error] if exception.field else None
+        return problem_document(
+            exception.status, exception.detail, code=exception.code, errors=errors
+        )
+    if isinstance(exception, exceptions.ValidationError):
+        errors = list(islice(_field_errors(exception.get_full_details()), MAX_FIELD_ERRORS))
+        detail = "; ".join(f"{e['field']}: {e['message']}" for e in errors)
+        return problem_document(400, detail, code="validation", errors=errors)
+    if isinstance(exception, exceptions.APIException):
+        return problem_document(
+            exception.status_code, str(exception.detail), code=str(exception.get_codes())
+        )
+    if isinstance(exception, UnicodeEncodeError) and exception.reason == "surrogates not allowed":
+        return problem_document(400, "A text in the request has a lone surrogate (\\ud800).")
+    for types, status, detail in _KNOWN:
+        if isinstance(exception, types):
+            return problem_document(status, detail or str(exception) or _plain_detail(status))
+    return None
 
 
 def exception_handler(exception: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's hook: a problem document for what a client can mend; anything else stays a 500."""
-    headers: dict[str, str] = {}
-    if isinstance(exception, Problem):
-        errors = (
-            [{"field": exception.field, "code": exception.code, "message": exception.detail}]
-            if exception.field
-            else None
-        )
-        document = problem_document(
-            exception.status, exception.detail, code=exception.code, errors=errors
-        )
-    elif isinstance(exception, exceptions.ValidationError):
-        errors = list(_field_errors(exception.get_full_details()))
-        detail = "; ".join(f"{e['field']}: {e['message']}" for e in errors)
-        document = problem_document(400, detail, code="validation", errors=errors)
-    elif isinstance(exception, exceptions.APIException):
-        document = problem_document(
-            exception.status_code, str(exception.detail), code=str(exception.get_codes())
-        )
-        if challenge := getattr(exception, "auth_header", None):
-            headers["WWW-Authenticate"] = challenge
-        if wait := getattr(exception, "wait", None):
-            headers["Retry-After"] = str(int(wait))
-    elif isinstance(exception, Http404):
-        document = problem_document(404, "There is nothing at this address.")
-    elif isinstance(exception, PermissionDenied):
-        document = problem_document(403, str(exception) or "You may not do this.")
-    elif isinstance(exception, RequestDataTooBig):
-        document = problem_document(413, "The request body is too large.")
-    elif isinstance(exception, (OperationalError, *ValkeyUnavailable)):
-        logger.exception("a store does not answer")
-        document = problem_document(503, "A database does not answer. Try again in a while.")
-    else:
+    document = document_of(exception)
+    if document is None:
         return None
-    if document["status"] == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    _log_unavailable(document, exception)
+    headers = _headers(document["status"])
+    if wait := getattr(exception, "wait", None):
+        headers["Retry-After"] = str(int(wait))
     return Response(document, status=document["status"], headers=headers, content_type=CONTENT_TYPE)
+
+
+def _log_unavailable(document: dict[str, Any], exception: Exception) -> None:
+    if document["status"] == HTTPStatus.SERVICE_UNAVAILABLE:
+        logger.error("a store does not answer", exc_info=exception)
+
+
+def _headers(status: int) -> dict[str, str]:
+    """The headers that an answer of this status must have."""
+    if status == HTTPStatus.UNAUTHORIZED:
+        return {"WWW-Authenticate": CHALLENGE}
+    if seconds := RETRY_AFTER.get(HTTPStatus(status)):
+        return {"Retry-After": str(seconds)}
+    return {}
 
 
 def _field_errors(details: Any, path: str = "") -> Iterator[dict[str, str]]:
     """Flatten DRF's nested error details: media.1 for the second item of the list `media`."""
     if isinstance(details, dict) and set(details) == {"message", "code"}:
-        field = path.removesuffix(".non_field_errors") or "body"
+        field = path.removesuffix("non_field_errors").rstrip(".") or "body"
         yield {"field": field, "code": str(details["code"]), "message": str(details["message"])}
     elif isinstance(details, dict):
         for key, value in details.items():
@@ -175,43 +201,68 @@ class ProblemMiddleware:
         is_api = request.path.startswith(API_PREFIXES)
         if not is_api or response.status_code < 400 or _is_problem(response):
             return response
+        status = response.status_code
         if response.get("Content-Type", "").startswith("application/json"):
-            return _with_problem_members(response)
-        return problem_response(response.status_code, _plain_detail(response.status_code))
+            document = _with_problem_members(status, orjson.loads(response.content))
+        else:
+            document = problem_document(status, _plain_detail(status))
+        return _become(response, document)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """What a view outside DRF raised, seen while the reason is still known."""
         if not request.path.startswith(API_PREFIXES):
             return None
-        if isinstance(exception, Problem):
-            return problem_response(exception.status, exception.detail, code=exception.code)
-        if isinstance(exception, RequestDataTooBig):
-            return problem_response(413, "The request body is too large.")
-        if isinstance(exception, SuspiciousOperation):
-            return problem_response(400, str(exception) or "The request is malformed.")
-        return None
+        document = document_of(exception)
+        if document is None:
+            return None
+        _log_unavailable(document, exception)
+        return _become(HttpResponse(status=document["status"]), document)
 
 
 def _is_problem(response: HttpResponse) -> bool:
     return response.get("Content-Type", "").startswith(CONTENT_TYPE)
 
 
-def _with_problem_members(response: HttpResponse) -> HttpResponse:
-    body = orjson.loads(response.content)
-    messages = [str(error.get("message", "")) for error in body.get("errors", [])]
-    detail = " ".join(messages) or _plain_detail(response.status_code)
-    response.content = orjson.dumps(problem_document(response.status_code, detail) | body)
+def _become(response: HttpResponse, document: dict[str, Any]) -> HttpResponse:
+    """Put a document in a response's place; its headers (`Allow`, cookies) stay."""
+    response.content = orjson.dumps(document)
     response["Content-Type"] = CONTENT_TYPE
+    if response.has_header("Content-Length"):
+        response["Content-Length"] = str(len(response.content))
+    for name, value in _headers(response.status_code).items():
+        response.setdefault(name, value)
     return response
+
+
+def _with_problem_members(status: int, body: dict[str, Any]) -> dict[str, Any]:
+    """The document of an error that django-allauth has answered as JSON."""
+    errors = [error | {"field": error.get("param", "body")} for error in body.get("errors", [])]
+    detail = " ".join(
+        f"{error['param']}: {error['message']}" if "param" in error else error["message"]
+        for error in errors
+    )
+    if not detail:
+        detail = _EMPTY_ALLAUTH_DETAILS.get(status) or _plain_detail(status)
+    return body | problem_document(status, detail, errors=errors)
+
+
+# What django-allauth means by an error that it does not explain.
+_EMPTY_ALLAUTH_DETAILS = {
+    400: "A token or key in the request is not valid, or not any more. Log in again.",
+    401: "Log in first: `data.flows` says how.",
+    409: "This cannot be done now: you are logged in already, or the step before it is missing.",
+    410: "This session has ended. Log in again.",
+}
 
 
 def _plain_detail(status: int) -> str:
     known = {
-        400: "The request is malformed.",
-        401: "Log in first: the answer's `data.flows` says how, if it has any.",
+        400: "The request is malformed. A body must be a JSON object in UTF-8.",
+        401: "Log in first.",
         403: "You may not do this.",
         404: "There is nothing at this address.",
         405: "This address does not take this method.",
+        429: "Too many requests. Try again in a while.",
         500: "Something broke on our side. It has been logged; trying again may help.",
     }
     return known.get(status, HTTPStatus(status).phrase)

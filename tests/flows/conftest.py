@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import pytest
+from django.core.cache import cache
+from django_redis.cache import RedisCache
 
 from socialfeed.stack.lifecycle import Stack
 from tests.flows.client import Person, sign_up
+
+
+@pytest.fixture(autouse=True)
+def limits_start_anew(stack: Stack) -> None:
+    """All tests come from one address, whose sign-ups and log-ins are limited by the minute."""
+    cast("RedisCache", cache).delete_pattern("allauth:rl:*")
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from django.db import connections
 
 from socialfeed.stack import launch
 from socialfeed.stack.layout import HOST, PORT_SPAN, PROJECT_DIR, Layout
@@ -127,6 +128,14 @@ def test_everything_listens_on_loopback_only(stack: Stack) -> None:
     assert listening == {(HOST, port) for port in declared}
 
 
+@pytest.fixture
+def connections_made_anew() -> Iterator[None]:
+    """What this process is connected to may be killed; the tests after this one connect again."""
+    yield
+    connections.close_all()
+
+
+@pytest.mark.usefixtures("connections_made_anew")
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_killed_service_is_back_within_seconds(stack: Stack, name: str) -> None:
     before = one(stack, name)

@@ -1,0 +1,370 @@
+"""The table of bad requests: for each endpoint, what is wrong and how it is answered.
+
+`$name` in a path or a body stands for a value of the test's world: `me`, `other` (usernames),
+`mine`, `theirs` (posts), `unused`, `used`, `foreign` (media), `token`, `id_cursor`, `name_cursor`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+AUTH = "/_allauth/app/v1"
+TOO_BIG = 2**63
+ABSENT = 2**62 + 1
+
+
+@dataclass(frozen=True)
+class Bad:
+    """One bad request; `route` is the endpoint's pattern, for the list of those that are covered.
+
+    `names`: the field that the problem document must name.
+    """
+
+    method: str
+    route: str
+    what: str
+    status: int
+    path: str
+    names: str = ""
+    content: str | bytes | None = None
+    content_type: str = ""
+    files: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.route} {self.what}"
+
+
+def with_json(
+    method: str, route: str, path: str, cases: Sequence[tuple[str, Any, str]]
+) -> list[Bad]:
+    """400 for bodies that are JSON objects with a mistake: (what, body, field to be named)."""
+    return [
+        Bad(method, route, what, 400, path, names, json.dumps(body), "application/json")
+        for what, body, names in cases
+    ]
+
+
+def no_object(method: str, route: str, path: str) -> list[Bad]:
+    """Bodies that are no JSON object."""
+    bodies: list[tuple[str, str | bytes | None]] = [
+        ("not JSON", "caption=x"),
+        ("cut short", '{"caption": '),
+        ("an array", "[1]"),
+        ("a number", "7"),
+        ("a text", '"text"'),
+        ("null", "null"),
+        ("NaN", '{"caption": NaN}'),
+        ("nested too deeply", "[" * 100_000),
+        ("invalid UTF-8", b'{"caption": "\xff\xfe"}'),
+        ("empty", None),
+    ]
+    return [
+        Bad(method, route, what, 400, path, "", content, "application/json")
+        for what, content in bodies
+    ]
+
+
+def wrong_type(method: str, route: str, path: str) -> list[Bad]:
+    """Bodies of a content type that is not taken."""
+    return [
+        Bad(method, route, kind, 415, path, "", '{"caption": "x"}', kind)
+        for kind in ("text/plain", "application/xml", "application/x-www-form-urlencoded")
+    ]
+
+
+def wrong_text(name: str, longest: int, **rest: Any) -> list[tuple[str, Any, str]]:
+    """A text field's wrong values; `rest` are the other fields."""
+    values: dict[str, Any] = {
+        "too long": "x" * (longest + 1),
+        "with a NUL": "a\0b",
+        "with a lone surrogate": "low-tide \ud800 at dawn",
+        "an object": {"a": 1},
+        "a list": ["a"],
+        "a boolean": True,
+        "null": None,
+    }
+    return [(f"{name} {what}", {name: value} | rest, name) for what, value in values.items()]
+
+
+def page_cases(route: str, path: str, cursor: str = "$name_cursor") -> list[Bad]:
+    """A list's wrong `limit` and `cursor`; `cursor` is one of another kind of list."""
+    glue = "&" if "?" in path else "?"
+    queries = [
+        *(("limit", value) for value in ("0", "-1", "101", "abc", "1.5", "9" * 30, "%00")),
+        *(("cursor", value) for value in ("garbage", "%00", "%ff", "ä", "=" * 9, "a" * 201)),
+        ("cursor", cursor),
+        ("cursor", "AAAAAAAAAABpOTk5"),
+    ]
+    return [
+        Bad("GET", route, f"{name} {value[:20]!r}", 400, f"{path}{glue}{name}={value}", name)
+        for name, value in queries
+    ]
+
+
+def unknown_ids(method: str, route: str, path: str) -> list[Bad]:
+    """Addresses of things that do not exist."""
+    values = (0, -1, ABSENT, TOO_BIG, 10**19, "abc", "1.5", "%00", "1%202")
+    return [
+        Bad(method, route, f"id {value}", 404, path.format(value), "", "{}", "application/json")
+        for value in values
+    ]
+
+
+def unknown_users(method: str, route: str, path: str) -> list[Bad]:
+    """Addresses of users who do not exist."""
+    values = ("nobody.at.all", "x" * 31, "a%00b", "%ff", "a%20b", "..%2fme", "%ED%A0%80")
+    return [Bad(method, route, f"user {value}", 404, path.format(value)) for value in values]
+
+
+_USER = "/users/<username:username>"
+_POST = "/posts/<id:post_id>"
+_MEDIA = "/media/<id:media_id>"
+
+
+def media_ids(name: str, wrap: Any, **rest: Any) -> list[tuple[str, Any, str]]:
+    """Wrong ids of media in a body; `wrap` puts one where the endpoint takes it."""
+    values: list[Any] = ["$foreign", ABSENT, 0, -1, TOO_BIG, 10**400, "abc", True, 1.5, {}, [[]]]
+    return [(f"media {str(value)[:20]}", {name: wrap(value)} | rest, "") for value in values]
+
+
+_UPLOAD = "/media"
+_PNG = b"\x89PNG\r\n\x1a\n"
+_UPLOADS = [
+    Bad("POST", _UPLOAD, "no file", 400, _UPLOAD, "file", fields={"alt": "x"}, files={"x": b"x"}),
+    Bad("POST", _UPLOAD, "an empty file", 400, _UPLOAD, "file", files={"file": ("a.jpg", b"")}),
+    Bad("POST", _UPLOAD, "a text file", 415, _UPLOAD, "file", files={"file": ("a.jpg", b"text")}),
+    Bad("POST", _UPLOAD, "half a PNG", 415, _UPLOAD, "file", files={"file": ("a.png", _PNG)}),
+    Bad(
+        "POST",
+        _UPLOAD,
+        "an alt text with a NUL",
+        400,
+        _UPLOAD,
+        "alt",
+        files={"file": ("a.png", _PNG)},
+        fields={"alt": "a\0b"},
+    ),
+    Bad(
+        "POST",
+        _UPLOAD,
+        "an alt text too long",
+        400,
+        _UPLOAD,
+        "alt",
+        files={"file": ("a.png", _PNG)},
+        fields={"alt": "x" * 1001},
+    ),
+    Bad("POST", _UPLOAD, "no multipart boundary", 400, _UPLOAD, "", "x", "multipart/form-data"),
+    Bad(
+        "POST",
+        _UPLOAD,
+        "cut short",
+        400,
+        _UPLOAD,
+        "",
+        '--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n',
+        "multipart/form-data; boundary=b",
+    ),
+    Bad("POST", _UPLOAD, "JSON", 415, _UPLOAD, "", "{}", "application/json"),
+    Bad(
+        "POST",
+        _UPLOAD,
+        "a file as a text",
+        400,
+        _UPLOAD,
+        "file",
+        '--b\r\nContent-Disposition: form-data; name="file"\r\n\r\nx\r\n--b--\r\n',
+        "multipart/form-data; boundary=b",
+    ),
+]
+
+_ME = "/users/me"
+_PROFILE_CHANGES = [
+    ("nothing", {}, "body"),
+    ("unknown field", {"nickname": "x"}, "body"),
+    ("unknown beside known field", {"bio": "x", "is_staff": True}, "body"),
+    *wrong_text("display_name", 60),
+    *wrong_text("bio", 500, display_name="Half."),
+    *wrong_text("username", 30, bio="Half."),
+    ("username empty", {"username": ""}, "username"),
+    ("username with a space", {"username": "a b"}, "username"),
+    ("username in Cyrillic", {"username": "ада"}, "username"),
+    ("username reserved", {"username": "Admin"}, "username"),
+    *[
+        (what, body, "avatar")
+        for what, body, _ in [
+            *media_ids("avatar", lambda id_: id_, bio="Half."),
+            ("media used by a post", {"avatar": "$used", "bio": "Half."}, ""),
+        ]
+    ],
+]
+_NEW_POSTS = [
+    ("no media", {"caption": "x"}, "media"),
+    ("empty media", {"media": []}, "media"),
+    ("11 media", {"media": ["$unused"] * 11}, "media"),
+    ("the same media twice", {"media": ["$unused", "$unused"]}, "media"),
+    ("a used media", {"media": ["$unused", "$used"]}, "media"),
+    ("media null", {"media": None}, "media"),
+    ("media an object", {"media": {"0": "$unused"}}, "media"),
+    ("media a text", {"media": "$unused"}, "media"),
+    *media_ids("media", lambda id_: ["$unused", id_], caption="Half."),
+    *wrong_text("caption", 2200, media=["$unused"]),
+]
+
+# Every endpoint under /api/v1.
+CASES: list[Bad] = [
+    *page_cases("/users", "/users?search=a", "$id_cursor"),
+    *[
+        Bad("GET", "/users", f"search {what}", 400, f"/users{query}", "search")
+        for what, query in {
+            "missing": "",
+            "empty": "?search=",
+            "too long": "?search=" + "a" * 31,
+            "with a NUL": "?search=%00",
+        }.items()
+    ],
+    Bad("GET", _ME, "with a garbage token", 401, _ME, headers={"Authorization": "Bearer x.y.z"}),
+    *no_object("PATCH", _ME, _ME),
+    *wrong_type("PATCH", _ME, _ME),
+    *with_json("PATCH", _ME, _ME, _PROFILE_CHANGES),
+    Bad(
+        "PATCH",
+        _ME,
+        "a taken username",
+        409,
+        _ME,
+        "username",
+        '{"username": "$other"}',
+        "application/json",
+    ),
+    *unknown_users("GET", _USER, "/users/{}"),
+    *[
+        bad
+        for method, tail in [
+            ("PUT", "/follow"),
+            ("DELETE", "/follow"),
+            ("GET", "/followers"),
+            ("GET", "/following"),
+            ("GET", "/timeline"),
+        ]
+        for bad in unknown_users(method, _USER + tail, "/users/{}" + tail)
+    ],
+    Bad("PUT", f"{_USER}/follow", "oneself", 400, "/users/$me/follow"),
+    *page_cases(f"{_USER}/followers", "/users/$other/followers"),
+    *page_cases(f"{_USER}/following", "/users/$other/following"),
+    *page_cases(f"{_USER}/timeline", "/users/$other/timeline"),
+    *page_cases("/timeline/home", "/timeline/home"),
+    *_UPLOADS,
+    *unknown_ids("GET", _MEDIA, "/media/{}"),
+    Bad("GET", _MEDIA, "somebody else's", 404, "/media/$foreign"),
+    *page_cases("/posts", "/posts?author=$other"),
+    Bad("GET", "/posts", "no author", 400, "/posts", "author"),
+    Bad("GET", "/posts", "an unknown author", 404, "/posts?author=nobody.at.all"),
+    Bad("GET", "/posts", "an author with a NUL", 400, "/posts?author=%00", "author"),
+    *no_object("POST", "/posts", "/posts"),
+    *wrong_type("POST", "/posts", "/posts"),
+    *with_json("POST", "/posts", "/posts", _NEW_POSTS),
+    *unknown_ids("GET", _POST, "/posts/{}"),
+    *unknown_ids("DELETE", _POST, "/posts/{}"),
+    Bad("DELETE", _POST, "somebody else's", 404, "/posts/$theirs"),
+    *no_object("PATCH", _POST, "/posts/$mine"),
+    *wrong_type("PATCH", _POST, "/posts/$mine"),
+    *with_json("PATCH", _POST, "/posts/$mine", [("nothing", {}, "caption")]),
+    *with_json("PATCH", _POST, "/posts/$mine", wrong_text("caption", 2200)),
+    *[
+        Bad(
+            "PATCH",
+            _POST,
+            f"id {id_}",
+            404,
+            f"/posts/{id_}",
+            "",
+            '{"caption": "x"}',
+            "application/json",
+        )
+        for id_ in (ABSENT, TOO_BIG, "$theirs")
+    ],
+]
+
+# django-allauth reads everything but null as a text, so an object would be a strange password.
+_UNUSABLE = ("with a NUL", "with a lone surrogate", "null")
+
+
+def account_cases(path: str, **body: str) -> list[Bad]:
+    """Wrong bodies for an endpoint of django-allauth that takes the texts `body`."""
+    url = AUTH + path
+    wrong = [
+        (what, content)
+        for name in body
+        for what, content, _ in wrong_text(name, 10_000, **_without(body, name))
+        if what.endswith(_UNUSABLE)
+    ]
+    wrong += [(f"no {name}", _without(body, name)) for name in body]
+    return [
+        *no_object("POST", path, url),
+        *[Bad("POST", path, what, 400, url, "", json.dumps(content)) for what, content in wrong],
+    ]
+
+
+def _without(body: Mapping[str, str], name: str) -> dict[str, str]:
+    return {key: value for key, value in body.items() if key != name}
+
+
+# The main endpoints of django-allauth; those under /account get the caller's token.
+_PASSWORD = "low-tide-at-dawn"
+ACCOUNT_CASES: list[Bad] = [
+    *account_cases("/auth/signup", username="new_name", email="n@example.org", password=_PASSWORD),
+    *account_cases("/auth/login", username="$other", password=_PASSWORD + "!"),
+    *account_cases("/tokens/refresh", refresh_token="garbage"),
+    *account_cases("/auth/password/request", email="n@example.org"),
+    *account_cases("/auth/password/reset", key="1-2-3", password=_PASSWORD),
+    *account_cases("/auth/email/verify", key="garbage"),
+    *account_cases(
+        "/account/password/change", current_password=_PASSWORD, new_password=_PASSWORD + "!"
+    ),
+    *account_cases("/account/authenticators/totp", code="000000"),
+    *[
+        Bad("POST", path, what, 400, AUTH + path, names, json.dumps(body))
+        for path, what, names, body in [
+            ("/auth/login", "two names", "", {"username": "$me", "email": "n@example.org"}),
+            ("/auth/password/request", "no address", "email", {"email": "n at example"}),
+            ("/auth/email/verify", "unknown key", "key", {"key": "MQ:1xVAmf:garbage"}),
+            ("/auth/password/reset", "unknown key", "key", {"key": "z" * 13 + "-z"}),
+            ("/tokens/refresh", "an access token", "", {"refresh_token": "$token"}),
+        ]
+    ],
+    *[
+        Bad("GET", path, "wrong method", 405, AUTH + path)
+        for path in ("/auth/signup", "/auth/login", "/tokens/refresh", "/auth/password/request")
+    ],
+    Bad("GET", "/nowhere", "unknown", 404, f"{AUTH}/nowhere"),
+    Bad(
+        "GET",
+        "/account/email",
+        "no token",
+        401,
+        f"{AUTH}/account/email",
+        headers={"Authorization": ""},
+    ),
+    Bad(
+        "GET",
+        "/auth/session",
+        "unknown",
+        410,
+        f"{AUTH}/auth/session",
+        headers={"X-Session-Token": "x"},
+    ),
+    Bad(
+        "POST",
+        "/auth/2fa/authenticate",
+        "no log-in",
+        401,
+        f"{AUTH}/auth/2fa/authenticate",
+        content="{}",
+    ),
+]

@@ -1,0 +1,338 @@
+"""Accounts over HTTP: sign-up, log-in, tokens and how they end, mails, the second factor."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+import httpx
+import jwt
+import pytest
+from allauth.headless.tokens.strategies.jwt.internal import create_token
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+
+from socialfeed.stack.lifecycle import Stack
+from tests.conftest import MAIL_FOLDER
+from tests.flows.client import PASSWORD, wait_until
+from users.services import ensure_account, set_active
+
+AUTH = "/_allauth/app/v1"
+NEW_PASSWORD = "high-tide-at-dusk"
+Tokens = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Account:
+    id: int
+    username: str
+    email: str
+
+
+@pytest.fixture
+def http(stack: Stack) -> Iterator[httpx.Client]:
+    """An HTTP client of nobody."""
+    with httpx.Client(base_url=stack.layout.public_origin, timeout=20) as client:
+        yield client
+
+
+@pytest.fixture
+def account(committed: None, unique: Callable[[str], str]) -> Account:
+    """Somebody who has signed up, with PASSWORD and a verified address."""
+    username = unique("ada")
+    address = f"{username}@example.org"
+    user_id, _ = ensure_account(username=username, email=address, password=PASSWORD)
+    return Account(user_id, username, address)
+
+
+def send(http: httpx.Client, path: str, tokens: Tokens | None = None, /, **body: str) -> Any:
+    """POST to django-allauth."""
+    return http.post(AUTH + path, json=body, headers=bearer(tokens))
+
+
+def bearer(tokens: Tokens | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {tokens['access_token']}"} if tokens else {}
+
+
+def log_in(http: httpx.Client, *, password: str = PASSWORD, **who: str) -> Tokens:
+    response = send(http, "/auth/login", password=password, **who)
+    assert response.status_code == 200, response.text
+    meta: Tokens = response.json()["meta"]
+    return meta
+
+
+def answers(http: httpx.Client, tokens: Tokens) -> list[int]:
+    """What the Read API and the Write API say to a token."""
+    headers = bearer(tokens)
+    read = http.get("/api/v1/users/me", headers=headers)
+    write = http.patch("/api/v1/users/me", headers=headers, json={"bio": "Poet."})
+    return [read.status_code, write.status_code]
+
+
+def assert_problem(response: httpx.Response, status: int) -> Any:
+    document = response.json()
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.status_code == document["status"] == status, response.text
+    assert document["type"]
+    assert document["title"]
+    assert document["detail"]
+    return document
+
+
+def assert_ends(http: httpx.Client, tokens: Tokens) -> None:
+    """The tokens stop working within a second, on both APIs, and cannot be refreshed."""
+    seconds = wait_until(lambda: answers(http, tokens) == [401, 401], 1)
+    print(f"ended {seconds * 1000:.0f} ms later")
+    refreshed = send(http, "/tokens/refresh", refresh_token=tokens["refresh_token"])
+    assert_problem(refreshed, 400)
+
+
+def link_in_mail(address: str, path: str) -> str:
+    """The newest link under `path` that was mailed to an address."""
+
+    def found() -> list[str]:
+        mails = [
+            mail
+            for file in sorted(MAIL_FOLDER.glob("*"))
+            for mail in re.split(r"\n-{79}\n", file.read_text())
+            if f"To: {address}\n" in mail
+        ]
+        texts = [
+            email.message_from_string(mail.lstrip(), policy=email.policy.default).get_content()
+            for mail in mails
+        ]
+        return [link for text in texts for link in re.findall(rf"https?://\S+{path}/\S+", text)]
+
+    wait_until(lambda: bool(found()), 2)
+    return found()[-1]
+
+
+def test_signing_up_logs_in_and_the_username_is_lower_case_from_then_on(
+    http: httpx.Client, unique: Callable[[str], str]
+) -> None:
+    typed = unique("Ada")
+    response = send(
+        http, "/auth/signup", username=typed, email=f"{typed}@example.org", password=PASSWORD
+    )
+    assert response.status_code == 200
+    assert isinstance(response.json()["data"]["user"]["id"], str)
+    shown = http.get("/api/v1/users/me", headers=bearer(response.json()["meta"])).json()
+    assert shown["username"] == typed.lower()
+    for who in ({"username": typed.upper()}, {"email": f"{typed}@EXAMPLE.org"}):
+        assert answers(http, log_in(http, **who)) == [200, 200]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        pytest.param({"username": "{username}"}, "username", id="taken username"),
+        pytest.param({"username": "{USERNAME}"}, "username", id="taken username, in capitals"),
+        pytest.param({"email": "{email}"}, "email", id="taken e-mail address"),
+        pytest.param({"username": "me"}, "username", id="reserved username"),
+        pytest.param({"username": "ada lovelace"}, "username", id="username with a space"),
+        pytest.param({"password": "12345678"}, "password", id="weak password"),
+    ],
+)
+def test_a_refused_sign_up_names_the_field(
+    http: httpx.Client, account: Account, unique: Callable[[str], str], change: Any, field: str
+) -> None:
+    name = unique("eve")
+    known = {"username": account.username, "email": account.email}
+    known["USERNAME"] = account.username.upper()
+    body = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
+    body |= {key: value.format(**known) for key, value in change.items()}
+    problem = assert_problem(send(http, "/auth/signup", **body), 400)
+    assert {error["field"] for error in problem["errors"]} == {field}
+    assert field in problem["detail"]
+
+
+def test_a_wrong_password_and_an_unknown_user_get_the_same_answer(
+    http: httpx.Client, account: Account, unique: Callable[[str], str]
+) -> None:
+    wrong = send(http, "/auth/login", username=account.username, password=NEW_PASSWORD)
+    unknown = send(http, "/auth/login", username=unique("nobody"), password=PASSWORD)
+    assert assert_problem(wrong, 400) == assert_problem(unknown, 400)
+
+
+def test_a_refresh_gives_new_tokens_and_ends_the_old_refresh_token(
+    http: httpx.Client, account: Account
+) -> None:
+    tokens = log_in(http, username=account.username)
+    refreshed = send(http, "/tokens/refresh", refresh_token=tokens["refresh_token"])
+    assert refreshed.status_code == 200
+    assert answers(http, refreshed.json()["data"]) == [200, 200]
+    again = send(http, "/tokens/refresh", refresh_token=tokens["refresh_token"])
+    assert_problem(again, 400)
+
+
+def test_logging_out_ends_this_session_and_no_other(http: httpx.Client, account: Account) -> None:
+    phone, laptop = (log_in(http, username=account.username) for _ in range(2))
+    assert http.delete(f"{AUTH}/auth/session", headers=bearer(phone)).status_code == 401
+    assert_ends(http, phone)
+    assert answers(http, laptop) == [200, 200]
+
+
+def test_changing_the_password_ends_all_sessions_and_hands_out_new_tokens(
+    http: httpx.Client, account: Account
+) -> None:
+    phone, laptop = (log_in(http, username=account.username) for _ in range(2))
+    refreshed = send(http, "/tokens/refresh", refresh_token=laptop["refresh_token"]).json()["data"]
+    changed = send(
+        http,
+        "/account/password/change",
+        phone,
+        current_password=PASSWORD,
+        new_password=NEW_PASSWORD,
+    )
+    assert changed.status_code == 200
+    for tokens in (phone, laptop, refreshed):
+        assert_ends(http, tokens)
+    new = changed.json()["meta"]
+    assert answers(http, new) == [200, 200]
+    assert send(http, "/tokens/refresh", refresh_token=new["refresh_token"]).status_code == 200
+    refused = send(http, "/auth/login", username=account.username, password=PASSWORD)
+    assert_problem(refused, 400)
+
+
+def test_a_password_is_reset_by_mail_and_that_ends_all_sessions(
+    http: httpx.Client, account: Account
+) -> None:
+    tokens = log_in(http, username=account.username)
+    assert send(http, "/auth/password/request", email=account.email).status_code == 200
+    link = link_in_mail(account.email, "/account/password-reset")
+    page = http.get(link)
+    assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    key = unquote(link.rsplit("/", 1)[1])
+    assert_problem(send(http, "/auth/password/reset", key=key, password="12345678"), 400)
+    # 401: the password is reset, and nobody is logged in.
+    assert_problem(send(http, "/auth/password/reset", key=key, password=NEW_PASSWORD), 401)
+    assert_ends(http, tokens)
+    assert_problem(send(http, "/auth/password/reset", key=key, password=PASSWORD), 400)
+    new = log_in(http, email=account.email, password=NEW_PASSWORD)
+    assert answers(http, new) == [200, 200]
+
+
+def test_a_deactivated_account_is_out_at_once_and_back_when_let_in(
+    http: httpx.Client, account: Account
+) -> None:
+    tokens = log_in(http, username=account.username)
+    set_active(user_ids=[account.id], active=False)
+    assert_ends(http, tokens)
+    refused = send(http, "/auth/login", username=account.username, password=PASSWORD)
+    assert_problem(refused, 401)
+    set_active(user_ids=[account.id], active=True)
+    assert answers(http, tokens) == [401, 401], "what has ended stays ended"
+    assert answers(http, log_in(http, username=account.username)) == [200, 200]
+
+
+def forged(tokens: Tokens, *, key: str | None) -> str:
+    """The access token signed with another key (None: not signed)."""
+    payload = jwt.decode(tokens["access_token"], options={"verify_signature": False})
+    return jwt.encode(payload, key or "", algorithm="HS256" if key else "none")
+
+
+def expired(tokens: Tokens) -> str:
+    payload = jwt.decode(tokens["access_token"], options={"verify_signature": False})
+    token, _ = create_token("access", sub=payload["sub"], sid=payload["sid"], expires_in=-1)
+    return str(token)
+
+
+def of_somebody_else(tokens: Tokens) -> str:
+    payload = jwt.decode(tokens["access_token"], options={"verify_signature": False})
+    token, _ = create_token("access", sub="1", sid=payload["sid"], expires_in=60)
+    return str(token)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda tokens: forged(tokens, key="another" * 6), id="another key"),
+        pytest.param(lambda tokens: forged(tokens, key=None), id="no signature"),
+        pytest.param(expired, id="expired"),
+        pytest.param(of_somebody_else, id="another user's session"),
+        pytest.param(lambda tokens: tokens["refresh_token"], id="a refresh token"),
+        pytest.param(lambda tokens: tokens["session_token"], id="a session token"),
+        pytest.param(lambda tokens: tokens["access_token"][:-9], id="cut short"),
+    ],
+)
+def test_a_token_that_is_not_a_living_access_token_is_refused(
+    http: httpx.Client, account: Account, spoil: Callable[[Tokens], str]
+) -> None:
+    tokens = log_in(http, username=account.username)
+    spoiled = {"access_token": spoil(tokens)}
+    for method in ("GET", "PATCH"):
+        response = http.request(method, "/api/v1/users/me", headers=bearer(spoiled))
+        assert_problem(response, 401)
+        assert response.headers["WWW-Authenticate"].startswith("Bearer")
+    assert answers(http, tokens) == [200, 200], "the sound token works"
+
+
+def test_an_address_is_verified_by_the_key_in_the_mail(
+    http: httpx.Client, unique: Callable[[str], str]
+) -> None:
+    name = unique("bob")
+    address = f"{name}@example.org"
+    response = send(http, "/auth/signup", username=name, email=address, password=PASSWORD)
+    tokens = response.json()["meta"]
+
+    def verified() -> bool:
+        shown = http.get(f"{AUTH}/account/email", headers=bearer(tokens)).json()["data"]
+        return bool(shown[0]["verified"])
+
+    assert not verified()
+    refused = http.get(f"{AUTH}/account/authenticators/totp", headers=bearer(tokens))
+    assert_problem(refused, 409)
+    link = link_in_mail(address, "/account/verify-email")
+    assert http.get(link).status_code == 200
+    assert not verified(), "looking at the page verifies nothing"
+    key = unquote(link.rsplit("/", 1)[1])
+    assert_problem(send(http, "/auth/email/verify", key=key[:-1]), 400)
+    assert send(http, "/auth/email/verify", tokens, key=key).status_code == 200
+    assert verified()
+
+
+def test_with_a_second_factor_a_password_is_not_enough(
+    http: httpx.Client, account: Account
+) -> None:
+    tokens = log_in(http, username=account.username)
+    offered = http.get(f"{AUTH}/account/authenticators/totp", headers=bearer(tokens))
+    secret = assert_problem(offered, 404)["meta"]["secret"]
+    assert_problem(send(http, "/account/authenticators/totp", tokens, code="000000x"), 400)
+    code = format_hotp_value(hotp_value(secret, int(time.time()) // 30))
+    problem = assert_problem(send(http, "/account/authenticators/totp", tokens, code=code), 401)
+    assert [flow["id"] for flow in problem["data"]["flows"]] == ["reauthenticate"]
+    again = send(http, "/auth/reauthenticate", tokens, password=PASSWORD)
+    assert again.status_code == 200
+    assert send(http, "/account/authenticators/totp", tokens, code=code).status_code == 200
+    listed = http.get(f"{AUTH}/account/authenticators/recovery-codes", headers=bearer(tokens))
+    codes = listed.json()["data"]["unused_codes"]
+    assert len(set(codes)) == 10
+
+    for factor in (code, codes[0]):
+        pending = send(http, "/auth/login", username=account.username, password=PASSWORD)
+        problem = assert_problem(pending, 401)
+        flow = next(flow for flow in problem["data"]["flows"] if flow.get("is_pending"))
+        assert flow["id"] == "mfa_authenticate"
+        assert "access_token" not in problem["meta"]
+        session = {"X-Session-Token": problem["meta"]["session_token"]}
+        wrong = http.post(f"{AUTH}/auth/2fa/authenticate", json={"code": "1"}, headers=session)
+        assert_problem(wrong, 400)
+        right = http.post(f"{AUTH}/auth/2fa/authenticate", json={"code": factor}, headers=session)
+        assert answers(http, right.json()["meta"]) == [200, 200]
+
+
+def test_over_a_rate_limit_the_answer_is_a_problem_that_says_when_to_come_back(
+    http: httpx.Client, account: Account
+) -> None:
+    statuses = [
+        send(http, "/auth/password/request", email=account.email).status_code for _ in range(5)
+    ]
+    assert statuses == [200] * 5
+    response = send(http, "/auth/password/request", email=account.email)
+    assert_problem(response, 429)
+    assert int(response.headers["Retry-After"]) > 0

@@ -1,0 +1,241 @@
+"""Bad requests to every endpoint: each gets a problem document, and nothing is half-stored."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from string import Template
+from typing import Any
+
+import httpx
+import pytest
+from django.urls import URLPattern, URLResolver
+
+from fanout.models import OutboxEvent
+from media.models import Media
+from posts.models import Post
+from socialfeed.common.pagination import encode_cursor
+from socialfeed.stack.layout import HOST
+from socialfeed.stack.lifecycle import Stack
+from socialfeed.urls import api
+from tests.flows.bad_requests import ACCOUNT_CASES, AUTH, CASES, Bad
+from tests.flows.client import PASSWORD, Person
+from tests.images import jpeg_with_gps
+from usergraph.models import Follow
+from users.models import User
+from users.services import ensure_account
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+World = dict[str, str]
+
+
+def routes(patterns: Sequence[URLPattern | URLResolver], prefix: str = "") -> dict[str, set[str]]:
+    """The methods of every route, by its path with converters: `/posts/<id:post_id>`."""
+    found: dict[str, set[str]] = {}
+    for pattern in patterns:
+        path = f"{prefix}{pattern.pattern}"
+        if isinstance(pattern, URLResolver):
+            found |= routes(pattern.url_patterns, path)
+        else:
+            view: Any = pattern.callback
+            found[f"/{path}"] = {name for name in METHODS if hasattr(view.cls, name.lower())}
+    return found
+
+
+ROUTES = routes(api)
+ENDPOINTS = sorted((method, route) for route, methods in ROUTES.items() for method in methods)
+
+
+@pytest.fixture(scope="module")
+def world(stack: Stack, django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
+    """Two people with a post and an unused upload each; the first one makes the bad requests."""
+    origin = stack.layout.public_origin
+    people: list[Person] = []
+    for number, role in enumerate(("me", "other")):
+        name = f"{role}_{id(people)}_{number}"
+        with django_db_blocker.unblock():
+            user_id, _ = ensure_account(
+                username=name, email=f"{name}@example.org", password=PASSWORD
+            )
+        client = httpx.Client(base_url=origin, timeout=20)
+        login = client.post(
+            "/_allauth/app/v1/auth/login", json={"username": name, "password": PASSWORD}
+        )
+        assert login.status_code == 200, login.text
+        meta = login.json()["meta"]
+        client.headers["Authorization"] = f"Bearer {meta['access_token']}"
+        people.append(Person(name, str(user_id), client, meta))
+    me, other = people
+    mine, theirs = (person.post("Low tide.", jpeg_with_gps()) for person in people)
+    yield {
+        "me": me.username,
+        "other": other.username,
+        "mine": mine["id"],
+        "theirs": theirs["id"],
+        "used": mine["media"][0]["id"],
+        "unused": me.upload(jpeg_with_gps())["id"],
+        "foreign": other.upload(jpeg_with_gps())["id"],
+        "token": me.tokens["access_token"],
+        "id_cursor": encode_cursor(int(mine["id"])),
+        "name_cursor": encode_cursor("a"),
+    }
+    for person in people:
+        person.http.close()
+
+
+@pytest.fixture
+def client(stack: Stack) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=stack.layout.public_origin, timeout=20) as nobody:
+        yield nobody
+
+
+@pytest.fixture
+def unchanged(world: World, committed: None) -> Iterator[None]:
+    """Fails when the test leaves another number of rows, or another caller."""
+
+    def state() -> list[Any]:
+        return [
+            Media.objects.count(),
+            Media.objects.filter(used_as="").count(),
+            Post.objects.count(),
+            Follow.objects.count(),
+            User.objects.count(),
+            *(OutboxEvent.objects.using(alias).count() for alias in ("default", "posts")),
+            User.objects.filter(username=world["me"]).values("display_name", "bio", "password")[0],
+        ]
+
+    before = state()
+    yield
+    assert state() == before
+
+
+def assert_problem(response: httpx.Response, status: int) -> Any:
+    assert response.status_code == status, response.text
+    assert response.headers["Content-Type"] == "application/problem+json", response.text
+    document = response.json()
+    assert document["status"] == status
+    assert {"type", "title", "detail"} <= set(document)
+    assert len(document["detail"]) > 10, document
+    assert ("WWW-Authenticate" in response.headers) == (status == 401)
+    return document
+
+
+def send(client: httpx.Client, bad: Bad, world: World, token: str) -> httpx.Response:
+    """The bad request as it goes out; `$name` stands for a value of the world."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    if bad.content_type:
+        headers["Content-Type"] = bad.content_type
+    content = bad.content
+    if isinstance(content, str):
+        content = Template(content).safe_substitute(world)
+    return client.request(
+        bad.method,
+        Template(bad.path).substitute(world),
+        content=content,
+        files=bad.files or None,
+        data=bad.fields or None,
+        headers=headers | bad.headers,
+    )
+
+
+def address(route: str, world: World) -> str:
+    """An address of a route: somebody else's post or media, or another user."""
+    return "/api/v1" + route.replace("<username:username>", world["other"]).replace(
+        "<id:post_id>", world["theirs"]
+    ).replace("<id:media_id>", world["foreign"])
+
+
+def test_every_endpoint_has_bad_requests() -> None:
+    assert {(bad.method, bad.route) for bad in CASES} == set(ENDPOINTS)
+
+
+@pytest.mark.parametrize("bad", CASES, ids=str)
+def test_a_bad_request_is_explained_and_stores_nothing(
+    client: httpx.Client, world: World, unchanged: None, bad: Bad
+) -> None:
+    bad = replace(bad, path="/api/v1" + bad.path)
+    document = assert_problem(send(client, bad, world, world["token"]), bad.status)
+    if bad.names:
+        assert bad.names in {error["field"] for error in document["errors"]}
+
+
+@pytest.mark.parametrize("bad", ACCOUNT_CASES, ids=str)
+def test_a_bad_request_about_accounts_is_explained_and_stores_nothing(
+    client: httpx.Client, world: World, unchanged: None, limits_start_anew: None, bad: Bad
+) -> None:
+    token = world["token"] if bad.route.startswith("/account") else ""
+    document = assert_problem(send(client, bad, world, token), bad.status)
+    if bad.names:
+        assert bad.names in {error["field"] for error in document["errors"]}
+
+
+@pytest.mark.parametrize(("method", "route"), ENDPOINTS)
+def test_nobody_gets_in_without_a_bearer_token(
+    client: httpx.Client, world: World, unchanged: None, method: str, route: str
+) -> None:
+    url = address(route, world)
+    assert_problem(client.request(method, url), 401)
+    for header in ("", "Bearer", "Basic YTpi", "Bearer a b", "Bearer .", "Bearer \xe9", "x" * 3000):
+        headers = httpx.Headers({"Authorization": header}, encoding="latin-1")
+        assert_problem(client.request(method, url, headers=headers), 401)
+
+
+def test_a_token_whose_header_is_nested_too_deeply_is_refused(
+    client: httpx.Client, world: World
+) -> None:
+    token = base64.urlsafe_b64encode(b"[" * 5000).decode() + ".e30.e30"
+    response = client.get("/api/v1/users/me", headers={"Authorization": f"Bearer {token}"})
+    assert_problem(response, 401)
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_method_that_an_address_does_not_take_is_refused_with_those_that_it_takes(
+    client: httpx.Client, world: World, unchanged: None, route: str
+) -> None:
+    for method in set(METHODS) - ROUTES[route]:
+        headers = {"Authorization": f"Bearer {world['token']}"}
+        response = client.request(method, address(route, world), headers=headers)
+        assert_problem(response, 405)
+        assert ROUTES[route] <= set(response.headers["Allow"].split(", "))
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        pytest.param("/api/v1/nowhere", 404, id="unknown"),
+        pytest.param("/api/v1/users/", 404, id="with a slash too many"),
+        pytest.param("/api/v2/users/me", 404, id="unknown version"),
+        pytest.param("/api/v1/users/" + "x" * 6000, 400, id="a path too long"),
+        pytest.param("/api/v1/users?search=" + "x" * 6000, 400, id="a query too long"),
+        pytest.param("/api/v1/users?search=a" + "&b=1" * 1001, 400, id="too many parameters"),
+    ],
+)
+def test_an_address_that_does_not_exist_gets_a_problem(
+    client: httpx.Client, world: World, path: str, status: int
+) -> None:
+    headers = {"Authorization": f"Bearer {world['token']}"}
+    assert_problem(client.get(path, headers=headers), status)
+
+
+@pytest.mark.parametrize(
+    ("path", "size"),
+    [("/api/v1/posts", 1_000_001), ("/api/v1/media", 12_000_001), (f"{AUTH}/auth/login", 10**9)],
+)
+def test_a_body_that_is_too_large_is_refused_by_its_declared_length(
+    stack: Stack, world: World, unchanged: None, path: str, size: int
+) -> None:
+    connection = http.client.HTTPConnection(HOST, stack.layout.port("caddy"), timeout=5)
+    with closing(connection):
+        connection.putrequest("POST", path)
+        connection.putheader("Content-Length", str(size))
+        connection.putheader("Authorization", f"Bearer {world['token']}")
+        connection.endheaders()
+        connection.send(b" " * 300_000)  # the server reads that much to be polite
+        answer = connection.getresponse()
+        response = httpx.Response(
+            answer.status, headers=dict(answer.headers), content=answer.read()
+        )
+    assert_problem(response, 413)

@@ -1,0 +1,104 @@
+"""User documents, profiles and the search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from socialfeed.common.problems import NotFound
+from usergraph.services import follow_user
+from users import selectors
+from users.models import User
+from users.services import set_active, update_profile
+
+pytestmark = pytest.mark.django_db
+
+
+def username_of(user_id: int) -> str:
+    return User.objects.get(pk=user_id).username
+
+
+def test_documents_of_many_users_are_one_query_and_leave_out_who_is_kept_out(
+    alice: int, bob: int, person: Callable[[str], int], django_assert_num_queries: Any
+) -> None:
+    gone = person("gone")
+    set_active(user_ids=[gone], active=False)
+    with django_assert_num_queries(1):
+        documents = selectors.user_documents(user_ids=[bob, alice, bob, gone, 1])
+    assert set(documents) == {alice, bob}
+    assert documents[alice] == {
+        "id": str(alice),
+        "username": documents[alice]["username"],
+        "display_name": "",
+        "avatar_url": None,
+    }
+
+
+def test_an_avatar_is_shown_by_its_public_address(alice: int) -> None:
+    User.objects.filter(pk=alice).update(avatar_key="public/media/abc/thumb.jpg")
+    shown = selectors.user_documents(user_ids=[alice])[alice]
+    assert shown["avatar_url"].startswith("http")
+    assert shown["avatar_url"].endswith("public/media/abc/thumb.jpg")
+
+
+def test_a_profile_counts_and_says_whether_the_viewer_follows(alice: int, bob: int) -> None:
+    follow_user(follower_id=alice, followee_id=bob)
+    name = username_of(bob)
+    seen = selectors.profile(username=name.upper(), viewer_id=alice)
+    assert seen["counts"] == {"posts": 0, "followers": 1, "following": 0}
+    assert seen["viewer"] == {"following": True}
+    own = selectors.own_profile(user_id=bob)
+    assert own["viewer"] == {"following": False}
+    assert {key: own[key] for key in own if key != "viewer"} == {
+        key: seen[key] for key in seen if key != "viewer"
+    }
+
+
+def test_who_is_kept_out_has_no_profile(alice: int, bob: int) -> None:
+    name = username_of(bob)
+    set_active(user_ids=[bob], active=False)
+    with pytest.raises(NotFound, match=name):
+        selectors.profile(username=name, viewer_id=alice)
+    with pytest.raises(NotFound):
+        selectors.user_id_by_username(username=name)
+    with pytest.raises(NotFound):
+        selectors.own_profile(user_id=bob)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4])
+def test_the_search_lists_every_match_once_in_order(
+    person: Callable[[str], int], unique: Callable[[str], str], limit: int
+) -> None:
+    prefix = unique("s").replace("_", "")
+    ids = [person(f"{prefix}{tail}") for tail in ("c", "a", "b", "_x")]
+    person("other")
+    gone = person(f"{prefix}d")
+    set_active(user_ids=[gone], active=False)
+    found: list[dict[str, Any]] = []
+    after = None
+    for _ in range(5):
+        page, after = selectors.users_by_prefix(prefix=prefix.upper(), after=after, limit=limit)
+        assert len(page) <= limit
+        found += page
+        if after is None:
+            break
+    assert after is None
+    assert {user["id"] for user in found} == {str(id_) for id_ in ids}
+    assert len(found) == len(ids)
+
+
+def test_the_search_takes_wildcards_for_what_they_are(alice: int) -> None:
+    for prefix in ("%", "a%", "_____", "al_ce\\"):
+        assert selectors.users_by_prefix(prefix=prefix, after=None, limit=5) == ([], None)
+
+
+def test_a_renamed_user_is_found_by_the_new_name_only(
+    alice: int, unique: Callable[[str], str]
+) -> None:
+    old, new = username_of(alice), unique("renamed")
+    update_profile(user_id=alice, changes={"username": new})
+    assert selectors.user_id_by_username(username=new) == alice
+    with pytest.raises(NotFound):
+        selectors.user_id_by_username(username=old)

@@ -1,0 +1,137 @@
+"""Profiles change, accounts are made and kept out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+
+from media.models import Media
+from socialfeed.common.problems import Conflict, Invalid, NotFound
+from users.models import User
+from users.services import ensure_account, import_users, set_active, update_profile
+from users.sessions import remember_session
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def upload() -> Callable[[int], int]:
+    """Make an upload of a user's; returns its id. There is nothing in the object store."""
+
+    def make(owner_id: int) -> int:
+        prefix = f"public/media/{owner_id}-{Media.objects.count()}"
+        media = Media.objects.create(
+            owner_id=owner_id, width=1, height=1, byte_size=1, storage_prefix=prefix
+        )
+        return media.pk
+
+    return make
+
+
+def test_only_what_is_given_changes(alice: int) -> None:
+    update_profile(user_id=alice, changes={"display_name": "Alice", "bio": "Diver."})
+    update_profile(user_id=alice, changes={"bio": ""})
+    user = User.objects.get(pk=alice)
+    assert (user.display_name, user.bio) == ("Alice", "")
+
+
+def test_an_avatar_claims_its_media_and_is_removed_by_none(
+    alice: int, upload: Callable[[int], int]
+) -> None:
+    media_id = upload(alice)
+    update_profile(user_id=alice, changes={"avatar": media_id})
+    user = User.objects.get(pk=alice)
+    assert user.avatar_media_id == media_id
+    assert "thumb" in user.avatar_key
+    media = Media.objects.get(pk=media_id)
+    assert (media.used_as, media.used_by_id) == ("avatar", alice)
+    update_profile(user_id=alice, changes={"avatar": None})
+    assert User.objects.filter(pk=alice, avatar_media_id=None, avatar_key="").exists()
+
+
+def test_a_media_that_cannot_be_the_avatar_is_named_and_nothing_changes(
+    alice: int, bob: int, upload: Callable[[int], int]
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        update_profile(user_id=alice, changes={"bio": "Half.", "avatar": upload(bob)})
+    assert refused.value.field == "avatar"
+    user = User.objects.get(pk=alice)
+    assert (user.bio, user.avatar_media_id) == ("", None)
+
+
+def test_a_taken_username_is_a_conflict(alice: int, bob: int) -> None:
+    taken = User.objects.get(pk=bob).username
+    with pytest.raises(Conflict, match="taken") as refused:
+        update_profile(user_id=alice, changes={"username": taken})
+    assert refused.value.field == "username"
+
+
+def test_an_account_that_is_gone_or_kept_out_changes_no_profile(alice: int) -> None:
+    set_active(user_ids=[alice], active=False)
+    for user_id in (alice, 1):
+        with pytest.raises(NotFound):
+            update_profile(user_id=user_id, changes={"bio": "x"})
+
+
+def test_keeping_out_ends_the_sessions_on_commit_and_counts_whom_it_changed(
+    alice: int, bob: int, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    ended: list[int] = []
+    monkeypatch.setattr("users.services.end_sessions", lambda *, user_id: ended.append(user_id))
+    remember_session(user_id=alice, session_key="phone")
+    with django_capture_on_commit_callbacks(using="default", execute=True):
+        assert set_active(user_ids=[alice, bob], active=False) == 2
+        assert ended == []
+    assert ended == [alice, bob]
+    assert set_active(user_ids=[alice, bob], active=False) == 0
+    assert set_active(user_ids=[alice], active=True) == 1
+
+
+def test_an_account_is_made_once_with_a_verified_address(unique: Callable[[str], str]) -> None:
+    name = unique("carol")
+    user_id, is_new = ensure_account(
+        username=name, email="carol@example.org", password="sea-urchin"
+    )
+    assert is_new
+    assert ensure_account(username=name, email="x@example.org") == (user_id, False)
+    assert User.objects.get(pk=user_id).check_password("sea-urchin")
+    address = EmailAddress.objects.get(user_id=user_id)
+    assert (address.email, address.verified, address.primary) == ("carol@example.org", True, True)
+
+
+def test_without_a_password_nobody_can_log_in_and_staff_are_superusers(
+    unique: Callable[[str], str],
+) -> None:
+    user_id, _ = ensure_account(username=unique("dora"), email="d@example.org", staff=True)
+    user = User.objects.get(pk=user_id)
+    assert not user.has_usable_password()
+    assert user.is_staff
+    assert user.is_superuser
+
+
+def test_importing_usernames_twice_makes_them_once(unique: Callable[[str], str]) -> None:
+    names = [unique("member") for _ in range(5)]
+    first = import_users(usernames=names, batch_size=2)
+    assert set(first) == set(names)
+    assert import_users(usernames=names, batch_size=2) == first
+
+
+@pytest.mark.parametrize(
+    "username", ["", ".dot", "a b", "é", "x" * 31, "me", "ADMIN", "a\n"], ids=repr
+)
+def test_a_username_that_an_address_could_not_hold_is_refused(username: str) -> None:
+    with pytest.raises(ValidationError):
+        User(username=username, password="x").full_clean()
+
+
+def test_a_username_is_lower_case_by_whatever_way_it_comes_in(unique: Callable[[str], str]) -> None:
+    name = unique("Frida")
+    created = get_user_model().objects.create_user(name, "f@example.org", "sea-urchin")
+    assert created.username == name.lower()
+    with pytest.raises(ValidationError, match="taken"):
+        User(username=name.upper(), email="g@example.org", password="x").full_clean()

@@ -1,0 +1,35 @@
+"""How django-allauth's answers are made here: which tokens, and ids as strings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.headless.adapter import DefaultHeadlessAdapter
+from allauth.headless.tokens.strategies.jwt import JWTTokenStrategy
+from allauth.headless.tokens.strategies.jwt.internal import decode_token, session_key_from_sid
+
+from users.models import User
+from users.sessions import remember_session
+
+
+class SessionTokens(JWTTokenStrategy):  # type: ignore[misc]  # allauth is untyped
+    """The sessions of a user are those that a log-in or a refresh has given tokens lately."""
+
+    def refresh_token(self, refresh_token: str) -> tuple[str, str] | None:
+        """A new access and refresh token for a refresh token, which then no longer works."""
+        tokens: tuple[str, str] | None = super().refresh_token(refresh_token)
+        if tokens is None:
+            return None
+        claims = decode_token(tokens[0], "access")
+        remember_session(
+            user_id=int(claims["sub"]), session_key=session_key_from_sid(claims["sid"])
+        )
+        return tokens
+
+
+class StringIds(DefaultHeadlessAdapter):  # type: ignore[misc]  # allauth is untyped
+    """A user's id is a string, as in the whole API: JavaScript's numbers stop at 2^53."""
+
+    def serialize_user(self, user: User) -> dict[str, Any]:
+        document: dict[str, Any] = super().serialize_user(user)
+        return document | {"id": str(user.pk)}
