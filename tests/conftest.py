@@ -48,6 +48,23 @@ def pytest_unconfigure() -> None:
     shutil.rmtree(_FOLDER)
 
 
+_measured: list[tuple[str, str]] = []
+
+
+@pytest.fixture
+def measured(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Note a figure that a test has measured; all are printed at the end of the run."""
+    return lambda figure: _measured.append((request.node.name, figure))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what was measured."""
+    if _measured:
+        terminalreporter.section("measured")
+    for test, figure in sorted(_measured):
+        terminalreporter.line(f"{test}: {figure}")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test in the process may use all three databases."""
     for item in items:

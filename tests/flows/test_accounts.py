@@ -84,12 +84,15 @@ def assert_problem(response: httpx.Response, status: int) -> Any:
     return document
 
 
-def assert_ends(http: httpx.Client, tokens: Tokens) -> None:
-    """The tokens stop working within a second, on both APIs, and cannot be refreshed."""
+def assert_ends(http: httpx.Client, tokens: Tokens) -> float:
+    """The tokens stop working within a second, on both APIs, and cannot be refreshed.
+
+    Returns after how many seconds they stopped.
+    """
     seconds = wait_until(lambda: answers(http, tokens) == [401, 401], 1)
-    print(f"ended {seconds * 1000:.0f} ms later")
     refreshed = send(http, "/tokens/refresh", refresh_token=tokens["refresh_token"])
     assert_problem(refreshed, 400)
+    return seconds
 
 
 def link_in_mail(address: str, path: str) -> str:
@@ -170,15 +173,17 @@ def test_a_refresh_gives_new_tokens_and_ends_the_old_refresh_token(
     assert_problem(again, 400)
 
 
-def test_logging_out_ends_this_session_and_no_other(http: httpx.Client, account: Account) -> None:
+def test_logging_out_ends_this_session_and_no_other(
+    http: httpx.Client, account: Account, measured: Callable[[str], None]
+) -> None:
     phone, laptop = (log_in(http, username=account.username) for _ in range(2))
     assert http.delete(f"{AUTH}/auth/session", headers=bearer(phone)).status_code == 401
-    assert_ends(http, phone)
+    measured(f"ended {assert_ends(http, phone) * 1000:.0f} ms later")
     assert answers(http, laptop) == [200, 200]
 
 
 def test_changing_the_password_ends_all_sessions_and_hands_out_new_tokens(
-    http: httpx.Client, account: Account
+    http: httpx.Client, account: Account, measured: Callable[[str], None]
 ) -> None:
     phone, laptop = (log_in(http, username=account.username) for _ in range(2))
     refreshed = send(http, "/tokens/refresh", refresh_token=laptop["refresh_token"]).json()["data"]
@@ -191,7 +196,7 @@ def test_changing_the_password_ends_all_sessions_and_hands_out_new_tokens(
     )
     assert changed.status_code == 200
     for tokens in (phone, laptop, refreshed):
-        assert_ends(http, tokens)
+        measured(f"ended {assert_ends(http, tokens) * 1000:.0f} ms later")
     new = changed.json()["meta"]
     assert answers(http, new) == [200, 200]
     assert send(http, "/tokens/refresh", refresh_token=new["refresh_token"]).status_code == 200
@@ -200,7 +205,7 @@ def test_changing_the_password_ends_all_sessions_and_hands_out_new_tokens(
 
 
 def test_a_password_is_reset_by_mail_and_that_ends_all_sessions(
-    http: httpx.Client, account: Account
+    http: httpx.Client, account: Account, measured: Callable[[str], None]
 ) -> None:
     tokens = log_in(http, username=account.username)
     assert send(http, "/auth/password/request", email=account.email).status_code == 200
@@ -211,18 +216,18 @@ def test_a_password_is_reset_by_mail_and_that_ends_all_sessions(
     assert_problem(send(http, "/auth/password/reset", key=key, password="12345678"), 400)
     # 401: the password is reset, and nobody is logged in.
     assert_problem(send(http, "/auth/password/reset", key=key, password=NEW_PASSWORD), 401)
-    assert_ends(http, tokens)
+    measured(f"ended {assert_ends(http, tokens) * 1000:.0f} ms later")
     assert_problem(send(http, "/auth/password/reset", key=key, password=PASSWORD), 400)
     new = log_in(http, email=account.email, password=NEW_PASSWORD)
     assert answers(http, new) == [200, 200]
 
 
 def test_a_deactivated_account_is_out_at_once_and_back_when_let_in(
-    http: httpx.Client, account: Account
+    http: httpx.Client, account: Account, measured: Callable[[str], None]
 ) -> None:
     tokens = log_in(http, username=account.username)
     set_active(user_ids=[account.id], active=False)
-    assert_ends(http, tokens)
+    measured(f"ended {assert_ends(http, tokens) * 1000:.0f} ms later")
     refused = send(http, "/auth/login", username=account.username, password=PASSWORD)
     assert_problem(refused, 401)
     set_active(user_ids=[account.id], active=True)

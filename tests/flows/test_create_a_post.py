@@ -13,7 +13,7 @@ SECONDS_TO_TIMELINES = 2.0
 
 
 def test_a_post_reaches_its_followers_and_nobody_else_until_it_is_deleted(
-    signed_up: Callable[[str], Person],
+    signed_up: Callable[[str], Person], measured: Callable[[str], None]
 ) -> None:
     ada, bob, cleo, stranger = (signed_up(name) for name in ("ada", "bob", "cleo", "stranger"))
     for person in (ada, bob, cleo, stranger):
@@ -25,12 +25,12 @@ def test_a_post_reaches_its_followers_and_nobody_else_until_it_is_deleted(
     post = cleo.post("Low tide.", jpeg_with_gps((1600, 1200), orientation=6))
 
     assert cleo.home_ids() == [post["id"]], "one's own post is there at once"
-    for follower in (ada, bob):
+    for number, follower in enumerate((ada, bob), start=1):
         seconds = wait_until(
             lambda follower=follower: follower.home_ids() == [post["id"]],  # type: ignore[misc]
             SECONDS_TO_TIMELINES,
         )
-        print(f"in the home timeline of {follower.username} {seconds * 1000:.0f} ms later")
+        measured(f"in the home timeline of follower {number} of 2, {seconds * 1000:.0f} ms later")
     shown = ada.get("/timeline/home")["results"][0]
     assert shown == post == ada.get(f"/posts/{post['id']}")
     assert shown["author"]["username"] == cleo.username

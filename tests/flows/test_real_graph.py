@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 
@@ -58,13 +58,15 @@ def edges(tmp_path: Path) -> Iterator[Path]:
         yield tmp_path / "edges.txt"
 
 
-def test_the_account_of_the_highest_degree_reaches_each_follower_once(edges: Path) -> None:
+def test_the_account_of_the_highest_degree_reaches_each_follower_once(
+    edges: Path, measured: Callable[[str], None]
+) -> None:
     degrees = Counter(node for line in edges.read_text().splitlines() for node in line.split())
     hub, degree = degrees.most_common(1)[0]
     start = time.monotonic()
     call_command("seed_graph", edges=edges, posts=0)
     loaded = time.monotonic() - start
-    print(f"{sum(degrees.values()):,} follows of {len(degrees):,} accounts in {loaded:.1f} s")
+    measured(f"{sum(degrees.values()):,} follows of {len(degrees):,} accounts in {loaded:.1f} s")
     assert loaded < SECONDS_TO_LOAD
 
     author_id = user_id_by_username(username=f"member_{hub}")
@@ -83,6 +85,6 @@ def test_the_account_of_the_highest_degree_reaches_each_follower_once(edges: Pat
         return Counter(sum(ref[0] == post_id for ref in part.refs) for part in parts if part)
 
     wait_until(lambda: times_in_each() == {1: degree}, SECONDS_TO_DELIVER)
-    print(
+    measured(
         f"in {degree:,} of {degree:,} timelines, once each, {time.monotonic() - start:.2f} s later"
     )

@@ -20,7 +20,10 @@ SECONDS_TO_RECOVER = 30.0
 
 @pytest.mark.parametrize("wake_up_lost", [False, True], ids=["wake-up kept", "wake-up lost"])
 def test_a_post_arrives_though_the_workers_are_killed_before_they_deliver_it(
-    stack: Stack, signed_up: Callable[[str], Person], wake_up_lost: bool
+    stack: Stack,
+    signed_up: Callable[[str], Person],
+    wake_up_lost: bool,
+    measured: Callable[[str], None],
 ) -> None:
     author, follower = signed_up("author"), signed_up("follower")
     follower.follow(author)
@@ -40,4 +43,4 @@ def test_a_post_arrives_though_the_workers_are_killed_before_they_deliver_it(
         for pid in workers:
             os.kill(pid, signal.SIGKILL)
     seconds = wait_until(lambda: follower.home_ids() == [post["id"]], SECONDS_TO_RECOVER)
-    print(f"delivered {seconds:.1f} s after kill -9 of {len(workers)} workers")
+    measured(f"delivered {seconds:.1f} s after kill -9 of {len(workers)} workers")

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import psutil
@@ -71,20 +71,24 @@ def own_environ(tmp_path: Path) -> Iterator[dict[str, str]]:
     remove_data(tmp_path / "var")
 
 
-def up(environ: Mapping[str, str]) -> None:
+def up(environ: Mapping[str, str]) -> float:
+    """Seconds until everything answered."""
     began = time.monotonic()
     done = manage(environ, "up", "--detach")
-    print(f"up: {time.monotonic() - began:.1f} s")
+    took = time.monotonic() - began
     assert done.returncode == 0, done.stdout + done.stderr
     assert launch.processes_of(environ["STACK_VAR_DIR"])
+    return took
 
 
-def down(environ: Mapping[str, str]) -> None:
+def down(environ: Mapping[str, str]) -> float:
+    """Seconds until nothing was left."""
     began = time.monotonic()
     done = manage(environ, "down")
-    print(f"down: {time.monotonic() - began:.1f} s")
+    took = time.monotonic() - began
     assert done.returncode == 0, done.stdout + done.stderr
     assert not launch.processes_of(environ["STACK_VAR_DIR"])
+    return took
 
 
 def one(stack: Stack, name: str) -> Status:
@@ -137,7 +141,9 @@ def connections_made_anew() -> Iterator[None]:
 
 @pytest.mark.usefixtures("connections_made_anew")
 @pytest.mark.parametrize("name", SERVICES)
-def test_a_killed_service_is_back_within_seconds(stack: Stack, name: str) -> None:
+def test_a_killed_service_is_back_within_seconds(
+    stack: Stack, name: str, measured: Callable[[str], None]
+) -> None:
     before = one(stack, name)
     assert before.pid is not None
 
@@ -151,7 +157,7 @@ def test_a_killed_service_is_back_within_seconds(stack: Stack, name: str) -> Non
         assert took < SECONDS_TO_COME_BACK, after
         time.sleep(0.05)
 
-    print(f"{name}: back after {took:.1f} s")
+    measured(f"back after {took:.1f} s")
     # What depends on the service recovers too, before the next test looks.
     while not all(status.is_up for status in stack.status()):
         assert time.monotonic() - killed_at < SECONDS_TO_RECOVER, stack.status()
@@ -196,12 +202,14 @@ def test_a_service_that_fails_is_named_with_its_log(own_environ: dict[str, str])
     assert not launch.processes_of(own_environ["STACK_VAR_DIR"])
 
 
-def test_a_stack_goes_up_and_down_and_leaves_nothing(own_environ: dict[str, str]) -> None:
+def test_a_stack_goes_up_and_down_and_leaves_nothing(
+    own_environ: dict[str, str], measured: Callable[[str], None]
+) -> None:
     base = int(own_environ["STACK_PORT_BASE"])
     ports = [*range(base, base + PORT_SPAN), *range(base + GRPC_OFFSET, base + GRPC_OFFSET + 10)]
 
-    up(own_environ)
-    down(own_environ)
+    measured(f"up, the first time: {up(own_environ):.1f} s")
+    measured(f"down: {down(own_environ):.1f} s")
     assert [port for port in ports if not is_free(port)] == []
     assert manage(own_environ, "status").returncode == 3
     assert "was not up" in manage(own_environ, "down").stdout
