@@ -9,6 +9,8 @@ from allauth.headless.spec.internal.schema import get_schema
 
 ACCOUNT_PREFIX = "/_allauth/app/v1/"
 TAG = "accounts"
+# Mounted by django-allauth, but without a use here: no phone numbers, no log-in by code.
+UNUSED = ("/phone", "/auth/code/")
 
 
 def add_account_endpoints(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
@@ -18,7 +20,7 @@ def add_account_endpoints(result: dict[str, Any], **kwargs: Any) -> dict[str, An
     """
     accounts = get_schema()
     for path, item in accounts["paths"].items():
-        if path.startswith(ACCOUNT_PREFIX):
+        if path.startswith(ACCOUNT_PREFIX) and not any(unused in path for unused in UNUSED):
             result["paths"][path] = dict(_operations(path.removeprefix(ACCOUNT_PREFIX), item))
     for kind, components in accounts["components"].items():
         ours = result["components"].setdefault(kind, {})

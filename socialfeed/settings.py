@@ -327,6 +327,14 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "TAGS": [
+        {"name": "accounts", "description": "Sign up, log in, tokens, e-mail, password, TOTP."},
+        {"name": "users", "description": "Profiles."},
+        {"name": "graph", "description": "Who follows whom."},
+        {"name": "media", "description": "Pictures."},
+        {"name": "posts", "description": "Publish, read, edit, delete."},
+        {"name": "timelines", "description": "Home and profile timelines."},
+    ],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "socialfeed.schema.add_account_endpoints",

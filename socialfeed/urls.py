@@ -6,6 +6,8 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from socialfeed import front, health
 
+admin.site.site_header = admin.site.site_title = "socialfeed"
+
 api = [
     path("", include("users.urls")),
     path("", include("usergraph.urls")),
