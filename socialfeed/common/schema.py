@@ -42,7 +42,7 @@ class ProblemAutoSchema(AutoSchema):
         described = super().get_description() or ""
         return described.partition("\n")[0].rstrip(".") or None
 
-    def get_description(self) -> str:  # type: ignore[override]  # a lazy text in the stubs
+    def get_description(self) -> str:  # type: ignore[override]  # drf-spectacular's own signature
         described = super().get_description() or ""
         return described.partition("\n")[2].strip() or described
 
