@@ -17,7 +17,7 @@ setup: $(READY) ## Make .venv and install everything into it.
 # does the same work more slowly.
 $(READY): requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "socialfeed needs Python 3.11 or newer; say which with: make PYTHON=python3.12 ...")'
-	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	@$(RUN) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
 	@if command -v cc >/dev/null || command -v gcc >/dev/null; then \
 	  cp requirements.txt $(VENV)/requirements.txt; \
 	else \
