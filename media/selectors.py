@@ -10,7 +10,7 @@ from typing import Any
 
 from media.models import Media
 from media.storage import public_url, variant_key
-from socialfeed.common.consistency import first_found
+from socialfeed.common.consistency import all_found, first_found
 from socialfeed.common.problems import NotFound
 
 __all__ = ["documents_of_posts", "media_document", "own_media", "public_url", "thumb_key"]
@@ -41,7 +41,14 @@ def own_media(*, media_id: int, owner_id: int) -> dict[str, Any]:
 
 
 def documents_of_posts(*, post_ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
-    """The media documents of posts, in order, by post id; one query."""
+    """The media documents of posts, in order, by post id; one query.
+
+    Every post has media, so what a replica lacks is asked of the primary.
+    """
+    return all_found(_read_documents_of_posts, post_ids) if post_ids else {}
+
+
+def _read_documents_of_posts(post_ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
     documents: dict[int, list[dict[str, Any]]] = {}
     used = Media.objects.filter(used_as=Media.Use.POST, used_by_id__in=post_ids)
     for media in used.order_by("used_by_id", "position"):

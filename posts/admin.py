@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from posts.models import Post
-from posts.services import delete_post
+from posts.services import delete_post, edit_post
 from socialfeed.common.admin import IdSearchAdmin
+from socialfeed.common.problems import NotFound
 
 
 @admin.register(Post)
@@ -30,4 +34,10 @@ class PostAdmin(IdSearchAdmin[Post]):
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Post]) -> None:
         for post in queryset:
-            delete_post(post_id=post.pk, author_id=post.author_id)
+            with suppress(NotFound):  # its author was faster
+                delete_post(post_id=post.pk, author_id=post.author_id)
+
+    def save_model(
+        self, request: HttpRequest, obj: Post, form: forms.ModelForm[Post], change: bool
+    ) -> None:
+        edit_post(post_id=obj.pk, author_id=obj.author_id, caption=obj.caption)

@@ -11,8 +11,9 @@ from typing import Any
 from django.db import connections, router
 
 from media import selectors as media_selectors
+from posts import store
 from posts.models import Post
-from socialfeed.common.consistency import all_found
+from socialfeed.common.consistency import all_found, reads_may_be_stale
 from socialfeed.common.ids import MAX_ID
 from socialfeed.common.problems import NotFound
 from users import selectors as user_selectors
@@ -66,7 +67,13 @@ def post_documents(*, post_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
 
 
 def _read_posts(post_ids: Sequence[int]) -> dict[int, Post]:
-    return Post.objects.in_bulk(list(post_ids)) if post_ids else {}
+    if not post_ids:
+        return {}
+    posts = Post.objects.in_bulk(list(post_ids))
+    if reads_may_be_stale():
+        for post_id in store.deleted_among(post_ids=posts.keys()):
+            del posts[post_id]
+    return posts
 
 
 def post_document(*, post_id: int) -> dict[str, Any]:

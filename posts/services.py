@@ -8,9 +8,11 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from media import services as media_services
+from posts import store
 from posts.events import PostChanged, post_deleted, post_published
 from posts.models import Post
 from socialfeed.common.problems import NotFound
+from socialfeed.common.transactions import after_commit
 
 
 def publish_post(*, author_id: int, caption: str, media_ids: Sequence[int]) -> int:
@@ -43,4 +45,5 @@ def delete_post(*, post_id: int, author_id: int) -> None:
         deleted, _ = Post.objects.filter(pk=post_id, author_id=author_id).delete()
         if not deleted:
             raise NotFound("You have no such post.")
+        after_commit("posts", store.note_deleted, post_id=post_id)
         post_deleted.announce(PostChanged(post_id=post_id, author_id=author_id))

@@ -3,12 +3,13 @@
 Reads go to the primary unless somebody asked for the replica: only the Read API does, through
 `ConsistencyMiddleware`, and only for callers who have not written in the last
 `READ_YOUR_WRITES_SECONDS`. The question is put to the STATE Valkey when the first SQL read of a
-request comes up, so a request that needs no SQL never asks. STATE down: the primary.
+request comes up, so a request that needs no SQL never asks. STATE or a replica down: the primary.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from django.conf import settings
+from django.db import OperationalError, connections
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 
@@ -31,6 +33,10 @@ DATABASE_OF_APP = {"posts": "posts", "media": "posts", "comments": "comments"}
 PRIMARIES = ("default", "posts", "comments")
 # Apps whose tables exist in every database: the ids' function and the outbox.
 EVERYWHERE = frozenset({"socialfeed", "fanout"})
+
+# For how long this process leaves a replica alone that it could not connect to.
+REPLICA_RETRY_SECONDS = 5.0
+_left_alone_until: dict[str, float] = {}
 
 
 @dataclass
@@ -113,6 +119,26 @@ def _replica_will_do() -> bool:
     return reader.replica_will_do
 
 
+def reads_may_be_stale() -> bool:
+    """Whether a read, now, may come from a replica."""
+    return _replica_will_do()
+
+
+def _answers(replica: str) -> bool:
+    """Whether a replica can be connected to. One that cannot is left alone for a while."""
+    if time.monotonic() < _left_alone_until.get(replica, 0.0):
+        return False
+    try:
+        # Once a request, Django asks a connection that it has whether it still works.
+        connections[replica].close_if_health_check_failed()
+        connections[replica].ensure_connection()
+    except OperationalError:
+        logger.exception("%s is down: reads go to the primary", replica)
+        _left_alone_until[replica] = time.monotonic() + REPLICA_RETRY_SECONDS
+        return False
+    return True
+
+
 def _wrote_lately(user_id: int) -> bool:
     try:
         return bool(state_valkey().exists(_recent_write_key(user_id)))
@@ -126,7 +152,8 @@ class DatabaseRouter:
 
     def db_for_read(self, model: type[Model], **hints: Any) -> str:
         primary = self.db_for_write(model, **hints)
-        return f"{primary}_replica" if _replica_will_do() else primary
+        replica = f"{primary}_replica"
+        return replica if _replica_will_do() and _answers(replica) else primary
 
     def db_for_write(self, model: type[Model], **hints: Any) -> str:
         return DATABASE_OF_APP.get(model._meta.app_label, "default")

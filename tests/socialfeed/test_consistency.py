@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.contrib.auth import get_user_model
+from django.db import OperationalError, connections
 from django.http import HttpRequest, HttpResponse
 
 from comments.models import Comment
@@ -30,7 +31,7 @@ from socialfeed.common.valkey import ValkeyUnavailable
 from tests.conftest import ALL_DATABASES
 from usergraph.models import Follow
 
-pytestmark = pytest.mark.usefixtures("stack")
+pytestmark = pytest.mark.usefixtures("committed")
 
 User = get_user_model()
 HOMES = {User: "default", Follow: "default", Post: "posts", Media: "posts", Comment: "comments"}
@@ -99,6 +100,27 @@ def test_reads_go_to_the_primary_while_state_is_down(
         note_reader(user_id=user_id)
         assert read_alias() == "posts"
     note_write(user_id=user_id)
+
+
+def test_a_replica_that_is_down_is_left_alone_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    attempts = []
+
+    def refuse() -> None:
+        attempts.append(1)
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(connections["posts_replica"], "ensure_connection", refuse)
+    monkeypatch.setattr(consistency, "_left_alone_until", {})
+    with replica_reads():
+        assert read_alias() == "posts"
+        assert read_alias() == "posts"
+        assert len(attempts) == 1
+        assert DatabaseRouter().db_for_read(User) == "default_replica", "the others are up"
+        monkeypatch.setattr(consistency, "_left_alone_until", {})
+        monkeypatch.undo()
+        assert read_alias() == "posts_replica"
 
 
 def test_a_block_can_insist_on_the_primary() -> None:
