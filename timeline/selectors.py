@@ -24,6 +24,10 @@ from usergraph import selectors as graph_selectors
 
 logger = logging.getLogger(__name__)
 
+# How often a page is made up for entries that are left out, and by how many entries at least.
+MAX_ROUNDS = 8
+MIN_STEP = 100
+
 
 @dataclass(frozen=True)
 class Timeline:
@@ -50,35 +54,45 @@ def timeline_page(
 ) -> tuple[list[dict[str, Any]], int | None]:
     """Up to `limit` post documents older than the post `before`, newest first; and where to go on.
 
-    Entries whose post is gone are left out and made up for, so a page is short only at the end.
+    Entries whose post or author is gone are left out and made up for, so a page is short only at
+    the end, or where more than MAX_ROUNDS times MIN_STEP entries in a row are left out.
     """
     page: list[tuple[int, dict[str, Any]]] = []
-    position, is_end = before, False
-    while len(page) <= limit and not is_end:
-        part = timeline_slice(timeline=timeline, before=position, limit=limit + 1)
+    read, position, is_end = timeline_slice, before, False
+    # One more than asked for tells whether there is a next page.
+    step = limit + 1
+    for _ in range(MAX_ROUNDS):
+        try:
+            part = read(timeline=timeline, before=position, limit=step)
+        except ValkeyUnavailable:
+            logger.exception("CACHE is down: %s comes from SQL", timeline.key)
+            read = _slice_in_sql
+            part = read(timeline=timeline, before=position, limit=step)
         ids = [post_id for post_id, _ in part.refs]
         documents = post_selectors.post_documents(post_ids=ids)
         page += [(id_, documents[id_]) for id_ in ids if id_ in documents]
         position, is_end = ids[-1] if ids else position, part.is_end
-    following = page[limit - 1][0] if len(page) > limit else None
-    return [document for _, document in page[:limit]], following
+        if is_end or len(page) > limit:
+            break
+        step = max(step, MIN_STEP)
+    if len(page) > limit:
+        position = page[limit - 1][0]
+    elif is_end:
+        position = None
+    return [document for _, document in page[:limit]], position
 
 
 def timeline_slice(*, timeline: Timeline, before: int | None, limit: int) -> Slice:
     """Up to `limit` entries older than `before`; fewer only with `is_end`."""
-    try:
-        part = store.read(key=timeline.key, before=before, limit=limit)
-        if part is None:
-            part = _build(timeline, before, limit)
-    except ValkeyUnavailable:
-        logger.exception("CACHE is down: %s comes from SQL", timeline.key)
-        part = None
+    part = store.read(key=timeline.key, before=before, limit=limit)
     if part is None:
-        return _slice_in_sql(timeline, before, limit)
+        part = _build(timeline, before, limit)
+    if part is None:
+        return _slice_in_sql(timeline=timeline, before=before, limit=limit)
     if part.is_end or len(part.refs) >= limit:
         return part
     seam = part.refs[-1][0] if part.refs else before
-    rest = _slice_in_sql(timeline, seam, limit - len(part.refs))
+    rest = _slice_in_sql(timeline=timeline, before=seam, limit=limit - len(part.refs))
     return Slice(part.refs + rest.refs, rest.is_end)
 
 
@@ -87,13 +101,13 @@ def _build(timeline: Timeline, before: int | None, limit: int) -> Slice | None:
     mark = store.begin_build(key=timeline.key)
     if mark is None:
         return None
-    built = _slice_in_sql(timeline, None, settings.TIMELINE_CAP)
+    built = _slice_in_sql(timeline=timeline, before=None, limit=settings.TIMELINE_CAP)
     store.finish_build(key=timeline.key, mark=mark, refs=built.refs, is_end=built.is_end)
     older = [ref for ref in built.refs if before is None or ref[0] < before]
     return Slice(older[:limit], built.is_end and len(older) <= limit)
 
 
-def _slice_in_sql(timeline: Timeline, before: int | None, limit: int) -> Slice:
+def _slice_in_sql(*, timeline: Timeline, before: int | None, limit: int) -> Slice:
     """The same from SQL, from the primary: nothing that was delivered may be missing."""
     with primary_reads():
         refs: list[Ref] = post_selectors.post_refs(

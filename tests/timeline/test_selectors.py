@@ -11,7 +11,7 @@ from django.db import connections
 from posts.models import Post
 from posts.selectors import _REFS_SQL
 from tests.posts_factory import make_posts
-from timeline import services, store
+from timeline import selectors, services, store
 from timeline.keys import home_key, profile_key
 from timeline.selectors import home_timeline, profile_timeline, timeline_page, timeline_slice
 from usergraph.services import import_follows
@@ -81,6 +81,28 @@ def test_deleted_posts_leave_no_gap_in_a_page(alice: int, feed: list[int]) -> No
     walk(alice, 25)
     Post.objects.filter(pk__in=feed[0:6]).delete()
     assert page_ids(alice, 5) == feed[6:11]
+
+
+def test_a_page_is_made_up_for_what_is_left_out_but_not_for_ever(
+    alice: int, feed: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selectors, "MIN_STEP", 3)
+    monkeypatch.setattr(selectors, "MAX_ROUNDS", 4)
+    Post.objects.filter(pk__in=feed[1:20]).delete()
+    # As if they had been in the timeline when they were deleted.
+    monkeypatch.setattr(
+        selectors,
+        "timeline_slice",
+        lambda timeline, before, limit: store.Slice(
+            [(id_, alice) for id_ in feed if before is None or id_ < before][:limit], False
+        ),
+    )
+    timeline, pages, before = home_timeline(user_id=alice), [], None
+    for _ in range(3):
+        page, before = timeline_page(timeline=timeline, before=before, limit=2)
+        pages.append([int(post["id"]) for post in page])
+    # 4 rounds of 3 reach the 12th entry: a short page, whose cursor leads on to the rest.
+    assert pages == [[feed[0]], feed[20:22], feed[22:24]]
 
 
 def test_a_reader_beside_the_builder_gets_the_right_page_from_sql(

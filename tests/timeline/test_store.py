@@ -156,6 +156,15 @@ def test_what_is_delivered_during_a_build_is_kept_once(key: str) -> None:
     assert numbers_of(store.read(key=key, before=None, limit=9)) == [5, 4, 2, 1]
 
 
+def test_a_build_that_is_overrun_by_deliveries_keeps_nothing(key: str) -> None:
+    mark = store.begin_build(key=key)
+    assert mark is not None
+    numbers = list(range(60, 60 + CAP))
+    store.deliver(keys=[key], refs=[ref(number) for number in (*numbers, 25)])
+    assert not store.finish_build(key=key, mark=mark, refs=[ref(50), ref(25)], is_end=True)
+    assert store.read(key=key, before=None, limit=9) is None, "not warm with a hole in it"
+
+
 def test_a_timeline_dropped_during_its_build_stays_cold(key: str) -> None:
     mark = store.begin_build(key=key)
     assert mark is not None

@@ -33,7 +33,15 @@ for _, key in ipairs(KEYS) do
     elseif entry ~= head then
       delivered = delivered + insert(key, entry)
     end
-    if redis.call('LLEN', key) > cap then redis.call('LTRIM', key, 0, cap - 1) end
+    if redis.call('LLEN', key) > cap then
+      -- More has come than a timeline holds while it was being built: its builder's mark would be
+      -- cut off, and what the builder has read be missing. The next read builds it again.
+      if is_building(redis.call('LINDEX', key, -1)) then
+        redis.call('DEL', key)
+        break
+      end
+      redis.call('LTRIM', key, 0, cap - 1)
+    end
   end
 end
 return delivered
