@@ -1,14 +1,19 @@
-"""`/healthz/live`: the process answers. `/healthz/ready`: it can do what its role is for."""
+"""`/healthz/live`: the process answers. `/healthz/ready`: it can do what its role is for.
+
+Both are answered by a middleware, before a host name is checked or a session is looked for: a
+probe calls an instance by whatever address it has.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import DatabaseError, connections
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
 from socialfeed.common.consistency import PRIMARIES
@@ -35,6 +40,21 @@ def ready(request: HttpRequest) -> JsonResponse:
         {"status": "ok" if ok else "unavailable", "role": settings.API_ROLE, "checks": results},
         status=200 if ok else 503,
     )
+
+
+class HealthMiddleware:
+    """Answers the health addresses, and passes on everything else."""
+
+    pages: ClassVar[Mapping[str, Callable[[HttpRequest], HttpResponse]]] = {
+        "/healthz/live": live,
+        "/healthz/ready": ready,
+    }
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.pages.get(request.path_info, self.get_response)(request)
 
 
 def _select_1(alias: str) -> None:

@@ -2,9 +2,10 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from socialfeed import front, health
+from socialfeed import front
 
 admin.site.site_header = admin.site.site_title = "socialfeed"
 
@@ -24,7 +25,6 @@ urlpatterns = [
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("_allauth/", include("allauth.headless.urls")),
+    path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
-    path("healthz/live", health.live, name="live"),
-    path("healthz/ready", health.ready, name="ready"),
 ]
