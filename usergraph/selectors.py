@@ -74,13 +74,15 @@ def is_following(*, follower_id: int, followee_id: int) -> bool:
 
 
 def followers_page(*, user_id: int, after: int | None, limit: int) -> tuple[list[int], int | None]:
-    """Ids of a user's followers, newest edge first; and the position where to go on, or None."""
-    return _page(Follow.objects.filter(followee_id=user_id), "follower_id", after, limit)
+    """Ids of a user's active followers, newest edge first; and where to go on, or None."""
+    edges = Follow.objects.filter(followee_id=user_id, follower__is_active=True)
+    return _page(edges, "follower_id", after, limit)
 
 
 def following_page(*, user_id: int, after: int | None, limit: int) -> tuple[list[int], int | None]:
-    """Ids of those whom a user follows, newest edge first; and where to go on, or None."""
-    return _page(Follow.objects.filter(follower_id=user_id), "followee_id", after, limit)
+    """Ids of the active users whom a user follows, likewise."""
+    edges = Follow.objects.filter(follower_id=user_id, followee__is_active=True)
+    return _page(edges, "followee_id", after, limit)
 
 
 def _page(

@@ -34,7 +34,7 @@ class FollowView(APIView):
         """Unfollow a user."""
         services.unfollow_user(
             follower_id=caller_id(request),
-            followee_id=user_selectors.user_id_by_username(username=username),
+            followee_id=user_selectors.user_id_by_username(username=username, active_only=False),
         )
         return Response(status=204)
 

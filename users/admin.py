@@ -63,6 +63,10 @@ class UserAdmin(DjangoUserAdmin[User]):
         changed = set_active(user_ids=[user.pk for user in users], active=False)
         self.message_user(request, f"{changed} kept out.")
 
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Not from here: what an account owns is in other databases too. Keep it out instead."""
+        return False
+
     def save_model(
         self, request: HttpRequest, obj: User, form: forms.ModelForm[User], change: bool
     ) -> None:

@@ -47,26 +47,28 @@ def user_document(user: User) -> dict[str, Any]:
     }
 
 
-def user_id_by_username(*, username: str) -> int:
-    """The id of an active user; raises `NotFound`."""
-    return _active_user(username=username.lower(), fields=("id",)).pk
+def user_id_by_username(*, username: str, active_only: bool = True) -> int:
+    """The id of a user, by default an active one; raises `NotFound`."""
+    only = {"is_active": True} if active_only else {}
+    return _user(username=username.lower(), fields=("id",), **only).pk
 
 
 def profile(*, username: str, viewer_id: int | None) -> dict[str, Any]:
     """The profile of a user as `viewer_id` sees it; raises `NotFound`."""
     fields = (*_DOCUMENT_FIELDS, "bio")
-    return _profile_document(_active_user(username=username.lower(), fields=fields), viewer_id)
+    user = _user(username=username.lower(), is_active=True, fields=fields)
+    return _profile_document(user, viewer_id)
 
 
 def own_profile(*, user_id: int) -> dict[str, Any]:
     """The caller's own profile; raises `NotFound` when the account is gone."""
     fields = (*_DOCUMENT_FIELDS, "bio")
-    return _profile_document(_active_user(pk=user_id, fields=fields), user_id)
+    return _profile_document(_user(pk=user_id, is_active=True, fields=fields), user_id)
 
 
-def _active_user(*, fields: Sequence[str], **lookup: Any) -> User:
+def _user(*, fields: Sequence[str], **lookup: Any) -> User:
     users = User.objects.only(*fields)
-    user = first_found(lambda: users.filter(is_active=True, **lookup).first())
+    user = first_found(lambda: users.filter(**lookup).first())
     if user is None:
         raise NotFound(f"There is no user {lookup.get('username', 'with this id')}.")
     return user

@@ -23,20 +23,23 @@ def update_profile(*, user_id: int, changes: dict[str, Any]) -> None:
     The media must be the caller's own and unused. Raises `NotFound`, `Conflict` on a username
     that is taken, `Invalid` on a media that cannot be used.
     """
-    changes = dict(changes)
-    if "avatar" in changes:
-        changes |= _avatar_columns(user_id, changes.pop("avatar"))
+    columns = {name: value for name, value in changes.items() if name != "avatar"}
     try:
         with transaction.atomic(using="default"):
-            updated = User.objects.filter(pk=user_id, is_active=True).update(**changes)
+            mine = User.objects.filter(pk=user_id, is_active=True)
+            if mine.select_for_update().first() is None:
+                raise NotFound("This account does not exist any more.")
+            if columns:
+                mine.update(**columns)
+            # Last, as the claim on the media commits in another database.
+            if "avatar" in changes:
+                mine.update(**_avatar_columns(user_id, changes["avatar"]))
     except IntegrityError as error:
         raise Conflict("This username is taken. Choose another.", field="username") from error
-    if not updated:
-        raise NotFound("This account does not exist any more.")
 
 
 def _avatar_columns(user_id: int, media_id: int | None) -> dict[str, Any]:
-    """Claim the media first, in its own database: a claim without a use harms nobody."""
+    """What the row gets to know of the avatar; its media is claimed in its own database."""
     if media_id is None:
         return {"avatar_media_id": None, "avatar_key": ""}
     try:
