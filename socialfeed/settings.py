@@ -24,13 +24,16 @@ django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
-env.read_env(BASE_DIR / ".env")
+env.read_env(os.environ.get("SOCIALFEED_ENV_FILE", BASE_DIR / ".env"))
 
 SOCIALFEED_ENV = env.str("SOCIALFEED_ENV", default="local")
 if SOCIALFEED_ENV not in {"local", "production"}:
     raise ImproperlyConfigured("SOCIALFEED_ENV must be 'local' or 'production'.")
 LOCAL = SOCIALFEED_ENV == "local"
-LAYOUT = Layout.from_environ(os.environ)
+try:
+    LAYOUT = Layout.from_environ(os.environ)
+except ValueError as error:
+    raise ImproperlyConfigured(str(error)) from error
 # What a variable stands for while nobody sets it; in production, nothing does.
 LOCAL_DEFAULTS = LAYOUT.urls() | {
     "SECRET_KEY": "local-only-secret-key-that-signs-nothing-of-value",
@@ -92,6 +95,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "socialfeed.common.problems.ProblemMiddleware",
+    "socialfeed.health.HealthMiddleware",
     "socialfeed.common.consistency.ConsistencyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -298,6 +298,8 @@ class Stack:
             if alive := launch.kill(processes):
                 raise StackError(f"Cannot kill the processes {[each.pid for each in alive]}.")
         for name, port in s3_ports(self.layout).items():
+            if not ports.is_free(port):
+                continue  # another stack's, on the same ports
             kind = name.removeprefix("s3-")
             for file in (f"{kind}-{port}", f"{kind}-grpc-{port + ports.GRPC_OFFSET}"):
                 Path("/tmp", f"seaweedfs-{file}.sock").unlink(missing_ok=True)  # noqa: S108 (its)
