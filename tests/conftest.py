@@ -8,6 +8,7 @@ use names of their own, so no test depends on another.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,18 +20,20 @@ from typing import Any
 import django
 import pytest
 
-from socialfeed.stack.layout import HOST, Layout
+from socialfeed.stack.layout import HOST, PROJECT_DIR
 from socialfeed.stack.lifecycle import Stack
 from socialfeed.stack.ports import free_port_base
 
 # Before Django's settings are read: the suite knows no environment but its own.
-for _name in [*Layout.from_environ({}).urls(), "PUBLIC_ORIGIN", "MEDIA_PUBLIC_BASE", "S3_BUCKET"]:
+_example = (PROJECT_DIR / ".env.example").read_text()
+for _name in re.findall(r"^# ([A-Z0-9_]+)=", _example, re.MULTILINE):
     os.environ.pop(_name, None)
 _FOLDER = Path(tempfile.mkdtemp(prefix="socialfeed-tests-"))
 MAIL_FOLDER = _FOLDER / "mail"
 os.environ |= {
     "DJANGO_SETTINGS_MODULE": "socialfeed.settings",
     "SOCIALFEED_ENV": "local",
+    "SOCIALFEED_ENV_FILE": os.devnull,
     "STACK_PORT_BASE": str(free_port_base()),
     "STACK_VAR_DIR": str(_FOLDER / "var"),
     "LOG_LEVEL": "WARNING",

@@ -54,11 +54,12 @@ def test_the_curl_lines_of_the_front_page_work_when_pasted(origin: str, tmp_path
 
 
 def documents(text: str) -> list[Any]:
-    """The JSON documents that stand in a text without anything between them."""
-    decoder, found, position = json.JSONDecoder(), [], 0
-    while position < len(text.rstrip()):
-        document, position = decoder.raw_decode(text, position)
+    """The JSON documents of a text, on lines of their own or not."""
+    decoder, found = json.JSONDecoder(), []
+    while text := text.lstrip():
+        document, end = decoder.raw_decode(text)
         found.append(document)
+        text = text[end:]
     return found
 
 
