@@ -16,8 +16,8 @@ COPY --from=build /install /usr/local
 RUN useradd --system --no-create-home socialfeed
 WORKDIR /srv/socialfeed
 COPY . .
-ENV PYTHONUNBUFFERED=1 SOCIALFEED_ENV=production STATIC_ROOT=/srv/static
+ENV PYTHONUNBUFFERED=1 SOCIALFEED_ENV=production STATIC_ROOT=/srv/static GUNICORN_BIND=0.0.0.0:8000
 RUN mkdir /srv/static && chown socialfeed /srv/static
 USER socialfeed
 EXPOSE 8000
-CMD ["gunicorn", "--config", "deploy/gunicorn.conf.py", "--bind", "0.0.0.0:8000", "socialfeed.wsgi:application"]
+CMD ["gunicorn", "--config", "deploy/gunicorn.conf.py", "socialfeed.wsgi:application"]

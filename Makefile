@@ -13,15 +13,17 @@ help: ## Print this help.
 
 setup: $(READY) ## Make .venv and install everything into it.
 
-# gunicorn's fast parser is compiled at installation; where there is no C compiler, its Python one
-# does the same work more slowly.
+# gunicorn's fast parser is compiled at installation; where there is no C compiler or no Python.h,
+# its Python one does the same work more slowly.
+HAS_PYTHON_H := import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))
+
 $(READY): requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "socialfeed needs Python 3.11 or newer; say which with: make PYTHON=python3.12 ...")'
 	@$(RUN) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
-	@if command -v cc >/dev/null || command -v gcc >/dev/null; then \
+	@if (command -v cc || command -v gcc) >/dev/null && $(RUN) -c '$(HAS_PYTHON_H)'; then \
 	  cp requirements.txt $(VENV)/requirements.txt; \
 	else \
-	  echo "No C compiler: gunicorn will use its Python parser."; \
+	  echo "No C compiler, or no Python.h: gunicorn will use its Python parser."; \
 	  sed 's/gunicorn\[fast\]/gunicorn/' requirements.txt >$(VENV)/requirements.txt; \
 	fi
 	@cp requirements-dev.txt $(VENV)/requirements-dev.txt

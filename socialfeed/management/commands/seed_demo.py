@@ -16,6 +16,7 @@ from posts.selectors import post_count
 from posts.services import publish_post
 from socialfeed.demo.pictures import picture
 from usergraph.services import follow_user
+from users.selectors import own_profile
 from users.services import ensure_account, update_profile
 
 DEMO_LOGIN = ("demo", "demo-tide-and-light")
@@ -69,13 +70,13 @@ class Command(BaseCommand):
         people += [(f"demo_{name.lower()}", name, "") for name in NAMES.split()]
         user_ids = []
         for number, (username, name, password) in enumerate(tqdm(people, "accounts")):
-            user_id, is_new = ensure_account(
+            user_id, _ = ensure_account(
                 username=username,
                 email=f"{username}@example.org",
                 display_name=name,
                 password=password or None,
             )
-            if is_new:
+            if own_profile(user_id=user_id)["avatar_url"] is None:
                 avatar = self._upload(user_id, 1000 + number, width=AVATAR_WIDTH)
                 update_profile(user_id=user_id, changes={"avatar": avatar})
             user_ids.append(user_id)
