@@ -1,9 +1,28 @@
 """What gunicorn serves, for the Read API and the Write API alike (`API_ROLE` tells them apart)."""
 
+from __future__ import annotations
+
 import os
+from collections.abc import Iterable
+from io import BytesIO
+from typing import TYPE_CHECKING
 
 from django.core.wsgi import get_wsgi_application
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "socialfeed.settings")
 
-application = get_wsgi_application()
+# The web server lets no longer body through; see deploy/Caddyfile.
+MAX_BODY_BYTES = 12 * 1024 * 1024
+
+_django = get_wsgi_application()
+
+
+def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Django, with a length for bodies that come in chunks: without one it reads nothing."""
+    if environ.get("wsgi.input_terminated") and not environ.get("CONTENT_LENGTH"):
+        body = environ["wsgi.input"].read(MAX_BODY_BYTES)
+        environ |= {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+    return _django(environ, start_response)

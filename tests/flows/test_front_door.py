@@ -83,6 +83,22 @@ def test_the_web_server_sends_reads_to_the_read_api_and_writes_to_the_write_api(
     assert state_valkey().exists(noted)
 
 
+def test_a_body_that_comes_in_chunks_is_understood(signed_up: Callable[[str], Person]) -> None:
+    chunks = (part for part in (b'{"bio": ', b'"In parts."}'))
+    answer = signed_up("ada").http.patch(
+        "/api/v1/users/me", content=chunks, headers={"Content-Type": "application/json"}
+    )
+    assert answer.json()["bio"] == "In parts."
+
+
+def test_a_probe_may_call_an_instance_by_any_address(stack: Stack) -> None:
+    for name in ("read-api-1", "write-api-1"):
+        (instance,) = stack.status(name)
+        for page in ("live", "ready"):
+            answer = httpx.get(f"{instance.url}/healthz/{page}", headers={"Host": "10.0.0.7:80"})
+            assert answer.status_code == 200
+
+
 def test_metrics_are_not_for_the_public(origin: str) -> None:
     answer = httpx.get(f"{origin}/metrics")
     assert answer.status_code == 404

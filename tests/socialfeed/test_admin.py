@@ -127,6 +127,10 @@ def test_what_belongs_to_others_cannot_be_changed(
     assert staff.get(address(model, "add")).status_code == 403
 
 
+def test_accounts_are_kept_out_and_not_deleted(staff: Client, alice: int) -> None:
+    assert staff.post(address(User, "delete", alice), {"post": "yes"}).status_code == 403
+
+
 def test_only_staff_get_in(alice: int) -> None:
     client = Client()
     client.force_login(User.objects.get(pk=alice), "django.contrib.auth.backends.ModelBackend")

@@ -11,6 +11,7 @@ from fanout.models import OutboxEvent
 from socialfeed.common.problems import Conflict, Invalid
 from usergraph import selectors
 from usergraph.services import follow_user, import_follows, unfollow_user
+from users.models import User
 
 pytestmark = pytest.mark.django_db
 
@@ -32,6 +33,18 @@ def test_unfollowing_somebody_who_is_not_followed_changes_nothing(alice: int, bo
     follow_user(follower_id=alice, followee_id=bob)
     assert unfollow_user(follower_id=alice, followee_id=bob)
     assert selectors.followee_ids(follower_id=alice) == []
+
+
+def test_who_is_kept_out_is_not_listed_but_can_be_unfollowed(
+    alice: int, bob: int, api: Callable[[int], Any]
+) -> None:
+    follow_user(follower_id=alice, followee_id=bob)
+    User.objects.filter(pk=bob).update(is_active=False)
+    assert selectors.following_page(user_id=alice, after=None, limit=5) == ([], None)
+    username = User.objects.get(pk=bob).username
+    assert api(alice).put(f"/api/v1/users/{username}/follow").status_code == 404
+    assert api(alice).delete(f"/api/v1/users/{username}/follow").status_code == 204
+    assert not selectors.is_following(follower_id=alice, followee_id=bob)
 
 
 def test_nobody_follows_themselves(alice: int) -> None:

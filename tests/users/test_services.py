@@ -71,6 +71,16 @@ def test_a_taken_username_is_a_conflict(alice: int, bob: int) -> None:
     assert refused.value.field == "username"
 
 
+def test_a_change_that_is_refused_uses_up_no_media(
+    alice: int, bob: int, upload: Callable[[int], int]
+) -> None:
+    media_id = upload(alice)
+    taken = User.objects.get(pk=bob).username
+    with pytest.raises(Conflict):
+        update_profile(user_id=alice, changes={"avatar": media_id, "username": taken})
+    assert Media.objects.get(pk=media_id).used_as == ""
+
+
 def test_an_account_that_is_gone_or_kept_out_changes_no_profile(alice: int) -> None:
     set_active(user_ids=[alice], active=False)
     for user_id in (alice, 1):
