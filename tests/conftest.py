@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -44,6 +45,11 @@ django.setup()
 
 ALL_DATABASES = ["default", "posts", "comments"]
 _numbers = count(randrange(10**6) * 1000)
+
+
+def pytest_configure() -> None:
+    """Asked to end (a CI's time limit), take the stack down all the same."""
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", returncode=143))
 
 
 def pytest_unconfigure() -> None:
