@@ -83,7 +83,10 @@ def timeline_page(
 
 
 def timeline_slice(*, timeline: Timeline, before: int | None, limit: int) -> Slice:
-    """Up to `limit` entries older than `before`; fewer only with `is_end`."""
+    """Up to `limit` entries older than `before`; fewer only with `is_end`.
+
+    Raises `ValkeyUnavailable` while CACHE is down.
+    """
     part = store.read(key=timeline.key, before=before, limit=limit)
     if part is None:
         part = _build(timeline, before, limit)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from allauth.account.adapter import get_adapter
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm
 from django.db.models import QuerySet
@@ -11,6 +15,21 @@ from django.http import HttpRequest
 
 from users.models import User
 from users.services import end_sessions_on_commit, set_active
+
+
+class LimitedLoginForm(AdminAuthenticationForm):
+    """Staff's log-in counts failures as everybody's does: so many an address, so many a name."""
+
+    def clean(self) -> dict[str, Any]:
+        adapter = get_adapter()
+        adapter.pre_authenticate(self.request, username=self.cleaned_data.get("username", ""))
+        cleaned = super().clean()
+        # As allauth does: who knows the password has used up no attempt.
+        adapter._rollback_login_failed_rl_usage()
+        return cleaned
+
+
+admin.site.login_form = LimitedLoginForm
 
 
 class NewPasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]  # generic in stubs only
