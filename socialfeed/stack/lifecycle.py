@@ -264,12 +264,14 @@ class Stack:
 
     def _take_down(self, limit: float) -> None:
         deadline = time.monotonic() + limit
-        if self.supervisor.is_running():
-            self._stop({service.name for service in self.services}, deadline)
-            self.supervisor.shutdown()
-            _await(lambda: not self.supervisor.is_running(), deadline)
-        self._sweep()
-        self.supervisor.remove_files()
+        try:
+            if self.supervisor.is_running():
+                self._stop({service.name for service in self.services}, deadline)
+                self.supervisor.shutdown()
+                _await(lambda: not self.supervisor.is_running(), deadline)
+        finally:
+            self._sweep()
+            self.supervisor.remove_files()
 
     def _stop(self, names: Collection[str], deadline: float) -> None:
         """Stop services, the last phase first, as far as the deadline allows."""

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import xmlrpc.client
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,7 +31,11 @@ from socialfeed.stack.services import Service
 
 SECONDS_TO_STOP = 20
 # Fault codes of supervisord's interface.
-ALREADY_STARTED, NOT_RUNNING = 60, 70
+SHUTTING_DOWN, ALREADY_STARTED, NOT_RUNNING = 6, 60, 70
+
+
+class ShuttingDownError(OSError):
+    """supervisord is ending its programs, and answers nothing else."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +82,11 @@ class Supervisor:
         return (self.run_dir / "control").resolve() / "supervisor.sock"
 
     def is_running(self) -> bool:
-        """Whether supervisord answers."""
+        """Whether supervisord answers, be it that it is shutting down."""
         try:
             self._call("getState")
+        except ShuttingDownError:
+            return True
         except OSError:
             return False
         return True
@@ -114,7 +121,7 @@ class Supervisor:
             raise StackError(f"supervisord does not start: {done.stdout}{done.stderr}")
 
     def programs(self) -> dict[str, Program]:
-        """Every program by name; empty when supervisord does not run."""
+        """Every program by name; empty when supervisord does not run, or not for long."""
         try:
             infos = self._call("getAllProcessInfo")
         except OSError:
@@ -139,12 +146,18 @@ class Supervisor:
 
     def shutdown(self) -> None:
         """Ask supervisord to exit; it may take its time."""
-        self._call("shutdown")
+        with suppress(ShuttingDownError):
+            self._call("shutdown")
 
     def _call(self, method: str, *args: object) -> Any:
         proxy = xmlrpc.client.ServerProxy("http://stack", transport=_Transport(self.socket_path))
         with proxy:
-            return getattr(proxy.supervisor, method)(*args)
+            try:
+                return getattr(proxy.supervisor, method)(*args)
+            except xmlrpc.client.Fault as fault:
+                if fault.faultCode == SHUTTING_DOWN:
+                    raise ShuttingDownError from fault
+                raise
 
     def _make_socket_dir(self) -> None:
         # A socket's path has at most 107 bytes, so it cannot live in a clone of any depth. A link

@@ -220,6 +220,13 @@ def test_a_stack_goes_up_and_down_and_leaves_nothing(
     stack = Stack.from_environ(own_environ)
     assert one(stack, "postgres-replica").state == "running"
 
+    # A program does not stop when it is asked, and supervisord waits for it; so `down` kills both.
+    psutil.Process(one(stack, "s3").pid).suspend()
+    stack.supervisor.shutdown()
+    assert stack.supervisor.is_running()
+    down(own_environ)
+    up(own_environ)
+
     # Nobody supervises any longer, and still everything is found.
     supervisor_pid = int((stack.run_dir / "supervisord.pid").read_text())
     psutil.Process(supervisor_pid).kill()
