@@ -36,7 +36,7 @@ def test_a_post_arrives_though_the_workers_are_killed_before_they_deliver_it(
         post = author.post("Before the lights went out.", jpeg_with_gps())
         assert author.home_ids() == [post["id"]]
         if wake_up_lost:
-            wait_until(lambda: state_valkey().llen(QUEUE) > 0, 5)
+            # Published before the answer came; a frozen worker may have taken it along already.
             state_valkey().delete(QUEUE)
         assert follower.home_ids() == [], "nobody has delivered it yet"
     finally:
