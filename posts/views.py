@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 from posts import selectors, services
 from posts.serializers import NewPost, PostChanges, PostDocument, PostPage, PostsQuery
 from socialfeed.common.callers import caller_id
-from socialfeed.common.pagination import page_document, page_request
+from socialfeed.common.pagination import page_request, page_response
 from socialfeed.common.schema import PAGE_PARAMETERS
 from users import selectors as user_selectors
 
@@ -45,7 +45,7 @@ class PostsView(APIView):
         posts, position = selectors.posts_by_author(
             author_id=author_id, before=page.after, limit=page.limit
         )
-        return Response(page_document(request, posts, position))
+        return page_response(request, posts, position)
 
 
 class PostView(APIView):

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from socialfeed.common.callers import caller_id
-from socialfeed.common.pagination import page_document, page_request
+from socialfeed.common.pagination import page_request, page_response
 from socialfeed.common.schema import PAGE_PARAMETERS
 from usergraph import selectors, services
 from users import selectors as user_selectors
@@ -70,4 +70,4 @@ class FollowingView(APIView):
 def _user_page(request: Request, user_ids: Sequence[int], position: int | None) -> Response:
     documents = user_selectors.user_documents(user_ids=user_ids)
     users = [documents[user_id] for user_id in user_ids if user_id in documents]
-    return Response(page_document(request, users, position))
+    return page_response(request, users, position)

@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from socialfeed.common.callers import caller_id
-from socialfeed.common.pagination import page_document, page_request
+from socialfeed.common.pagination import page_request, page_response
 from socialfeed.common.schema import PAGE_PARAMETERS
 from users import selectors, services
 from users.serializers import ProfileChanges, ProfileDocument, UserPage, UserSearch
@@ -57,4 +57,4 @@ class UserSearchView(APIView):
         users, following = selectors.users_by_prefix(
             prefix=query.validated_data["search"], after=page.after, limit=page.limit
         )
-        return Response(page_document(request, users, following))
+        return page_response(request, users, following)

@@ -1,7 +1,8 @@
 """Lists by the page: `{"results": [...], "next": URL or null}` with an opaque, signed cursor.
 
-A cursor says where the last page ended, not how many rows went before, so what is added or
-deleted meanwhile moves nothing. It is signed: a made-up one is a 400, not an odd page.
+The `Link` header (RFC 8288) has the same addresses. A cursor says where the last page ended, not
+how many rows went before, so what is added or deleted meanwhile moves nothing. It is signed: a
+made-up one is a 400, not an odd page.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -18,6 +19,7 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.http import HttpRequest
 from rest_framework import serializers
+from rest_framework.response import Response
 
 from socialfeed.common.problems import Invalid
 
@@ -32,8 +34,13 @@ def encode_cursor(position: int | str) -> str:
     return base64.urlsafe_b64encode(_signature(payload) + payload).rstrip(b"=").decode()
 
 
-def decode_cursor(cursor: str, kind: type[int] | type[str]) -> Any:
-    """The position in a cursor of this service; raises `Invalid` for anything else."""
+def decode_cursor(
+    cursor: str, kind: type[int] | type[str] = int, *, parameter: str = "cursor"
+) -> Any:
+    """The position in a cursor of this service; raises `Invalid` for anything else.
+
+    `parameter` is the query parameter that it came in, for the problem document.
+    """
     wanted = b"i" if kind is int else b"s"
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
@@ -42,9 +49,9 @@ def decode_cursor(cursor: str, kind: type[int] | type[str]) -> Any:
     signature, payload = raw[:_SIGNATURE_BYTES], raw[_SIGNATURE_BYTES:]
     if not payload.startswith(wanted) or not hmac.compare_digest(signature, _signature(payload)):
         raise Invalid(
-            "This cursor is not one of this list's. Use the `next` address of a page as it is, "
-            "or leave `cursor` out to start from the top.",
-            field="cursor",
+            f"This cursor is not one of this list's. Use the addresses in a page as they are, or "
+            f"leave `{parameter}` out to start from the top.",
+            field=parameter,
             code="cursor",
         )
     return kind(payload[1:].decode())
@@ -86,17 +93,27 @@ def page_request(request: HttpRequest, kind: type[int] | type[str] = int) -> Pag
     return PageRequest(limit=query.validated_data["limit"], after=after)
 
 
-def page_document(
+def page_response(
     request: HttpRequest, results: Sequence[Any], next_position: int | str | None
-) -> dict[str, Any]:
+) -> Response:
     """The page of a list; `next` keeps the other query parameters and is null at the end."""
-    return {"results": results, "next": _next_url(request, request.GET, next_position)}
+    following = None
+    if next_position is not None:
+        following = page_url(request, cursor=encode_cursor(next_position))
+    response = Response({"results": results, "next": following})
+    add_links(response, next=following)
+    return response
 
 
-def _next_url(
-    request: HttpRequest, query: Mapping[str, str], next_position: int | str | None
-) -> str | None:
-    if next_position is None:
-        return None
-    parameters = dict(query.items()) | {"cursor": encode_cursor(next_position)}
-    return request.build_absolute_uri(f"{request.path}?{urlencode(parameters)}")
+def page_url(request: HttpRequest, **changes: str | None) -> str:
+    """The address of the same list with other query parameters; None takes one out."""
+    parameters = dict(request.GET.items()) | changes
+    query = urlencode({name: value for name, value in parameters.items() if value is not None})
+    return request.build_absolute_uri(f"{request.path}?{query}")
+
+
+def add_links(response: Response, **addresses: str | None) -> None:
+    """Put addresses into the `Link` header, by their relation."""
+    links = [f'<{url}>; rel="{relation}"' for relation, url in addresses.items() if url]
+    if links:
+        response["Link"] = ", ".join(links)

@@ -14,8 +14,8 @@ from socialfeed.common.ids import MAX_ID
 from socialfeed.common.pagination import (
     decode_cursor,
     encode_cursor,
-    page_document,
     page_request,
+    page_response,
 )
 from socialfeed.common.problems import Invalid
 
@@ -46,12 +46,15 @@ def test_a_cursor_of_another_kind_of_list_is_refused() -> None:
 
 def test_the_next_address_keeps_the_query_and_is_null_at_the_end() -> None:
     request = RequestFactory().get("/api/v1/users?search=a%26b&limit=2")
-    document = page_document(request, [1, 2], "ada")
-    follow_up = RequestFactory().get(document["next"])
+    response = page_response(request, [1, 2], "ada")
+    assert response["Link"] == f'<{response.data["next"]}>; rel="next"'
+    follow_up = RequestFactory().get(response.data["next"])
     assert follow_up.GET["search"] == "a&b"
     assert follow_up.GET["limit"] == "2"
     assert page_request(follow_up, str).after == "ada"
-    assert page_document(request, [], None) == {"results": [], "next": None}
+    last = page_response(request, [], None)
+    assert last.data == {"results": [], "next": None}
+    assert not last.has_header("Link")
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "101", "many", "1e3", "9" * 30])
