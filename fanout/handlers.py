@@ -19,16 +19,32 @@ Handler = Callable[[OutboxEvent], Iterator[int]]
 
 
 def deliver_post(event: OutboxEvent) -> Iterator[int]:
-    """Put a post into its author's and all followers' timelines; the cursor is a follower's id."""
+    """Bring a post into its author's own and all followers' home timelines.
+
+    Once done, every follower's next read shows it. Pushed, batch by batch, the cursor being a
+    follower's id; nothing to do where the readers pull. While that changes, the followers'
+    timelines are dropped instead, all of them: whoever reads builds one that goes by the new way.
+    """
     post_id, author_id = event.payload["post_id"], event.payload["author_id"]
     timeline_services.deliver_to_own_timelines(post_id=post_id, author_id=author_id)
-    for user_ids in graph_selectors.follower_id_batches(
-        author_id=author_id, after=event.cursor, size=settings.FANOUT_BATCH_SIZE
-    ):
-        timeline_services.deliver_to_home_timelines(
-            post_id=post_id, author_id=author_id, user_ids=user_ids
-        )
-        yield user_ids[-1]
+    reach = graph_services.review_reach(author_id=author_id)
+    if reach.changing is not None:
+        for user_ids in _followers(author_id, after=0):
+            timeline_services.drop_home_timelines(user_ids=user_ids)
+            yield user_ids[-1]
+        graph_services.settle_reach(author_id=author_id, changing=reach.changing)
+    elif not reach.is_pulled:
+        as_of = graph_selectors.graph_position()
+        for user_ids in _followers(author_id, after=event.cursor):
+            timeline_services.deliver_to_home_timelines(
+                post_id=post_id, author_id=author_id, user_ids=user_ids, as_of=as_of
+            )
+            yield user_ids[-1]
+
+
+def _followers(author_id: int, *, after: int) -> Iterator[list[int]]:
+    size = settings.FANOUT_BATCH_SIZE
+    return graph_selectors.follower_id_batches(author_id=author_id, after=after, size=size)
 
 
 def withdraw_post(event: OutboxEvent) -> Iterator[int]:
@@ -40,10 +56,16 @@ def withdraw_post(event: OutboxEvent) -> Iterator[int]:
 
 
 def renew_graph(event: OutboxEvent) -> Iterator[int]:
-    """Drop what was made from the old graph; the followers first, as timelines rely on them."""
+    """Drop what was made from the old graph.
+
+    The followers first, as deliveries go by them. The cursor is saved between the two, which moves
+    the graph position: so a delivery that still saw the old followers is older, by that position,
+    than whatever is built after the home timeline is dropped, and will not go in there.
+    """
     graph_services.forget_followers(author_ids=[event.payload["followee_id"]])
+    yield 1
     timeline_services.drop_home_timelines(user_ids=[event.payload["follower_id"]])
-    yield 0
+    yield 2
 
 
 HANDLERS: dict[str, Handler] = {

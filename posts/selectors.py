@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, TypeVar
 
+import orjson
 from django.db import connections, router
 
 from media import selectors as media_selectors
@@ -18,13 +20,15 @@ from socialfeed.common.ids import MAX_ID
 from socialfeed.common.problems import NotFound
 from users import selectors as user_selectors
 
+Found = TypeVar("Found")
+
 # One probe of the index `post_by_author` an author, whatever the size of the table.
 _REFS_SQL = """
 SELECT post.id, author.id
 FROM unnest(%s::bigint[]) AS author (id)
 CROSS JOIN LATERAL (
     SELECT id FROM posts_post
-    WHERE author_id = author.id AND id < %s
+    WHERE author_id = author.id AND id < %s AND id > %s
     ORDER BY id DESC
     LIMIT %s
 ) AS post
@@ -34,14 +38,55 @@ LIMIT %s
 
 
 def post_refs(
-    *, author_ids: Sequence[int], before: int | None, limit: int
+    *, author_ids: Sequence[int], before: int | None, limit: int, since: int = 0
 ) -> list[tuple[int, int]]:
-    """The newest (post_id, author_id) of some authors, older than the post `before`; one query."""
+    """The newest (post_id, author_id) of some authors, older than the post `before` and newer than
+    `since`; one query.
+    """
+    older_than = MAX_ID if before is None else before
     with connections[router.db_for_read(Post)].cursor() as cursor:
-        cursor.execute(
-            _REFS_SQL, [list(author_ids), MAX_ID if before is None else before, limit, limit]
-        )
+        cursor.execute(_REFS_SQL, [list(author_ids), older_than, since, limit, limit])
         return [(post_id, author_id) for post_id, author_id in cursor.fetchall()]
+
+
+def existing_ids(*, post_ids: Sequence[int]) -> set[int]:
+    """Those of some posts that have not been deleted, whoever may see them; one query."""
+    return set(Post.objects.filter(pk__in=post_ids).values_list("pk", flat=True))
+
+
+def author_of(*, post_id: int) -> int | None:
+    """The author of a post, whoever may see it; None when there is no such post."""
+    return Post.objects.filter(pk=post_id).values_list("author_id", flat=True).first()
+
+
+def post_stamps(*, post_ids: Sequence[int]) -> dict[int, bytes]:
+    """A stamp of each post that `post_documents` would show, by id; two light queries.
+
+    It changes whenever the document does, and is that of `stamp_of`. What a post's media are
+    never changes.
+    """
+    found = all_found(_read_edits, post_ids)
+    authors = user_selectors.user_documents(user_ids=[author_id for author_id, _ in found.values()])
+    return {
+        post_id: _stamp(post_id, edited_at, authors[author_id])
+        for post_id, (author_id, edited_at) in found.items()
+        if author_id in authors
+    }
+
+
+def stamp_of(document: dict[str, Any]) -> bytes:
+    """The stamp of a post, from its document."""
+    return _stamp(int(document["id"]), document["edited_at"], document["author"])
+
+
+def _stamp(post_id: int, edited_at: datetime | None, author: dict[str, Any]) -> bytes:
+    return orjson.dumps([post_id, edited_at, author])
+
+
+def _read_edits(post_ids: Sequence[int]) -> dict[int, tuple[int, datetime | None]]:
+    posts = Post.objects.filter(pk__in=post_ids)
+    rows = posts.values_list("pk", "author_id", "edited_at") if post_ids else ()
+    return _without_deleted({id_: (author_id, edited_at) for id_, author_id, edited_at in rows})
 
 
 def post_documents(*, post_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
@@ -67,13 +112,15 @@ def post_documents(*, post_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
 
 
 def _read_posts(post_ids: Sequence[int]) -> dict[int, Post]:
-    if not post_ids:
-        return {}
-    posts = Post.objects.in_bulk(list(post_ids))
-    if reads_may_be_stale():
-        for post_id in store.deleted_among(post_ids=posts.keys()):
-            del posts[post_id]
-    return posts
+    return _without_deleted(Post.objects.in_bulk(list(post_ids)) if post_ids else {})
+
+
+def _without_deleted(found: dict[int, Found]) -> dict[int, Found]:
+    """What was read, by post id, without posts that only a lagging replica still has."""
+    if found and reads_may_be_stale():
+        for post_id in store.deleted_among(post_ids=list(found)):
+            del found[post_id]
+    return found
 
 
 def post_document(*, post_id: int) -> dict[str, Any]:

@@ -15,9 +15,10 @@ from socialfeed.common.events import Event
 from socialfeed.stack.layout import PROJECT_DIR
 
 ROOMS = {
-    "__init__", "admin", "apps", "authentication", "events", "handlers", "headless", "images",
-    "keys", "listeners", "models", "outbox", "parsers", "selectors", "serializers", "services",
-    "sessions", "storage", "store", "tasks", "tokens", "urls", "views",
+    "__init__", "admin", "apps", "audit", "authentication", "events", "explain", "handlers",
+    "headless", "images", "keys", "listeners", "models", "outbox", "parsers", "selectors",
+    "serializers", "services", "sessions", "slices", "storage", "store", "tasks", "tokens", "urls",
+    "views",
 }  # fmt: skip
 MAX_LINES = 400
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from timeline import store
 from timeline.keys import home_key, profile_key
+from timeline.slices import Timeline, build
 
 
 def deliver_to_own_timelines(*, post_id: int, author_id: int) -> None:
@@ -14,12 +15,16 @@ def deliver_to_own_timelines(*, post_id: int, author_id: int) -> None:
     store.deliver(keys=keys, refs=[(post_id, author_id)])
 
 
-def deliver_to_home_timelines(*, post_id: int, author_id: int, user_ids: Iterable[int]) -> int:
+def deliver_to_home_timelines(
+    *, post_id: int, author_id: int, user_ids: Iterable[int], as_of: int
+) -> int:
     """Put a post into the warm home timelines among `user_ids`; returns into how many it went.
 
+    `as_of`: the graph position, asked for after the post was committed and before `user_ids` were
+    read. Timelines built since then are left alone: they have the post, if they are to have it.
     One round trip. Repeating it changes nothing; late or not, the post lands in its place.
     """
-    return store.deliver(keys=map(home_key, user_ids), refs=[(post_id, author_id)])
+    return store.deliver(keys=map(home_key, user_ids), refs=[(post_id, author_id)], as_of=as_of)
 
 
 def remove_from_own_timelines(*, post_id: int, author_id: int) -> None:
@@ -33,3 +38,9 @@ def remove_from_own_timelines(*, post_id: int, author_id: int) -> None:
 def drop_home_timelines(*, user_ids: Iterable[int]) -> None:
     """Forget the home timelines of users whose graph has changed; the next read builds them."""
     store.drop(keys=map(home_key, user_ids))
+
+
+def rebuild(*, timeline: Timeline) -> bool:
+    """Build a timeline anew, warm or not; False when a reader was faster."""
+    store.drop(keys=[timeline.key])
+    return build(timeline=timeline) is not None

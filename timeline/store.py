@@ -1,15 +1,21 @@
-"""Timelines in the CACHE Valkey: lists of 16-byte entries, newest first.
+"""Timelines in the CACHE Valkey: lists of 16-byte entries, newest first, and a tail.
 
-An entry is `(post_id, author_id)`, both big-endian, so that byte order is time order. The last
-element says what the list is:
+An entry is `(post_id, author_id)`, both big-endian, so that byte order is time order. The tail is
+the last element: an id of 0 (older than every post, so inserting in order never has to know of
+it), a letter that says what the list is, and the graph position at which its build began.
 
-- `END` (16 zero bytes): complete, nothing is older;
-- a builder's mark (8 zero bytes and a token): being built. Deliveries go in, reads do not;
-- an ordinary entry: cut off at the cap, SQL knows what is older.
+- `e`: complete, nothing is older;
+- `c`: cut off at the cap, SQL knows what is older than the last entry;
+- `b`: being built, and by whom. Deliveries go in, reads do not.
 
-No key: cold. A delivery skips it, and the next read builds it. Both marks sort below every post,
-so inserting in order never has to know of them. What every function here promises holds under
-any interleaving with the others, because each is one script. Valkey down: `ValkeyUnavailable`.
+After `e` and `c` it names the authors whose posts are pulled at each read instead of being
+delivered here, and those whom the viewer must not see. No key: cold. A delivery skips it, and the
+next read builds it. What every function here promises holds under any interleaving with the
+others, because each is one script. Valkey down: `ValkeyUnavailable`.
+
+A delivery also skips a timeline whose build began later than itself, by graph position: that
+build reads the post in SQL. So a delivery that still goes by an old list of followers cannot put
+a post into what was built after an unfollow.
 """
 
 from __future__ import annotations
@@ -17,8 +23,9 @@ from __future__ import annotations
 import secrets
 import struct
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 from django.conf import settings
 
@@ -26,86 +33,186 @@ from socialfeed.common.valkey import cache_valkey
 from timeline.scripts import Call, run_scripts
 
 _ENTRY = struct.Struct(">qq")
-_MARK = struct.Struct(">q8s")
-ENTRY_BYTES = _ENTRY.size
-END = bytes(ENTRY_BYTES)
+_TAIL = struct.Struct(">qcq")
+_ID = struct.Struct(">q")
+_COUNT = struct.Struct(">I")
+COMPLETE, CUT, BUILDING = b"e", b"c", b"b"
 _DAY = 24 * 3600
 # A builder that takes longer than this does not get to keep what it read.
 BUILD_LEASE_MS = 20_000
+_SCAN_COUNT = 1000
 
 Ref = tuple[int, int]  # (post_id, author_id)
 
 
 @dataclass(frozen=True)
 class Slice:
-    """Part of a timeline, newest first; `is_end` when nothing older exists."""
+    """Part of a timeline, newest first; `is_end` when nothing older exists.
+
+    Entries by the authors in `hidden` are not to be shown.
+    """
 
     refs: list[Ref]
     is_end: bool
+    hidden: frozenset[int] = frozenset()
 
 
-def deliver(*, keys: Iterable[str], refs: Iterable[Ref]) -> int:
+@dataclass(frozen=True)
+class Viewing:
+    """What a home timeline remembers of its viewer's graph, as of the position `as_of`."""
+
+    as_of: int = 0
+    pulled: tuple[int, ...] = ()
+    hidden: tuple[int, ...] = ()
+
+    def pack(self) -> bytes:
+        """The tail from its graph position on."""
+        ids = (*self.pulled, *self.hidden)
+        return b"".join((_ID.pack(self.as_of), _COUNT.pack(len(self.pulled)), *map(_ID.pack, ids)))
+
+    @staticmethod
+    def unpack(tail: bytes) -> Viewing:
+        """The inverse, of a whole tail that is not a builder's mark."""
+        as_of: int = _TAIL.unpack_from(tail)[2]
+        (pulled,) = _COUNT.unpack_from(tail, _TAIL.size)
+        ids = tuple(id_ for (id_,) in _ID.iter_unpack(tail[_TAIL.size + _COUNT.size :]))
+        return Viewing(as_of, ids[:pulled], ids[pulled:])
+
+
+@dataclass(frozen=True)
+class Page(Slice):
+    """A slice read from a timeline; shorter than asked for without `is_end`: it is cut there."""
+
+    viewing: Viewing = Viewing()
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A timeline as it is, for staff and audits: entries and tail, seconds left to live."""
+
+    refs: list[Ref]
+    kind: bytes
+    viewing: Viewing
+    ttl_seconds: float
+
+
+def _by_slot(keys: Iterable[str]) -> list[list[str]]:
+    """Keys, those of one hash slot together."""
+    slots: defaultdict[str, list[str]] = defaultdict(list)
+    for key in keys:
+        slots[key[key.index("{") : key.index("}")]].append(key)
+    return list(slots.values())
+
+
+def deliver(*, keys: Iterable[str], refs: Iterable[Ref], as_of: int | None = None) -> int:
     """Put posts into warm timelines, each once and in its place; returns how many went in.
 
-    One round trip and one script call a hash slot. Doing it again changes nothing.
+    `as_of`: the graph position before which their keys were looked up; None: whoever they are,
+    they are right. One round trip and one script call a hash slot. Again, it changes nothing.
     """
-    arguments = [settings.TIMELINE_CAP, *(_ENTRY.pack(*ref) for ref in refs)]
-    by_slot: defaultdict[str, list[str]] = defaultdict(list)
-    for key in keys:
-        by_slot[key[key.index("{") : key.index("}")]].append(key)
-    calls: list[Call] = [(slot_keys, arguments) for slot_keys in by_slot.values()]
+    position = b"" if as_of is None else _ID.pack(as_of)
+    arguments = [settings.TIMELINE_CAP, position, *(_ENTRY.pack(*ref) for ref in refs)]
+    calls: list[Call] = [(slot_keys, arguments) for slot_keys in _by_slot(keys)]
     return sum(run_scripts(cache_valkey(), "deliver", calls)) if calls else 0
 
 
-def read(*, key: str, before: int | None, limit: int) -> Slice | None:
+def read(*, key: str, before: int | None, limit: int) -> Page | None:
     """Up to `limit` entries older than the post `before`; None when cold or being built.
 
-    Fewer than `limit` without `is_end`: the timeline is cut off there, SQL goes on. One round
-    trip, which also keeps the timeline for another TIMELINE_IDLE_DAYS.
+    One round trip, which also keeps the timeline for another TIMELINE_IDLE_DAYS.
     """
-    arguments: list[bytes | int] = [limit, settings.TIMELINE_IDLE_DAYS * _DAY]
-    if before is not None:
-        arguments.append(_ENTRY.pack(before, 0))
-    answer = run_scripts(cache_valkey(), "read", [([key], arguments)])[0]
-    return None if answer is None else _slice(answer)
+    return read_many(keys=[key], before=before, limit=limit)[key]
 
 
-def _slice(packed: bytes) -> Slice:
-    is_end = packed.endswith(END)
-    refs = [ref for ref in _ENTRY.iter_unpack(packed) if ref[0]]
-    return Slice(refs, is_end)
+def read_many(*, keys: Sequence[str], before: int | None, limit: int) -> dict[str, Page | None]:
+    """`read` of several timelines, by key; one round trip and one script call a hash slot."""
+    after = b"" if before is None else _ENTRY.pack(before, 0)
+    arguments = [limit, settings.TIMELINE_IDLE_DAYS * _DAY, after]
+    calls: list[Call] = [(slot_keys, arguments) for slot_keys in _by_slot(keys)]
+    answers = run_scripts(cache_valkey(), "read", calls) if calls else []
+    return {
+        key: None if answer is None else _page(*answer)
+        for (slot_keys, _), slot_answers in zip(calls, answers, strict=True)
+        for key, answer in zip(slot_keys, slot_answers, strict=True)
+    }
 
 
-def begin_build(*, key: str) -> bytes | None:
+def _page(tail: bytes, reached: int, entries: bytes) -> Page:
+    is_end = bool(reached) and _TAIL.unpack_from(tail)[1] == COMPLETE
+    return Page(list(_ENTRY.iter_unpack(entries)), is_end, viewing=Viewing.unpack(tail))
+
+
+def begin_build(*, key: str, as_of: int) -> bytes | None:
     """Become the one builder of a cold timeline: its mark, or None when another is, or it is warm.
 
-    To be called before SQL is read: whatever is delivered from now on is kept.
+    To be called before SQL is read: whatever is delivered from now on is kept. `as_of` is the
+    graph position, asked for before that.
     """
-    mark = _MARK.pack(0, secrets.token_bytes(7) + b"\x01")
+    mark = _TAIL.pack(0, BUILDING, as_of) + secrets.token_bytes(8)
     began = run_scripts(cache_valkey(), "begin_build", [([key], [mark, BUILD_LEASE_MS])])[0]
     return mark if began else None
 
 
-def finish_build(*, key: str, mark: bytes, refs: Sequence[Ref], is_end: bool) -> bool:
+def finish_build(
+    *, key: str, mark: bytes, refs: Sequence[Ref], is_end: bool, viewing: Viewing
+) -> bool:
     """Make a timeline warm with what SQL had, newest first; False when it was dropped meanwhile."""
     entries = [_ENTRY.pack(*ref) for ref in refs]
-    arguments = [mark, settings.TIMELINE_CAP, settings.TIMELINE_IDLE_DAYS * _DAY, *entries]
-    if is_end:
-        arguments.append(END)
+    seconds = settings.TIMELINE_IDLE_DAYS * _DAY
+    arguments = [mark, settings.TIMELINE_CAP, seconds, int(is_end), viewing.pack(), *entries]
     return bool(run_scripts(cache_valkey(), "finish_build", [([key], arguments)])[0])
 
 
 def remove(*, keys: Iterable[str], ref: Ref) -> None:
-    """Take a post out of timelines."""
-    pipeline = cache_valkey().pipeline(transaction=False)
-    for key in keys:
-        pipeline.lrem(key, 1, _ENTRY.pack(*ref))  # type: ignore[arg-type]  # bytes are fine
-    pipeline.execute()
+    """Take a post out of timelines; one round trip."""
+    run_scripts(cache_valkey(), "remove", [([key], [_ENTRY.pack(*ref)]) for key in keys])
 
 
-def drop(*, keys: Iterable[str]) -> None:
-    """Make timelines cold; who is building one meanwhile does not get to keep it."""
+def drop(*, keys: Iterable[str]) -> int:
+    """Make timelines cold; who is building one meanwhile does not get to keep it.
+
+    Returns how many there were. One round trip.
+    """
     pipeline = cache_valkey().pipeline(transaction=False)
     for key in keys:
         pipeline.unlink(key)
-    pipeline.execute()
+    return sum(pipeline.execute())
+
+
+def peek(*, key: str) -> Snapshot | None:
+    """A whole timeline, without counting as a read of it; None when cold."""
+    pipeline = cache_valkey().pipeline(transaction=False)
+    pipeline.lrange(key, 0, -1)
+    pipeline.pttl(key)
+    elements, milliseconds = pipeline.execute()
+    if not elements:
+        return None
+    *entries, tail = elements
+    _, kind, as_of = _TAIL.unpack_from(tail)
+    viewing = Viewing(as_of) if kind == BUILDING else Viewing.unpack(tail)
+    return Snapshot([_ENTRY.unpack(entry) for entry in entries], kind, viewing, milliseconds / 1000)
+
+
+def scan_keys(*, prefix: str) -> Iterator[str]:
+    """The keys of all timelines that begin so, as SCAN finds them; a key may come twice."""
+    for key in cache_valkey().scan_iter(match=f"{prefix}*", count=_SCAN_COUNT):
+        yield cast("bytes", key).decode()
+
+
+def random_keys(*, count: int) -> set[str]:
+    """Up to `count` keys of CACHE, of any kind, drawn at random; one round trip."""
+    pipeline = cache_valkey().pipeline(transaction=False)
+    for _ in range(count):
+        pipeline.randomkey()
+    return {cast("bytes", key).decode() for key in pipeline.execute() if key is not None}
+
+
+def sizes(*, keys: Sequence[str]) -> list[tuple[int, int]]:
+    """(entries, bytes of memory) of each timeline that is there; one round trip."""
+    pipeline: Any = cache_valkey().pipeline(transaction=False)
+    for key in keys:
+        pipeline.llen(key)
+        pipeline.memory_usage(key, samples=0)
+    answers = pipeline.execute()
+    pairs = zip(answers[::2], answers[1::2], strict=True)
+    return [(length - 1, used) for length, used in pairs if length]

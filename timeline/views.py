@@ -2,24 +2,48 @@
 
 from __future__ import annotations
 
-from drf_spectacular.utils import extend_schema
+import base64
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.http import HttpResponseBase, HttpResponseNotModified
+from django.utils.http import parse_etags
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from posts.serializers import PostPage
+from posts import selectors as post_selectors
 from socialfeed.common.callers import caller_id
-from socialfeed.common.pagination import page_document, page_request
-from socialfeed.common.schema import PAGE_PARAMETERS
-from timeline.selectors import Timeline, home_timeline, profile_timeline, timeline_page
+from socialfeed.common.pagination import (
+    add_links,
+    decode_cursor,
+    encode_cursor,
+    page_request,
+    page_response,
+    page_url,
+)
+from timeline.selectors import timeline_page
+from timeline.serializers import TimelinePage, TimelineQuery
+from timeline.slices import Timeline, home_timeline, profile_timeline
 from users import selectors as user_selectors
+
+IF_NONE_MATCH = OpenApiParameter(
+    "If-None-Match",
+    location=OpenApiParameter.HEADER,
+    description="The `ETag` of this page as the client has it: while it is so, the answer is 304.",
+)
+ANSWERS = {200: TimelinePage, 304: OpenApiResponse(description="The page is as the client has it.")}
+_schema = extend_schema(
+    parameters=[TimelineQuery, IF_NONE_MATCH], responses=ANSWERS, tags=["timelines"]
+)
 
 
 class HomeTimelineView(APIView):
     """What the caller sees first."""
 
-    @extend_schema(parameters=PAGE_PARAMETERS, responses=PostPage, tags=["timelines"])
-    def get(self, request: Request) -> Response:
+    @_schema
+    def get(self, request: Request) -> HttpResponseBase:
         """Posts of the caller and of everybody whom the caller follows, newest first."""
         return _page(request, home_timeline(user_id=caller_id(request)))
 
@@ -27,14 +51,61 @@ class HomeTimelineView(APIView):
 class ProfileTimelineView(APIView):
     """What one user has posted."""
 
-    @extend_schema(parameters=PAGE_PARAMETERS, responses=PostPage, tags=["timelines"])
-    def get(self, request: Request, username: str) -> Response:
+    @_schema
+    def get(self, request: Request, username: str) -> HttpResponseBase:
         """Posts of one user, newest first."""
         user_id = user_selectors.user_id_by_username(username=username)
         return _page(request, profile_timeline(user_id=user_id))
 
 
-def _page(request: Request, timeline: Timeline) -> Response:
+@dataclass(frozen=True)
+class _Asked:
+    """Which part of a timeline is asked for."""
+
+    limit: int
+    before: int | None
+    since: int
+
+
+def _asked(request: Request) -> _Asked:
     page = page_request(request)
-    posts, position = timeline_page(timeline=timeline, before=page.after, limit=page.limit)
-    return Response(page_document(request, posts, position))
+    query = TimelineQuery(data=request.query_params)
+    query.is_valid(raise_exception=True)
+    since = query.validated_data.get("since")
+    return _Asked(page.limit, page.after, decode_cursor(since, parameter="since") if since else 0)
+
+
+def _page(request: Request, timeline: Timeline) -> HttpResponseBase:
+    asked = _asked(request)
+    known = request.headers.get("If-None-Match")
+    if known:
+        # Stamps are read at a fraction of what the posts cost.
+        stamps, position = timeline_page(
+            timeline=timeline, show=post_selectors.post_stamps, **vars(asked)
+        )
+        etag = _etag(stamps.values(), position)
+        if known == "*" or etag in parse_etags(known):
+            return _cacheable(HttpResponseNotModified(), etag)
+    posts, position = timeline_page(
+        timeline=timeline, show=post_selectors.post_documents, **vars(asked)
+    )
+    response = page_response(request, list(posts.values()), position)
+    newest = next(iter(posts), asked.before or asked.since)
+    newer = page_url(request, cursor=None, since=encode_cursor(newest))
+    response.data["newer"] = newer
+    add_links(response, next=response.data["next"], prev=newer)
+    return _cacheable(response, _etag(map(post_selectors.stamp_of, posts.values()), position))
+
+
+def _etag(stamps: Iterable[bytes], position: int | None) -> str:
+    """Of what the page shows. Weak: it stands for the content, not for the bytes of the answer."""
+    digest = hashlib.blake2b(b"\0".join((b"%d" % (position or 0), *stamps)), digest_size=12)
+    return f'W/"{base64.urlsafe_b64encode(digest.digest()).decode()}"'
+
+
+def _cacheable(response: HttpResponseBase, etag: str) -> HttpResponseBase:
+    """To be kept by the caller alone, and asked for again each time."""
+    response.headers["ETag"] = etag
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["Vary"] = "Authorization"
+    return response

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from socialfeed.common.admin import IdSearchAdmin
-from usergraph.models import Follow
+from usergraph.models import Follow, PulledAuthor
 
 
 @admin.register(Follow)
@@ -29,4 +29,24 @@ class FollowAdmin(IdSearchAdmin[Follow]):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Follow | None = None) -> bool:
+        return False
+
+
+@admin.register(PulledAuthor)
+class PulledAuthorAdmin(IdSearchAdmin[PulledAuthor]):
+    """See whose posts are pulled. Fan-out decides that, by the number of followers."""
+
+    list_display = ["author", "state", "changed_at"]
+    list_select_related = ["author"]
+    list_filter = ["state"]
+    search_fields = ["author__username__exact"]
+    ordering = ["-changed_at"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: PulledAuthor | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: PulledAuthor | None = None) -> bool:
         return False

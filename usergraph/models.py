@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
@@ -36,3 +38,27 @@ class Follow(TimeOrderedModel):
 
     def __str__(self) -> str:
         return f"{self.follower_id} follows {self.followee_id}"
+
+
+class PulledAuthor(models.Model):
+    """An author with too many followers to push each post to: their posts are pulled when read.
+
+    No row: pushed. `entering` and `leaving` last until every follower's home timeline that was
+    built before has been dropped; one that is built meanwhile pulls while `entering`, and does not
+    while `leaving`. `stay` tells one stay in a state from the next.
+    """
+
+    class State(models.TextChoices):
+        ENTERING = "entering"
+        PULLED = "pulled"
+        LEAVING = "leaving"
+
+    author = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="+"
+    )
+    state = models.CharField(max_length=8, choices=State, default=State.ENTERING)
+    stay = models.UUIDField(default=uuid.uuid4, editable=False)
+    changed_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"{self.author_id} {self.state}"

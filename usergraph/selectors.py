@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db import connections, router
+from django.db.models import Exists, OuterRef, QuerySet
 
 from socialfeed.common.consistency import primary_reads
 from socialfeed.common.valkey import ValkeyUnavailable
 from usergraph import store
-from usergraph.models import Follow
+from usergraph.models import Follow, PulledAuthor
 
 logger = logging.getLogger(__name__)
+# Of an author in these states the followers' home timelines hold no posts, but pull them.
+_PULLED_WHEN_READ = (PulledAuthor.State.ENTERING, PulledAuthor.State.PULLED)
 
 
 def follower_id_batches(*, author_id: int, after: int = 0, size: int) -> Iterator[list[int]]:
     """The ids of an author's followers above `after`, in id order, `size` at a time.
 
     From Valkey, a round trip a batch; loaded from SQL on a miss, when there are not more than
-    `FOLLOWERS_CACHE_LIMIT`; else, and when Valkey is down, straight from SQL, a query a batch.
+    `FANOUT_PUSH_LIMIT`; else, and when Valkey is down, straight from SQL, a query a batch.
     """
     last = False
     while not last:
@@ -49,8 +54,8 @@ def _follower_ids(author_id: int, after: int, size: int) -> tuple[list[int], boo
 def _load_followers(author_id: int) -> list[int] | None:
     """All follower ids, now kept in Valkey; None when they are too many to keep."""
     token = store.begin_loading(author_id=author_id)
-    ids = _follower_ids_in_sql(author_id, 0, settings.FOLLOWERS_CACHE_LIMIT + 1)
-    if len(ids) > settings.FOLLOWERS_CACHE_LIMIT:
+    ids = _follower_ids_in_sql(author_id, 0, settings.FANOUT_PUSH_LIMIT + 1)
+    if len(ids) > settings.FANOUT_PUSH_LIMIT:
         return None
     store.keep_followers(author_id=author_id, token=token, follower_ids=ids)
     return ids
@@ -62,10 +67,88 @@ def _follower_ids_in_sql(author_id: int, after: int, limit: int) -> list[int]:
         return list(edges.order_by("follower_id").values_list("follower_id", flat=True)[:limit])
 
 
-def followee_ids(*, follower_id: int) -> list[int]:
-    """Everybody whom a user follows."""
-    edges = Follow.objects.filter(follower_id=follower_id)
-    return list(edges.values_list("followee_id", flat=True))
+@dataclass(frozen=True)
+class FollowedAuthors:
+    """Whom a viewer follows, by how their posts come to the viewer, and whom not to show.
+
+    `inactive`: those followed whose accounts are switched off. `hidden`: see `hidden_author_ids`.
+    """
+
+    pushed: list[int]
+    pulled: list[int]
+    inactive: frozenset[int]
+    hidden: frozenset[int]
+
+    def visible(self) -> list[int]:
+        """Those whose posts are to be shown now."""
+        left_out = self.inactive | self.hidden
+        return [id_ for id_ in (*self.pushed, *self.pulled) if id_ not in left_out]
+
+
+def followed_authors(*, viewer_id: int) -> FollowedAuthors:
+    """Whom a viewer follows, from the primary; one query."""
+    is_pulled = PulledAuthor.objects.filter(
+        author_id=OuterRef("followee_id"), state__in=_PULLED_WHEN_READ
+    )
+    with primary_reads():
+        rows = list(
+            Follow.objects.filter(follower_id=viewer_id)
+            .annotate(is_pulled=Exists(is_pulled))
+            .values_list("followee_id", "followee__is_active", "is_pulled")
+        )
+    return FollowedAuthors(
+        pushed=[id_ for id_, _, is_pulled in rows if not is_pulled],
+        pulled=[id_ for id_, _, is_pulled in rows if is_pulled],
+        inactive=frozenset(id_ for id_, is_active, _ in rows if not is_active),
+        hidden=hidden_author_ids(viewer_id=viewer_id),
+    )
+
+
+def hidden_author_ids(*, viewer_id: int) -> frozenset[int]:
+    """Whose posts a viewer must not see though they may be in the viewer's home timeline.
+
+    The one place for it. Nobody yet: blocks and mutes will be. Who changes the answer announces
+    it, as a follow does, so that the home timeline, which remembers it, is dropped.
+    """
+    return frozenset()
+
+
+def graph_position() -> int:
+    """How far the users database's log has come, in bytes: it grows with every change in there.
+
+    Tells which of two looks at the graph came first, whatever process or clock they were on.
+    """
+    with connections[router.db_for_write(Follow)].cursor() as cursor:
+        cursor.execute("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint")
+        position: int = cursor.fetchone()[0]
+    return position
+
+
+def follower_count(*, author_id: int, at_most: int) -> int:
+    """How many followers an author has, counted to `at_most` and no further."""
+    with primary_reads():
+        return Follow.objects.filter(followee_id=author_id)[:at_most].count()
+
+
+@dataclass(frozen=True)
+class Edge:
+    """How a viewer and an author stand to each other, for staff."""
+
+    followed_since: datetime | None
+    author_is_hidden: bool
+    author_state: str  # "pushed", or a state of `PulledAuthor`
+
+
+def edge(*, viewer_id: int, author_id: int) -> Edge:
+    """How a viewer and an author stand to each other now."""
+    with primary_reads():
+        follow = Follow.objects.filter(follower_id=viewer_id, followee_id=author_id).first()
+        pulled = PulledAuthor.objects.filter(author_id=author_id).first()
+    return Edge(
+        followed_since=follow.created_at if follow else None,
+        author_is_hidden=author_id in hidden_author_ids(viewer_id=viewer_id),
+        author_state=pulled.state if pulled else "pushed",
+    )
 
 
 def is_following(*, follower_id: int, followee_id: int) -> bool:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from socialfeed.common.problems import Conflict, Invalid, NotFound
-from usergraph import store
+from usergraph import selectors, store
 from usergraph.events import FollowChanged, follow_changed
-from usergraph.models import Follow
+from usergraph.models import Follow, PulledAuthor
+
+# An author is pulled above FANOUT_PUSH_LIMIT followers, and pushed again at this share of it, so
+# that one follower who comes and goes does not move the author each time.
+_PUSHED_AGAIN_AT = 0.8
 
 
 def follow_user(*, follower_id: int, followee_id: int) -> bool:
@@ -54,6 +60,47 @@ def unfollow_user(*, follower_id: int, followee_id: int) -> bool:
 def forget_followers(*, author_ids: Iterable[int]) -> None:
     """Drop the cached followers of authors; the next fan-out loads them from SQL."""
     store.drop_followers(author_ids=author_ids)
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How an author's posts reach the followers: pushed to them, or pulled when they read.
+
+    `changing` names the stay in a state that lasts until every follower's home timeline has been
+    dropped and `settle_reach` was told; None when settled.
+    """
+
+    is_pulled: bool
+    changing: uuid.UUID | None
+
+
+def review_reach(*, author_id: int) -> Reach:
+    """Decide, by the number of followers, how an author's posts reach them from now on."""
+    limit = settings.FANOUT_PUSH_LIMIT
+    with transaction.atomic(using="default"):
+        rows = PulledAuthor.objects.select_for_update()
+        row = rows.filter(author_id=author_id).first()
+        if row is None or row.state == PulledAuthor.State.PULLED:
+            followers = selectors.follower_count(author_id=author_id, at_most=limit + 1)
+            if row is None and followers > limit:
+                row, _ = rows.get_or_create(author_id=author_id)
+            elif row is not None and followers <= limit * _PUSHED_AGAIN_AT:
+                row.state, row.stay = PulledAuthor.State.LEAVING, uuid.uuid4()
+                row.save()
+    if row is None:
+        return Reach(is_pulled=False, changing=None)
+    is_settled = row.state == PulledAuthor.State.PULLED
+    return Reach(
+        is_pulled=row.state != PulledAuthor.State.LEAVING,
+        changing=None if is_settled else row.stay,
+    )
+
+
+def settle_reach(*, author_id: int, changing: uuid.UUID) -> None:
+    """End a change of reach: every follower's home timeline has been dropped since it began."""
+    rows = PulledAuthor.objects.filter(author_id=author_id, stay=changing)
+    rows.filter(state=PulledAuthor.State.LEAVING).delete()
+    rows.filter(state=PulledAuthor.State.ENTERING).update(state=PulledAuthor.State.PULLED)
 
 
 def import_follows(*, edges: Iterable[Sequence[int]], batch_size: int = 5000) -> Iterable[int]:

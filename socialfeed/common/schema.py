@@ -60,18 +60,23 @@ PAGE_PARAMETERS = [PageQuery]
 
 
 def page_of(
-    item: type[serializers.BaseSerializer[Any]], example: dict[str, Any]
+    item: type[serializers.BaseSerializer[Any]],
+    example: dict[str, Any],
+    *,
+    name: str = "",
+    **more: serializers.Field[Any, Any, Any, Any],
 ) -> serializers.Serializer[Any]:
-    """The schema of a page of `item`, with an example of one."""
+    """The schema of a page of `item`, with an example of one; `more` are further members."""
     page = inline_serializer(
-        name=f"{item.__name__.removesuffix('Document')}Page",
+        name=name or f"{item.__name__.removesuffix('Document')}Page",
         fields={
             "results": item(many=True),
             "next": serializers.URLField(
                 allow_null=True, help_text="Address of the next page; null at the end."
             ),
+            **more,
         },
     )
-    value = {"results": [example], "next": None}
+    value = {"results": [example], "next": None} | {key: more[key].initial for key in more}
     extend_schema_serializer(examples=[OpenApiExample("The last page", value)])(type(page))
     return page

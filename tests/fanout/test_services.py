@@ -14,7 +14,7 @@ from tests.posts_factory import make_posts
 from timeline import services as timeline_services
 from timeline import store
 from timeline.keys import home_key, profile_key
-from timeline.selectors import home_timeline, profile_timeline, timeline_slice
+from timeline.slices import home_timeline, profile_timeline, timeline_slice
 from usergraph import selectors as graph
 from usergraph.services import import_follows
 

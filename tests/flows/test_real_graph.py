@@ -19,7 +19,7 @@ from tests.flows.client import wait_until
 from tests.images import jpeg_with_gps
 from timeline import store
 from timeline.keys import home_key
-from timeline.selectors import home_timeline, timeline_slice
+from timeline.slices import home_timeline, timeline_slice
 from usergraph.selectors import follower_id_batches
 from users.selectors import user_id_by_username
 

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tests.posts_factory import make_posts
-from timeline.selectors import home_timeline, profile_timeline, timeline_slice
+from timeline.slices import home_timeline, profile_timeline, timeline_slice
 from users.models import User
 
 pytestmark = pytest.mark.django_db

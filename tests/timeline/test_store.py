@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from socialfeed.common.valkey import cache_valkey
 from timeline import store
 from timeline.keys import home_key
-from timeline.store import Ref, Slice
+from timeline.store import Page, Ref, Slice, Viewing
 
 pytestmark = pytest.mark.usefixtures("stack")
 
 CAP = 8
+AS_OF = 1000
+VIEWING = Viewing(as_of=AS_OF)
 AUTHOR = 7
 BIG = 2**62  # ids that differ beyond the 53 bits of a double
 _user_ids = count(randrange(10**9) * 10**6)
@@ -41,11 +43,15 @@ def ref(number: int) -> Ref:
     return BIG + number, AUTHOR
 
 
-def warm(key: str, numbers: list[int], *, is_end: bool = True) -> None:
-    mark = store.begin_build(key=key)
-    assert mark is not None
+def finish(key: str, mark: bytes, numbers: list[int]) -> bool:
     refs = [ref(number) for number in sorted(numbers, reverse=True)]
-    assert store.finish_build(key=key, mark=mark, refs=refs, is_end=is_end)
+    return store.finish_build(key=key, mark=mark, refs=refs, is_end=True, viewing=VIEWING)
+
+
+def warm(key: str, numbers: list[int]) -> None:
+    mark = store.begin_build(key=key, as_of=AS_OF)
+    assert mark is not None
+    assert finish(key, mark, numbers)
 
 
 def numbers_of(part: Slice | None) -> list[int]:
@@ -65,9 +71,9 @@ def test_an_entry_takes_16_bytes_and_names_post_and_author(key: str) -> None:
 
 def test_a_warm_empty_timeline_is_not_a_cold_one(key: str) -> None:
     warm(key, [])
-    assert store.read(key=key, before=None, limit=5) == Slice([], is_end=True)
+    assert store.read(key=key, before=None, limit=5) == Page([], is_end=True, viewing=VIEWING)
     assert store.deliver(keys=[key], refs=[ref(1)]) == 1
-    assert store.read(key=key, before=None, limit=5) == Slice([ref(1)], is_end=True)
+    assert store.read(key=key, before=None, limit=5) == Page([ref(1)], is_end=True, viewing=VIEWING)
 
 
 def test_one_call_reaches_the_timelines_of_all_slots_in_one_round_trip(
@@ -93,16 +99,16 @@ def test_deliveries_late_and_repeated_land_once_and_in_order(
 ) -> None:
     store.drop(keys=[key])
     kept = sorted(old, reverse=True)[:CAP]
-    warm(key, list(old), is_end=True)
-    cut_at = min(kept) if len(old) >= CAP else None
+    warm(key, list(old))
+    cut_at = min(kept) if len(old) > CAP else None
     for batch in deliveries:
         store.deliver(keys=[key], refs=[ref(number) for number in batch])
         for number in batch:  # the oracle: what is older than a cut belongs to SQL
             if cut_at is None or number > cut_at:
                 kept = sorted({number, *kept}, reverse=True)
-            if len(kept) + (cut_at is None) > CAP:
+            if len(kept) > CAP:
                 kept = kept[:CAP]
-                cut_at = kept[-1] if len(kept) == CAP else cut_at
+                cut_at = kept[-1]
     part = store.read(key=key, before=None, limit=CAP + 1)
     assert numbers_of(part) == kept
     assert part is not None
@@ -131,51 +137,55 @@ def test_a_full_timeline_is_trimmed_to_exactly_the_cap(key: str) -> None:
     warm(key, [0])
     for number in range(1, 3 * CAP):
         store.deliver(keys=[key], refs=[ref(number)])
-    assert cache_valkey().llen(key) == CAP
+    assert cache_valkey().llen(key) == CAP + 1, "and the tail"
     newest = list(range(3 * CAP - 1, 2 * CAP - 1, -1))
     assert numbers_of(store.read(key=key, before=None, limit=99)) == newest
 
 
 def test_a_post_older_than_the_cut_is_left_to_sql(key: str) -> None:
-    warm(key, list(range(10, 10 + CAP)))
+    warm(key, list(range(10, 11 + CAP)))
     assert store.deliver(keys=[key], refs=[ref(3)]) == 0
     assert 3 not in numbers_of(store.read(key=key, before=None, limit=99))
 
 
 def test_only_one_of_many_readers_builds(key: str) -> None:
     with ThreadPoolExecutor(16) as pool:
-        marks = list(pool.map(lambda _: store.begin_build(key=key), range(64)))
+        marks = list(pool.map(lambda _: store.begin_build(key=key, as_of=AS_OF), range(64)))
     assert sum(mark is not None for mark in marks) == 1
 
 
 def test_what_is_delivered_during_a_build_is_kept_once(key: str) -> None:
-    mark = store.begin_build(key=key)
+    mark = store.begin_build(key=key, as_of=AS_OF)
     assert mark is not None
     store.deliver(keys=[key], refs=[ref(5), ref(2)])
     assert store.read(key=key, before=None, limit=9) is None, "half-built is not readable"
-    assert store.finish_build(key=key, mark=mark, refs=[ref(4), ref(2), ref(1)], is_end=True)
+    assert store.finish_build(
+        key=key, mark=mark, refs=[ref(4), ref(2), ref(1)], is_end=True, viewing=VIEWING
+    )
     assert numbers_of(store.read(key=key, before=None, limit=9)) == [5, 4, 2, 1]
 
 
 def test_a_build_that_is_overrun_by_deliveries_keeps_nothing(key: str) -> None:
-    mark = store.begin_build(key=key)
+    mark = store.begin_build(key=key, as_of=AS_OF)
     assert mark is not None
     numbers = list(range(60, 60 + CAP))
     store.deliver(keys=[key], refs=[ref(number) for number in (*numbers, 25)])
-    assert not store.finish_build(key=key, mark=mark, refs=[ref(50), ref(25)], is_end=True)
+    assert not store.finish_build(
+        key=key, mark=mark, refs=[ref(50), ref(25)], is_end=True, viewing=VIEWING
+    )
     assert store.read(key=key, before=None, limit=9) is None, "not warm with a hole in it"
 
 
 def test_a_timeline_dropped_during_its_build_stays_cold(key: str) -> None:
-    mark = store.begin_build(key=key)
+    mark = store.begin_build(key=key, as_of=AS_OF)
     assert mark is not None
     store.drop(keys=[key])
-    assert not store.finish_build(key=key, mark=mark, refs=[ref(1)], is_end=True)
+    assert not finish(key, mark, [1])
     assert store.read(key=key, before=None, limit=9) is None
 
 
 def test_an_abandoned_build_lapses_though_posts_are_delivered_and_readers_come(key: str) -> None:
-    assert store.begin_build(key=key)
+    assert store.begin_build(key=key, as_of=AS_OF)
     store.deliver(keys=[key], refs=[ref(1)])
     store.read(key=key, before=None, limit=9)
     assert 0 < cache_valkey().pttl(key) <= store.BUILD_LEASE_MS
@@ -186,6 +196,66 @@ def test_reading_keeps_a_timeline_for_another_while(key: str) -> None:
     cache_valkey().expire(key, 60)
     store.read(key=key, before=None, limit=9)
     assert cache_valkey().ttl(key) > 13 * 24 * 3600
+
+
+def test_a_delivery_leaves_a_timeline_alone_that_was_built_since(key: str) -> None:
+    warm(key, [1])
+    assert store.deliver(keys=[key], refs=[ref(2)], as_of=AS_OF - 1) == 0
+    assert store.deliver(keys=[key], refs=[ref(2)], as_of=AS_OF) == 1
+    assert store.deliver(keys=[key], refs=[ref(3)], as_of=AS_OF + 1) == 1
+    assert numbers_of(store.read(key=key, before=None, limit=9)) == [3, 2, 1]
+
+
+def test_a_delivery_leaves_a_timeline_alone_that_is_being_built_since(key: str) -> None:
+    mark = store.begin_build(key=key, as_of=AS_OF)
+    assert mark is not None
+    assert store.deliver(keys=[key], refs=[ref(2)], as_of=AS_OF - 1) == 0
+    assert store.deliver(keys=[key], refs=[ref(3)], as_of=AS_OF) == 1
+
+
+@given(
+    pulled=st.lists(st.integers(1, 2**63 - 1), max_size=5).map(tuple),
+    hidden=st.lists(st.integers(1, 2**63 - 1), max_size=5).map(tuple),
+    as_of=st.integers(0, 2**63 - 1),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_a_timeline_remembers_how_its_viewer_stands_to_authors(
+    key: str, pulled: tuple[int, ...], hidden: tuple[int, ...], as_of: int
+) -> None:
+    store.drop(keys=[key])
+    viewing = Viewing(as_of, pulled, hidden)
+    mark = store.begin_build(key=key, as_of=as_of)
+    assert mark is not None
+    assert store.finish_build(key=key, mark=mark, refs=[], is_end=True, viewing=viewing)
+    for number in range(2 * CAP):
+        store.deliver(keys=[key], refs=[ref(number)])
+    page = store.read(key=key, before=None, limit=1)
+    assert page is not None
+    assert page.viewing == viewing
+
+
+def test_pages_of_many_timelines_are_read_in_one_round_trip(
+    key: str, round_trips: Callable[[], int]
+) -> None:
+    keys = [home_key(next(_user_ids)) for _ in range(100)]
+    for number, name in enumerate(keys[1:]):
+        warm(name, [number])
+    store.read_many(keys=keys, before=None, limit=2)  # the server knows the script from now on
+    before = round_trips()
+    pages = store.read_many(keys=keys, before=None, limit=2)
+    assert round_trips() - before == 1
+    assert pages.pop(keys[0]) is None
+    assert [numbers_of(pages[name]) for name in keys[1:]] == [[number] for number in range(99)]
+    store.drop(keys=keys)
+
+
+def test_a_cut_timeline_whose_entries_are_all_removed_is_cold(key: str) -> None:
+    """It would not know any more where it was cut, and take what is older for its newest."""
+    warm(key, list(range(10, 12 + CAP)))
+    for number in range(10, 12 + CAP):
+        store.remove(keys=[key], ref=ref(number))
+    assert store.deliver(keys=[key], refs=[ref(3)]) == 0
+    assert store.read(key=key, before=None, limit=9) is None
 
 
 def test_a_removed_post_is_gone_from_each_timeline(key: str) -> None:

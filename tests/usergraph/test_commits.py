@@ -17,4 +17,4 @@ def test_an_account_that_has_just_gone_cannot_be_followed(person: Callable[[str]
     alice = person("alice")
     with pytest.raises(NotFound):
         follow_user(follower_id=alice, followee_id=1)
-    assert selectors.followee_ids(follower_id=alice) == []
+    assert selectors.followed_authors(viewer_id=alice).pushed == []

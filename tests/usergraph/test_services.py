@@ -24,7 +24,7 @@ def followers(user_id: int, size: int = 100) -> list[int]:
 def test_following_twice_is_following_once(alice: int, bob: int) -> None:
     assert follow_user(follower_id=alice, followee_id=bob)
     assert not follow_user(follower_id=alice, followee_id=bob)
-    assert selectors.followee_ids(follower_id=alice) == [bob]
+    assert selectors.followed_authors(viewer_id=alice).pushed == [bob]
     assert not selectors.is_following(follower_id=bob, followee_id=alice)
 
 
@@ -32,7 +32,7 @@ def test_unfollowing_somebody_who_is_not_followed_changes_nothing(alice: int, bo
     assert not unfollow_user(follower_id=alice, followee_id=bob)
     follow_user(follower_id=alice, followee_id=bob)
     assert unfollow_user(follower_id=alice, followee_id=bob)
-    assert selectors.followee_ids(follower_id=alice) == []
+    assert selectors.followed_authors(viewer_id=alice).pushed == []
 
 
 def test_who_is_kept_out_is_not_listed_but_can_be_unfollowed(
@@ -89,7 +89,7 @@ def test_the_cached_followers_follow_every_change(
 def test_batches_hold_every_follower_once_in_id_order(
     bob: int, person: Callable[[str], int], settings: Any, size: int, cache_limit: int
 ) -> None:
-    settings.FOLLOWERS_CACHE_LIMIT = cache_limit
+    settings.FANOUT_PUSH_LIMIT = cache_limit
     expected = sorted(person("follower") for _ in range(7))
     list(import_follows(edges=[(id_, bob) for id_ in expected], batch_size=3))
     batches = list(selectors.follower_id_batches(author_id=bob, size=size))

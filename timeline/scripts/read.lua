@@ -1,21 +1,35 @@
--- Read a page, and keep the timeline for another while.
--- KEYS: one timeline. ARGV: limit, seconds to live, optionally the entry after which to begin.
--- Returns the entries in one string, marks included; nil when the timeline is cold or being built.
+-- Read a page of each timeline, and keep them for another while.
+-- KEYS: timelines of one hash slot. ARGV: limit, seconds to live, the entry after which to begin or ''.
+-- Returns for each: {its tail, 1 when the page reaches it, the entries in one string}; nil when it is
+-- cold or being built.
 local limit, ttl, after = tonumber(ARGV[1]), ARGV[2], ARGV[3]
-local last = redis.call('LINDEX', KEYS[1], -1)
-if not last or is_building(last) then return nil end
-redis.call('EXPIRE', KEYS[1], ttl)
-if not after then return table.concat(redis.call('LRANGE', KEYS[1], 0, limit - 1)) end
 
-local start = 0
-while true do
-  local chunk = redis.call('LRANGE', KEYS[1], start, start + CHUNK - 1)
-  for i, entry in ipairs(chunk) do
-    if newer(after, entry) then
-      local first = start + i - 1
-      return table.concat(redis.call('LRANGE', KEYS[1], first, first + limit - 1))
+local function first_older(key)
+  if after == '' then return 0 end
+  local start = 0
+  while true do
+    local chunk = redis.call('LRANGE', key, start, start + CHUNK - 1)
+    for i, entry in ipairs(chunk) do
+      if newer(after, entry) then return start + i - 1 end
     end
+    start = start + CHUNK
   end
-  if #chunk < CHUNK then return '' end
-  start = start + CHUNK
 end
+
+local answers = {}
+for i, key in ipairs(KEYS) do
+  local tail = redis.call('LINDEX', key, -1)
+  if not tail or kind_of(tail) == BUILDING then
+    answers[i] = false
+  else
+    redis.call('EXPIRE', key, ttl)
+    local first, reached = first_older(key), 0
+    local page = redis.call('LRANGE', key, first, first + limit - 1)
+    if #page > 0 and is_tail(page[#page]) then
+      page[#page] = nil
+      reached = 1
+    end
+    answers[i] = {tail, reached, table.concat(page)}
+  end
+end
+return answers

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from socialfeed.common.ids import created_at_of
 from socialfeed.common.problems import NotFound
 from timeline import store
-from timeline.selectors import home_timeline, profile_timeline
+from timeline.slices import home_timeline, profile_timeline
 from users.selectors import user_id_by_username
 
 

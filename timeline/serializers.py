@@ -1,0 +1,31 @@
+"""What Timeline takes and answers."""
+
+from __future__ import annotations
+
+from rest_framework import serializers
+
+from posts.serializers import POST_EXAMPLE, PostDocument
+from socialfeed.common.pagination import PageQuery
+from socialfeed.common.schema import page_of
+
+
+class TimelineQuery(PageQuery):
+    """The query parameters of a timeline."""
+
+    since = serializers.CharField(
+        required=False,
+        max_length=200,
+        help_text="Only what is newer than this: from a page's `newer`.",
+    )
+
+
+TimelinePage = page_of(
+    PostDocument,
+    POST_EXAMPLE,
+    name="TimelinePage",
+    newer=serializers.URLField(
+        help_text="Address of what will have come since: newest first, from the top down to the "
+        "newest post of this page, page by page if there is much of it.",
+        initial="https://feed.example/api/v1/timeline/home?since=3yMYQS9iMtJpNDI",
+    ),
+)
