@@ -22,18 +22,40 @@ from users import selectors as user_selectors
 
 Found = TypeVar("Found")
 
-# One probe of the index `post_by_author` an author, whatever the size of the table.
+# The newest posts of many authors, from the index `post_by_author` alone: a few of each author
+# first; then, of those authors whose few are all among the newest so far, what else is newer than
+# the last of these. It reads a few rows an author and what it returns, whatever the table's size.
 _REFS_SQL = """
-SELECT post.id, author.id
-FROM unnest(%s::bigint[]) AS author (id)
+WITH probe AS MATERIALIZED (
+    SELECT post.id, author.id AS author_id
+    FROM unnest(%(author_ids)s::bigint[]) AS author (id)
+    CROSS JOIN LATERAL (
+        SELECT id FROM posts_post
+        WHERE author_id = author.id AND id < %(before)s AND id > %(since)s
+        ORDER BY id DESC
+        LIMIT %(few)s
+    ) AS post
+), bar AS MATERIALIZED (
+    SELECT coalesce(
+        (SELECT id FROM probe ORDER BY id DESC OFFSET %(limit)s - 1 LIMIT 1), %(since)s
+    ) AS id
+), deeper AS (
+    SELECT author_id, min(id) AS id FROM probe
+    GROUP BY author_id
+    HAVING count(*) = %(few)s AND min(id) > (SELECT id FROM bar)
+)
+SELECT id, author_id FROM probe
+UNION ALL
+SELECT post.id, deeper.author_id
+FROM deeper
 CROSS JOIN LATERAL (
     SELECT id FROM posts_post
-    WHERE author_id = author.id AND id < %s AND id > %s
+    WHERE author_id = deeper.author_id AND id < deeper.id AND id > (SELECT id FROM bar)
     ORDER BY id DESC
-    LIMIT %s
+    LIMIT %(limit)s
 ) AS post
-ORDER BY post.id DESC
-LIMIT %s
+ORDER BY id DESC
+LIMIT %(limit)s
 """
 
 
@@ -43,10 +65,23 @@ def post_refs(
     """The newest (post_id, author_id) of some authors, older than the post `before` and newer than
     `since`; one query.
     """
-    older_than = MAX_ID if before is None else before
+    if not author_ids:
+        return []
     with connections[router.db_for_read(Post)].cursor() as cursor:
-        cursor.execute(_REFS_SQL, [list(author_ids), older_than, since, limit, limit])
+        cursor.execute(_REFS_SQL, _refs_parameters(author_ids, before, limit, since))
         return [(post_id, author_id) for post_id, author_id in cursor.fetchall()]
+
+
+def _refs_parameters(
+    author_ids: Sequence[int], before: int | None, limit: int, since: int
+) -> dict[str, Any]:
+    return {
+        "author_ids": list(author_ids),
+        "before": MAX_ID if before is None else before,
+        "since": since,
+        "limit": limit,
+        "few": 2 + 2 * limit // len(author_ids),
+    }
 
 
 def existing_ids(*, post_ids: Sequence[int]) -> set[int]:

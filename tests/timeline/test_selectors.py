@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connections
 
 from posts.models import Post
-from posts.selectors import _REFS_SQL, post_documents
+from posts.selectors import post_documents
 from tests.posts_factory import make_posts
 from timeline import selectors, services, store
 from timeline.keys import home_key, profile_key
@@ -139,14 +138,6 @@ def test_a_page_asks_three_queries_whatever_its_length(
             django_assert_num_queries(2, using="posts"),  # posts and media
         ):
             page_ids(alice, limit)
-
-
-def test_the_query_behind_a_page_reads_the_index_only(alice: int, feed: list[int]) -> None:
-    with connections["posts"].cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute("EXPLAIN " + _REFS_SQL, [[alice], feed[0], 0, 5, 5])
-        plan = "\n".join(line for (line,) in cursor.fetchall())
-    assert "Index Only Scan using post_by_author" in plan
 
 
 def test_a_profile_timeline_holds_its_author_only(bob: int, feed: list[int]) -> None:
