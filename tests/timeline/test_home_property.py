@@ -1,0 +1,257 @@
+"""Whatever happens, and in whatever order: a home timeline shows what it ought to show.
+
+A state machine makes steps at random in a small world (tests/timeline/world.py) and, after every
+step, pages homes from the top to the end. Four planted bugs show that it would notice.
+`make test-long` runs it for longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha1
+from typing import Any, ClassVar
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from socialfeed.common.valkey import cache_valkey
+from tests.timeline.world import PEOPLE, Edge, World, open_the_points_in_between
+from timeline import scripts, store
+from usergraph import services as graph_services
+
+pytestmark = pytest.mark.django_db
+
+# At most so many in a run, of which hypothesis makes 50 on average.
+STEPS = 56
+people = st.integers(0, PEOPLE - 1)
+numbers = st.integers(0, 30)
+edges = st.tuples(people, people)  # (follower, followee)
+# What others do at each point in between: a few things each, mostly about one edge.
+others = st.lists(
+    st.lists(
+        st.sampled_from(
+            ["unfollow", "follow", "read", "publish", "arrive", "delete", "forget"],
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+class HomeMachine(RuleBasedStateMachine):
+    """The rules; `make_world` gives each run people of its own."""
+
+    current: ClassVar[World]
+    runs: ClassVar[int]
+    steps: ClassVar[int]
+    pages: ClassVar[int]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = self.make_world()
+        type(self).runs += 1
+
+    @classmethod
+    def make_world(cls) -> World:
+        raise NotImplementedError
+
+    @initialize(seed=st.integers(0, 2**16), edges=st.sets(edges, max_size=12))
+    def begin(self, seed: int, edges: set[Edge]) -> None:
+        self.world.random.seed(seed)
+        for follower, followee in sorted(edges):
+            self.world.follow(follower, followee)
+
+    @rule(author=people, dies=st.booleans())
+    def publish(self, author: int, dies: bool) -> None:
+        self.world.publish(author, dies=dies)
+
+    @rule(edge=edges, count=st.integers(2, 5))
+    def publish_and_deliver(self, edge: Edge, count: int) -> None:
+        for _ in range(count):
+            self.world.arrive(*edge)
+
+    @rule(number=numbers)
+    def delete(self, number: int) -> None:
+        self.world.delete(number)
+
+    @rule(edge=edges)
+    def follow(self, edge: Edge) -> None:
+        self.world.follow(*edge)
+
+    @rule(edge=edges)
+    def unfollow(self, edge: Edge) -> None:
+        self.world.unfollow(*edge)
+
+    @rule(number=numbers)
+    def deliver_late_or_again(self, number: int) -> None:
+        self.world.deliver(number)
+
+    @rule(number=numbers, batches=st.integers(0, 2))
+    def deliver_in_part(self, number: int, batches: int) -> None:
+        self.world.deliver(number, dies_after=batches)
+
+    @rule(number=numbers)
+    def evict(self, number: int) -> None:
+        self.world.evict(number)
+
+    @rule(followers=st.integers(0, PEOPLE))
+    def move_the_push_limit(self, followers: int) -> None:
+        self.world.limit(followers)
+
+    @rule(viewer=people, limit=st.integers(1, 9))
+    def read_a_page(self, viewer: int, limit: int) -> None:
+        self.world.read(viewer, limit=limit)
+
+    @rule(edge=edges, others=others)
+    def deliver_with_others_in_between(self, edge: Edge, others: list[list[str]]) -> None:
+        self.world.follow(*edge)
+        self.world.publish(*edge)
+        self.world.inside("deliver", edge, others)
+
+    @rule(edge=edges, others=others)
+    def rebuild_with_others_in_between(self, edge: Edge, others: list[list[str]]) -> None:
+        self.world.follow(*edge)
+        self.world.forget(*edge)
+        self.world.inside("rebuild", edge, others)
+
+    @invariant()
+    def a_home_is_what_it_ought_to_be(self) -> None:
+        type(self).steps += 1
+        # One at a time: the others stay cold, or half-delivered, for a while.
+        self.world.check(self.world.random.choice(self.world.people))
+
+    def teardown(self) -> None:
+        for person in self.world.people:
+            self.world.check(person)
+        type(self).pages += self.world.pages
+
+
+def insert_nothing_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A late delivery puts the post on top."""
+    source, sha = scripts._source, scripts._sha
+    in_order, on_top = "insert(key, tail, entry)", "redis.call('LPUSH', key, entry)"
+    broken = source("deliver").replace(f"length = {in_order}", f"length = {on_top}")
+    assert broken != source("deliver")
+    digest = sha1(broken.encode(), usedforsecurity=False).hexdigest()
+    for name, planted, real in (("_source", broken, source), ("_sha", digest, sha)):
+        monkeypatch.setattr(
+            scripts, name, lambda script, p=planted, r=real: p if script == "deliver" else r(script)
+        )
+
+
+def read_before_marking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A builder reads SQL first, and marks the timeline only when it has."""
+    begin, finish = store.begin_build, store.finish_build
+    as_of: dict[str, int] = {}
+
+    def begin_later(*, key: str, **arguments: Any) -> bytes | None:
+        as_of[key] = arguments["as_of"]
+        return None if cache_valkey().exists(key) else b"later"
+
+    def mark_and_finish(*, key: str, mark: bytes, **arguments: Any) -> bool:
+        late_mark = begin(key=key, as_of=as_of[key])
+        return late_mark is not None and finish(key=key, mark=late_mark, **arguments)
+
+    monkeypatch.setattr(store, "begin_build", begin_later)
+    monkeypatch.setattr(store, "finish_build", mark_and_finish)
+
+
+def deliver_by_old_followers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A delivery does not mind that a timeline was built since it asked for the followers."""
+    deliver = store.deliver
+
+    def deliver_to_all(**arguments: Any) -> int:
+        return deliver(**arguments | {"as_of": None})
+
+    monkeypatch.setattr(store, "deliver", deliver_to_all)
+
+
+def cross_the_limit_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An author who crosses the limit is pulled from then on, and nobody's timeline is dropped."""
+    review = graph_services.review_reach
+
+    def review_and_settle(*, author_id: int) -> graph_services.Reach:
+        reach = review(author_id=author_id)
+        if reach.changing:
+            graph_services.settle_reach(author_id=author_id, changing=reach.changing)
+        return graph_services.Reach(reach.is_pulled, changing=None)
+
+    monkeypatch.setattr(graph_services, "review_reach", review_and_settle)
+
+
+@pytest.fixture
+def machine(
+    person: Callable[[str], int], settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> type[HomeMachine]:
+    """The machine, with counts of this test alone."""
+
+    class Machine(HomeMachine):
+        runs = steps = pages = 0
+
+        @classmethod
+        def make_world(cls) -> World:
+            cls.current = World([person("person") for _ in range(PEOPLE)], settings)
+            return cls.current
+
+    return Machine
+
+
+def run(machine: type[HomeMachine], monkeypatch: pytest.MonkeyPatch, **options: Any) -> None:
+    open_the_points_in_between(monkeypatch, lambda: machine.current)
+    run_state_machine_as_test(
+        machine,
+        settings=hypothesis.settings(
+            stateful_step_count=STEPS,
+            deadline=None,
+            suppress_health_check=list(hypothesis.HealthCheck),
+            **options,
+        ),
+    )
+
+
+def test_homes_show_what_they_ought_to_whatever_happens(
+    machine: type[HomeMachine],
+    monkeypatch: pytest.MonkeyPatch,
+    measured: Callable[[str], None],
+) -> None:
+    run(machine, monkeypatch, max_examples=2 * hypothesis.settings().max_examples)
+    measured(f"{machine.runs} runs, {machine.steps:,} steps, {machine.pages:,} pages compared")
+    assert machine.runs >= 200
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        insert_nothing_in_order,
+        read_before_marking,
+        deliver_by_old_followers,
+        cross_the_limit_at_once,
+    ],
+)
+def test_a_planted_bug_is_noticed(
+    plant: Callable[[pytest.MonkeyPatch], None],
+    machine: type[HomeMachine],
+    monkeypatch: pytest.MonkeyPatch,
+    measured: Callable[[str], None],
+) -> None:
+    plant(monkeypatch)
+    with pytest.raises(AssertionError):
+        run(
+            machine,
+            monkeypatch,
+            max_examples=300,
+            derandomize=True,
+            phases=[hypothesis.Phase.generate],
+            report_multiple_bugs=False,
+        )
+    measured(f"{plant.__name__} noticed in run {machine.runs}")
