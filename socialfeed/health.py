@@ -1,7 +1,8 @@
-"""`/healthz/live`: the process answers. `/healthz/ready`: it can do what its role is for.
+"""What machines ask an instance. `/healthz/live`: the process answers. `/healthz/ready`: it can do
+what its role is for. `/metrics`: see `socialfeed.metrics`.
 
-Both are answered by a middleware, before a host name is checked or a session is looked for: a
-probe calls an instance by whatever address it has.
+All are answered by a middleware, before a host name is checked or a session is looked for: a probe
+calls an instance by whatever address it has.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from django.views.decorators.http import require_safe
 
 from socialfeed.common.consistency import PRIMARIES
 from socialfeed.common.valkey import ValkeyUnavailable, state_valkey
+from socialfeed.metrics import metrics
 
 logger = logging.getLogger(__name__)
 
@@ -43,11 +45,12 @@ def ready(request: HttpRequest) -> JsonResponse:
 
 
 class HealthMiddleware:
-    """Answers the health addresses, and passes on everything else."""
+    """Answers the addresses above, and passes on everything else."""
 
     pages: ClassVar[Mapping[str, Callable[[HttpRequest], HttpResponse]]] = {
         "/healthz/live": live,
         "/healthz/ready": ready,
+        "/metrics": metrics,
     }
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

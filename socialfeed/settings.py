@@ -201,12 +201,20 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# How often a sample of timelines is compared with SQL, in seconds.
+TIMELINE_AUDIT_SECONDS = env.float("TIMELINE_AUDIT_SECONDS", default=60.0)
 CELERY_BEAT_SCHEDULE = {
     "sweep-outbox": {
         "task": "fanout.tasks.sweep_outbox",
         "schedule": env.float("FANOUT_SWEEP_SECONDS", default=5.0),
     },
     "prune-outbox": {"task": "fanout.tasks.prune_outbox", "schedule": 3600.0},
+    "audit-timelines": {
+        "task": "timeline.tasks.audit_timelines",
+        "schedule": TIMELINE_AUDIT_SECONDS,
+        # The next one does as well: none piles up while no worker runs.
+        "options": {"expires": TIMELINE_AUDIT_SECONDS},
+    },
 }
 
 # --- Graph, fan-out and timelines -----------------------------------------------------------------
@@ -227,6 +235,8 @@ FANOUT_OUTBOX_DAYS = env.int("FANOUT_OUTBOX_DAYS", default=7)
 TIMELINE_CAP = env.int("TIMELINE_CAP", default=800)
 # A timeline that nobody reads for so many days leaves Valkey.
 TIMELINE_IDLE_DAYS = env.int("TIMELINE_IDLE_DAYS", default=14)
+# How many timelines an audit compares with SQL, some 10 ms each; 0: none.
+TIMELINE_AUDIT_SAMPLE = env.int("TIMELINE_AUDIT_SAMPLE", default=20)
 
 # --- Object storage -------------------------------------------------------------------------------
 

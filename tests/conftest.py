@@ -38,6 +38,8 @@ os.environ |= {
     "STACK_PORT_BASE": str(free_port_base()),
     "STACK_VAR_DIR": str(_FOLDER / "var"),
     "LOG_LEVEL": "WARNING",
+    # The stack's own audit would mend what a test has made wrong: never, while the suite runs.
+    "TIMELINE_AUDIT_SECONDS": "86400",
     "EMAIL_URL": f"filemail:///{MAIL_FOLDER}",
 }
 
@@ -175,4 +177,12 @@ def closed_cache(settings: Any) -> None:
     """A CACHE Valkey that is down: its address is a port that nobody listens on."""
     caches = {**settings.CACHES, "cache": {**settings.CACHES["cache"]}}
     caches["cache"]["LOCATION"] = f"redis://{HOST}:9/0"
+    settings.CACHES = caches
+
+
+@pytest.fixture
+def closed_state(settings: Any) -> None:
+    """A STATE Valkey that is down, likewise."""
+    caches = {**settings.CACHES, "default": {**settings.CACHES["default"]}}
+    caches["default"]["LOCATION"] = f"redis://{HOST}:9/0"
     settings.CACHES = caches

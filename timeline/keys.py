@@ -7,16 +7,34 @@ slot only. Up to that many primaries can share the timelines.
 
 from __future__ import annotations
 
+import re
+
 SLOTS = 64
+HOME_PREFIX, PROFILE_PREFIX = "home:v1:", "profile:v1:"
+_KEY = re.compile(r"(home:v1:|profile:v1:)\{[0-9]+\}:([0-9]+)")
 
 
 def home_key(user_id: int) -> str:
     """CACHE. List of 16-byte entries (timeline.store), newest first, TIMELINE_CAP at most:
     about 15 kB when full. Lives TIMELINE_IDLE_DAYS after the last read.
     """
-    return f"home:v1:{{{user_id % SLOTS}}}:{user_id}"
+    return _key(HOME_PREFIX, user_id)
 
 
 def profile_key(user_id: int) -> str:
     """CACHE. As `home_key`, of the user's own posts."""
-    return f"profile:v1:{{{user_id % SLOTS}}}:{user_id}"
+    return _key(PROFILE_PREFIX, user_id)
+
+
+def parse_key(key: str) -> tuple[str, int] | None:
+    """The prefix and the user of a timeline's key; None when it is no timeline's."""
+    match = _KEY.fullmatch(key)
+    if match is None:
+        return None
+    prefix, user_id = match[1], int(match[2])
+    # Digits may also be written with zeros before them, or stand in another's slot.
+    return (prefix, user_id) if _key(prefix, user_id) == key else None
+
+
+def _key(prefix: str, user_id: int) -> str:
+    return f"{prefix}{{{user_id % SLOTS}}}:{user_id}"

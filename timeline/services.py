@@ -40,6 +40,11 @@ def drop_home_timelines(*, user_ids: Iterable[int]) -> None:
     store.drop(keys=map(home_key, user_ids))
 
 
+def drop_timelines(*, timelines: Iterable[Timeline]) -> int:
+    """Make timelines cold, home or profile; returns how many were not. One round trip."""
+    return store.drop(keys=[timeline.key for timeline in timelines])
+
+
 def rebuild(*, timeline: Timeline) -> bool:
     """Build a timeline anew, warm or not; False when a reader was faster."""
     store.drop(keys=[timeline.key])

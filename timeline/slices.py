@@ -17,7 +17,7 @@ from posts import selectors as post_selectors
 from socialfeed.common.consistency import primary_reads
 from socialfeed.common.ids import MAX_ID
 from timeline import store
-from timeline.keys import home_key, profile_key
+from timeline.keys import HOME_PREFIX, home_key, parse_key, profile_key
 from timeline.store import Page, Slice, Viewing
 from usergraph import selectors as graph_selectors
 from usergraph.selectors import FollowedAuthors
@@ -37,6 +37,11 @@ class Timeline:
     user_id: int
     is_home: bool
 
+    @property
+    def name(self) -> str:
+        """What it is called among its user's timelines."""
+        return "home" if self.is_home else "profile"
+
     def followed(self) -> FollowedAuthors:
         """Whose posts it shows besides its owner's; one query for a home timeline."""
         if not self.is_home:
@@ -52,6 +57,15 @@ def home_timeline(*, user_id: int) -> Timeline:
 def profile_timeline(*, user_id: int) -> Timeline:
     """A user's own posts."""
     return Timeline(profile_key(user_id), user_id, is_home=False)
+
+
+def timeline_of_key(*, key: str) -> Timeline | None:
+    """The timeline that a key of CACHE is of; None when the key is of something else."""
+    parsed = parse_key(key)
+    if parsed is None:
+        return None
+    prefix, user_id = parsed
+    return (home_timeline if prefix == HOME_PREFIX else profile_timeline)(user_id=user_id)
 
 
 def timeline_slice(*, timeline: Timeline, before: int | None, limit: int, since: int = 0) -> Slice:

@@ -196,7 +196,7 @@ def peek(*, key: str) -> Snapshot | None:
 def scan_keys(*, prefix: str) -> Iterator[str]:
     """The keys of all timelines that begin so, as SCAN finds them; a key may come twice."""
     for key in cache_valkey().scan_iter(match=f"{prefix}*", count=_SCAN_COUNT):
-        yield cast("bytes", key).decode()
+        yield cast("bytes", key).decode(errors="replace")
 
 
 def random_keys(*, count: int) -> set[str]:
@@ -204,7 +204,8 @@ def random_keys(*, count: int) -> set[str]:
     pipeline = cache_valkey().pipeline(transaction=False)
     for _ in range(count):
         pipeline.randomkey()
-    return {cast("bytes", key).decode() for key in pipeline.execute() if key is not None}
+    drawn = pipeline.execute()
+    return {cast("bytes", key).decode(errors="replace") for key in drawn if key is not None}
 
 
 def sizes(*, keys: Sequence[str]) -> list[tuple[int, int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -102,6 +102,19 @@ def followed_authors(*, viewer_id: int) -> FollowedAuthors:
         inactive=frozenset(id_ for id_, is_active, _ in rows if not is_active),
         hidden=hidden_author_ids(viewer_id=viewer_id),
     )
+
+
+def settled_pulled_authors(*, author_ids: Collection[int]) -> set[int]:
+    """Those of some authors whom every home timeline built before has been dropped for.
+
+    Such a timeline pulls them; while an author is still `entering`, it need not. One query, or
+    none for nobody.
+    """
+    if not author_ids:
+        return set()
+    settled = PulledAuthor.objects.filter(author_id__in=author_ids, state=PulledAuthor.State.PULLED)
+    with primary_reads():
+        return set(settled.values_list("author_id", flat=True))
 
 
 def hidden_author_ids(*, viewer_id: int) -> frozenset[int]:

@@ -1,0 +1,40 @@
+"""Timelines to be audited."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.posts_factory import make_posts
+from tests.timeline.drift import warm
+from timeline import audit, services, store
+from timeline.slices import Timeline, home_timeline
+from usergraph.services import import_follows
+
+
+@pytest.fixture
+def short_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test waits long for the second look of an audit."""
+    monkeypatch.setattr(audit, "SECOND_LOOK_AFTER", 0.001)
+
+
+@pytest.fixture
+def home(alice: int, bob: int, settings: Any) -> Iterator[Timeline]:
+    """Alice's home timeline, warm and complete: 2 posts of hers between 4 of bob's; cap 10."""
+    settings.TIMELINE_CAP = 10
+    list(import_follows(edges=[(alice, bob)]))
+    for author_id in (bob, bob, alice, alice, bob, bob):
+        make_posts(author_id, 1)
+    timeline = home_timeline(user_id=alice)
+    warm(timeline)
+    yield timeline
+    store.drop(keys=[timeline.key])
+
+
+@pytest.fixture
+def empty_cache(django_db_setup: None) -> None:
+    """A CACHE with no timeline of another test in it."""
+    for batch in audit.warm_timelines():
+        services.drop_timelines(timelines=batch)

@@ -1,0 +1,87 @@
+"""Which timelines an audit finds in Valkey, and how large they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from socialfeed.common.valkey import cache_valkey
+from tests.timeline.drift import warm
+from timeline import audit, services, store
+from timeline.slices import Timeline, home_timeline, profile_timeline
+
+pytestmark = pytest.mark.django_db
+
+NO_TEXT = b"home:v1:\xff"
+
+
+@pytest.fixture
+def others() -> Iterator[list[str]]:
+    """Keys of CACHE that are no timelines, though some look nearly so."""
+    keys = [
+        "post-deleted:v1:{7}",
+        "home:v0:{7}:7",
+        "home:v1:{8}:7",
+        "profile:v1:{7}:07",
+        "xhome:v1",
+    ]
+    client = cache_valkey()
+    for key in [*(key.encode() for key in keys), NO_TEXT]:
+        client.set(key, "1")
+    yield keys
+    client.delete(*keys, NO_TEXT)
+
+
+def test_a_sample_is_of_distinct_timelines_and_touches_no_other_key(
+    empty_cache: None, home: Timeline, bob: int, others: list[str]
+) -> None:
+    timelines = [home, profile_timeline(user_id=bob), profile_timeline(user_id=home.user_id)]
+    for timeline in timelines[1:]:
+        warm(timeline)
+    assert {timeline.key for timeline in audit.sampled_timelines(count=50)} == {
+        timeline.key for timeline in timelines
+    }
+    assert len(audit.sampled_timelines(count=2)) == 2
+    assert all(cache_valkey().exists(key) for key in others)
+
+
+def test_sampling_ends_where_there_is_no_timeline(
+    empty_cache: None, others: list[str], round_trips: Callable[[], int]
+) -> None:
+    before = round_trips()
+    assert audit.sampled_timelines(count=5) == []
+    assert round_trips() - before <= audit.DRAWS_PER_TIMELINE
+
+
+def test_all_warm_timelines_are_found_once_each_by_kind(
+    empty_cache: None, bob: int, home: Timeline, others: list[str]
+) -> None:
+    homes = [home, *(home_timeline(user_id=10**12 + number) for number in range(250))]
+    for timeline in homes[1:]:
+        assert store.begin_build(key=timeline.key, as_of=0)
+    profile = profile_timeline(user_id=bob)
+    warm(profile)
+    *batches, last = audit.warm_timelines()
+    assert [len(batch) for batch in batches] == [100, 100, 51]
+    assert {timeline for batch in batches for timeline in batch} == set(homes)
+    assert last == [profile]
+    services.drop_timelines(timelines=homes)
+
+
+def test_timelines_that_are_built_anew_meanwhile_are_not_found_again(
+    empty_cache: None, bob: int, home: Timeline
+) -> None:
+    found = 0
+    for batch in audit.warm_timelines():
+        for timeline in batch:
+            services.rebuild(timeline=timeline)
+            found += 1
+    assert found == 1
+
+
+def test_sizes_are_of_entries_and_memory(home: Timeline, bob: int) -> None:
+    cold = profile_timeline(user_id=bob)
+    size = audit.size(timelines=[home, cold])
+    assert (size.timelines, size.entries) == (1, 6)
+    assert 6 * 16 < size.memory < 2000

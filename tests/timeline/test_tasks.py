@@ -1,0 +1,76 @@
+"""What Timeline does by itself."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.conf import settings as project
+
+from socialfeed.common.gauges import read_gauges
+from tests.posts_factory import make_posts
+from tests.timeline.drift import put, refs_of, warm
+from timeline import audit, services
+from timeline.slices import Timeline, profile_timeline
+from timeline.tasks import audit_timelines
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("short_pause")]
+
+
+def test_the_beat_audits_and_lets_what_no_worker_took_lapse() -> None:
+    entry = project.CELERY_BEAT_SCHEDULE["audit-timelines"]
+    assert entry["task"] == audit_timelines.name
+    assert entry["schedule"] == entry["options"]["expires"] == project.TIMELINE_AUDIT_SECONDS
+
+
+def test_the_task_mends_what_has_drifted_logs_it_and_exports_the_gauges(
+    empty_cache: None,
+    home: Timeline,
+    bob: int,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    refs = refs_of(home)
+    put(home, [refs[1], refs[0], refs[2], refs[3], refs[4], refs[5]])
+    profile = profile_timeline(user_id=bob)
+    warm(profile)
+    with caplog.at_level(logging.ERROR):
+        audit_timelines(of_an_older_release=1)
+    assert f"{home.key} has drifted" in caplog.text
+    assert "0 missing, 0 extra, 1 misplaced" in caplog.text
+    assert len(caplog.records) == 1
+    gauges = read_gauges()
+    assert gauges.pop("socialfeed_timeline_audit_timestamp_seconds") == pytest.approx(
+        time.time(), abs=5
+    )
+    assert gauges == {
+        "socialfeed_timeline_drift_ratio": 0.1,
+        "socialfeed_timelines_audited": 2,
+        "socialfeed_timelines_drifted": 1,
+    }
+    assert refs_of(home) == refs
+    caplog.clear()
+    audit_timelines()
+    assert not caplog.records
+    assert read_gauges()["socialfeed_timeline_drift_ratio"] == 0
+
+
+def test_a_sample_of_none_audits_nothing(home: Timeline, settings: Any) -> None:
+    settings.TIMELINE_AUDIT_SAMPLE = 0
+    put(home, refs_of(home)[:1])
+    audit_timelines()
+    assert len(refs_of(home)) == 1
+    assert read_gauges()["socialfeed_timelines_audited"] == 0
+
+
+def test_what_an_audit_takes(
+    empty_cache: None, home: Timeline, bob: int, measured: Callable[[str], None], settings: Any
+) -> None:
+    settings.TIMELINE_CAP = 800
+    make_posts(bob, 900)
+    services.rebuild(timeline=home)
+    start = time.perf_counter()
+    audit.audit(timelines=[home] * 20)
+    measured(f"{1000 * (time.perf_counter() - start) / 20:.1f} ms for a timeline of 800 entries")

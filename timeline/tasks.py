@@ -1,0 +1,16 @@
+"""Celery tasks: what Timeline does by itself. Each may be lost: the beat sends the next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import shared_task
+from django.conf import settings
+
+from timeline import audit
+
+
+@shared_task
+def audit_timelines(**kwargs: Any) -> None:
+    """Compare a few timelines with SQL, mend what has drifted, and export how much that was."""
+    audit.audit_sample(count=settings.TIMELINE_AUDIT_SAMPLE)
