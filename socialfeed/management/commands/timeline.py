@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from socialfeed.common.ids import created_at_of
 from socialfeed.common.problems import NotFound
+from socialfeed.management import timeline_explain
 from timeline import store
 from timeline.slices import home_timeline, profile_timeline
 from users.selectors import user_id_by_username
@@ -27,8 +28,14 @@ class Command(BaseCommand):
             "--profile", action="store_true", help="The profile, not the home timeline."
         )
         show.add_argument("--limit", type=int, default=20, help="How many entries (default 20).")
+        timeline_explain.add_arguments(
+            verbs.add_parser("explain", help="Why a post is, or is not, in a home timeline.")
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["verb"] == "explain":
+            timeline_explain.handle(options, self.stdout)
+            return
         try:
             user_id = user_id_by_username(username=options["username"])
         except NotFound as error:
