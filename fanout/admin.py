@@ -1,17 +1,46 @@
-"""Staff's view of the outboxes, one in each database."""
+"""Staff's view of the outboxes, one in each database; and why a post is in a home timeline."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_safe
 
+from fanout.explain import explain_home
 from fanout.models import CommentsOutboxEvent, OutboxEvent, PostsOutboxEvent
 from fanout.tasks import deliver_event
 from socialfeed.common.admin import IdSearchAdmin
+from socialfeed.common.ids import MAX_ID
+from socialfeed.common.problems import NotFound
+from users import selectors as user_selectors
+
+
+class ExplainForm(forms.Form):
+    """Which post, in whose home timeline."""
+
+    viewer = forms.CharField(max_length=30, help_text="A username, or an account's id.")
+    post = forms.IntegerField(min_value=1, label="Post id")
+
+    def clean_viewer(self) -> int:
+        """The viewer's id. An id comes first: a username may be any number."""
+        term = self.cleaned_data["viewer"].removeprefix("@")
+        if term.isdecimal() and int(term) <= MAX_ID:
+            user_id = int(term)
+            if user_selectors.accounts(user_ids=[user_id]):
+                return user_id
+        try:
+            return user_selectors.user_id_by_username(username=term, active_only=False)
+        except NotFound as error:
+            raise forms.ValidationError(error.detail) from error
 
 
 class PendingFilter(admin.SimpleListFilter):
@@ -71,9 +100,32 @@ class UsersOutboxAdmin(OutboxAdmin):
 
 @admin.register(PostsOutboxEvent)
 class PostsOutboxAdmin(OutboxAdmin):
-    """The outbox of the posts database."""
+    """The outbox of the posts database; and, of a post in it, whom it reaches and why."""
 
     database = "posts"
+
+    def get_urls(self) -> list[URLPattern]:
+        explain = self.admin_site.admin_view(self.explain)
+        return [path("explain/", explain, name="fanout_explain"), *super().get_urls()]
+
+    @method_decorator(require_safe)
+    def explain(self, request: HttpRequest) -> TemplateResponse:
+        """Why a post is, or is not, in a home timeline: a form, and below it the answer."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        # A link from a post fills in the post only, which is no mistake yet.
+        is_asked = "viewer" in request.GET
+        form = ExplainForm(request.GET) if is_asked else ExplainForm(initial=request.GET.dict())
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": "Explain a home timeline",
+            "form": form,
+        }
+        if is_asked and form.is_valid():
+            asked = form.cleaned_data
+            context["explanation"] = explain_home(viewer_id=asked["viewer"], post_id=asked["post"])
+        return TemplateResponse(request, "admin/fanout/explain.html", context)
 
 
 @admin.register(CommentsOutboxEvent)

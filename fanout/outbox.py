@@ -15,15 +15,21 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from fanout.models import OutboxEvent
+from socialfeed.common.ids import ids_within
 
 # The request's own wake-up goes first; the sweeper comes after it.
 FIRST_WAKE = timedelta(seconds=3)
 MAX_BACKOFF_SECONDS = 300
 ERROR_LENGTH = 2000
+# By the ids' times, a row is written after the post that it tells of, in the same transaction:
+# later by as long as a request may take; earlier only within a millisecond, in which the sequence
+# may begin anew, or when the clock was set back.
+_BEFORE_THE_ROW = timedelta(seconds=1)
+_AFTER_THE_POST = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
@@ -112,3 +118,31 @@ def prune(*, database: str, limit: int = 10_000) -> int:
     old = rows.filter(done_at__lt=Now() - timedelta(days=settings.FANOUT_OUTBOX_DAYS))
     deleted, _ = rows.filter(pk__in=old.values("pk")[:limit]).delete()
     return deleted
+
+
+def publications(*, post_id: int) -> QuerySet[OutboxEvent]:
+    """The row that announced a post; none once it is pruned, or when the post was imported.
+
+    No index is on the payload, in a table that may hold millions. None is needed: ids are in time
+    order, so the row's is right after the post's, and the primary key finds it in a bounded range.
+    """
+    first, last = ids_within(post_id, before=_BEFORE_THE_ROW, after=_AFTER_THE_POST)
+    return OutboxEvent.objects.using("posts").filter(
+        pk__gte=first,
+        pk__lte=last,
+        kind=OutboxEvent.Kind.POST_PUBLISHED,
+        payload__post_id=post_id,
+    )
+
+
+def pending_follow(*, follower_id: int, followee_id: int) -> OutboxEvent | None:
+    """A change of this edge that is still to be delivered; from the index of what is pending."""
+    return (
+        OutboxEvent.objects.using("default")
+        .filter(
+            done_at__isnull=True,
+            kind=OutboxEvent.Kind.FOLLOW_CHANGED,
+            payload={"follower_id": follower_id, "followee_id": followee_id},
+        )
+        .first()
+    )

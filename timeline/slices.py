@@ -68,19 +68,22 @@ def timeline_of_key(*, key: str) -> Timeline | None:
     return (home_timeline if prefix == HOME_PREFIX else profile_timeline)(user_id=user_id)
 
 
-def timeline_slice(*, timeline: Timeline, before: int | None, limit: int, since: int = 0) -> Slice:
+def timeline_slice(
+    *, timeline: Timeline, before: int | None, limit: int, since: int = 0, keep: bool = True
+) -> Slice:
     """Up to `limit` entries older than `before` and newer than `since`; fewer only with `is_end`.
 
     May name posts and authors that are gone, or hidden. CACHE down: `ValkeyUnavailable`.
+    Not `keep`: the same answer, but nothing is built and no timeline lives longer for it.
     """
-    page = store.read(key=timeline.key, before=before, limit=limit)
+    page = store.read(key=timeline.key, before=before, limit=limit, keep=keep)
     if page is None:
-        page = build(timeline=timeline, before=before, limit=limit)
+        page = build(timeline=timeline, before=before, limit=limit, keep=keep)
     if page is None:
         return slice_in_sql(timeline=timeline, before=before, limit=limit, since=since)
     part: Slice = page
     if page.viewing.pulled:
-        pulled = _pulled(page.viewing.pulled, before, limit)
+        pulled = _pulled(page.viewing.pulled, before, limit, keep)
         part = _merged([page, *pulled], before, limit)
     refs = [ref for ref in part.refs if ref[0] > since]
     is_end = part.is_end or len(refs) < len(part.refs)
@@ -100,36 +103,41 @@ def slice_in_sql(*, timeline: Timeline, before: int | None, limit: int, since: i
     return _refs_in_sql(author_ids, before, limit, since)
 
 
-def build(*, timeline: Timeline, before: int | None = None, limit: int = 0) -> Page | None:
+def build(
+    *, timeline: Timeline, before: int | None = None, limit: int = 0, keep: bool = True
+) -> Page | None:
     """Build a cold timeline, and answer from what was read; None when it is warm or being built.
 
     First the graph position, then the builder's mark, and only then SQL: what is committed before
-    that is read, what is delivered after it goes into the list.
+    that is read, what is delivered after it goes into the list. Not `keep`: it stays cold.
     """
     as_of = graph_selectors.graph_position() if timeline.is_home else 0
-    mark = store.begin_build(key=timeline.key, as_of=as_of)
-    if mark is None:
+    mark = store.begin_build(key=timeline.key, as_of=as_of) if keep else None
+    if mark is None and (keep or store.peek(key=timeline.key) is not None):
         return None
     followed = timeline.followed()
     viewing = Viewing(as_of, tuple(followed.pulled), tuple(sorted(followed.hidden)))
     cap = settings.TIMELINE_CAP
     built = _refs_in_sql([timeline.user_id, *followed.pushed], None, cap)
-    store.finish_build(
-        key=timeline.key, mark=mark, refs=built.refs, is_end=built.is_end, viewing=viewing
-    )
+    if mark is not None:
+        store.finish_build(
+            key=timeline.key, mark=mark, refs=built.refs, is_end=built.is_end, viewing=viewing
+        )
     older = [ref for ref in built.refs if before is None or ref[0] < before]
     return Page(older[:limit], built.is_end and len(older) <= limit, viewing=viewing)
 
 
-def _pulled(author_ids: Sequence[int], before: int | None, limit: int) -> Iterable[Slice]:
+def _pulled(
+    author_ids: Sequence[int], before: int | None, limit: int, keep: bool
+) -> Iterable[Slice]:
     """The same part of each of these authors' profile timelines; those in SQL together in one."""
     timelines = [profile_timeline(user_id=author_id) for author_id in author_ids]
     pages = store.read_many(
-        keys=[timeline.key for timeline in timelines], before=before, limit=limit
+        keys=[timeline.key for timeline in timelines], before=before, limit=limit, keep=keep
     )
     cold = [timeline for timeline in timelines if pages[timeline.key] is None]
     for timeline in cold[:MAX_BUILDS]:
-        pages[timeline.key] = build(timeline=timeline, before=before, limit=limit)
+        pages[timeline.key] = build(timeline=timeline, before=before, limit=limit, keep=keep)
     missing = [timeline.user_id for timeline in timelines if pages[timeline.key] is None]
     if missing:
         yield _refs_in_sql(missing, before, limit)

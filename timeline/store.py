@@ -116,18 +116,20 @@ def deliver(*, keys: Iterable[str], refs: Iterable[Ref], as_of: int | None = Non
     return sum(run_scripts(cache_valkey(), "deliver", calls)) if calls else 0
 
 
-def read(*, key: str, before: int | None, limit: int) -> Page | None:
+def read(*, key: str, before: int | None, limit: int, keep: bool = True) -> Page | None:
     """Up to `limit` entries older than the post `before`; None when cold or being built.
 
-    One round trip, which also keeps the timeline for another TIMELINE_IDLE_DAYS.
+    One round trip, which also keeps the timeline for another TIMELINE_IDLE_DAYS; not if not `keep`.
     """
-    return read_many(keys=[key], before=before, limit=limit)[key]
+    return read_many(keys=[key], before=before, limit=limit, keep=keep)[key]
 
 
-def read_many(*, keys: Sequence[str], before: int | None, limit: int) -> dict[str, Page | None]:
+def read_many(
+    *, keys: Sequence[str], before: int | None, limit: int, keep: bool = True
+) -> dict[str, Page | None]:
     """`read` of several timelines, by key; one round trip and one script call a hash slot."""
     after = b"" if before is None else _ENTRY.pack(before, 0)
-    arguments = [limit, settings.TIMELINE_IDLE_DAYS * _DAY, after]
+    arguments = [limit, settings.TIMELINE_IDLE_DAYS * _DAY if keep else b"", after]
     calls: list[Call] = [(slot_keys, arguments) for slot_keys in _by_slot(keys)]
     answers = run_scripts(cache_valkey(), "read", calls) if calls else []
     return {

@@ -9,6 +9,7 @@ its part to `add_profile_part` when Django starts.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from media import selectors as media_selectors
@@ -51,6 +52,21 @@ def user_id_by_username(*, username: str, active_only: bool = True) -> int:
     """The id of a user, by default an active one; raises `NotFound`."""
     only = {"is_active": True} if active_only else {}
     return _user(username=username.lower(), fields=("id",), **only).pk
+
+
+@dataclass(frozen=True)
+class Account:
+    """What staff's pages call a person, and whether the account is switched on."""
+
+    user_id: int
+    username: str
+    is_active: bool
+
+
+def accounts(*, user_ids: Sequence[int]) -> dict[int, Account]:
+    """The accounts among `user_ids`, switched on or off, by id; for staff. One query."""
+    rows = User.objects.filter(pk__in=user_ids).values_list("pk", "username", "is_active")
+    return {row[0]: Account(*row) for row in rows}
 
 
 def profile(*, username: str, viewer_id: int | None) -> dict[str, Any]:

@@ -37,3 +37,11 @@ class TimeOrderedModel(models.Model):
 def created_at_of(id_: int) -> datetime:
     """When the row of a time-ordered id was inserted, to the millisecond, UTC."""
     return EPOCH + timedelta(milliseconds=id_ >> _TIME_SHIFT)
+
+
+def ids_within(id_: int, *, before: timedelta, after: timedelta) -> tuple[int, int]:
+    """The least and the greatest id of rows inserted so long before and after the one of `id_`."""
+    milliseconds = id_ >> _TIME_SHIFT
+    first = milliseconds - before // timedelta(milliseconds=1)
+    last = milliseconds + after // timedelta(milliseconds=1)
+    return max(0, first << _TIME_SHIFT), min(MAX_ID, ((last + 1) << _TIME_SHIFT) - 1)

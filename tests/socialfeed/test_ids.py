@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connections
 
-from socialfeed.common.ids import MAX_ID, created_at_of
+from socialfeed.common.ids import MAX_ID, created_at_of, ids_within
 from tests.conftest import ALL_DATABASES
 
 pytestmark = pytest.mark.django_db
@@ -36,3 +36,16 @@ def test_an_id_says_when_it_was_made() -> None:
 def test_ids_of_two_databases_never_meet() -> None:
     shards = {db: {id_ >> 10 & 0x1FFF for id_ in next_ids(db, 20)} for db in ALL_DATABASES}
     assert shards == {"default": {1}, "posts": {2}, "comments": {3}}
+
+
+def test_a_range_of_ids_is_bounded_by_time_on_both_sides() -> None:
+    at = created_at_of(5 << 33)
+    before, after = timedelta(milliseconds=3), timedelta(seconds=2)
+    first, last = ids_within(5 << 33, before=before, after=after)
+    assert (created_at_of(first), created_at_of(last)) == (at - before, at + after)
+    assert (created_at_of(first - 1), created_at_of(last + 1)) == (
+        at - before - timedelta(milliseconds=1),
+        at + after + timedelta(milliseconds=1),
+    )
+    assert ids_within(1, before=after, after=before)[0] == 0
+    assert ids_within(MAX_ID, before=after, after=after)[1] == MAX_ID

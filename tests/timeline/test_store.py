@@ -198,6 +198,13 @@ def test_reading_keeps_a_timeline_for_another_while(key: str) -> None:
     assert cache_valkey().ttl(key) > 13 * 24 * 3600
 
 
+def test_a_timeline_that_is_only_looked_at_lives_no_longer(key: str) -> None:
+    warm(key, [1, 2])
+    cache_valkey().expire(key, 60)
+    assert numbers_of(store.read(key=key, before=None, limit=1, keep=False)) == [2]
+    assert cache_valkey().ttl(key) <= 60
+
+
 def test_a_delivery_leaves_a_timeline_alone_that_was_built_since(key: str) -> None:
     warm(key, [1])
     assert store.deliver(keys=[key], refs=[ref(2)], as_of=AS_OF - 1) == 0

@@ -1,5 +1,6 @@
 -- Read a page of each timeline, and keep them for another while.
--- KEYS: timelines of one hash slot. ARGV: limit, seconds to live, the entry after which to begin or ''.
+-- KEYS: timelines of one hash slot. ARGV: limit, seconds to live or '' to only look, the entry after
+-- which to begin or ''.
 -- Returns for each: {its tail, 1 when the page reaches it, the entries in one string}; nil when it is
 -- cold or being built.
 local limit, ttl, after = tonumber(ARGV[1]), ARGV[2], ARGV[3]
@@ -22,7 +23,7 @@ for i, key in ipairs(KEYS) do
   if not tail or kind_of(tail) == BUILDING then
     answers[i] = false
   else
-    redis.call('EXPIRE', key, ttl)
+    if ttl ~= '' then redis.call('EXPIRE', key, ttl) end
     local first, reached = first_older(key), 0
     local page = redis.call('LRANGE', key, first, first + limit - 1)
     if #page > 0 and is_tail(page[#page]) then

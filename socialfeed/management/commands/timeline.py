@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -13,6 +14,7 @@ from tqdm import tqdm
 from socialfeed.common.ids import created_at_of
 from socialfeed.common.problems import NotFound
 from socialfeed.common.valkey import ValkeyUnavailable
+from socialfeed.management import timeline_explain
 from timeline import audit, services
 from timeline.audit import KINDS, Batch, Finding, Size, Totals
 from users.selectors import user_documents, user_id_by_username
@@ -57,6 +59,12 @@ class Command(BaseCommand):
                 self.add_show_arguments,
                 "Print the entries of one timeline, newest first. Does not count as a read.",
                 "timeline show ada --limit 50",
+            ),
+            "explain": Verb(
+                partial(timeline_explain.handle, stdout=self.stdout),
+                timeline_explain.add_arguments,
+                "Say, gate by gate, why a post is or is not in somebody's home timeline.",
+                "timeline explain ada 766239539009160193",
             ),
             "verify": Verb(
                 self.verify,
