@@ -30,6 +30,7 @@ from usergraph.selectors import follower_count
 from usergraph.services import forget_followers
 
 FOLLOWERS, SAMPLED, LEAVING = 50_000, 40, 45_000
+OLD_POSTS, LIMIT = 1700, 37
 SMALL_FOLLOWERS, TIMED = 10, 9
 SECONDS_TO_DELIVER = 60.0
 
@@ -56,16 +57,25 @@ DELETE FROM usergraph_follow WHERE id IN (
 
 @dataclass(frozen=True)
 class Crowd:
-    """An author with 50,000 followers, some of whom we look at; each follows others too."""
+    """An author with 50,000 followers, some of whom we look at; these follow another one too."""
 
     author: Person
     sampled: list[Person]
-    # What else is in their timelines, newest first.
-    others_post_ids: list[int]
+    # What is in their timelines at first, newest first, by both in turn: of each more than the cap.
+    old_post_ids: list[int]
 
     @property
     def author_id(self) -> int:
         return int(self.author.id)
+
+    def assert_all_see(self, new_post_ids: list[int]) -> None:
+        """The first page of each, and all pages of one who is warm and one who is cold."""
+        posts = new_post_ids + self.old_post_ids
+        firsts = [ids_of(next(pages(follower, limit=LIMIT))) for follower in self.sampled]
+        assert all(ids == posts[:LIMIT] for ids in firsts)
+        drop_home_timelines(user_ids=[int(self.sampled[-1].id)])
+        for follower in (self.sampled[0], self.sampled[-1]):
+            assert walk(follower, limit=LIMIT) == posts
 
     def warm(self, followers: list[Person]) -> None:
         for follower in followers:
@@ -95,7 +105,7 @@ def crowd(
     unique: Callable[[str], str],
     measured: Callable[[str], None],
 ) -> Crowd:
-    """The author has not posted yet since the followers came."""
+    """The author has not published anything yet since the followers came."""
     author, small = member("celebrity"), person("small")
     sampled = [member("fan") for _ in range(SAMPLED)]
     start = time.monotonic()
@@ -104,7 +114,9 @@ def crowd(
     make_follow(sampled, [int(author.id), small])
     assert follower_count(author_id=int(author.id), at_most=FOLLOWERS + 1) == FOLLOWERS
     assert settings.FANOUT_PUSH_LIMIT < FOLLOWERS
-    return Crowd(author, sampled, make_many_posts([small], 5))
+    old_post_ids = make_many_posts([small, int(author.id)], OLD_POSTS)
+    assert OLD_POSTS > 2 * settings.TIMELINE_CAP
+    return Crowd(author, sampled, old_post_ids)
 
 
 def publish(person: Person) -> tuple[int, float]:
@@ -131,39 +143,37 @@ def become_pulled(crowd: Crowd) -> int:
 def test_all_followers_see_each_post_at_once_and_still_do_when_most_have_left(
     crowd: Crowd, measured: Callable[[str], None]
 ) -> None:
+    ids = [int(follower.id) for follower in crowd.sampled]
     crowd.warm(crowd.sampled[::2])
     first, _ = publish(crowd.author)
     measured(f"became pulled {delivered(first):.1f} s after the first post")
-    posts = [first, *crowd.others_post_ids]
-    assert all(walk(follower, limit=2) == posts for follower in crowd.sampled[: SAMPLED // 2])
+    crowd.warm(crowd.sampled[: SAMPLED // 2])
 
     # The first half is warm, the rest is cold; nobody waits for a delivery.
+    new = [first]
     for _ in range(2):
         post_id, _ = publish(crowd.author)
-        firsts = [next(pages(follower, limit=3)) for follower in crowd.sampled]
-        posts = [post_id, *posts]
-        assert all(ids_of(page) == posts[:3] for page in firsts)
+        firsts = [ids_of(next(pages(follower, limit=3))) for follower in crowd.sampled]
+        new = [post_id, *new]
+        assert all(ids == (new + crowd.old_post_ids)[:3] for ids in firsts)
         delivered(post_id)
         assert crowd.holders(post_id) == 0, "it is pulled when they read"
-    assert all(walk(follower, limit=2) == posts for follower in crowd.sampled)
+    crowd.assert_all_see(new)
 
-    ids = [int(follower.id) for follower in crowd.sampled]
     on_users(_LEAVE_SQL, crowd.author_id, ids, LEAVING)
     forget_followers(author_ids=[crowd.author_id])
     left = follower_count(author_id=crowd.author_id, at_most=FOLLOWERS)
     assert left == FOLLOWERS - LEAVING
-    post_id, _ = publish(crowd.author)
-    posts = [post_id, *posts]
-    assert all(walk(follower, limit=3) == posts for follower in crowd.sampled), "pulled till then"
-    delivered(post_id)
+    new = [publish(crowd.author)[0], *new]
+    crowd.assert_all_see(new)  # pulled till then
+    delivered(new[0])
     drop_home_timelines(user_ids=ids)
     crowd.warm(crowd.sampled[::2])
-    post_id, _ = publish(crowd.author)
-    posts = [post_id, *posts]
-    delivered(post_id)
-    assert crowd.holders(post_id) == SAMPLED // 2, "pushed to those who are warm"
-    assert all(walk(follower, limit=3) == posts for follower in crowd.sampled)
-    measured(f"{SAMPLED} of {SAMPLED} sampled followers saw {len(posts) - 5} posts, once each")
+    new = [publish(crowd.author)[0], *new]
+    delivered(new[0])
+    assert crowd.holders(new[0]) == SAMPLED // 2, "pushed to those who are warm"
+    crowd.assert_all_see(new)
+    measured(f"{SAMPLED} of {SAMPLED} sampled followers saw {len(new)} posts, once each")
 
 
 def test_a_post_costs_its_author_the_same_whatever_the_number_of_followers(
