@@ -91,14 +91,18 @@ def wrong_text(name: str, longest: int, **rest: Any) -> list[tuple[str, Any, str
     return [(f"{name} {what}", {name: value} | rest, name) for what, value in values.items()]
 
 
-def page_cases(route: str, path: str, cursor: str = "$name_cursor") -> list[Bad]:
-    """A list's wrong `limit` and `cursor`; `cursor` is one of another kind of list."""
+def page_cases(
+    route: str, path: str, cursor: str = "$name_cursor", names: Sequence[str] = ("cursor",)
+) -> list[Bad]:
+    """A list's wrong `limit` and `cursor`; `cursor` is one of another kind of list.
+
+    `names` are the parameters that take a cursor.
+    """
     glue = "&" if "?" in path else "?"
+    garbage = ("garbage", "%00", "%ff", "ä", "=" * 9, "a" * 201, "AAAAAAAAAABpOTk5")
     queries = [
         *(("limit", value) for value in ("0", "-1", "101", "abc", "1.5", "9" * 30, "%00")),
-        *(("cursor", value) for value in ("garbage", "%00", "%ff", "ä", "=" * 9, "a" * 201)),
-        ("cursor", cursor),
-        ("cursor", "AAAAAAAAAABpOTk5"),
+        *((name, value) for name in names for value in (*garbage, cursor)),
     ]
     return [
         Bad("GET", route, f"{name} {value[:20]!r}", 400, f"{path}{glue}{name}={value}", name)
@@ -257,8 +261,8 @@ CASES: list[Bad] = [
     Bad("PUT", f"{_USER}/follow", "oneself", 400, "/users/$me/follow"),
     *page_cases(f"{_USER}/followers", "/users/$other/followers"),
     *page_cases(f"{_USER}/following", "/users/$other/following"),
-    *page_cases(f"{_USER}/timeline", "/users/$other/timeline"),
-    *page_cases("/timeline/home", "/timeline/home"),
+    *page_cases(f"{_USER}/timeline", "/users/$other/timeline", names=("cursor", "since")),
+    *page_cases("/timeline/home", "/timeline/home", names=("cursor", "since")),
     *_UPLOADS,
     *unknown_ids("GET", _MEDIA, "/media/{}"),
     Bad("GET", _MEDIA, "somebody else's", 404, "/media/$foreign"),

@@ -1,16 +1,20 @@
-"""Fixtures of the flows: people who sign up over HTTP."""
+"""Fixtures of the flows: people with HTTP clients, and a replica that lags."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import cast
 
+import httpx
 import pytest
 from django.core.cache import cache
+from django.db import connections
 from django_redis.cache import RedisCache
 
 from socialfeed.stack.lifecycle import Stack
 from tests.flows.client import Person, sign_up
+from tests.flows.feeds import access_token
+from users.services import ensure_account
 
 
 @pytest.fixture(autouse=True)
@@ -31,3 +35,35 @@ def signed_up(stack: Stack, unique: Callable[[str], str]) -> Iterator[Callable[[
     yield make
     for person in people:
         person.http.close()
+
+
+@pytest.fixture
+def member(
+    stack: Stack, committed: None, unique: Callable[[str], str]
+) -> Iterator[Callable[[str], Person]]:
+    """Make somebody who never signed up nor wrote anything, but has a token; it takes no time."""
+    people: list[Person] = []
+
+    def make(name: str) -> Person:
+        username = unique(name)
+        user_id, _ = ensure_account(username=username, email=f"{username}@example.org")
+        http = httpx.Client(base_url=stack.layout.public_origin, timeout=30)
+        http.headers["Authorization"] = f"Bearer {access_token(user_id)}"
+        people.append(Person(username, str(user_id), http))
+        return people[-1]
+
+    yield make
+    for person in people:
+        person.http.close()
+
+
+@pytest.fixture
+def paused_replay(committed: None) -> Iterator[Callable[[], None]]:
+    """Pause the replica's replay of the primary's log; it goes on after the test."""
+
+    def on_replica(sql: str) -> None:
+        with connections["posts_replica"].cursor() as cursor:
+            cursor.execute(sql)
+
+    yield lambda: on_replica("SELECT pg_wal_replay_pause()")
+    on_replica("SELECT pg_wal_replay_resume()")

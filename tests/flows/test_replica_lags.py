@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import httpx
-import pytest
 from django.db import connections
 
 from socialfeed.common.valkey import state_valkey
 from socialfeed.stack.lifecycle import Stack
 from tests.flows.client import Person, wait_until
 from tests.images import jpeg_with_gps
-
-
-@pytest.fixture
-def paused_replay(committed: None) -> Iterator[Callable[[], None]]:
-    """Pause the replica's replay of the primary's log; it goes on after the test."""
-
-    def on_replica(sql: str) -> None:
-        with connections["posts_replica"].cursor() as cursor:
-            cursor.execute(sql)
-
-    yield lambda: on_replica("SELECT pg_wal_replay_pause()")
-    on_replica("SELECT pg_wal_replay_resume()")
 
 
 def test_a_post_that_the_replica_lacks_is_shown_whole_and_a_deleted_one_is_not(

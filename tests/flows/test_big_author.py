@@ -1,0 +1,217 @@
+"""An author with 50,000 followers: whatever their number, a post costs the same and is seen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+
+import pytest
+from django.conf import settings
+from django.db import connections
+from django.test.utils import CaptureQueriesContext
+
+from posts.services import publish_post
+from tests.flows.client import Person, wait_until
+from tests.flows.feeds import (
+    ids_of,
+    is_delivered,
+    make_follow,
+    make_many_posts,
+    pages,
+    walk,
+)
+from tests.images import jpeg_with_gps
+from timeline import store
+from timeline.keys import home_key
+from timeline.services import drop_home_timelines
+from usergraph.selectors import follower_count
+from usergraph.services import forget_followers
+
+FOLLOWERS, SAMPLED, LEAVING = 50_000, 40, 45_000
+OLD_POSTS, LIMIT = 1700, 37
+SMALL_FOLLOWERS, TIMED = 10, 9
+SECONDS_TO_DELIVER = 60.0
+
+pytestmark = pytest.mark.usefixtures("committed")
+
+_FOLLOWERS_SQL = """
+WITH crowd AS (
+    INSERT INTO users_user (
+        username, email, password, is_superuser, is_staff, is_active, date_joined,
+        display_name, bio, avatar_key
+    )
+    SELECT %s || '_' || number, '', '!', false, false, true, now(), '', '', ''
+    FROM generate_series(1, %s) AS number
+    RETURNING id
+)
+INSERT INTO usergraph_follow (follower_id, followee_id) SELECT id, %s FROM crowd
+"""
+_LEAVE_SQL = """
+DELETE FROM usergraph_follow WHERE id IN (
+    SELECT id FROM usergraph_follow WHERE followee_id = %s AND follower_id <> ALL (%s) LIMIT %s
+)
+"""
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """An author with 50,000 followers, some of whom we look at; these follow another one too."""
+
+    author: Person
+    sampled: list[Person]
+    # What is in their timelines at first, newest first, by both in turn: of each more than the cap.
+    old_post_ids: list[int]
+
+    @property
+    def author_id(self) -> int:
+        return int(self.author.id)
+
+    def assert_all_see(self, new_post_ids: list[int]) -> None:
+        """The first page of each, and all pages of one who is warm and one who is cold."""
+        posts = new_post_ids + self.old_post_ids
+        firsts = [ids_of(next(pages(follower, limit=LIMIT))) for follower in self.sampled]
+        assert all(ids == posts[:LIMIT] for ids in firsts)
+        drop_home_timelines(user_ids=[int(self.sampled[-1].id)])
+        for follower in (self.sampled[0], self.sampled[-1]):
+            assert walk(follower, limit=LIMIT) == posts
+
+    def warm(self, followers: list[Person]) -> None:
+        for follower in followers:
+            next(pages(follower))
+
+    def holders(self, post_id: int) -> int:
+        """In how many of the sampled followers' lists in Valkey a post is."""
+        lists = [store.peek(key=home_key(int(follower.id))) for follower in self.sampled]
+        return sum((post_id, self.author_id) in part.refs for part in lists if part)
+
+
+def on_users(sql: str, *parameters: str | int | list[int]) -> None:
+    with connections["default"].cursor() as cursor:
+        cursor.execute(sql, list(parameters))
+
+
+def add_followers(author_id: int, name: str, count: int) -> None:
+    """Make accounts that follow an author, as a bulk load does."""
+    on_users(_FOLLOWERS_SQL, name, count, author_id)
+    forget_followers(author_ids=[author_id])
+
+
+@pytest.fixture
+def crowd(
+    member: Callable[[str], Person],
+    person: Callable[[str], int],
+    unique: Callable[[str], str],
+    measured: Callable[[str], None],
+) -> Crowd:
+    """The author has not published anything yet since the followers came."""
+    author, small = member("celebrity"), person("small")
+    sampled = [member("fan") for _ in range(SAMPLED)]
+    start = time.monotonic()
+    add_followers(int(author.id), unique("crowd"), FOLLOWERS - SAMPLED)
+    measured(f"{FOLLOWERS:,} followers inserted in {time.monotonic() - start:.1f} s")
+    make_follow(sampled, [int(author.id), small])
+    assert follower_count(author_id=int(author.id), at_most=FOLLOWERS + 1) == FOLLOWERS
+    assert settings.FANOUT_PUSH_LIMIT < FOLLOWERS
+    old_post_ids = make_many_posts([small, int(author.id)], OLD_POSTS)
+    assert OLD_POSTS > 2 * settings.TIMELINE_CAP
+    return Crowd(author, sampled, old_post_ids)
+
+
+def publish(person: Person) -> tuple[int, float]:
+    """Post a picture over HTTP; the post's id, and in how many seconds POST was answered."""
+    body = {"caption": "Hello.", "media": [person.upload(jpeg_with_gps())["id"]]}
+    start = time.monotonic()
+    response = person.http.post("/api/v1/posts", json=body)
+    seconds = time.monotonic() - start
+    assert response.status_code == 201, response.text
+    return int(response.json()["id"]), seconds
+
+
+def delivered(post_id: int) -> float:
+    return wait_until(lambda: is_delivered(post_id), SECONDS_TO_DELIVER)
+
+
+def become_pulled(crowd: Crowd) -> int:
+    """The first post moves the author over the limit; its id, once it is delivered."""
+    post_id, _ = publish(crowd.author)
+    delivered(post_id)
+    return post_id
+
+
+def test_all_followers_see_each_post_at_once_and_still_do_when_most_have_left(
+    crowd: Crowd, measured: Callable[[str], None]
+) -> None:
+    ids = [int(follower.id) for follower in crowd.sampled]
+    crowd.warm(crowd.sampled[::2])
+    first, _ = publish(crowd.author)
+    measured(f"became pulled {delivered(first):.1f} s after the first post")
+    crowd.warm(crowd.sampled[: SAMPLED // 2])
+
+    # The first half is warm, the rest is cold; nobody waits for a delivery.
+    new = [first]
+    for _ in range(2):
+        post_id, _ = publish(crowd.author)
+        firsts = [ids_of(next(pages(follower, limit=3))) for follower in crowd.sampled]
+        new = [post_id, *new]
+        assert all(ids == (new + crowd.old_post_ids)[:3] for ids in firsts)
+        delivered(post_id)
+        assert crowd.holders(post_id) == 0, "it is pulled when they read"
+    crowd.assert_all_see(new)
+
+    on_users(_LEAVE_SQL, crowd.author_id, ids, LEAVING)
+    forget_followers(author_ids=[crowd.author_id])
+    left = follower_count(author_id=crowd.author_id, at_most=FOLLOWERS)
+    assert left == FOLLOWERS - LEAVING
+    new = [publish(crowd.author)[0], *new]
+    crowd.assert_all_see(new)  # pulled till then
+    delivered(new[0])
+    drop_home_timelines(user_ids=ids)
+    crowd.warm(crowd.sampled[::2])
+    new = [publish(crowd.author)[0], *new]
+    delivered(new[0])
+    assert crowd.holders(new[0]) == SAMPLED // 2, "pushed to those who are warm"
+    crowd.assert_all_see(new)
+    measured(f"{SAMPLED} of {SAMPLED} sampled followers saw {len(new)} posts, once each")
+
+
+def test_a_post_costs_its_author_the_same_whatever_the_number_of_followers(
+    crowd: Crowd,
+    member: Callable[[str], Person],
+    unique: Callable[[str], str],
+    round_trips: Callable[[], int],
+    measured: Callable[[str], None],
+) -> None:
+    become_pulled(crowd)
+    small = member("small")
+    add_followers(int(small.id), unique("few"), SMALL_FOLLOWERS)
+    people = {SMALL_FOLLOWERS: small, FOLLOWERS: crowd.author}
+
+    seconds: dict[int, list[float]] = {followers: [] for followers in people}
+    for _ in range(TIMED):
+        for followers, author in people.items():
+            post_id, answered = publish(author)
+            seconds[followers].append(answered)
+            delivered(post_id)
+    for followers, times in seconds.items():
+        measured(
+            f"POST by an author with {followers:,} followers: median {median(times) * 1000:.0f} ms "
+            f"of {TIMED}, at most {max(times) * 1000:.0f} ms"
+        )
+
+    def cost(author_id: int) -> tuple[int, int, int]:
+        """SQL queries to posts and to users, and round trips to Valkey, of one `publish_post`."""
+        before = round_trips()
+        with (
+            CaptureQueriesContext(connections["posts"]) as posts,
+            CaptureQueriesContext(connections["default"]) as users,
+        ):
+            publish_post(author_id=author_id, caption="Hello.", media_ids=[])
+        return len(posts), len(users), round_trips() - before
+
+    cost(int(small.id))  # connects
+    costs = {followers: cost(int(author.id)) for followers, author in people.items()}
+    assert costs[FOLLOWERS] == costs[SMALL_FOLLOWERS]
+    on_posts, on_default, trips = costs[FOLLOWERS]
+    measured(f"{on_posts} queries to posts, {on_default} to users, {trips} round trips, for both")
