@@ -6,7 +6,7 @@ RUN    := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format clean
+.PHONY: help setup run test test-long check format clean
 
 help: ## Print this help.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -35,6 +35,9 @@ run: $(READY) ## Start everything with a demo in it, and show the logs until Ctr
 
 test: $(READY) ## Run the whole suite, on real servers of its own (ARGS="-k timeline" for a part).
 	@exec $(RUN) -m pytest $(ARGS)
+
+test-long: $(READY) ## Run the state machine of home timelines for an hour or so.
+	@exec $(RUN) -m pytest tests/timeline/test_home_property.py -k whatever --hypothesis-profile=long
 
 check: $(READY) ## Lint, types, import contracts, migrations: exactly what CI checks.
 	$(VENV)/bin/ruff check .

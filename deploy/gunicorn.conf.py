@@ -19,6 +19,8 @@ timeout = 30
 graceful_timeout = 10
 # Only a web server on this machine may say who the client is.
 forwarded_allow_ips = "127.0.0.1,::1"
+# And nobody what part of the path is not ours.
+forwarder_headers = ""
 # A worker that is replaced must find new code, and shares no connection with another.
 preload_app = False
 # Caddy keeps the access log.

@@ -7,7 +7,7 @@ gone or hidden, is made up for.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
@@ -41,12 +41,13 @@ def timeline_page(
     before: int | None,
     limit: int,
     since: int = 0,
+    seen: Collection[int] = (),
     show: Callable[..., Mapping[int, Shown]],
 ) -> tuple[dict[int, Shown], int | None]:
     """Up to `limit` posts older than `before` and newer than `since`, newest first, by id.
 
-    `show(post_ids=...)` says what is shown of those posts that may be. Also returns the position
-    from which to go on, None at the end.
+    But for those in `seen`. `show(post_ids=...)` says what is shown of those posts that may be.
+    Also returns the position from which to go on, None at the end.
     """
     page: dict[int, Shown] = {}
     read: Callable[..., Slice] = timeline_slice
@@ -62,7 +63,11 @@ def timeline_page(
             logger.exception("CACHE is down: %s comes from SQL", timeline.key)
             read = slice_in_sql
             part = read(timeline=timeline, before=position, limit=step, since=since)
-        ids = [post_id for post_id, author_id in part.refs if author_id not in part.hidden]
+        ids = [
+            post_id
+            for post_id, author_id in part.refs
+            if author_id not in part.hidden and post_id not in seen
+        ]
         shown = show(post_ids=ids)
         page |= {id_: shown[id_] for id_ in ids if id_ in shown}
         is_end = part.is_end

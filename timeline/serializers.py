@@ -14,8 +14,8 @@ class TimelineQuery(PageQuery):
 
     since = serializers.CharField(
         required=False,
-        max_length=200,
-        help_text="Only what is newer than this: from a page's `newer`.",
+        max_length=2000,
+        help_text="Only what has come since: from a page's `newer`.",
     )
 
 
@@ -24,8 +24,8 @@ TimelinePage = page_of(
     POST_EXAMPLE,
     name="TimelinePage",
     newer=serializers.URLField(
-        help_text="Address of what will have come since: newest first, from the top down to the "
-        "newest post of this page, page by page if there is much of it.",
+        help_text="Address of what will have come since, newest first, once each; page by page if "
+        "there is much of it. Then go on from the last page's `newer`.",
         initial="https://feed.example/api/v1/timeline/home?since=3yMYQS9iMtJpNDI",
     ),
 )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from django.http import HttpResponseBase, HttpResponseNotModified
+from django.utils import timezone
 from django.utils.http import parse_etags
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
@@ -17,16 +19,17 @@ from posts import selectors as post_selectors
 from socialfeed.common.callers import caller_id
 from socialfeed.common.pagination import (
     add_links,
-    decode_cursor,
-    encode_cursor,
     page_request,
     page_response,
     page_url,
 )
+from timeline.refresh import Seen
 from timeline.selectors import timeline_page
 from timeline.serializers import TimelinePage, TimelineQuery
 from timeline.slices import Timeline, home_timeline, profile_timeline
 from users import selectors as user_selectors
+
+Shown = TypeVar("Shown")
 
 IF_NONE_MATCH = OpenApiParameter(
     "If-None-Match",
@@ -64,7 +67,21 @@ class _Asked:
 
     limit: int
     before: int | None
-    since: int
+    since: Seen | None
+
+    def page(
+        self, timeline: Timeline, show: Callable[..., Mapping[int, Shown]]
+    ) -> tuple[dict[int, Shown], int | None]:
+        """That part, and where to go on."""
+        since = self.since or Seen()
+        return timeline_page(
+            timeline=timeline,
+            before=self.before,
+            limit=self.limit,
+            since=since.floor,
+            seen=since.ids,
+            show=show,
+        )
 
 
 def _asked(request: Request) -> _Asked:
@@ -72,28 +89,25 @@ def _asked(request: Request) -> _Asked:
     query = TimelineQuery(data=request.query_params)
     query.is_valid(raise_exception=True)
     since = query.validated_data.get("since")
-    return _Asked(page.limit, page.after, decode_cursor(since, parameter="since") if since else 0)
+    return _Asked(page.limit, page.after, Seen.decode(since) if since else None)
 
 
 def _page(request: Request, timeline: Timeline) -> HttpResponseBase:
     asked = _asked(request)
     known = request.headers.get("If-None-Match")
     if known:
-        # Stamps are read at a fraction of what the posts cost.
-        stamps, position = timeline_page(
-            timeline=timeline, show=post_selectors.post_stamps, **vars(asked)
-        )
+        # Stamps are read for less than what the posts cost.
+        stamps, position = asked.page(timeline, post_selectors.post_stamps)
         etag = _etag(stamps.values(), position)
         if known == "*" or etag in parse_etags(known):
             return _cacheable(HttpResponseNotModified(), etag)
-    posts, position = timeline_page(
-        timeline=timeline, show=post_selectors.post_documents, **vars(asked)
-    )
-    response = page_response(request, list(posts.values()), position)
-    newest = next(iter(posts), asked.before or asked.since)
-    newer = page_url(request, cursor=None, since=encode_cursor(newest))
-    response.data["newer"] = newer
-    add_links(response, next=response.data["next"], prev=newer)
+    posts, position = asked.page(timeline, post_selectors.post_documents)
+    ids, seen, now = list(posts), asked.since or Seen(), timezone.now()
+    changes = {"since": seen.with_page(ids, now=now).encode()} if asked.since else {}
+    response = page_response(request, list(posts.values()), position, **changes)
+    seen = seen.up_to_page(ids, is_last=position is None, now=now)
+    response.data["newer"] = page_url(request, cursor=None, since=seen.encode())
+    add_links(response, next=response.data["next"], prev=response.data["newer"])
     return _cacheable(response, _etag(map(post_selectors.stamp_of, posts.values()), position))
 
 

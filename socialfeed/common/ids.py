@@ -39,6 +39,11 @@ def created_at_of(id_: int) -> datetime:
     return EPOCH + timedelta(milliseconds=id_ >> _TIME_SHIFT)
 
 
+def first_id_at(at: datetime) -> int:
+    """The least id of a row that is inserted at a time, or 0 before the epoch."""
+    return max(0, (at - EPOCH) // timedelta(milliseconds=1) << _TIME_SHIFT)
+
+
 def ids_within(id_: int, *, before: timedelta, after: timedelta) -> tuple[int, int]:
     """The least and the greatest id of rows inserted so long before and after the one of `id_`."""
     milliseconds = id_ >> _TIME_SHIFT

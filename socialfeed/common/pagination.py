@@ -48,13 +48,18 @@ def decode_cursor(
         raw = b""
     signature, payload = raw[:_SIGNATURE_BYTES], raw[_SIGNATURE_BYTES:]
     if not payload.startswith(wanted) or not hmac.compare_digest(signature, _signature(payload)):
-        raise Invalid(
-            f"This cursor is not one of this list's. Use the addresses in a page as they are, or "
-            f"leave `{parameter}` out to start from the top.",
-            field=parameter,
-            code="cursor",
-        )
+        raise not_of_this_list(parameter)
     return kind(payload[1:].decode())
+
+
+def not_of_this_list(parameter: str) -> Invalid:
+    """The problem with a cursor that this service has not made, or has made for another list."""
+    return Invalid(
+        "This cursor is not one of this list's. Use the addresses in a page as they are, or leave "
+        f"`{parameter}` out to start from the top.",
+        field=parameter,
+        code="cursor",
+    )
 
 
 def _signature(payload: bytes) -> bytes:
@@ -94,12 +99,17 @@ def page_request(request: HttpRequest, kind: type[int] | type[str] = int) -> Pag
 
 
 def page_response(
-    request: HttpRequest, results: Sequence[Any], next_position: int | str | None
+    request: HttpRequest,
+    results: Sequence[Any],
+    next_position: int | str | None,
+    **changes: str,
 ) -> Response:
-    """The page of a list; `next` keeps the other query parameters and is null at the end."""
+    """The page of a list; `next` is null at the end, and else keeps the other query parameters,
+    but for `changes`.
+    """
     following = None
     if next_position is not None:
-        following = page_url(request, cursor=encode_cursor(next_position))
+        following = page_url(request, cursor=encode_cursor(next_position), **changes)
     response = Response({"results": results, "next": following})
     add_links(response, next=following)
     return response

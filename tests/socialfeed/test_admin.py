@@ -19,7 +19,7 @@ from media.models import Media
 from posts.models import Post
 from tests.conftest import ALL_DATABASES
 from tests.posts_factory import make_posts
-from usergraph.models import Follow
+from usergraph.models import Follow, PulledAuthor
 from usergraph.services import follow_user
 from users.models import User
 from users.services import ensure_account
@@ -47,6 +47,7 @@ def rows(person: Callable[[str], int]) -> Callable[[], None]:
     def add() -> None:
         alice, bob = person("alice"), person("bob")
         follow_user(follower_id=alice, followee_id=bob)
+        PulledAuthor.objects.create(author_id=bob)
         post_id = make_posts(bob, 1)[0]
         Comment.objects.create(post_id=post_id, author_id=alice, text="Lovely.")
         Media.objects.create(

@@ -31,6 +31,8 @@ pytestmark = pytest.mark.django_db
 
 # At most so many in a run, of which hypothesis makes 50 on average.
 STEPS = 56
+RUNS = 204
+hypothesis.settings.register_profile("long", max_examples=20 * RUNS)
 people = st.integers(0, PEOPLE - 1)
 numbers = st.integers(0, 30)
 edges = st.tuples(people, people)  # (follower, followee)
@@ -224,7 +226,7 @@ def test_homes_show_what_they_ought_to_whatever_happens(
     monkeypatch: pytest.MonkeyPatch,
     measured: Callable[[str], None],
 ) -> None:
-    run(machine, monkeypatch, max_examples=2 * hypothesis.settings().max_examples)
+    run(machine, monkeypatch, max_examples=max(RUNS, hypothesis.settings().max_examples))
     measured(f"{machine.runs} runs, {machine.steps:,} steps, {machine.pages:,} pages compared")
     assert machine.runs >= 200
 

@@ -1,0 +1,104 @@
+"""Pull to refresh, with posts that are delivered late and out of order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from socialfeed.common.ids import first_id_at
+from socialfeed.common.pagination import encode_cursor
+from socialfeed.common.problems import Invalid
+from timeline.refresh import MAX_IDS, Seen
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+LATEST = 60  # seconds: FANOUT_LEASE_SECONDS and the sweeper's time
+LIMIT = 3
+
+
+def second(number: int) -> datetime:
+    return START + timedelta(seconds=number)
+
+
+def read(
+    ids: list[int], seen: Seen | None, now: datetime, limit: int = LIMIT
+) -> Iterator[tuple[list[int], Seen]]:
+    """What the view does, page by page: posts that are there, and `newer` after each page."""
+    before = None
+    while True:
+        since = seen or Seen()
+        left = [
+            id_
+            for id_ in sorted(ids, reverse=True)
+            if id_ > since.floor and id_ not in since.ids and (before is None or id_ < before)
+        ]
+        page, is_last = left[:limit], len(left) <= limit
+        yield page, since.up_to_page(page, is_last=is_last, now=now)
+        if is_last:
+            return
+        before = page[-1]
+        if seen:
+            seen = Seen.decode(since.with_page(page, now=now).encode())
+
+
+# (inserted, delivered so long after, as the how-manieth of its millisecond)
+posts = st.lists(
+    st.tuples(st.integers(1, 300), st.integers(0, LATEST - 1), st.integers(0, 3)), max_size=30
+)
+
+
+@given(posts=posts, looks=st.sets(st.integers(1, 400), min_size=1, max_size=8))
+@example(posts=[(10, 0, 0), (9, 5, 0)], looks={11, 20})
+def test_every_post_comes_once_however_late(
+    posts: list[tuple[int, int, int]], looks: set[int]
+) -> None:
+    arrives = {first_id_at(second(at)) + n: at + delay for at, delay, n in posts}
+    first, *others = sorted(looks)
+    there = [id_ for id_, at in arrives.items() if at <= first]
+    # The client scrolls down to the end, but only the first page says what is newer.
+    shown = [id_ for page, _ in read(there, None, second(first)) for id_ in page]
+    first_page, seen = next(read(there, None, second(first)))
+    is_whole = len(first_page) == len(shown)
+    for look in others:
+        now_there = [id_ for id_, at in arrives.items() if at <= look]
+        pages = list(read(now_there, seen, second(look)))
+        shown += [id_ for page, _ in pages for id_ in page]
+        seen = Seen.decode(pages[-1][1].encode())
+    assert len(shown) == len(set(shown)), "nothing twice"
+    wanted = {id_ for id_, at in arrives.items() if at <= max(looks)}
+    # What came late into the part that the client had scrolled through before is not newer.
+    excused = (
+        set() if is_whole or not first_page else {id_ for id_ in wanted if id_ < first_page[-1]}
+    )
+    assert wanted - set(shown) <= excused, "nothing missing"
+
+
+@given(
+    floor=st.integers(0, 2**62),
+    ids=st.frozensets(st.integers(1, 2**62), max_size=2 * MAX_IDS),
+)
+def test_a_token_comes_back_as_it_went(floor: int, ids: frozenset[int]) -> None:
+    seen = Seen(floor, frozenset(floor + id_ for id_ in ids))
+    assert Seen.decode(seen.encode()) == seen
+
+
+@pytest.mark.parametrize("position", [123, "ada", "seen", "seen x", "seen 1  2", "seen 1 2 "])
+def test_a_cursor_of_another_kind_is_not_a_token(position: int | str) -> None:
+    with pytest.raises(Invalid, match="cursor") as caught:
+        Seen.decode(encode_cursor(position))
+    assert caught.value.field == "since"
+
+
+def test_a_token_stays_short_and_repeats_nothing_when_very_much_has_come() -> None:
+    ids = [first_id_at(second(1)) + number for number in range(5 * MAX_IDS)]
+    shown: list[int] = []
+    seen = Seen(floor=1)
+    for _ in range(2):
+        for page, newer in read(ids, seen, second(2), limit=37):
+            shown += page
+            assert len(newer.encode()) < 2000
+        seen = newer
+    assert shown == sorted(ids, reverse=True)
