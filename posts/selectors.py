@@ -58,6 +58,8 @@ ORDER BY id DESC
 LIMIT %(limit)s
 """
 
+_EDITS_SQL = "SELECT id, author_id, edited_at FROM posts_post WHERE id = ANY(%s)"
+
 
 def post_refs(
     *, author_ids: Sequence[int], before: int | None, limit: int, since: int = 0
@@ -119,9 +121,13 @@ def _stamp(post_id: int, edited_at: datetime | None, author: dict[str, Any]) -> 
 
 
 def _read_edits(post_ids: Sequence[int]) -> dict[int, tuple[int, datetime | None]]:
-    posts = Post.objects.filter(pk__in=post_ids)
-    rows = posts.values_list("pk", "author_id", "edited_at") if post_ids else ()
-    return _without_deleted({id_: (author_id, edited_at) for id_, author_id, edited_at in rows})
+    if not post_ids:
+        return {}
+    # By hand: this is what an unchanged page costs, and the ORM would double it.
+    with connections[router.db_for_read(Post)].cursor() as cursor:
+        cursor.execute(_EDITS_SQL, [list(post_ids)])
+        found = {id_: (author_id, edited_at) for id_, author_id, edited_at in cursor.fetchall()}
+    return _without_deleted(found)
 
 
 def post_documents(*, post_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
