@@ -137,20 +137,19 @@ def explain_home(*, viewer_id: int, post_id: int) -> Explanation:
     """Why a post, existing or not, is or is not in a home timeline; raises `NotFound`."""
     with primary_reads():
         facts = _look(viewer_id, post_id)
-    gates = [
-        _post(facts),
-        _author(facts),
-        _follow(facts),
-        _filters(facts),
-        _way(facts),
-        _delivery(facts),
-        Gate("timeline", *_timeline(facts, facts.where.home)),
-    ]
-    if facts.where.profile is not None:
-        gates.append(Gate("author's timeline", *_timeline(facts, facts.where.profile)))
-    gates.append(_entry(facts))
+    gates = [_post(facts)]
+    if _is_an_id(post_id):
+        gates += [_author(facts), _follow(facts), _filters(facts), _way(facts), _delivery(facts)]
+        gates.append(Gate("timeline", *_timeline(facts, facts.where.home)))
+        if facts.where.profile is not None:
+            gates.append(Gate("author's timeline", *_timeline(facts, facts.where.profile)))
+        gates.append(_entry(facts))
     verdict, cure = _verdict(facts, gates)
     return Explanation(gates, facts.expected, facts.shown, verdict, cure)
+
+
+def _is_an_id(number: int) -> bool:
+    return 0 < number < MAX_ID
 
 
 def _look(viewer_id: int, post_id: int) -> _Facts:
@@ -159,12 +158,11 @@ def _look(viewer_id: int, post_id: int) -> _Facts:
         raise NotFound(f"There is no user {viewer_id}.")
     found, row = None, None
     where = HomeWhereabouts(Whereabouts(Place.MISSING), None, is_named=False)
-    is_an_id = 0 < post_id < MAX_ID
-    if is_an_id:
+    if _is_an_id(post_id):
         found = post_selectors.author_of(post_id=post_id)
         row = outbox.publications(post_id=post_id).first()
     author_id = found if found is not None or row is None else int(row.payload["author_id"])
-    if is_an_id:
+    if _is_an_id(post_id):
         where = home_whereabouts(viewer_id=viewer_id, post_id=post_id, author_id=author_id)
     named = where.home.pulled[:MAX_NAMED]
     accounts = user_selectors.accounts(user_ids=[*named, *([author_id] if author_id else [])])
@@ -195,7 +193,7 @@ def _post(facts: _Facts) -> Gate:
 
 
 def _post_facts(facts: _Facts) -> str:
-    if not 0 < facts.post_id < MAX_ID:
+    if not _is_an_id(facts.post_id):
         return "There never was such a post: this is not an id."
     at = created_at_of(facts.post_id)
     if facts.exists:

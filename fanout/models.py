@@ -37,6 +37,9 @@ class OutboxEvent(TimeOrderedModel):
                 fields=["wake_at"], name="outbox_pending", condition=models.Q(done_at__isnull=True)
             ),
             models.Index(
+                fields=["id"], name="outbox_oldest", condition=models.Q(done_at__isnull=True)
+            ),
+            models.Index(
                 fields=["done_at"], name="outbox_done", condition=models.Q(done_at__isnull=False)
             ),
         ]

@@ -112,6 +112,12 @@ def claim_overdue(*, database: str, limit: int) -> Sequence[int]:
     return ids
 
 
+def oldest_undone() -> int | None:
+    """The least id of the rows of `posts` that are still to be delivered; None when all are."""
+    rows = OutboxEvent.objects.using("posts").filter(done_at__isnull=True)
+    return rows.order_by("pk").values_list("pk", flat=True).first()
+
+
 def prune(*, database: str, limit: int = 10_000) -> int:
     """Delete up to `limit` rows done more than FANOUT_OUTBOX_DAYS ago; returns how many."""
     rows = OutboxEvent.objects.using(database)

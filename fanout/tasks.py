@@ -22,13 +22,14 @@ def deliver_event(*, database: str, event_id: int, **kwargs: Any) -> None:
 
 @shared_task(expires=60)
 def sweep_outbox(**kwargs: Any) -> None:
-    """Wake the deliveries that nobody has finished in time."""
+    """Wake the deliveries that nobody has finished in time, and note what has been delivered."""
     for database in PRIMARIES:
         overdue = outbox.claim_overdue(database=database, limit=SWEEP_LIMIT)
         for event_id in overdue:
             deliver_event.delay(database=database, event_id=event_id)
         if overdue:
             logger.info("woke %d overdue deliveries of %s", len(overdue), database)
+    services.note_what_is_delivered()
 
 
 @shared_task(expires=3600)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 
 SLOTS = 64
-HOME_PREFIX, PROFILE_PREFIX = "home:v1:", "profile:v1:"
-_KEY = re.compile(r"(home:v1:|profile:v1:)\{[0-9]+\}:([0-9]+)")
+HOME_PREFIX, PROFILE_PREFIX = "home:v2:", "profile:v2:"
+_KEY = re.compile(r"(home:v2:|profile:v2:)\{[0-9]+\}:([0-9]+)")
 
 
 def home_key(user_id: int) -> str:
@@ -24,6 +24,11 @@ def home_key(user_id: int) -> str:
 def profile_key(user_id: int) -> str:
     """CACHE. As `home_key`, of the user's own posts."""
     return _key(PROFILE_PREFIX, user_id)
+
+
+def delivered_up_to_key() -> str:
+    """STATE. String: the id up to which every post has been delivered. Kept for good."""
+    return "delivered-up-to:v1"
 
 
 def parse_key(key: str) -> tuple[str, int] | None:

@@ -7,6 +7,7 @@ from rest_framework import serializers
 from posts.serializers import POST_EXAMPLE, PostDocument
 from socialfeed.common.pagination import PageQuery
 from socialfeed.common.schema import page_of
+from timeline.refresh import MAX_TOKEN_LENGTH
 
 
 class TimelineQuery(PageQuery):
@@ -14,7 +15,7 @@ class TimelineQuery(PageQuery):
 
     since = serializers.CharField(
         required=False,
-        max_length=2000,
+        max_length=MAX_TOKEN_LENGTH,
         help_text="Only what has come since: from a page's `newer`.",
     )
 
@@ -24,8 +25,10 @@ TimelinePage = page_of(
     POST_EXAMPLE,
     name="TimelinePage",
     newer=serializers.URLField(
-        help_text="Address of what will have come since, newest first, once each; page by page if "
-        "there is much of it. Then go on from the last page's `newer`.",
+        allow_null=True,
+        help_text="Address of what will have come since, newest first, once each, in whatever order"
+        " it arrives; page by page if there is much of it, and then go on from the last page's"
+        " `newer`. Null on the later pages of a timeline: keep the first page's.",
         initial="https://feed.example/api/v1/timeline/home?since=3yMYQS9iMtJpNDI",
     ),
 )

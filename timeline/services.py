@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from socialfeed.common.valkey import state_valkey
 from timeline import store
-from timeline.keys import home_key, profile_key
+from timeline.keys import delivered_up_to_key, home_key, profile_key
 from timeline.slices import Timeline, build
 
 
@@ -43,6 +44,11 @@ def drop_home_timelines(*, user_ids: Iterable[int]) -> None:
 def drop_timelines(*, timelines: Iterable[Timeline]) -> int:
     """Make timelines cold, home or profile; returns how many were not. One round trip."""
     return store.drop(keys=[timeline.key for timeline in timelines])
+
+
+def note_delivered_up_to(*, post_id: int) -> None:
+    """Say that every post up to this one has been delivered, for those who ask what is new."""
+    state_valkey().set(delivered_up_to_key(), post_id)
 
 
 def rebuild(*, timeline: Timeline) -> bool:

@@ -218,4 +218,4 @@ def sizes(*, keys: Sequence[str]) -> list[tuple[int, int]]:
         pipeline.memory_usage(key, samples=0)
     answers = pipeline.execute()
     pairs = zip(answers[::2], answers[1::2], strict=True)
-    return [(length - 1, used) for length, used in pairs if length]
+    return [(length - 1, used) for length, used in pairs if length and used]

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from django.http import HttpResponseBase, HttpResponseNotModified
-from django.utils import timezone
 from django.utils.http import parse_etags
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
@@ -23,7 +22,7 @@ from socialfeed.common.pagination import (
     page_response,
     page_url,
 )
-from timeline.refresh import Seen
+from timeline.refresh import Seen, delivered_up_to
 from timeline.selectors import timeline_page
 from timeline.serializers import TimelinePage, TimelineQuery
 from timeline.slices import Timeline, home_timeline, profile_timeline
@@ -88,8 +87,8 @@ def _asked(request: Request) -> _Asked:
     page = page_request(request)
     query = TimelineQuery(data=request.query_params)
     query.is_valid(raise_exception=True)
-    since = query.validated_data.get("since")
-    return _Asked(page.limit, page.after, Seen.decode(since) if since else None)
+    since = request.query_params.get("since")
+    return _Asked(page.limit, page.after, None if since is None else Seen.decode(since))
 
 
 def _page(request: Request, timeline: Timeline) -> HttpResponseBase:
@@ -99,15 +98,22 @@ def _page(request: Request, timeline: Timeline) -> HttpResponseBase:
         # Stamps are read for less than what the posts cost.
         stamps, position = asked.page(timeline, post_selectors.post_stamps)
         etag = _etag(stamps.values(), position)
-        if known == "*" or etag in parse_etags(known):
+        if known == "*" or etag in map(_weak, parse_etags(known)):
             return _cacheable(HttpResponseNotModified(), etag)
+    # Before the page is read: what is delivered meanwhile may not be on it.
+    delivered = delivered_up_to()
     posts, position = asked.page(timeline, post_selectors.post_documents)
-    ids, seen, now = list(posts), asked.since or Seen(), timezone.now()
-    changes = {"since": seen.with_page(ids, now=now).encode()} if asked.since else {}
-    response = page_response(request, list(posts.values()), position, **changes)
-    seen = seen.up_to_page(ids, is_last=position is None, now=now)
-    response.data["newer"] = page_url(request, cursor=None, since=seen.encode())
-    add_links(response, next=response.data["next"], prev=response.data["newer"])
+    results, seen = list(posts.values()), asked.since or Seen()
+    changes = {}
+    if asked.since:
+        changes["since"] = seen.with_page(posts, delivered=delivered).encode()
+    response = page_response(request, results, position, **changes)
+    newer = None
+    if asked.since or asked.before is None:
+        up_to = seen.up_to_page(list(posts), is_last=position is None, delivered=delivered)
+        newer = page_url(request, cursor=None, since=up_to.encode())
+    response.data["newer"] = newer
+    add_links(response, next=response.data["next"], prev=newer)
     return _cacheable(response, _etag(map(post_selectors.stamp_of, posts.values()), position))
 
 
@@ -115,6 +121,11 @@ def _etag(stamps: Iterable[bytes], position: int | None) -> str:
     """Of what the page shows. Weak: it stands for the content, not for the bytes of the answer."""
     digest = hashlib.blake2b(b"\0".join((b"%d" % (position or 0), *stamps)), digest_size=12)
     return f'W/"{base64.urlsafe_b64encode(digest.digest()).decode()}"'
+
+
+def _weak(etag: str) -> str:
+    """For If-None-Match the two kinds of tags are one (RFC 9110, 13.1.2)."""
+    return f"W/{etag.removeprefix('W/')}"
 
 
 def _cacheable(response: HttpResponseBase, etag: str) -> HttpResponseBase:

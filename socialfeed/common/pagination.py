@@ -93,8 +93,9 @@ def page_request(request: HttpRequest, kind: type[int] | type[str] = int) -> Pag
     """Read `limit` and `cursor`; raises a 400 that names the parameter and its bounds."""
     query = PageQuery(data=request.GET)
     query.is_valid(raise_exception=True)
-    cursor = query.validated_data.get("cursor")
-    after = decode_cursor(cursor, kind) if cursor else None
+    # As it came: an empty one is no cursor either, and would begin at the top for ever.
+    cursor = request.GET.get("cursor")
+    after = None if cursor is None else decode_cursor(cursor, kind)
     return PageRequest(limit=query.validated_data["limit"], after=after)
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from fanout import outbox
 from fanout.models import OutboxEvent
-from fanout.services import deliver_event
+from fanout.services import deliver_event, note_what_is_delivered
+from socialfeed.common.ids import created_at_of, first_id_at
 from tests.posts_factory import make_posts
 from timeline import services as timeline_services
 from timeline import store
@@ -140,3 +143,24 @@ def test_a_change_of_the_graph_drops_what_was_made_from_it(
     assert deliver_event(database="default", event_id=event_id)
     assert store.read(key=home_key(alice), before=None, limit=1) is None
     assert [*graph.follower_id_batches(author_id=bob, size=100)] == [sorted([*followers, alice])]
+
+
+def test_what_is_delivered_is_noted_up_to_the_oldest_that_is_not(
+    bob: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: list[int] = []
+    monkeypatch.setattr(
+        timeline_services, "note_delivered_up_to", lambda *, post_id: noted.append(post_id)
+    )
+    note_what_is_delivered()
+    an_hour_ago = first_id_at(timezone.now() - timedelta(hours=1))
+    undone = OutboxEvent.objects.using("posts").create(
+        id=an_hour_ago, kind="post_published", payload={}, wake_at=timezone.now()
+    )
+    note_what_is_delivered()
+    undone.done_at = timezone.now()
+    undone.save(using="posts")
+    note_what_is_delivered()
+    before, meanwhile, after = noted
+    assert meanwhile < an_hour_ago < before <= after
+    assert created_at_of(after) < timezone.now() - timedelta(seconds=59), "or not committed yet"

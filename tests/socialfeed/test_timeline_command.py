@@ -223,11 +223,12 @@ def test_an_unknown_user_is_named(verb: str) -> None:
         (["rebuild"], "one of the arguments username --all is required"),
         (["rebuild", "ada", "--all"], "not allowed with"),
         (["verify", "ada", "--sample", "3"], "not allowed with"),
-        (["verify", "--sample", "0"], "must be 1 or more, not 0"),
+        (["verify", "--sample", "0"], "must be 1 to 1000000000, not 0"),
         (["verify", "--sample", "few"], "invalid number value: 'few'"),
-        (["verify", "--grace", "-1"], "must be 0 or more, not -1"),
-        (["verify", "--grace", "nan"], "must be 0 or more, not nan"),
-        (["show", "ada", "--limit", "-1"], "must be 0 or more, not -1"),
+        (["verify", "--grace", "-1"], "must be 0 to 1000000000, not -1"),
+        (["verify", "--grace", "nan"], "must be 0 to 1000000000, not nan"),
+        (["verify", "--grace", "inf"], "must be 0 to 1000000000, not inf"),
+        (["show", "ada", "--limit", "-1"], "must be 0 to 1000000000, not -1"),
     ],
 )
 def test_arguments_that_make_no_sense_are_refused(arguments: list[str], said: str) -> None:

@@ -13,7 +13,7 @@ from timeline.slices import Timeline, home_timeline, profile_timeline
 
 pytestmark = pytest.mark.django_db
 
-NO_TEXT = b"home:v1:\xff"
+NO_TEXT = b"home:v2:\xff"
 
 
 @pytest.fixture
@@ -22,9 +22,9 @@ def others() -> Iterator[list[str]]:
     keys = [
         "post-deleted:v1:{7}",
         "home:v0:{7}:7",
-        "home:v1:{8}:7",
-        "profile:v1:{7}:07",
-        "xhome:v1",
+        "home:v2:{8}:7",
+        "profile:v2:{7}:07",
+        "xhome:v2",
     ]
     client = cache_valkey()
     for key in [*(key.encode() for key in keys), NO_TEXT]:

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from posts.models import Post
-from posts.selectors import post_documents
+from posts.selectors import author_of, post_documents
 from tests.posts_factory import make_posts
 from timeline import selectors, services, store
 from timeline.keys import home_key, profile_key
 from timeline.selectors import timeline_page
 from timeline.slices import home_timeline, profile_timeline, timeline_slice
+from usergraph import selectors as graph_selectors
 from usergraph.services import import_follows
 from users.models import User
 
@@ -94,6 +95,24 @@ def test_a_page_is_full_whatever_number_of_entries_is_left_out(
     Post.objects.filter(pk__in=feed[1:20]).delete()
     assert page_ids(alice, 2) == [feed[0], feed[20]]
     assert walk(alice, 2) == [feed[0], *feed[20:]]
+
+
+@pytest.mark.parametrize("second_step", [1, 3, 100])
+def test_pages_are_full_though_an_author_is_hidden(
+    alice: int,
+    bob: int,
+    feed: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    second_step: int,
+) -> None:
+    """Entries of theirs are in the list all the same."""
+    monkeypatch.setattr(selectors, "SECOND_STEP", second_step)
+    make_posts(bob, 9)
+    hidden = frozenset({bob})
+    monkeypatch.setattr(graph_selectors, "hidden_author_ids", lambda *, viewer_id: hidden)
+    rest = [id_ for id_ in feed if author_of(post_id=id_) != bob]
+    for state in ("cold", "warm"):
+        assert walk(alice, 4) == rest, state
 
 
 def test_a_reader_beside_the_builder_gets_the_right_page_from_sql(

@@ -17,6 +17,7 @@ local function insert(key, tail, entry)
         return redis.call('LINSERT', key, 'BEFORE', other, entry)
       end
     end
+    if #chunk < CHUNK then return 0 end
     start = start + CHUNK
   end
 end

@@ -13,6 +13,7 @@ local function first_older(key)
     for i, entry in ipairs(chunk) do
       if newer(after, entry) then return start + i - 1 end
     end
+    if #chunk < CHUNK then return start + #chunk end
     start = start + CHUNK
   end
 end

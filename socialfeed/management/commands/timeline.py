@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -33,13 +34,16 @@ class Verb:
     example: str
 
 
+MOST = 10**9  # of anything that is counted here, seconds too
+
+
 def at_least(minimum: int, kind: type[int] | type[float] = int) -> Callable[[str], float]:
-    """An argument's type: a number that is not below `minimum`."""
+    """An argument's type: a number from `minimum` to MOST."""
 
     def number(text: str) -> float:
         value = kind(text)
-        if not value >= minimum:
-            raise ArgumentTypeError(f"must be {minimum} or more, not {text}")
+        if not minimum <= value <= MOST:
+            raise ArgumentTypeError(f"must be {minimum} to {MOST}, not {text}")
         return value
 
     number.__name__ = "number"  # what argparse calls it when `text` is none
@@ -182,7 +186,7 @@ class Command(BaseCommand):
         totals, repaired = Totals(), 0
         repair = options["repair"] and not options["dry_run"]
         try:
-            for batch in self._progress(self._batches(options), total=options["sample"]):
+            for batch in self._progress(self._batches(options), self._total(options)):
                 findings = audit.audit(timelines=batch, grace_seconds=options["grace"])
                 drifted = [finding for finding in findings if finding.has_drifted]
                 names = self._usernames(drifted)
@@ -211,7 +215,7 @@ class Command(BaseCommand):
         """Build timelines anew."""
         done, dry_run = 0, options["dry_run"]
         try:
-            for batch in self._progress(self._batches(options)):
+            for batch in self._progress(self._batches(options), self._total(options)):
                 for timeline in batch:
                     if not dry_run:
                         services.rebuild(timeline=timeline)
@@ -258,6 +262,14 @@ class Command(BaseCommand):
             step = audit.BATCH_SIZE
             return [drawn[start : start + step] for start in range(0, len(drawn), step)]
         return audit.warm_timelines()
+
+    def _total(self, options: dict[str, Any]) -> int | None:
+        """How many timelines there will be, for a bar on a terminal; counting them is quick."""
+        if options["username"] or not sys.stderr.isatty():
+            return None
+        if options.get("sample"):
+            return int(options["sample"])
+        return sum(map(len, audit.warm_timelines()))
 
     def _progress(self, batches: Iterable[Batch], total: int | None = None) -> Iterator[Batch]:
         """The batches, with a bar on a terminal's stderr once they take long."""
