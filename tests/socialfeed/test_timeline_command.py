@@ -22,7 +22,7 @@ from socialfeed.stack.layout import HOST, PROJECT_DIR
 from tests.flows.client import wait_until
 from tests.posts_factory import make_posts
 from tests.timeline.drift import put, refs_of, warm
-from timeline import audit, services, store
+from timeline import audit, store
 from timeline.selectors import timeline_page
 from timeline.slices import Timeline, home_timeline, profile_timeline
 from usergraph.services import import_follows
@@ -32,21 +32,14 @@ KEEP = "post-deleted:v1:{1}"  # another key of CACHE
 
 
 @pytest.fixture(autouse=True)
-def no_other_timeline(
-    django_db_setup: None, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
-    """Timelines of other tests are out of the way, and a key that is none is there."""
+def one_other_key(django_db_setup: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What other tests left in CACHE is out of the way, and a key that is no timeline is there."""
     monkeypatch.setattr(audit, "SECOND_LOOK_AFTER", 0.001)
-    drop_all()
+    cache_valkey().flushall()
     cache_valkey().set(KEEP, "1", ex=300)
     yield
     assert cache_valkey().exists(KEEP), "no verb touches another key"
-    drop_all()
-
-
-def drop_all() -> None:
-    for batch in audit.warm_timelines():
-        services.drop_timelines(timelines=batch)
+    cache_valkey().flushall()
 
 
 @pytest.fixture

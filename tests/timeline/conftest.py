@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from socialfeed.common.valkey import cache_valkey
 from tests.posts_factory import make_posts
 from tests.timeline.drift import warm
-from timeline import audit, services, store
+from timeline import audit, store
 from timeline.slices import Timeline, home_timeline
 from usergraph.services import import_follows
 
@@ -35,6 +36,5 @@ def home(alice: int, bob: int, settings: Any) -> Iterator[Timeline]:
 
 @pytest.fixture
 def empty_cache(django_db_setup: None) -> None:
-    """A CACHE with no timeline of another test in it."""
-    for batch in audit.warm_timelines():
-        services.drop_timelines(timelines=batch)
+    """A CACHE with nothing of another test in it."""
+    cache_valkey().flushall()

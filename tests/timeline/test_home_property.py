@@ -30,8 +30,8 @@ from usergraph import services as graph_services
 pytestmark = pytest.mark.django_db
 
 # At most so many in a run, of which hypothesis makes more than 50 on average.
-STEPS = 62
-RUNS = 204
+STEPS = 60
+RUNS = 212
 hypothesis.settings.register_profile("long", max_examples=20 * RUNS)
 people = st.integers(0, PEOPLE - 1)
 numbers = st.integers(0, 30)
@@ -135,6 +135,7 @@ class HomeMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         for person in self.world.people:
             self.world.check(person)
+        self.world.clean_up()
         type(self).pages += self.world.pages
 
 

@@ -33,7 +33,7 @@ from usergraph.services import follow_user, unfollow_user
 
 PEOPLE = 5
 CAP = 6
-LIMITS = (1, 2, 3, 5, 7, 11, 20)
+LIMITS = (1, 3, 5, 8, 13, 30)
 DATABASES = ("default", "posts")
 PUBLISHED = OutboxEvent.Kind.POST_PUBLISHED
 
@@ -156,9 +156,16 @@ class World:
 
     def evict(self, number: int) -> None:
         """Any key, as if the server had needed the memory."""
-        kinds = [home_key, profile_key, followers_key, followers_loading_key]
-        keys = [kind(person) for kind in kinds for person in self.people]
+        keys = self._keys()
         cache_valkey().unlink(keys[number % len(keys)])
+
+    def clean_up(self) -> None:
+        """Leave nothing in CACHE."""
+        cache_valkey().unlink(*self._keys())
+
+    def _keys(self) -> list[str]:
+        kinds = [home_key, profile_key, followers_key, followers_loading_key]
+        return [kind(person) for kind in kinds for person in self.people]
 
     def forget(self, viewer: int, author: int) -> None:
         """The home of one and the profile of the other are evicted."""
