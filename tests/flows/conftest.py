@@ -62,6 +62,8 @@ def paused_replay(committed: None) -> Iterator[Callable[[], None]]:
     """Pause the replica's replay of the primary's log; it goes on after the test."""
 
     def on_replica(sql: str) -> None:
+        # Another test may have killed the server that this was connected to.
+        connections["posts_replica"].close()
         with connections["posts_replica"].cursor() as cursor:
             cursor.execute(sql)
 

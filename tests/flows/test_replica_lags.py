@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import httpx
-from django.db import connections
 
 from socialfeed.common.valkey import state_valkey
 from socialfeed.stack.lifecycle import Stack
@@ -22,7 +21,6 @@ def test_a_post_that_the_replica_lacks_is_shown_whole_and_a_deleted_one_is_not(
     wait_until(lambda: follower.home_ids() == [old["id"]], 5)
     # Both wrote a moment ago; what is asked here is what others see, who have not.
     reader = signed_up("reader")
-    connections["posts_replica"].close()
     paused_replay()
     new = author.post("After.", jpeg_with_gps())
     assert author.http.delete(f"/api/v1/posts/{old['id']}").status_code == 204
