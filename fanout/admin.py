@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 from fanout.explain import explain_home
 from fanout.models import CommentsOutboxEvent, OutboxEvent, PostsOutboxEvent
 from fanout.tasks import deliver_event
-from socialfeed.common.admin import IdSearchAdmin
+from socialfeed.common.admin import ReadOnlyAdmin
 from socialfeed.common.ids import MAX_ID
 from socialfeed.common.problems import NotFound
 from users import selectors as user_selectors
@@ -63,7 +63,7 @@ class PendingFilter(admin.SimpleListFilter):
         return queryset.filter(**conditions.get(self.value(), {}))
 
 
-class OutboxAdmin(IdSearchAdmin[OutboxEvent]):
+class OutboxAdmin(ReadOnlyAdmin[OutboxEvent]):
     """See what is being delivered, what hangs and why; wake it."""
 
     database = "default"
@@ -82,15 +82,6 @@ class OutboxAdmin(IdSearchAdmin[OutboxEvent]):
         for event in events:
             deliver_event.delay(database=self.database, event_id=event.pk)
         self.message_user(request, f"{len(events)} woken.")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: OutboxEvent | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: OutboxEvent | None = None) -> bool:
-        return False
 
 
 @admin.register(OutboxEvent)

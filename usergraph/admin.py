@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.http import HttpRequest
 
-from socialfeed.common.admin import IdSearchAdmin
+from socialfeed.common.admin import ReadOnlyAdmin
 from usergraph.models import Follow, PulledAuthor
 
 
 @admin.register(Follow)
-class FollowAdmin(IdSearchAdmin[Follow]):
+class FollowAdmin(ReadOnlyAdmin[Follow]):
     """Look at edges. Following is the users' own business: staff change nothing here."""
 
     list_display = ["id", "follower", "followee", "created_at"]
@@ -22,18 +21,9 @@ class FollowAdmin(IdSearchAdmin[Follow]):
     readonly_fields = ["id", "created_at"]
     ordering = ["-id"]
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Follow | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Follow | None = None) -> bool:
-        return False
-
 
 @admin.register(PulledAuthor)
-class PulledAuthorAdmin(IdSearchAdmin[PulledAuthor]):
+class PulledAuthorAdmin(ReadOnlyAdmin[PulledAuthor]):
     """See whose posts are pulled. Fan-out decides that, by the number of followers."""
 
     list_display = ["author", "state", "changed_at"]
@@ -41,12 +31,3 @@ class PulledAuthorAdmin(IdSearchAdmin[PulledAuthor]):
     list_filter = ["state"]
     search_fields = ["author__username__exact"]
     ordering = ["-changed_at"]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: PulledAuthor | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: PulledAuthor | None = None) -> bool:
-        return False

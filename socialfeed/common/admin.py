@@ -34,3 +34,16 @@ class IdSearchAdmin(admin.ModelAdmin[Row], Generic[Row]):
             by_id = (Q((field, int(term))) for field in self.id_fields)
             return queryset.filter(reduce(or_, by_id)), False
         return super().get_search_results(request, queryset, search_term)
+
+
+class ReadOnlyAdmin(IdSearchAdmin[Row], Generic[Row]):
+    """Rows that staff look at, and only the service itself changes."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:
+        return False
