@@ -164,3 +164,24 @@ def test_what_is_delivered_is_noted_up_to_the_oldest_that_is_not(
     before, meanwhile, after = noted
     assert meanwhile < an_hour_ago < before <= after
     assert created_at_of(after) < timezone.now() - timedelta(seconds=59), "or not committed yet"
+
+
+def test_a_delivery_that_goes_on_while_its_author_crosses_the_limit_drops_all_timelines(
+    post: tuple[int, int],
+    followers: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Any,
+) -> None:
+    """Those before its cursor too: they were pushed to, and have to learn to pull."""
+    with monkeypatch.context() as patch:
+        patch.setattr(outbox, "save_cursor", pull_the_plug)
+        with pytest.raises(ConnectionError):
+            deliver_event(database="posts", event_id=post[1])
+    OutboxEvent.objects.using("posts").filter(pk=post[1]).update(cursor=followers[BATCH])
+    settings.FANOUT_PUSH_LIMIT = len(followers) - 1
+    assert deliver_event(database="posts", event_id=post[1])
+    assert all(store.peek(key=home_key(id_)) is None for id_ in followers)
+
+
+def pull_the_plug(*args: Any, **kwargs: Any) -> bool:
+    raise ConnectionError("pulled the plug")

@@ -37,8 +37,9 @@ def stars(alice: int, bob: int, person: Callable[[str], int], settings: Any) -> 
 
 @pytest.fixture
 def feed(bob: int, stars: list[int]) -> list[int]:
-    """40 posts by all four, newest first."""
-    ids = [make_posts(author, 1)[0] for _ in range(10) for author in (*stars, bob)]
+    """42 posts by all four, newest first; their lists are cut at very different times."""
+    often = [*stars, stars[0], bob, stars[0]]
+    ids = [make_posts(author, 1)[0] for _ in range(7) for author in often]
     return sorted(ids, reverse=True)
 
 
@@ -57,7 +58,7 @@ def test_a_home_holds_pushed_authors_and_pulls_the_others(
     assert set(kept.viewing.pulled) == set(stars)
 
 
-@pytest.mark.parametrize("limit", [1, 4, 6, 7, 13, 40, 41])
+@pytest.mark.parametrize("limit", [1, 4, 6, 7, 13, 42, 43])
 def test_pages_go_on_across_the_cuts_of_all_lists(alice: int, feed: list[int], limit: int) -> None:
     for state in ("cold", "warm"):
         shown: list[int] = []
@@ -124,7 +125,7 @@ def test_hidden_authors_are_left_out_of_lists_and_of_sql(
 ) -> None:
     hidden = frozenset({bob, stars[0]})
     monkeypatch.setattr(graph_selectors, "hidden_author_ids", lambda *, viewer_id: hidden)
-    for limit in (3, 50):
+    for limit in (8, 50):
         part = timeline_slice(timeline=home_timeline(user_id=alice), before=None, limit=limit)
         assert part.hidden == hidden
         assert [ref for ref in part.refs if ref[1] not in hidden]
