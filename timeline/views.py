@@ -84,9 +84,7 @@ class _Asked:
 
 
 def _asked(request: Request) -> _Asked:
-    page = page_request(request)
-    query = TimelineQuery(data=request.query_params)
-    query.is_valid(raise_exception=True)
+    page = page_request(request, query_class=TimelineQuery)
     since = request.query_params.get("since")
     return _Asked(page.limit, page.after, None if since is None else Seen.decode(since))
 

@@ -89,9 +89,17 @@ class PageRequest:
     after: Any = None
 
 
-def page_request(request: HttpRequest, kind: type[int] | type[str] = int) -> PageRequest:
-    """Read `limit` and `cursor`; raises a 400 that names the parameter and its bounds."""
-    query = PageQuery(data=request.GET)
+def page_request(
+    request: HttpRequest,
+    kind: type[int] | type[str] = int,
+    *,
+    query_class: type[PageQuery] = PageQuery,
+) -> PageRequest:
+    """Read `limit` and `cursor`; raises a 400 that names the parameter and its bounds.
+
+    `query_class` checks the parameters that a list has besides.
+    """
+    query = query_class(data=request.GET)
     query.is_valid(raise_exception=True)
     # As it came: an empty one is no cursor either, and would begin at the top for ever.
     cursor = request.GET.get("cursor")
