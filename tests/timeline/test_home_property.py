@@ -8,7 +8,6 @@ step, pages homes from the top to the end. Four planted bugs show that it would 
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import sha1
 from typing import Any, ClassVar
 
 import hypothesis
@@ -141,15 +140,12 @@ class HomeMachine(RuleBasedStateMachine):
 
 def insert_nothing_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """A late delivery puts the post on top."""
-    source, sha = scripts._source, scripts._sha
+    source = scripts._source
     in_order, on_top = "insert(key, tail, entry)", "redis.call('LPUSH', key, entry)"
     broken = source("deliver").replace(f"length = {in_order}", f"length = {on_top}")
     assert broken != source("deliver")
-    digest = sha1(broken.encode(), usedforsecurity=False).hexdigest()
-    for name, planted, real in (("_source", broken, source), ("_sha", digest, sha)):
-        monkeypatch.setattr(
-            scripts, name, lambda script, p=planted, r=real: p if script == "deliver" else r(script)
-        )
+    planted = {"deliver": broken}
+    monkeypatch.setattr(scripts, "_source", lambda name: planted.get(name) or source(name))
 
 
 def read_before_marking(monkeypatch: pytest.MonkeyPatch) -> None:
