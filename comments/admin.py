@@ -2,20 +2,48 @@
 
 from __future__ import annotations
 
+from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
-from comments.models import Comment
-from socialfeed.common.admin import IdSearchAdmin
+from comments.models import Comment, CommentLike
+from comments.services import edit_comment, take_down
+from socialfeed.common.admin import IdSearchAdmin, ReadOnlyAdmin
 
 
 @admin.register(Comment)
 class CommentAdmin(IdSearchAdmin[Comment]):
-    """Find comments by id, post, author or text."""
+    """Find comments by id, post, author or text; edit one, or take it down with its replies."""
 
     list_display = ["id", "post_id", "author_id", "text", "created_at"]
     list_filter = ["created_at"]
     id_fields = ["pk", "post_id", "author_id"]
     search_fields = ["text"]
-    raw_id_fields = ["reply_to"]
-    readonly_fields = ["id", "created_at", "edited_at"]
+    readonly_fields = ["id", "post_id", "author_id", "reply_to", "created_at", "edited_at"]
+    ordering = ["-id"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def delete_model(self, request: HttpRequest, obj: Comment) -> None:
+        take_down(comment_ids=[obj.pk])
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Comment]) -> None:
+        take_down(comment_ids=[comment.pk for comment in queryset])
+
+    def save_model(
+        self, request: HttpRequest, obj: Comment, form: forms.ModelForm[Comment], change: bool
+    ) -> None:
+        if form.changed_data:
+            edit_comment(comment_id=obj.pk, author_id=obj.author_id, text=obj.text)
+
+
+@admin.register(CommentLike)
+class CommentLikeAdmin(ReadOnlyAdmin[CommentLike]):
+    """Who likes which comment."""
+
+    list_display = ["id", "subject_id", "user_id", "created_at"]
+    id_fields = ["pk", "subject_id", "user_id"]
+    search_fields = ["=user_id"]
     ordering = ["-id"]

@@ -1,4 +1,4 @@
-"""Comments, in the comments database."""
+"""Comments and their likes, in the comments database."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ from django.db import models
 from django.db.models.functions import Now
 
 from socialfeed.common.ids import TimeOrderedModel
+from socialfeed.common.likes import AbstractLike
 
 TEXT_MAX_LENGTH = 2200
 
 
 class Comment(TimeOrderedModel):
-    """One comment; its post and its author are in other databases: no foreign keys."""
+    """One comment; its post and its author are in other databases: no foreign keys.
 
-    post_id = models.BigIntegerField()
-    author_id = models.BigIntegerField(db_index=True)
+    `reply_to` is the comment that it answers, on the same post, which answers none itself.
+    """
+
+    post_id = models.BigIntegerField(editable=False)
+    author_id = models.BigIntegerField(db_index=True, editable=False)
     text = models.CharField(max_length=TEXT_MAX_LENGTH)
     reply_to = models.ForeignKey(
-        "self", models.CASCADE, null=True, blank=True, related_name="replies"
+        "self", models.CASCADE, null=True, blank=True, related_name="replies", editable=False
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     edited_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -27,3 +31,7 @@ class Comment(TimeOrderedModel):
 
     def __str__(self) -> str:
         return f"comment {self.pk} on {self.post_id}"
+
+
+class CommentLike(AbstractLike):
+    """Somebody likes a comment."""

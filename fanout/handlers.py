@@ -10,10 +10,15 @@ from collections.abc import Callable, Iterator
 
 from django.conf import settings
 
+from comments import selectors as comment_selectors
+from fanout import removal
 from fanout.models import OutboxEvent
+from posts import selectors as post_selectors
+from posts import services as post_services
 from timeline import services as timeline_services
 from usergraph import selectors as graph_selectors
 from usergraph import services as graph_services
+from users import services as user_services
 
 Handler = Callable[[OutboxEvent], Iterator[int]]
 
@@ -48,11 +53,46 @@ def _followers(author_id: int, *, after: int) -> Iterator[list[int]]:
 
 
 def withdraw_post(event: OutboxEvent) -> Iterator[int]:
-    """Take a deleted post out of its author's timelines."""
+    """Take a deleted post out of its author's timelines, and remove all that hangs on it.
+
+    Its likes, its comments in their database, its media in the object store.
+    """
+    post_id = event.payload["post_id"]
+    post_services.renew_records(post_ids=[post_id])
     timeline_services.remove_from_own_timelines(
-        post_id=event.payload["post_id"], author_id=event.payload["author_id"]
+        post_id=post_id, author_id=event.payload["author_id"]
     )
-    yield 0
+    yield from removal.remove_what_hangs_on_post(post_id=post_id)
+
+
+def renew_post(event: OutboxEvent) -> Iterator[int]:
+    """Show a post as its author has changed it."""
+    post_services.renew_records(post_ids=[event.payload["post_id"]])
+    yield from ()
+
+
+def renew_comments(event: OutboxEvent) -> Iterator[int]:
+    """Show a post with the comments that it has now: one record, from which all timelines render.
+
+    Comments on a post that was deleted meanwhile are removed.
+    """
+    post_id = event.payload["post_id"]
+    if post_selectors.existing_ids(post_ids=[post_id]):
+        summary = comment_selectors.summary(post_id=post_id)
+        post_services.keep_comment_summary(
+            post_id=post_id,
+            version=summary.version,
+            count=summary.count,
+            recent=summary.recent,
+        )
+    else:
+        yield from removal.remove_what_hangs_on_post(post_id=post_id)
+
+
+def renew_user(event: OutboxEvent) -> Iterator[int]:
+    """Show a user as they have changed, wherever they are named."""
+    user_services.renew_documents(user_ids=[event.payload["user_id"]])
+    yield from ()
 
 
 def renew_graph(event: OutboxEvent) -> Iterator[int]:
@@ -64,12 +104,16 @@ def renew_graph(event: OutboxEvent) -> Iterator[int]:
     """
     graph_services.forget_followers(author_ids=[event.payload["followee_id"]])
     yield 1
+    graph_services.renew_followed(viewer_id=event.payload["follower_id"])
     timeline_services.drop_home_timelines(user_ids=[event.payload["follower_id"]])
     yield 2
 
 
 HANDLERS: dict[str, Handler] = {
     OutboxEvent.Kind.POST_PUBLISHED: deliver_post,
+    OutboxEvent.Kind.POST_EDITED: renew_post,
     OutboxEvent.Kind.POST_DELETED: withdraw_post,
+    OutboxEvent.Kind.COMMENTS_CHANGED: renew_comments,
     OutboxEvent.Kind.FOLLOW_CHANGED: renew_graph,
+    OutboxEvent.Kind.USER_CHANGED: renew_user,
 }

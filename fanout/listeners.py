@@ -9,38 +9,76 @@ from __future__ import annotations
 
 from typing import Any
 
+from comments.events import CommentsChanged, comments_changed
 from fanout import outbox, services
 from fanout.models import OutboxEvent
 from fanout.tasks import deliver_event
-from posts.events import PostChanged, post_deleted, post_published
+from posts import services as post_services
+from posts.events import (
+    LikeChanged,
+    PostChanged,
+    like_changed,
+    post_deleted,
+    post_edited,
+    post_published,
+)
 from socialfeed.common.transactions import after_commit
 from timeline import services as timeline_services
 from usergraph.events import FollowChanged, follow_changed
+from users.events import UserChanged, user_changed
+
+Kind = OutboxEvent.Kind
 
 
 @post_published.listener
 def on_post_published(post: PostChanged) -> None:
     own = {"post_id": post.post_id, "author_id": post.author_id}
-    _record_and_wake("posts", OutboxEvent.Kind.POST_PUBLISHED, own)
     after_commit("posts", timeline_services.deliver_to_own_timelines, **own)
+    _record_and_wake("posts", Kind.POST_PUBLISHED, own)
+
+
+@post_edited.listener
+def on_post_edited(post: PostChanged) -> None:
+    _record_and_deliver("posts", Kind.POST_EDITED, {"post_id": post.post_id})
 
 
 @post_deleted.listener
 def on_post_deleted(post: PostChanged) -> None:
     own = {"post_id": post.post_id, "author_id": post.author_id}
-    _record_and_wake("posts", OutboxEvent.Kind.POST_DELETED, own)
+    after_commit("posts", post_services.renew_records, post_ids=[post.post_id])
     after_commit("posts", timeline_services.remove_from_own_timelines, **own)
+    _record_and_wake("posts", Kind.POST_DELETED, own)
+
+
+@like_changed.listener
+def on_like_changed(like: LikeChanged) -> None:
+    """The like's counter change is its outbox row, and `posts.tasks.settle_likes` its sweeper."""
+    after_commit("posts", post_services.renew_like, post_id=like.post_id, user_id=like.user_id)
+
+
+@comments_changed.listener
+def on_comments_changed(comments: CommentsChanged) -> None:
+    _record_and_deliver("comments", Kind.COMMENTS_CHANGED, {"post_id": comments.post_id})
 
 
 @follow_changed.listener
 def on_follow_changed(edge: FollowChanged) -> None:
-    """Delivered by the request itself: it is little work, and the next read must be right."""
     payload = {"follower_id": edge.follower_id, "followee_id": edge.followee_id}
-    kind = OutboxEvent.Kind.FOLLOW_CHANGED
-    event_id = outbox.record(database="default", kind=kind, payload=payload)
-    after_commit("default", services.deliver_event, database="default", event_id=event_id)
+    _record_and_deliver("default", Kind.FOLLOW_CHANGED, payload)
+
+
+@user_changed.listener
+def on_user_changed(user: UserChanged) -> None:
+    _record_and_deliver("default", Kind.USER_CHANGED, {"user_id": user.user_id})
 
 
 def _record_and_wake(database: str, kind: OutboxEvent.Kind, payload: dict[str, Any]) -> None:
+    """To be delivered by a worker."""
     event_id = outbox.record(database=database, kind=kind, payload=payload)
     after_commit(database, deliver_event.delay, database=database, event_id=event_id)
+
+
+def _record_and_deliver(database: str, kind: OutboxEvent.Kind, payload: dict[str, Any]) -> None:
+    """To be delivered by the request itself: it is little work, and the next read must be right."""
+    event_id = outbox.record(database=database, kind=kind, payload=payload)
+    after_commit(database, services.deliver_event, database=database, event_id=event_id)

@@ -17,8 +17,12 @@ class OutboxEvent(TimeOrderedModel):
 
     class Kind(models.TextChoices):
         POST_PUBLISHED = "post_published"
+        POST_EDITED = "post_edited"
         POST_DELETED = "post_deleted"
+        COMMENTS_CHANGED = "comments_changed"
         FOLLOW_CHANGED = "follow_changed"
+        USER_CHANGED = "user_changed"
+        ACCOUNT_DELETED = "account_deleted"
 
     kind = models.CharField(max_length=32, choices=Kind)
     payload = models.JSONField()

@@ -68,6 +68,9 @@ class ImageTooLargeError(ValueError):
     """The image has too many pixels; the text says how many."""
 
 
+VARIANTS = ("full", "small", "thumb")
+
+
 @dataclass(frozen=True)
 class ProcessedImage:
     """JPEG bytes by variant; size in pixels of the full one."""
@@ -90,7 +93,7 @@ def process_image(file: IO[bytes], *, max_pixels: int) -> ProcessedImage:
     full = _clean(_at_most(image, FULL_WIDTH), image.info.get("icc_profile"))
     small = _at_most(full, SMALL_WIDTH)
     return ProcessedImage(
-        variants={"full": _jpeg(full), "small": _jpeg(small), "thumb": _jpeg(_thumb(full))},
+        variants=dict(zip(VARIANTS, map(_jpeg, (full, small, _thumb(full))), strict=True)),
         width=full.width,
         height=full.height,
         blurhash=_blurhash(small),

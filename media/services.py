@@ -8,9 +8,10 @@ from typing import Any
 from django.conf import settings
 from django.core.files import File
 from django.db import transaction
+from django.db.models import QuerySet
 
 from media import storage
-from media.images import ImageTooLargeError, NotAnImageError, process_image
+from media.images import VARIANTS, ImageTooLargeError, NotAnImageError, process_image
 from media.models import Media
 from socialfeed.common.problems import Invalid, TooLarge, Unavailable, UnsupportedMedia
 
@@ -98,3 +99,22 @@ def claim_media(*, owner_id: int, media_ids: Sequence[int], used_as: str, used_b
         mine[id_].used_as, mine[id_].used_by_id = used_as, used_by_id
         mine[id_].position = position
     Media.objects.bulk_update(mine.values(), ["used_as", "used_by_id", "position"])
+
+
+def remove_media_of_post(*, post_id: int, limit: int) -> int:
+    """Remove up to `limit` media of a post that is gone, objects and rows; returns how many."""
+    return _remove(Media.objects.filter(used_as=Media.Use.POST, used_by_id=post_id), limit)
+
+
+def remove_media_of_owner(*, owner_id: int, limit: int) -> int:
+    """Remove up to `limit` media of an account that is being deleted, used or not, likewise."""
+    return _remove(Media.objects.filter(owner_id=owner_id), limit)
+
+
+def _remove(media: QuerySet[Media], limit: int) -> int:
+    """The objects first: as long as one may be left, the row tells of it. Store down: raises."""
+    rows = dict(media.values_list("pk", "storage_prefix")[:limit])
+    if rows:
+        storage.remove_objects(prefixes=list(rows.values()), variants=VARIANTS)
+        Media.objects.filter(pk__in=rows).delete()
+    return len(rows)

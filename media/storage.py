@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 # What boto3 raises when the store is away or refuses.
 StoreUnavailable = (BotoCoreError, ClientError)
+_KEYS_AT_ONCE = 1000  # S3's limit for one request that removes objects
 
 
 def new_prefix() -> str:
@@ -62,6 +63,17 @@ def delete_variants(*, prefix: str, variants: Sequence[str]) -> None:
         return
     if failed:
         logger.error("objects are left under %s: %s", prefix, failed)
+
+
+def remove_objects(*, prefixes: Sequence[str], variants: Sequence[str]) -> None:
+    """Remove all objects of some uploads, there or not; else raises `StoreUnavailable`."""
+    store: Any = storages["default"]
+    keys = [variant_key(prefix, variant) for prefix in prefixes for variant in variants]
+    for first in range(0, len(keys), _KEYS_AT_ONCE):
+        batch = [{"Key": key} for key in keys[first : first + _KEYS_AT_ONCE]]
+        answer = store.bucket.delete_objects(Delete={"Objects": batch, "Quiet": True})
+        if failed := answer.get("Errors"):
+            raise ClientError({"Error": failed[0]}, "DeleteObjects")
 
 
 def ensure_bucket() -> bool:

@@ -9,9 +9,9 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from posts.models import Post
+from posts.models import CommentSummary, Like, Post
 from posts.services import delete_post, edit_post
-from socialfeed.common.admin import IdSearchAdmin
+from socialfeed.common.admin import IdSearchAdmin, ReadOnlyAdmin
 from socialfeed.common.problems import NotFound
 
 
@@ -19,7 +19,7 @@ from socialfeed.common.problems import NotFound
 class PostAdmin(IdSearchAdmin[Post]):
     """Find posts by id, author or caption; take one down, as its author would."""
 
-    list_display = ["id", "author_id", "caption", "created_at", "edited_at"]
+    list_display = ["id", "author_id", "caption", "comments_closed", "created_at", "edited_at"]
     list_filter = ["created_at"]
     id_fields = ["pk", "author_id"]
     search_fields = ["caption"]
@@ -40,4 +40,26 @@ class PostAdmin(IdSearchAdmin[Post]):
     def save_model(
         self, request: HttpRequest, obj: Post, form: forms.ModelForm[Post], change: bool
     ) -> None:
-        edit_post(post_id=obj.pk, author_id=obj.author_id, caption=obj.caption)
+        if form.changed_data:
+            changes = {name: form.cleaned_data[name] for name in form.changed_data}
+            edit_post(post_id=obj.pk, author_id=obj.author_id, changes=changes)
+
+
+@admin.register(Like)
+class LikeAdmin(ReadOnlyAdmin[Like]):
+    """Who likes which post."""
+
+    list_display = ["id", "subject_id", "user_id", "created_at"]
+    id_fields = ["pk", "subject_id", "user_id"]
+    search_fields = ["=user_id"]
+    ordering = ["-id"]
+
+
+@admin.register(CommentSummary)
+class CommentSummaryAdmin(ReadOnlyAdmin[CommentSummary]):
+    """What posts are shown with of their comments."""
+
+    list_display = ["id", "post_id", "count", "recent"]
+    id_fields = ["pk", "post_id"]
+    search_fields = ["=post_id"]
+    ordering = ["-id"]

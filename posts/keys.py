@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-DELETED_TTL = 300  # seconds; longer than a replica in rotation may lag
+RECORD_TTL = 24 * 3600  # seconds
+LIKED_TTL = 24 * 3600  # seconds
 
 
-def deleted_key(post_id: int) -> str:
-    """CACHE. String "1": this post has just been deleted. Lives DELETED_TTL."""
-    return f"post-deleted:v1:{{{post_id}}}"
+def record_key(post_id: int) -> str:
+    """CACHE. String: a copy (socialfeed.common.copies) of the post's record (posts/records.py):
+    about 1 kB. Lives RECORD_TTL.
+    """
+    return f"post:v1:{{{post_id}}}"
+
+
+def liked_key(user_id: int) -> str:
+    """CACHE. String: a copy of which posts the user likes (posts/store.py): 8 bytes a post, 4 kB at
+    most. Lives LIKED_TTL.
+    """
+    return f"liked-posts:v1:{{{user_id}}}"

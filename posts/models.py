@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from socialfeed.common.ids import TimeOrderedModel
+from socialfeed.common.likes import AbstractLike
 
 CAPTION_MAX_LENGTH = 2200
 MEDIA_MAX_COUNT = 10
@@ -16,6 +17,9 @@ class Post(TimeOrderedModel):
 
     author_id = models.BigIntegerField(editable=False)
     caption = models.CharField(max_length=CAPTION_MAX_LENGTH, blank=True, default="")
+    comments_closed = models.BooleanField(
+        db_default=False, help_text="Nobody can comment any more."
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     edited_at = models.DateTimeField(null=True, blank=True, editable=False)
 
@@ -25,3 +29,30 @@ class Post(TimeOrderedModel):
 
     def __str__(self) -> str:
         return f"post {self.pk} by {self.author_id}"
+
+
+class Like(AbstractLike):
+    """Somebody likes a post."""
+
+
+class CommentSummary(TimeOrderedModel):
+    """What Commenting said of a post's comments at a `version` (socialfeed.common.copies).
+
+    The row of the greatest version counts; each is inserted, and none updated, so that nobody who
+    comments waits for another. `recent` are the latest comments, newest first, without anything
+    about their authors but the id.
+    """
+
+    post_id = models.BigIntegerField()
+    version = models.BigIntegerField()
+    count = models.BigIntegerField()
+    recent = models.JSONField()
+
+    class Meta:
+        verbose_name_plural = "comment summaries"
+        constraints = [
+            models.UniqueConstraint(fields=["post_id", "version"], name="comment_summary_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.count} comments on {self.post_id}"

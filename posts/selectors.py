@@ -1,26 +1,29 @@
-"""Reads of Post Info. A post document is what every answer shows of a post:
+"""Reads of Post Info. A post document is what every answer shows of a post (posts/records.py):
 
-{"id", "author": {user}, "caption", "created_at", "edited_at", "media": [{media}, …]}
+{"id", "author": {user}, "caption", "created_at", "edited_at", "comments_closed",
+ "media": [{media}, …], "counts": {"likes", "comments"}, "viewer": {"liked"},
+ "recent_likes": [{user}, …at most 3], "recent_comments": [{comment}, …at most 2]}
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, TypeVar
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-import orjson
 from django.db import connections, router
 
-from media import selectors as media_selectors
 from posts import store
-from posts.models import Post
-from socialfeed.common.consistency import all_found, reads_may_be_stale
+from posts.models import Like, Post
+from posts.records import Record
+from socialfeed.common.consistency import primary_reads
 from socialfeed.common.ids import MAX_ID
+from socialfeed.common.likes import likers_page as likers_of
 from socialfeed.common.problems import NotFound
+from usergraph import selectors as graph_selectors
 from users import selectors as user_selectors
 
-Found = TypeVar("Found")
+_NO_POST = "There is no such post."
 
 # The newest posts of many authors, from the index `post_by_author` alone: a few of each author
 # first; then, of those authors whose few are all among the newest so far, what else is newer than
@@ -58,8 +61,6 @@ ORDER BY id DESC
 LIMIT %(limit)s
 """
 
-_EDITS_SQL = "SELECT id, author_id, edited_at FROM posts_post WHERE id = ANY(%s)"
-
 
 def post_refs(
     *, author_ids: Sequence[int], before: int | None, limit: int, since: int = 0
@@ -86,9 +87,12 @@ def _refs_parameters(
     }
 
 
-def existing_ids(*, post_ids: Sequence[int]) -> set[int]:
-    """Those of some posts that have not been deleted, whoever may see them; one query."""
-    return set(Post.objects.filter(pk__in=post_ids).values_list("pk", flat=True))
+def existing_ids(*, post_ids: Collection[int]) -> set[int]:
+    """Those of some posts that have not been deleted, whoever may see them; from the primary, one
+    query.
+    """
+    with primary_reads():
+        return set(Post.objects.filter(pk__in=post_ids).values_list("pk", flat=True))
 
 
 def author_of(*, post_id: int) -> int | None:
@@ -96,89 +100,65 @@ def author_of(*, post_id: int) -> int | None:
     return Post.objects.filter(pk=post_id).values_list("author_id", flat=True).first()
 
 
-def post_stamps(*, post_ids: Sequence[int]) -> dict[int, bytes]:
-    """A stamp of each post that `post_documents` would show, by id; two light queries.
+def post_documents(*, post_ids: Collection[int], viewer_id: int) -> dict[int, bytes]:
+    """The documents of those posts that exist and whose authors are active, by id, as JSON.
 
-    It changes whenever the document does, and is that of `stamp_of`. What a post's media are
-    never changes.
+    Warm: two round trips and no SQL, whatever their number.
     """
-    found = all_found(_read_edits, post_ids)
-    authors = user_selectors.user_documents(user_ids=[author_id for author_id, _ in found.values()])
-    return {
-        post_id: _stamp(post_id, edited_at, authors[author_id])
-        for post_id, (author_id, edited_at) in found.items()
-        if author_id in authors
+    viewed = store.view(post_ids=post_ids, viewer_id=viewer_id)
+    people = {id_ for record in viewed.records.values() for id_ in record.people(viewed.followed)}
+    users = user_selectors.user_documents(user_ids=people)
+    documents = {
+        post_id: record.document(users, liked=post_id in viewed.liked, followed=viewed.followed)
+        for post_id, record in viewed.records.items()
     }
+    return {post_id: document for post_id, document in documents.items() if document is not None}
 
 
-def stamp_of(document: dict[str, Any]) -> bytes:
-    """The stamp of a post, from its document."""
-    return _stamp(int(document["id"]), document["edited_at"], document["author"])
-
-
-def _stamp(post_id: int, edited_at: datetime | None, author: dict[str, Any]) -> bytes:
-    return orjson.dumps([post_id, edited_at, author])
-
-
-def _read_edits(post_ids: Sequence[int]) -> dict[int, tuple[int, datetime | None]]:
-    if not post_ids:
-        return {}
-    # By hand: this is what an unchanged page costs, and the ORM would double it.
-    with connections[router.db_for_read(Post)].cursor() as cursor:
-        cursor.execute(_EDITS_SQL, [list(post_ids)])
-        found = {id_: (author_id, edited_at) for id_, author_id, edited_at in cursor.fetchall()}
-    return _without_deleted(found)
-
-
-def post_documents(*, post_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """The documents of those posts that exist and whose authors are active, by id.
-
-    Three queries, whatever their number: posts, media, authors.
-    """
-    posts = all_found(_read_posts, post_ids)
-    media = media_selectors.documents_of_posts(post_ids=list(posts))
-    authors = user_selectors.user_documents(user_ids=[post.author_id for post in posts.values()])
-    return {
-        post.pk: {
-            "id": str(post.pk),
-            "author": authors[post.author_id],
-            "caption": post.caption,
-            "created_at": post.created_at,
-            "edited_at": post.edited_at,
-            "media": media.get(post.pk, []),
-        }
-        for post in posts.values()
-        if post.author_id in authors
-    }
-
-
-def _read_posts(post_ids: Sequence[int]) -> dict[int, Post]:
-    return _without_deleted(Post.objects.in_bulk(list(post_ids)) if post_ids else {})
-
-
-def _without_deleted(found: dict[int, Found]) -> dict[int, Found]:
-    """What was read, by post id, without posts that only a lagging replica still has."""
-    if found and reads_may_be_stale():
-        for post_id in store.deleted_among(post_ids=list(found)):
-            del found[post_id]
-    return found
-
-
-def post_document(*, post_id: int) -> dict[str, Any]:
-    """The document of one post; raises `NotFound`."""
-    document = post_documents(post_ids=[post_id]).get(post_id)
+def post_document(*, post_id: int, viewer_id: int) -> bytes:
+    """The document of one post, as JSON; raises `NotFound`."""
+    document = post_documents(post_ids=[post_id], viewer_id=viewer_id).get(post_id)
     if document is None:
-        raise NotFound("There is no such post.")
+        raise NotFound(_NO_POST)
     return document
 
 
+@dataclass(frozen=True)
+class VisiblePost:
+    """What others have to know of a post that is shown."""
+
+    author_id: int
+    comments_closed: bool
+
+
+def visible_post(*, post_id: int) -> VisiblePost:
+    """A post that is shown; raises `NotFound`. Warm: two round trips and no SQL."""
+    packed = store.RECORDS.get([post_id])[post_id]
+    record = Record.unpack(packed) if packed else None
+    if record is None or not user_selectors.user_documents(user_ids=[record.author_id]):
+        raise NotFound(_NO_POST)
+    return VisiblePost(record.author_id, record.comments_closed)
+
+
+def likers_page(
+    *, post_id: int, viewer_id: int, after: int | None, limit: int
+) -> tuple[list[int], int | None]:
+    """Ids of those who like a post, those whom the viewer follows before all others, newest first.
+
+    Also returns where to go on. Raises `NotFound` when the post is not shown.
+    """
+    visible_post(post_id=post_id)
+    followed = graph_selectors.followed_ids(viewer_id=viewer_id)
+    return likers_of(likes=Like, subject_id=post_id, first=followed, after=after, limit=limit)
+
+
 def posts_by_author(
-    *, author_id: int, before: int | None, limit: int
-) -> tuple[list[dict[str, Any]], int | None]:
-    """Documents of an author's posts, newest first, straight from SQL; and where to go on."""
+    *, author_id: int, viewer_id: int, before: int | None, limit: int
+) -> tuple[list[bytes], int | None]:
+    """Documents of an author's posts, newest first, found in SQL; and where to go on."""
     refs = post_refs(author_ids=[author_id], before=before, limit=limit + 1)
     ids = [post_id for post_id, _ in refs[:limit]]
-    documents = post_documents(post_ids=ids)
+    documents = post_documents(post_ids=ids, viewer_id=viewer_id)
     position = ids[-1] if len(refs) > limit else None
     return [documents[id_] for id_ in ids if id_ in documents], position
 

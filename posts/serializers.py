@@ -40,21 +40,69 @@ class NewPost(Caption):
     )
 
 
-@extend_schema_serializer(examples=[OpenApiExample("A new caption", {"caption": "High tide."})])
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample("A new caption", {"caption": "High tide."}),
+        OpenApiExample("No more comments", {"comments_closed": True}),
+    ]
+)
 class PostChanges(serializers.Serializer[Any]):
-    """What an author may change of a post."""
+    """What an author may change of a post; what is left out stays as it is."""
 
-    caption = serializers.CharField(allow_blank=True, max_length=CAPTION_MAX_LENGTH)
+    caption = serializers.CharField(required=False, allow_blank=True, max_length=CAPTION_MAX_LENGTH)
+    comments_closed = serializers.BooleanField(
+        required=False, help_text="True: nobody can comment any more. What is there stays."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not attrs:
+            raise serializers.ValidationError(f"Give at least one of: {', '.join(self.fields)}.")
+        return attrs
 
 
+COMMENT_EXAMPLE = {
+    "id": "765432109876544321",
+    "author": USER_EXAMPLE,
+    "text": "Lovely.",
+    "created_at": "2026-11-22T16:40:11.120034Z",
+    "edited_at": None,
+    "reply_to": None,
+}
 POST_EXAMPLE = {
     "id": "765432109876543999",
     "author": USER_EXAMPLE,
     "caption": "Low tide.",
     "created_at": "2026-11-22T16:35:59.877409Z",
     "edited_at": None,
+    "comments_closed": False,
     "media": [MEDIA_EXAMPLE],
+    "counts": {"likes": 3, "comments": 1},
+    "viewer": {"liked": False},
+    "recent_likes": [USER_EXAMPLE],
+    "recent_comments": [COMMENT_EXAMPLE],
 }
+
+
+class RecentComment(serializers.Serializer[Any]):
+    """A comment, as shown with its post."""
+
+    id = serializers.CharField()
+    author = UserDocument()
+    text = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    edited_at = serializers.DateTimeField(allow_null=True)
+    reply_to = serializers.CharField(
+        allow_null=True, help_text="Id of the comment that it answers."
+    )
+
+
+class PostCounts(serializers.Serializer[Any]):
+    likes = serializers.IntegerField()
+    comments = serializers.IntegerField(help_text="Replies are comments too.")
+
+
+class PostViewer(serializers.Serializer[Any]):
+    liked = serializers.BooleanField(help_text="The caller likes this post.")
 
 
 @extend_schema_serializer(examples=[OpenApiExample("A post", POST_EXAMPLE)])
@@ -66,7 +114,14 @@ class PostDocument(serializers.Serializer[Any]):
     caption = serializers.CharField()
     created_at = serializers.DateTimeField()
     edited_at = serializers.DateTimeField(allow_null=True)
+    comments_closed = serializers.BooleanField()
     media = MediaDocument(many=True)
+    counts = PostCounts()
+    viewer = PostViewer()
+    recent_likes = UserDocument(
+        many=True, help_text="The latest, at most 3; people whom the caller follows come first."
+    )
+    recent_comments = RecentComment(many=True, help_text="The latest, at most 2, newest first.")
 
 
 PostPage = page_of(PostDocument, POST_EXAMPLE)

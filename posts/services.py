@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 
-from django.db import transaction
+from django.db import connections, transaction
 from django.db.models.functions import Now
 
 from media import services as media_services
-from posts import store
-from posts.events import PostChanged, post_deleted, post_published
-from posts.models import Post
+from posts import selectors, store
+from posts.events import (
+    LikeChanged,
+    PostChanged,
+    like_changed,
+    post_deleted,
+    post_edited,
+    post_published,
+)
+from posts.models import CommentSummary, Like, Post
+from socialfeed.common import counters
+from socialfeed.common.likes import add_like, remove_like, remove_likes_by, remove_likes_of
 from socialfeed.common.problems import NotFound
-from socialfeed.common.transactions import after_commit
+
+# Of a post's older comment summaries, those that nobody else is removing.
+_OLDER_SUMMARIES_SQL = """
+DELETE FROM posts_commentsummary WHERE id IN (
+    SELECT id FROM posts_commentsummary WHERE post_id = %s AND version < %s FOR UPDATE SKIP LOCKED
+)
+"""
 
 
 def publish_post(*, author_id: int, caption: str, media_ids: Sequence[int]) -> int:
@@ -30,20 +46,112 @@ def publish_post(*, author_id: int, caption: str, media_ids: Sequence[int]) -> i
     return post.pk
 
 
-def edit_post(*, post_id: int, author_id: int, caption: str) -> None:
-    """Change a caption; raises `NotFound` when the author has no such post."""
-    edited = Post.objects.filter(pk=post_id, author_id=author_id).update(
-        caption=caption, edited_at=Now()
-    )
-    if not edited:
-        raise NotFound("You have no such post.")
+def edit_post(*, post_id: int, author_id: int, changes: dict[str, Any]) -> None:
+    """Change `caption` or `comments_closed`; raises `NotFound` when the author has no such post.
+
+    Only another caption makes it an edited post.
+    """
+    edited = {"edited_at": Now()} if "caption" in changes else {}
+    with transaction.atomic(using="posts"):
+        mine = Post.objects.filter(pk=post_id, author_id=author_id)
+        if not mine.update(**changes, **edited):
+            raise NotFound("You have no such post.")
+        post_edited.announce(PostChanged(post_id=post_id, author_id=author_id))
 
 
 def delete_post(*, post_id: int, author_id: int) -> None:
-    """Delete a post; raises `NotFound` when the author has no such post."""
+    """Delete a post; raises `NotFound` when the author has no such post.
+
+    It is gone at once. What hangs on it is removed by who listens.
+    """
     with transaction.atomic(using="posts"):
         deleted, _ = Post.objects.filter(pk=post_id, author_id=author_id).delete()
         if not deleted:
             raise NotFound("You have no such post.")
-        after_commit("posts", store.note_deleted, post_id=post_id)
         post_deleted.announce(PostChanged(post_id=post_id, author_id=author_id))
+
+
+def like_post(*, post_id: int, user_id: int) -> bool:
+    """Let somebody like a post; False when they do already. Raises `NotFound`."""
+    selectors.visible_post(post_id=post_id)
+    with transaction.atomic(using="posts"):
+        is_new = add_like(likes=Like, subject_id=post_id, user_id=user_id)
+        if is_new:
+            like_changed.announce(LikeChanged(post_id=post_id, user_id=user_id))
+    return is_new
+
+
+def unlike_post(*, post_id: int, user_id: int) -> bool:
+    """The inverse; False when they do not like it. Raises `NotFound`."""
+    selectors.visible_post(post_id=post_id)
+    with transaction.atomic(using="posts"):
+        was_liked = remove_like(likes=Like, subject_id=post_id, user_id=user_id)
+        if was_liked:
+            like_changed.announce(LikeChanged(post_id=post_id, user_id=user_id))
+    return was_liked
+
+
+def renew_records(*, post_ids: Collection[int]) -> None:
+    """Bring what is shown of posts up to date with what has been committed. CACHE down: raises."""
+    store.refresh(post_ids=post_ids, user_ids=[])
+
+
+def renew_like(*, post_id: int, user_id: int) -> None:
+    """The same for one post, and for which posts somebody likes."""
+    store.refresh(post_ids=[post_id], user_ids=[user_id])
+
+
+def keep_comment_summary(
+    *, post_id: int, version: int, count: int, recent: Sequence[dict[str, Any]]
+) -> None:
+    """Note what Commenting says of a post's comments, as of a version, and show it.
+
+    An older version than what is known changes nothing. No writer waits for another.
+    """
+    summary = CommentSummary(post_id=post_id, version=version, count=count, recent=list(recent))
+    with transaction.atomic(using="posts"):
+        CommentSummary.objects.bulk_create([summary], ignore_conflicts=True)
+        with connections["posts"].cursor() as cursor:
+            cursor.execute(_OLDER_SUMMARIES_SQL, [post_id, version])
+    renew_records(post_ids=[post_id])
+
+
+def settle_likes(*, limit: int) -> int:
+    """Fold counted likes into the durable counters, oldest first; returns how many changes.
+
+    Before that, whatever the requests that made them have not lived to do: records are brought up
+    to date, and likes of posts that were deleted meanwhile are removed. CACHE down: raises, and
+    the changes stay for the next time.
+    """
+    changes = counters.pending_changes(database="posts", limit=limit)
+    subjects = {change.subject_id for change in changes}
+    existing = selectors.existing_ids(post_ids=subjects)
+    store.refresh(
+        post_ids=existing,
+        user_ids={change.actor_id for change in changes if change.actor_id is not None},
+    )
+    counters.fold(database="posts", change_ids=[change.id for change in changes])
+    gone = subjects - existing
+    while remove_what_hangs_on(post_ids=gone, limit=limit):
+        pass
+    return len(changes)
+
+
+def remove_what_hangs_on(*, post_ids: Collection[int], limit: int) -> int:
+    """Remove up to `limit` likes of posts that are gone, and with the last their counters.
+
+    Returns how many likes; 0: nothing hangs on them any more. May be repeated.
+    """
+    gone = list(post_ids)
+    if not gone:
+        return 0
+    removed = remove_likes_of(likes=Like, subject_ids=gone, limit=limit)
+    if not removed:
+        counters.forget_counts(database="posts", subject_ids=gone)
+        CommentSummary.objects.filter(post_id__in=gone).delete()
+    return removed
+
+
+def remove_likes_of_user(*, user_id: int, limit: int) -> int:
+    """Take back up to `limit` likes of an account that is being deleted; returns how many."""
+    return remove_likes_by(likes=Like, user_id=user_id, limit=limit)

@@ -1,7 +1,8 @@
-"""Posts: publish, read, edit, delete, list by author."""
+"""Posts: publish, read, edit, delete, list by author; like them, and who does."""
 
 from __future__ import annotations
 
+import orjson
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,8 +12,10 @@ from posts import selectors, services
 from posts.serializers import NewPost, PostChanges, PostDocument, PostPage, PostsQuery
 from socialfeed.common.callers import caller_id
 from socialfeed.common.pagination import page_request, page_response
+from socialfeed.common.rendering import fragments
 from socialfeed.common.schema import PAGE_PARAMETERS
 from users import selectors as user_selectors
+from users.serializers import UserPage
 
 
 class PostsView(APIView):
@@ -28,7 +31,7 @@ class PostsView(APIView):
             caption=new.validated_data["caption"],
             media_ids=new.validated_data["media"],
         )
-        return Response(selectors.post_document(post_id=post_id), status=201)
+        return _shown(request, post_id, status=201)
 
     @extend_schema(
         operation_id="posts_list",
@@ -43,9 +46,12 @@ class PostsView(APIView):
         page = page_request(request)
         author_id = user_selectors.user_id_by_username(username=query.validated_data["author"])
         posts, position = selectors.posts_by_author(
-            author_id=author_id, before=page.after, limit=page.limit
+            author_id=author_id,
+            viewer_id=caller_id(request),
+            before=page.after,
+            limit=page.limit,
         )
-        return page_response(request, posts, position)
+        return page_response(request, fragments(posts), position)
 
 
 class PostView(APIView):
@@ -54,18 +60,56 @@ class PostView(APIView):
     @extend_schema(responses=PostDocument, tags=["posts"])
     def get(self, request: Request, post_id: int) -> Response:
         """Show a post."""
-        return Response(selectors.post_document(post_id=post_id))
+        return _shown(request, post_id)
 
     @extend_schema(request=PostChanges, responses=PostDocument, tags=["posts"])
     def patch(self, request: Request, post_id: int) -> Response:
-        """Change the caption of one's own post."""
+        """Change the caption of one's own post, or close it for comments."""
         changes = PostChanges(data=request.data)
         changes.is_valid(raise_exception=True)
-        services.edit_post(post_id=post_id, author_id=caller_id(request), **changes.validated_data)
-        return Response(selectors.post_document(post_id=post_id))
+        services.edit_post(
+            post_id=post_id, author_id=caller_id(request), changes=changes.validated_data
+        )
+        return _shown(request, post_id)
 
     @extend_schema(responses={204: None}, tags=["posts"])
     def delete(self, request: Request, post_id: int) -> Response:
         """Delete one's own post. It is gone from every timeline at once."""
         services.delete_post(post_id=post_id, author_id=caller_id(request))
         return Response(status=204)
+
+
+def _shown(request: Request, post_id: int, status: int = 200) -> Response:
+    document = selectors.post_document(post_id=post_id, viewer_id=caller_id(request))
+    return Response(orjson.Fragment(document), status=status)
+
+
+class LikeView(APIView):
+    """The caller's like of a post. Doing twice what is done already is no error."""
+
+    @extend_schema(request=None, responses={204: None}, tags=["likes"])
+    def put(self, request: Request, post_id: int) -> Response:
+        """Like a post."""
+        services.like_post(post_id=post_id, user_id=caller_id(request))
+        return Response(status=204)
+
+    @extend_schema(responses={204: None}, tags=["likes"])
+    def delete(self, request: Request, post_id: int) -> Response:
+        """Take a like back."""
+        services.unlike_post(post_id=post_id, user_id=caller_id(request))
+        return Response(status=204)
+
+
+class LikersView(APIView):
+    """Who likes a post."""
+
+    @extend_schema(parameters=PAGE_PARAMETERS, responses=UserPage, tags=["likes"])
+    def get(self, request: Request, post_id: int) -> Response:
+        """List who likes a post: first whom the caller follows, then others, newest first."""
+        page = page_request(request)
+        user_ids, position = selectors.likers_page(
+            post_id=post_id, viewer_id=caller_id(request), after=page.after, limit=page.limit
+        )
+        return page_response(
+            request, user_selectors.documents_in_order(user_ids=user_ids), position
+        )

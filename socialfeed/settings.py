@@ -201,12 +201,20 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# How often the durable counters are brought up to date with the likes and comments, in seconds.
+# Nobody sees that they lag, as what is not in them yet is added to them.
+COUNTERS_SETTLE_SECONDS = env.float("COUNTERS_SETTLE_SECONDS", default=2.0)
 # How often a sample of timelines is compared with SQL, in seconds.
 TIMELINE_AUDIT_SECONDS = env.float("TIMELINE_AUDIT_SECONDS", default=60.0)
 CELERY_BEAT_SCHEDULE = {
     "sweep-outbox": {
         "task": "fanout.tasks.sweep_outbox",
         "schedule": env.float("FANOUT_SWEEP_SECONDS", default=5.0),
+    },
+    "settle-likes": {"task": "posts.tasks.settle_likes", "schedule": COUNTERS_SETTLE_SECONDS},
+    "settle-comments": {
+        "task": "comments.tasks.settle_comments",
+        "schedule": COUNTERS_SETTLE_SECONDS,
     },
     "prune-outbox": {"task": "fanout.tasks.prune_outbox", "schedule": 3600.0},
     "audit-timelines": {
@@ -348,6 +356,8 @@ SPECTACULAR_SETTINGS = {
         {"name": "graph", "description": "Who follows whom."},
         {"name": "media", "description": "Pictures."},
         {"name": "posts", "description": "Publish, read, edit, delete."},
+        {"name": "likes", "description": "Who likes which post or comment."},
+        {"name": "comments", "description": "What people say about posts."},
         {"name": "timelines", "description": "Home and profile timelines."},
     ],
     "POSTPROCESSING_HOOKS": [

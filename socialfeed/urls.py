@@ -14,6 +14,7 @@ api = [
     path("", include("usergraph.urls")),
     path("", include("media.urls")),
     path("", include("posts.urls")),
+    path("", include("comments.urls")),
     path("", include("timeline.urls")),
 ]
 

@@ -8,10 +8,10 @@ from fanout import outbox, services
 from fanout.explain import Explanation, Gate, State, explain_home
 from fanout.models import OutboxEvent
 from posts.models import Post
-from posts.selectors import post_documents
 from socialfeed.common.ids import MAX_ID
 from socialfeed.common.valkey import cache_valkey
 from tests.posts_factory import make_posts
+from tests.shown import show_existing
 from timeline.keys import home_key, profile_key
 from timeline.selectors import timeline_page
 from timeline.slices import home_timeline, profile_timeline, slice_in_sql, timeline_slice
@@ -46,7 +46,7 @@ def is_read(viewer_id: int, post_id: int) -> bool:
     """Whether the viewer, paging from the top, comes by the post."""
     timeline, before = home_timeline(user_id=viewer_id), None
     while True:
-        page, before = timeline_page(timeline=timeline, before=before, limit=3, show=post_documents)
+        page, before = timeline_page(timeline=timeline, before=before, limit=3, show=show_existing)
         if post_id in page or before is None:
             return post_id in page
 
@@ -64,9 +64,8 @@ def explained(viewer_id: int, post_id: int) -> Explanation:
     explanation = explain_home(viewer_id=viewer_id, post_id=post_id)
     assert state_of_keys(viewer_id, *authors) == before
     in_sql = slice_in_sql(timeline=home_timeline(user_id=viewer_id), before=None, limit=1000)
-    assert explanation.expected == (
-        post_id in post_documents(post_ids=[id_ for id_, _ in in_sql.refs])
-    )
+    named = show_existing(post_ids=[id_ for id_, _ in in_sql.refs])
+    assert explanation.expected == (post_id in named)
     if 0 < post_id < MAX_ID:
         assert explanation.shown == is_read(viewer_id, post_id)
     return explanation

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Iterable
+from functools import partial
 
 from django.http import HttpResponseBase, HttpResponseNotModified
 from django.utils.http import parse_etags
@@ -22,13 +21,12 @@ from socialfeed.common.pagination import (
     page_response,
     page_url,
 )
+from socialfeed.common.rendering import fragments
 from timeline.refresh import Seen, delivered_up_to
 from timeline.selectors import timeline_page
 from timeline.serializers import TimelinePage, TimelineQuery
 from timeline.slices import Timeline, home_timeline, profile_timeline
 from users import selectors as user_selectors
-
-Shown = TypeVar("Shown")
 
 IF_NONE_MATCH = OpenApiParameter(
     "If-None-Match",
@@ -60,64 +58,41 @@ class ProfileTimelineView(APIView):
         return _page(request, profile_timeline(user_id=user_id))
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """Which part of a timeline is asked for."""
-
-    limit: int
-    before: int | None
-    since: Seen | None
-
-    def page(
-        self, timeline: Timeline, show: Callable[..., Mapping[int, Shown]]
-    ) -> tuple[dict[int, Shown], int | None]:
-        """That part, and where to go on."""
-        since = self.since or Seen()
-        return timeline_page(
-            timeline=timeline,
-            before=self.before,
-            limit=self.limit,
-            since=since.floor,
-            seen=since.ids,
-            show=show,
-        )
-
-
-def _asked(request: Request) -> _Asked:
-    page = page_request(request, query_class=TimelineQuery)
-    since = request.query_params.get("since")
-    return _Asked(page.limit, page.after, None if since is None else Seen.decode(since))
-
-
 def _page(request: Request, timeline: Timeline) -> HttpResponseBase:
-    asked = _asked(request)
-    known = request.headers.get("If-None-Match")
-    if known:
-        # Stamps are read for less than what the posts cost.
-        stamps, position = asked.page(timeline, post_selectors.post_stamps)
-        etag = _etag(stamps.values(), position)
-        if known == "*" or etag in map(_weak, parse_etags(known)):
-            return _cacheable(HttpResponseNotModified(), etag)
+    query = page_request(request, query_class=TimelineQuery)
+    since_token = request.query_params.get("since")
+    since = None if since_token is None else Seen.decode(since_token)
+    seen = since or Seen()
     # Before the page is read: what is delivered meanwhile may not be on it.
     delivered = delivered_up_to()
-    posts, position = asked.page(timeline, post_selectors.post_documents)
-    results, seen = list(posts.values()), asked.since or Seen()
+    posts, position = timeline_page(
+        timeline=timeline,
+        before=query.after,
+        limit=query.limit,
+        since=seen.floor,
+        seen=seen.ids,
+        show=partial(post_selectors.post_documents, viewer_id=caller_id(request)),
+    )
+    etag = _etag(posts.values(), position)
+    known = request.headers.get("If-None-Match")
+    if known and (known == "*" or etag in map(_weak, parse_etags(known))):
+        return _cacheable(HttpResponseNotModified(), etag)
     changes = {}
-    if asked.since:
+    if since:
         changes["since"] = seen.with_page(posts, delivered=delivered).encode()
-    response = page_response(request, results, position, **changes)
+    response = page_response(request, fragments(posts.values()), position, **changes)
     newer = None
-    if asked.since or asked.before is None:
+    if since or query.after is None:
         up_to = seen.up_to_page(list(posts), is_last=position is None, delivered=delivered)
         newer = page_url(request, cursor=None, since=up_to.encode())
     response.data["newer"] = newer
     add_links(response, next=response.data["next"], prev=newer)
-    return _cacheable(response, _etag(map(post_selectors.stamp_of, posts.values()), position))
+    return _cacheable(response, etag)
 
 
-def _etag(stamps: Iterable[bytes], position: int | None) -> str:
+def _etag(documents: Iterable[bytes], position: int | None) -> str:
     """Of what the page shows. Weak: it stands for the content, not for the bytes of the answer."""
-    digest = hashlib.blake2b(b"\0".join((b"%d" % (position or 0), *stamps)), digest_size=12)
+    digest = hashlib.blake2b(b"\0".join((b"%d" % (position or 0), *documents)), digest_size=12)
     return f'W/"{base64.urlsafe_b64encode(digest.digest()).decode()}"'
 
 

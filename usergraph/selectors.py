@@ -16,6 +16,9 @@ from socialfeed.common.consistency import primary_reads
 from socialfeed.common.valkey import ValkeyUnavailable
 from usergraph import store
 from usergraph.models import Follow, PulledAuthor
+from usergraph.store import FOLLOWED, unpack_followed
+
+__all__ = ["FOLLOWED", "unpack_followed"]
 
 logger = logging.getLogger(__name__)
 # Of an author in these states the followers' home timelines hold no posts, but pull them.
@@ -166,6 +169,11 @@ def edge(*, viewer_id: int, author_id: int) -> Edge:
         author_is_hidden=author_id in hidden_author_ids(viewer_id=viewer_id),
         author_state=pulled.state if pulled else "pushed",
     )
+
+
+def followed_ids(*, viewer_id: int) -> list[int]:
+    """Ids of all accounts that a viewer follows; one query."""
+    return list(Follow.objects.filter(follower_id=viewer_id).values_list("followee_id", flat=True))
 
 
 def is_following(*, follower_id: int, followee_id: int) -> bool:

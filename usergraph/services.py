@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
+from socialfeed.common.copies import refresh_copies
 from socialfeed.common.problems import Conflict, Invalid, NotFound
 from usergraph import selectors, store
 from usergraph.events import FollowChanged, follow_changed
@@ -60,6 +61,11 @@ def unfollow_user(*, follower_id: int, followee_id: int) -> bool:
 def forget_followers(*, author_ids: Iterable[int]) -> None:
     """Drop the cached followers of authors; the next fan-out loads them from SQL."""
     store.drop_followers(author_ids=author_ids)
+
+
+def renew_followed(*, viewer_id: int) -> None:
+    """Bring what is kept of whom a viewer follows up to date. CACHE down: raises."""
+    refresh_copies([(store.FOLLOWED, [viewer_id])])
 
 
 @dataclass(frozen=True)

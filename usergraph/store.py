@@ -1,7 +1,9 @@
-"""An author's followers in the CACHE Valkey, in id order.
+"""The graph in the CACHE Valkey: an author's followers, in id order, and whom a viewer follows.
 
-The set is complete or absent. A change of the graph drops it (`drop_followers`), and with it the
-mark of whoever is loading it meanwhile, so that what they read before the change is not kept.
+The followers are a set, complete or absent. A change of the graph drops it (`drop_followers`), and
+with it the mark of whoever is loading it meanwhile, so that what they read before the change is not
+kept. Whom a viewer follows is a copy of what is in SQL (`socialfeed.common.copies`), for those who
+do not follow very many.
 """
 
 from __future__ import annotations
@@ -12,13 +14,30 @@ from collections.abc import Iterable, Sequence
 from typing import cast
 
 import redis
+from django.db import connections, router
 
+from socialfeed.common.copies import VERSION_SQL, Copies, Versioned
 from socialfeed.common.valkey import cache_valkey
-from usergraph.keys import FOLLOWERS_TTL, followers_key, followers_loading_key
+from usergraph.keys import (
+    FOLLOWED_TTL,
+    FOLLOWERS_TTL,
+    followed_key,
+    followers_key,
+    followers_loading_key,
+)
+from usergraph.models import Follow
 
 _ID = struct.Struct(">q")
 # After every id. A range that does not reach it, and is not full, is of a set that has vanished.
 _END = b"\xff" * 8
+# Of viewers who follow more accounts than this, none is kept: it would not be cheap to look at.
+FOLLOWED_KEPT = 1000
+_FOLLOWED_SQL = f"""
+SELECT asked.id, {VERSION_SQL}, ARRAY(
+    SELECT followee_id FROM usergraph_follow WHERE follower_id = asked.id LIMIT {FOLLOWED_KEPT + 1}
+)
+FROM unnest(%s::bigint[]) AS asked (id)
+"""  # noqa: S608  (a constant)
 _LOADING_TTL = 60  # seconds; a loader that takes longer just does not keep what it read
 
 
@@ -71,3 +90,26 @@ def drop_followers(*, author_ids: Iterable[int]) -> None:
     for author_id in author_ids:
         pipeline.unlink(followers_key(author_id), followers_loading_key(author_id))
     pipeline.execute()
+
+
+def _load_followed(viewer_ids: Sequence[int]) -> dict[int, Versioned]:
+    with connections[router.db_for_read(Follow)].cursor() as cursor:
+        cursor.execute(_FOLLOWED_SQL, [list(viewer_ids)])
+        return {
+            viewer_id: (version, _pack_followed(ids))
+            for viewer_id, version, ids in cursor.fetchall()
+        }
+
+
+def _pack_followed(ids: Sequence[int]) -> bytes:
+    # One byte before the ids, as a payload without any would say that there is no viewer.
+    kept = ids if len(ids) <= FOLLOWED_KEPT else []
+    return struct.pack(f">x{len(kept)}q", *kept)
+
+
+def unpack_followed(packed: bytes) -> frozenset[int]:
+    """The ids of whom a viewer follows; none of a viewer who follows very many."""
+    return frozenset(struct.unpack(f">x{len(packed) // 8}q", packed))
+
+
+FOLLOWED = Copies(key=followed_key, load=_load_followed, ttl_seconds=FOLLOWED_TTL)

@@ -68,6 +68,4 @@ class FollowingView(APIView):
 
 
 def _user_page(request: Request, user_ids: Sequence[int], position: int | None) -> Response:
-    documents = user_selectors.user_documents(user_ids=user_ids)
-    users = [documents[user_id] for user_id in user_ids if user_id in documents]
-    return page_response(request, users, position)
+    return page_response(request, user_selectors.documents_in_order(user_ids=user_ids), position)

@@ -10,9 +10,11 @@ from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from users.events import UserChanged, user_changed
 from users.models import User
 from users.services import end_sessions_on_commit, set_active
 
@@ -89,7 +91,9 @@ class UserAdmin(DjangoUserAdmin[User]):
     def save_model(
         self, request: HttpRequest, obj: User, form: forms.ModelForm[User], change: bool
     ) -> None:
-        """Switching an account off in its form ends its sessions too."""
-        super().save_model(request, obj, form, change)
+        """What is shown changes everywhere; switching an account off ends its sessions too."""
+        with transaction.atomic(using="default"):
+            super().save_model(request, obj, form, change)
+            user_changed.announce(UserChanged(obj.pk))
         if change and not obj.is_active:
             end_sessions_on_commit(user_id=obj.pk)

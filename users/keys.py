@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+USER_TTL = 24 * 3600  # seconds
+
+
+def user_key(user_id: int) -> str:
+    """CACHE. String: a copy (socialfeed.common.copies) of the user's document, as JSON: about 200
+    bytes. Lives USER_TTL.
+    """
+    return f"user:v1:{{{user_id}}}"
+
 
 def sessions_key(user_id: int) -> str:
     """STATE. ZSET of the user's session keys (32 characters each), by the time when each last gave

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,9 +12,12 @@ from django.db import IntegrityError, transaction
 
 from media import selectors as media_selectors
 from media import services as media_services
+from socialfeed.common.copies import refresh_copies
 from socialfeed.common.problems import Conflict, Invalid, NotFound
+from users.events import UserChanged, user_changed
 from users.models import User
 from users.sessions import end_sessions
+from users.store import USERS
 
 
 def update_profile(*, user_id: int, changes: dict[str, Any]) -> None:
@@ -34,6 +37,7 @@ def update_profile(*, user_id: int, changes: dict[str, Any]) -> None:
             # Last, as the claim on the media commits in another database.
             if "avatar" in changes:
                 mine.update(**_avatar_columns(user_id, changes["avatar"]))
+            user_changed.announce(UserChanged(user_id))
     except IntegrityError as error:
         raise Conflict("This username is taken. Choose another.", field="username") from error
 
@@ -55,13 +59,20 @@ def _avatar_columns(user_id: int, media_id: int | None) -> dict[str, Any]:
 
 def set_active(*, user_ids: list[int], active: bool) -> int:
     """Let users in or keep them out (their sessions end on commit); returns how many changed."""
-    changed = (
-        User.objects.filter(pk__in=user_ids).exclude(is_active=active).update(is_active=active)
-    )
-    if not active:
+    with transaction.atomic(using="default"):
+        changed = (
+            User.objects.filter(pk__in=user_ids).exclude(is_active=active).update(is_active=active)
+        )
         for user_id in user_ids:
-            end_sessions_on_commit(user_id=user_id)
+            user_changed.announce(UserChanged(user_id))
+            if not active:
+                end_sessions_on_commit(user_id=user_id)
     return changed
+
+
+def renew_documents(*, user_ids: Collection[int]) -> None:
+    """Bring what is shown of users up to date with what has been committed. CACHE down: raises."""
+    refresh_copies([(USERS, user_ids)])
 
 
 def end_sessions_on_commit(*, user_id: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -26,3 +26,8 @@ class OrjsonRenderer(BaseRenderer):
         if data is None:
             return b""
         return orjson.dumps(data, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC)
+
+
+def fragments(documents: Iterable[bytes]) -> list[orjson.Fragment]:
+    """Documents that are JSON already, for an answer to be made of."""
+    return [orjson.Fragment(document) for document in documents]

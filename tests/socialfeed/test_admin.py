@@ -12,11 +12,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from comments.models import Comment
+from comments.models import Comment, CommentLike
 from fanout import outbox
 from fanout.models import OutboxEvent
 from media.models import Media
-from posts.models import Post
+from posts.models import CommentSummary, Like, Post
 from tests.conftest import ALL_DATABASES
 from tests.posts_factory import make_posts
 from usergraph.models import Follow, PulledAuthor
@@ -49,7 +49,10 @@ def rows(person: Callable[[str], int]) -> Callable[[], None]:
         follow_user(follower_id=alice, followee_id=bob)
         PulledAuthor.objects.create(author_id=bob)
         post_id = make_posts(bob, 1)[0]
-        Comment.objects.create(post_id=post_id, author_id=alice, text="Lovely.")
+        comment = Comment.objects.create(post_id=post_id, author_id=alice, text="Lovely.")
+        Like.objects.create(subject_id=post_id, user_id=alice)
+        CommentLike.objects.create(subject_id=comment.pk, user_id=bob)
+        CommentSummary.objects.create(post_id=post_id, version=1, count=1, recent=[])
         Media.objects.create(
             owner_id=bob, width=1, height=1, byte_size=1, storage_prefix=f"public/media/{post_id}"
         )

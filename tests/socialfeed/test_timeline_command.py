@@ -15,12 +15,12 @@ from django.core.management import CommandError, call_command
 from django.db import connections, transaction
 from django.test import override_settings
 
-from posts.selectors import post_documents
 from socialfeed.common.valkey import cache_valkey
 from socialfeed.management.commands.timeline import INTERRUPTED
 from socialfeed.stack.layout import HOST, PROJECT_DIR
 from tests.flows.client import wait_until
 from tests.posts_factory import make_posts
+from tests.shown import show_existing
 from tests.timeline.drift import put, refs_of, warm
 from timeline import audit, store
 from timeline.selectors import timeline_page
@@ -304,7 +304,7 @@ def test_ctrl_c_leaves_readers_with_the_right_page_and_the_shell_with_130(
     assert out == "rebuilt 0 timelines\n"
     assert "Interrupted." in err
     assert "Traceback" not in err
-    page, _ = timeline_page(timeline=home, before=None, limit=9, show=post_documents)
+    page, _ = timeline_page(timeline=home, before=None, limit=9, show=show_existing)
     assert list(page) == posts[::-1]
 
 

@@ -18,7 +18,7 @@ from socialfeed.common.valkey import ValkeyUnavailable
 from socialfeed.management import timeline_explain
 from timeline import audit, services
 from timeline.audit import KINDS, Batch, Finding, Size, Totals
-from users.selectors import user_documents, user_id_by_username
+from users.selectors import accounts, user_id_by_username
 
 INTERRUPTED = 130  # what a shell expects of a program that Ctrl-C ended
 SECONDS_BEFORE_PROGRESS = 1.0
@@ -286,7 +286,7 @@ class Command(BaseCommand):
             self.stdout.write(line)
 
     def _usernames(self, findings: list[Finding]) -> dict[int, str]:
-        """The usernames of whose timelines these are, as far as their accounts are active."""
+        """The usernames of whose timelines these are, as far as there are such accounts."""
         user_ids = [finding.timeline.user_id for finding in findings]
-        documents = user_documents(user_ids=user_ids) if user_ids else {}
-        return {user_id: document["username"] for user_id, document in documents.items()}
+        found = accounts(user_ids=user_ids) if user_ids else {}
+        return {user_id: account.username for user_id, account in found.items()}

@@ -1,0 +1,87 @@
+"""What Commenting takes and answers."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
+from rest_framework import serializers
+
+from comments.models import TEXT_MAX_LENGTH
+from posts.serializers import COMMENT_EXAMPLE, RecentComment
+from socialfeed.common.ids import MAX_ID
+from socialfeed.common.pagination import PageQuery
+from socialfeed.common.schema import page_of
+
+_SHOWN = COMMENT_EXAMPLE | {"counts": {"likes": 2}, "viewer": {"liked": True}}
+OLDEST, NEWEST = "oldest", "newest"
+
+
+def _visible(text: str) -> None:
+    """Refuse text of which nothing would be seen: blanks and marks without a shape."""
+    if all(unicodedata.category(character)[0] in "CZ" for character in text):
+        raise serializers.ValidationError("There is nothing to be seen in this text.", "blank")
+
+
+@extend_schema_serializer(examples=[OpenApiExample("Another text", {"text": "Lovely!"})])
+class CommentText(serializers.Serializer[Any]):
+    """The text of a comment."""
+
+    text = serializers.CharField(
+        max_length=TEXT_MAX_LENGTH,
+        validators=[_visible],
+        help_text=f"1 to {TEXT_MAX_LENGTH} characters; blanks around it are removed.",
+    )
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample("A comment", {"text": "Lovely."}),
+        OpenApiExample("A reply", {"text": "So it is.", "reply_to": "765432109876544321"}),
+    ]
+)
+class NewComment(CommentText):
+    """A comment to add."""
+
+    reply_to = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        default=None,
+        min_value=1,
+        max_value=MAX_ID,
+        help_text="Id of the comment that it answers, which must not be a reply itself.",
+    )
+
+
+class CommentCounts(serializers.Serializer[Any]):
+    likes = serializers.IntegerField()
+
+
+class CommentViewer(serializers.Serializer[Any]):
+    liked = serializers.BooleanField(help_text="The caller likes this comment.")
+
+
+@extend_schema_serializer(examples=[OpenApiExample("A comment", _SHOWN)])
+class CommentDocument(RecentComment):
+    """A comment."""
+
+    counts = CommentCounts()
+    viewer = CommentViewer()
+
+
+CommentPage = page_of(CommentDocument, _SHOWN)
+
+
+class CommentsQuery(PageQuery):
+    """The query of a list of comments."""
+
+    order = serializers.ChoiceField(
+        choices=[OLDEST, NEWEST], default=OLDEST, help_text="Which come first."
+    )
+    reply_to = serializers.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=MAX_ID,
+        help_text="Only the replies to the comment of this id.",
+    )

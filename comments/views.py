@@ -1,0 +1,119 @@
+"""Comments: add, list, read, edit, delete; like them, and who does."""
+
+from __future__ import annotations
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from comments import selectors, services
+from comments.serializers import (
+    NEWEST,
+    CommentDocument,
+    CommentPage,
+    CommentsQuery,
+    CommentText,
+    NewComment,
+)
+from socialfeed.common.callers import caller_id
+from socialfeed.common.pagination import page_request, page_response
+from socialfeed.common.schema import PAGE_PARAMETERS
+from users import selectors as user_selectors
+from users.serializers import UserPage
+
+
+class CommentsView(APIView):
+    """The comments on a post."""
+
+    @extend_schema(request=NewComment, responses={201: CommentDocument}, tags=["comments"])
+    def post(self, request: Request, post_id: int) -> Response:
+        """Comment on a post, or reply to a comment on it."""
+        new = NewComment(data=request.data)
+        new.is_valid(raise_exception=True)
+        comment_id = services.add_comment(
+            post_id=post_id, author_id=caller_id(request), **new.validated_data
+        )
+        return _shown(request, comment_id, status=201)
+
+    @extend_schema(
+        operation_id="comments_list",
+        parameters=[CommentsQuery],
+        responses=CommentPage,
+        tags=["comments"],
+    )
+    def get(self, request: Request, post_id: int) -> Response:
+        """List the comments on a post, with the replies among them, in order of time."""
+        page = page_request(request, query_class=CommentsQuery)
+        query = CommentsQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        comments, position = selectors.comment_page(
+            post_id=post_id,
+            viewer_id=caller_id(request),
+            newest_first=query.validated_data["order"] == NEWEST,
+            reply_to=query.validated_data.get("reply_to"),
+            after=page.after,
+            limit=page.limit,
+        )
+        return page_response(request, comments, position)
+
+
+class CommentView(APIView):
+    """One comment."""
+
+    @extend_schema(responses=CommentDocument, tags=["comments"])
+    def get(self, request: Request, comment_id: int) -> Response:
+        """Show a comment."""
+        return _shown(request, comment_id)
+
+    @extend_schema(request=CommentText, responses=CommentDocument, tags=["comments"])
+    def patch(self, request: Request, comment_id: int) -> Response:
+        """Change the text of one's own comment."""
+        changes = CommentText(data=request.data)
+        changes.is_valid(raise_exception=True)
+        services.edit_comment(
+            comment_id=comment_id, author_id=caller_id(request), **changes.validated_data
+        )
+        return _shown(request, comment_id)
+
+    @extend_schema(responses={204: None}, tags=["comments"])
+    def delete(self, request: Request, comment_id: int) -> Response:
+        """Delete one's own comment, or one on one's own post; the replies to it go too."""
+        services.delete_comment(comment_id=comment_id, user_id=caller_id(request))
+        return Response(status=204)
+
+
+def _shown(request: Request, comment_id: int, status: int = 200) -> Response:
+    document = selectors.comment_document(comment_id=comment_id, viewer_id=caller_id(request))
+    return Response(document, status=status)
+
+
+class CommentLikeView(APIView):
+    """The caller's like of a comment. Doing twice what is done already is no error."""
+
+    @extend_schema(request=None, responses={204: None}, tags=["likes"])
+    def put(self, request: Request, comment_id: int) -> Response:
+        """Like a comment."""
+        services.like_comment(comment_id=comment_id, user_id=caller_id(request))
+        return Response(status=204)
+
+    @extend_schema(responses={204: None}, tags=["likes"])
+    def delete(self, request: Request, comment_id: int) -> Response:
+        """Take a like back."""
+        services.unlike_comment(comment_id=comment_id, user_id=caller_id(request))
+        return Response(status=204)
+
+
+class CommentLikersView(APIView):
+    """Who likes a comment."""
+
+    @extend_schema(parameters=PAGE_PARAMETERS, responses=UserPage, tags=["likes"])
+    def get(self, request: Request, comment_id: int) -> Response:
+        """List who likes a comment: first whom the caller follows, then others, newest first."""
+        page = page_request(request)
+        user_ids, position = selectors.likers_page(
+            comment_id=comment_id, viewer_id=caller_id(request), after=page.after, limit=page.limit
+        )
+        return page_response(
+            request, user_selectors.documents_in_order(user_ids=user_ids), position
+        )

@@ -1,0 +1,158 @@
+"""Copies in the CACHE Valkey of what SQL has, by id: never older than the last change.
+
+A copy is `r`, the version that it was read at, and a payload; or `m` and the token of whoever is
+reading SQL for it. Three rules keep it right, whatever runs at once, dies, or is evicted:
+
+- A version stands for a snapshot of the primary (VERSION_SQL), so of two copies the one with the
+  greater version was read later. None ever takes the place of a greater one.
+- Whoever changes a row calls `refresh_copies` once that has committed. It reads what there is by
+  then, and so needs to know neither what has changed nor whether it is the first to do so.
+- What was read from SQL is stored only while the mark, or the copy, that was found before reading
+  is still there, or has been replaced by a copy. So a reader that an eviction has overtaken stores
+  nothing.
+
+A change whose refresh is lost must leave a row behind for somebody to make up for it: see
+docs/decisions/0009. CACHE down: reads come from SQL, and `refresh_copies` raises
+`ValkeyUnavailable`.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from socialfeed.common.consistency import primary_reads
+from socialfeed.common.scripts import Call, run_script
+from socialfeed.common.valkey import ValkeyUnavailable, cache_valkey
+
+logger = logging.getLogger(__name__)
+
+# The statement's own snapshot as a number that grows with what it sees: the id after the last
+# transaction that it sees ended, and the fewer were still in progress below that, the later.
+VERSION_SQL = """(
+    (pg_snapshot_xmax(pg_current_snapshot())::text::bigint << 16)
+    + 65535 - least(65535, (SELECT count(*) FROM pg_snapshot_xip(pg_current_snapshot())))
+)"""
+
+_COPY, _MARK = b"r", b"m"
+_VERSION_DIGITS = 20  # decimal, with leading zeros: Lua compares text by the server's locale
+_HEAD = len(_COPY) + _VERSION_DIGITS
+# Who takes longer to read SQL does not get to store it.
+MARK_LEASE_MS = 10_000
+# What does not exist is asked for again after so many seconds.
+ABSENT_SECONDS = 60
+
+# KEYS: one. ARGV: the mark that was found or set, or ''; the copy; seconds to live.
+_STORE_LUA = """
+local now = redis.call('GET', KEYS[1])
+if not now then return 0 end
+if string.sub(now, 1, 1) == 'm' then
+  if now ~= ARGV[1] then return 0 end
+elseif string.sub(now, 2, 21) > string.sub(ARGV[2], 2, 21) then
+  return 0
+end
+redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+return 1
+"""
+
+Versioned = tuple[int, bytes]  # the version that it was read at, and the payload
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Copies of one kind.
+
+    `key` names the one of an id. `load` reads SQL, from wherever reads go, and answers for every
+    id that it is asked for; the payload of what does not exist is empty.
+    """
+
+    key: Callable[[int], str]
+    load: Callable[[Sequence[int]], Mapping[int, Versioned]]
+    ttl_seconds: int
+
+    def get(self, ids: Collection[int]) -> dict[int, bytes]:
+        """The payloads of all `ids`; warm, one round trip."""
+        return read_copies([(self, ids)])[0]
+
+
+Wanted = Sequence[tuple[Copies, Collection[int]]]
+
+
+def read_copies(wanted: Wanted) -> list[dict[int, bytes]]:
+    """The payloads of ids of several kinds; warm, one round trip for all of them.
+
+    What is cold is read from SQL, a kind at a time, and stored. What does not exist is empty.
+    """
+    lists = [(copies, list(dict.fromkeys(ids))) for copies, ids in wanted]
+    try:
+        found = _get(lists)
+        cold = [(copies, [id_ for id_ in ids if id_ not in found[copies]]) for copies, ids in lists]
+        for copies, loaded in _read_and_store(cold).items():
+            found[copies] |= loaded
+    except ValkeyUnavailable:
+        logger.exception("CACHE is down: what it has copies of comes from SQL")
+        found = {copies: _payloads(copies.load(ids)) if ids else {} for copies, ids in lists}
+    return [found[copies] for copies, _ in lists]
+
+
+def refresh_copies(wanted: Wanted) -> None:
+    """Bring copies up to date with what has been committed; two round trips. CACHE down: raises."""
+    _read_and_store([(copies, list(dict.fromkeys(ids))) for copies, ids in wanted])
+
+
+def _get(lists: Sequence[tuple[Copies, Sequence[int]]]) -> dict[Copies, dict[int, bytes]]:
+    """The payloads of those that have a copy."""
+    # Not MGET, which may touch one hash slot only on a cluster.
+    pipeline = cache_valkey().pipeline(transaction=False)
+    for copies, ids in lists:
+        for id_ in ids:
+            pipeline.get(copies.key(id_))
+    values = iter(pipeline.execute())
+    found: dict[Copies, dict[int, bytes]] = {}
+    for copies, ids in lists:
+        pairs = [(id_, next(values)) for id_ in ids]
+        found[copies] = {
+            id_: value[_HEAD:] for id_, value in pairs if value is not None and value[:1] == _COPY
+        }
+    return found
+
+
+def _read_and_store(
+    lists: Sequence[tuple[Copies, Sequence[int]]],
+) -> dict[Copies, dict[int, bytes]]:
+    """Read from SQL and store, as far as the third rule lets it; the payloads that were read."""
+    wanted = [(copies, ids) for copies, ids in lists if ids]
+    if not wanted:
+        return {}
+    marks = iter(_begin([copies.key(id_) for copies, ids in wanted for id_ in ids]))
+    calls: list[Call] = []
+    read: dict[Copies, dict[int, bytes]] = {}
+    for copies, ids in wanted:
+        with primary_reads():
+            loaded = copies.load(ids)
+        read[copies] = _payloads(loaded)
+        for id_ in ids:
+            version, payload = loaded[id_]
+            copy = _COPY + b"%0*d" % (_VERSION_DIGITS, version) + payload
+            seconds = copies.ttl_seconds if payload else ABSENT_SECONDS
+            calls.append(([copies.key(id_)], [next(marks), copy, seconds]))
+    run_script(cache_valkey(), _STORE_LUA, calls)
+    return read
+
+
+def _payloads(loaded: Mapping[int, Versioned]) -> dict[int, bytes]:
+    return {id_: payload for id_, (_, payload) in loaded.items()}
+
+
+def _begin(keys: Sequence[str]) -> list[bytes]:
+    """Say that SQL is about to be read: the mark at each key, empty where there is a copy."""
+    pipeline = cache_valkey().pipeline(transaction=False)
+    own = _MARK + secrets.token_bytes(8)
+    for key in keys:
+        pipeline.set(key, own, nx=True, px=MARK_LEASE_MS, get=True)
+    return [
+        own if there is None else there if there.startswith(_MARK) else b""
+        for there in pipeline.execute()
+    ]
