@@ -117,6 +117,12 @@ def _count(changes: Iterable[tuple[int, int]], actor_id: int | None) -> None:
         comments_changed.announce(CommentsChanged(post_id))
 
 
+def announce_comments(*, post_id: int) -> None:
+    """Have a post shown with the comments that it has now, whatever was shown before."""
+    with transaction.atomic(using="comments"):
+        comments_changed.announce(CommentsChanged(post_id))
+
+
 def like_comment(*, comment_id: int, user_id: int) -> bool:
     """Let somebody like a comment; False when they do already. Raises `NotFound`."""
     selectors.visible_comment(comment_id=comment_id)

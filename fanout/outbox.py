@@ -8,7 +8,7 @@ finds out at its next `save_cursor`, and the one who took over begins at the las
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -116,6 +116,13 @@ def oldest_undone() -> int | None:
     """The least id of the rows of `posts` that are still to be delivered; None when all are."""
     rows = OutboxEvent.objects.using("posts").filter(done_at__isnull=True)
     return rows.order_by("pk").values_list("pk", flat=True).first()
+
+
+def pending_posts(*, database: str, post_ids: Collection[int]) -> set[int]:
+    """Those posts that a row is about which is still to be delivered; from the index of these."""
+    rows = OutboxEvent.objects.using(database).filter(done_at__isnull=True)
+    found = rows.filter(payload__post_id__in=list(post_ids)).values_list("payload", flat=True)
+    return {payload["post_id"] for payload in found}
 
 
 def prune(*, database: str, limit: int = 10_000) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import shared_task
 
-from fanout import outbox, services
+from fanout import outbox, reconcile, services
 from socialfeed.common.consistency import PRIMARIES
 
 logger = logging.getLogger(__name__)
@@ -30,6 +30,12 @@ def sweep_outbox(**kwargs: Any) -> None:
         if overdue:
             logger.info("woke %d overdue deliveries of %s", len(overdue), database)
     services.note_what_is_delivered()
+
+
+@shared_task(expires=60)
+def reconcile_counters(**kwargs: Any) -> None:
+    """Compare the counts that have changed lately with what was counted, and mend them."""
+    reconcile.reconcile_recent()
 
 
 @shared_task(expires=3600)

@@ -204,6 +204,8 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # How often the durable counters are brought up to date with the likes and comments, in seconds.
 # Nobody sees that they lag, as what is not in them yet is added to them.
 COUNTERS_SETTLE_SECONDS = env.float("COUNTERS_SETTLE_SECONDS", default=2.0)
+# How often those that have changed are compared with what was counted, in seconds.
+COUNTERS_CHECK_SECONDS = env.float("COUNTERS_CHECK_SECONDS", default=60.0)
 # How often a sample of timelines is compared with SQL, in seconds.
 TIMELINE_AUDIT_SECONDS = env.float("TIMELINE_AUDIT_SECONDS", default=60.0)
 CELERY_BEAT_SCHEDULE = {
@@ -215,6 +217,10 @@ CELERY_BEAT_SCHEDULE = {
     "settle-comments": {
         "task": "comments.tasks.settle_comments",
         "schedule": COUNTERS_SETTLE_SECONDS,
+    },
+    "reconcile-counters": {
+        "task": "fanout.tasks.reconcile_counters",
+        "schedule": COUNTERS_CHECK_SECONDS,
     },
     "prune-outbox": {"task": "fanout.tasks.prune_outbox", "schedule": 3600.0},
     "audit-timelines": {

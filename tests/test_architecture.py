@@ -16,9 +16,9 @@ from socialfeed.stack.layout import PROJECT_DIR
 
 ROOMS = {
     "__init__", "admin", "apps", "audit", "authentication", "events", "explain", "handlers",
-    "headless", "images", "keys", "listeners", "models", "outbox", "parsers", "records", "refresh",
-    "removal", "selectors", "serializers", "services", "sessions", "slices", "storage", "store",
-    "tasks", "tokens", "urls", "views",
+    "headless", "images", "keys", "listeners", "models", "outbox", "parsers", "reconcile",
+    "records", "refresh", "removal", "selectors", "serializers", "services", "sessions", "slices",
+    "storage", "store", "tasks", "tokens", "urls", "views",
 }  # fmt: skip
 MAX_LINES = 400
 

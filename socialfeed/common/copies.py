@@ -156,3 +156,40 @@ def _begin(keys: Sequence[str]) -> list[bytes]:
         own if there is None else there if there.startswith(_MARK) else b""
         for there in pipeline.execute()
     ]
+
+
+def stale_copies(
+    copies: Copies, ids: Collection[int], *, pending: Callable[[Collection[int]], Collection[int]]
+) -> set[int]:
+    """Those of some copies that are not what SQL says, though nobody is to refresh them any more.
+
+    `pending` names those ids that somebody still is to refresh.
+    """
+    before = _peek(copies, ids)
+    with primary_reads():
+        loaded = copies.load(list(before)) if before else {}
+    differing = {id_ for id_, (_, payload) in before.items() if payload != loaded[id_][1]}
+    settled = differing - set(pending(differing)) if differing else set()
+    # What was refreshed since it was first looked at is another copy by now, or the same anew.
+    after = _peek(copies, settled)
+    return {id_ for id_ in settled if after.get(id_) == before[id_]}
+
+
+def drop_copies(copies: Copies, ids: Collection[int]) -> None:
+    """Forget copies; the next reads make them anew."""
+    pipeline = cache_valkey().pipeline(transaction=False)
+    for id_ in ids:
+        pipeline.unlink(copies.key(id_))
+    pipeline.execute()
+
+
+def _peek(copies: Copies, ids: Collection[int]) -> dict[int, Versioned]:
+    """The copies that there are, as they are."""
+    pipeline = cache_valkey().pipeline(transaction=False)
+    for id_ in ids:
+        pipeline.get(copies.key(id_))
+    return {
+        id_: (int(value[len(_COPY) : _HEAD]), value[_HEAD:])
+        for id_, value in zip(ids, pipeline.execute(), strict=True)
+        if value is not None and value.startswith(_COPY)
+    }

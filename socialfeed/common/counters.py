@@ -12,8 +12,9 @@ The changes are an outbox too: as long as a row is there, copies of its subject 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.db import connections, models, transaction
 from django.db.models.functions import Now
@@ -82,7 +83,7 @@ UPDATE socialfeed_counter AS counter
 SET value = ({truth}) - coalesce(
     (SELECT sum(delta) FROM socialfeed_counterchange WHERE subject_id = counter.subject_id), 0
 )
-WHERE subject_id = %(subject_id)s
+WHERE subject_id = %s
 """
 
 
@@ -102,14 +103,6 @@ def change_count(
     )
 
 
-def counts(*, database: str, subject_ids: Sequence[int]) -> dict[int, int]:
-    """The exact counts of some subjects; one query."""
-    sql = f"SELECT id, {count_sql('asked.id')} FROM unnest(%s::bigint[]) AS asked (id)"  # noqa: S608
-    with connections[database].cursor() as cursor:
-        cursor.execute(sql, [list(subject_ids)])
-        return {subject_id: int(count) for subject_id, count in cursor.fetchall()}
-
-
 def pending_changes(*, database: str, limit: int) -> list[Change]:
     """Changes that are not folded yet, oldest first."""
     rows = CounterChange.objects.using(database).order_by("pk")
@@ -122,14 +115,43 @@ def fold(*, database: str, change_ids: Sequence[int]) -> None:
         cursor.execute(_FOLD_SQL, [list(change_ids)])
 
 
-def correct(*, database: str, subject_id: int, truth_sql: str) -> None:
-    """Make a count what `truth_sql`, a scalar query with `%(subject_id)s` in it, says it is."""
+def compared(
+    *, database: str, subject_ids: Sequence[int], truth_sql: Callable[[str], str]
+) -> dict[int, tuple[int, int]]:
+    """(count, truth) of some subjects, both in one snapshot.
+
+    `truth_sql` makes a scalar query that counts the rows of the subject with the id given to it.
+    """
+    sql = f"""
+        SELECT id, {count_sql("asked.id")}, ({truth_sql("asked.id")})
+        FROM unnest(%s::bigint[]) AS asked (id)
+    """  # noqa: S608
+    with connections[database].cursor() as cursor:
+        cursor.execute(sql, [list(subject_ids)])
+        return {id_: (int(count), int(truth)) for id_, count, truth in cursor.fetchall()}
+
+
+def folded_lately(*, database: str, seconds: float, limit: int) -> list[int]:
+    """Subjects whose counters were brought up to date in the last seconds, the latest first."""
+    rows = Counter.objects.using(database).filter(folded_at__gt=Now() - timedelta(seconds=seconds))
+    return list(rows.order_by("-folded_at").values_list("pk", flat=True)[:limit])
+
+
+def subjects_pending(*, database: str, subject_ids: Sequence[int]) -> set[int]:
+    """Those of some subjects that have changes which are not folded yet."""
+    rows = CounterChange.objects.using(database).filter(subject_id__in=subject_ids)
+    return set(rows.values_list("subject_id", flat=True))
+
+
+def correct(*, database: str, subject_id: int, truth_sql: Callable[[str], str]) -> None:
+    """Make a count what its truth is, whoever counts and folds meanwhile."""
     rows = Counter.objects.using(database)
     with transaction.atomic(using=database):
         rows.bulk_create([Counter(subject_id=subject_id, value=0)], ignore_conflicts=True)
         rows.select_for_update().get(pk=subject_id)
         with connections[database].cursor() as cursor:
-            cursor.execute(_CORRECT_SQL.format(truth=truth_sql), {"subject_id": subject_id})
+            sql = _CORRECT_SQL.format(truth=truth_sql("counter.subject_id"))
+            cursor.execute(sql, [subject_id])
 
 
 def forget_counts(*, database: str, subject_ids: Sequence[int]) -> None:

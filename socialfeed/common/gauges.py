@@ -24,6 +24,12 @@ GAUGES: Mapping[str, str] = {
         "Timelines of the last audit that differed from SQL, and were built anew."
     ),
     "socialfeed_timeline_audit_timestamp_seconds": "When the last audit ended, Unix time.",
+    "socialfeed_counters_checked": "Posts and comments whose counts were compared with the rows.",
+    "socialfeed_counters_drifted": (
+        "Counts, summaries and records of them that differed from the rows, and were mended."
+    ),
+    "socialfeed_counter_drift": "By how much those counts were off, all together.",
+    "socialfeed_counter_check_timestamp_seconds": "When that check ended, Unix time.",
 }
 
 

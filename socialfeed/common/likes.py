@@ -91,6 +91,11 @@ def remove_like(*, likes: Likes, subject_id: int, user_id: int) -> bool:
     return True
 
 
+def likes_sql(likes: Likes, subject: str) -> str:
+    """An SQL query that counts the likes of the subject whose id the expression `subject` is."""
+    return f"SELECT count(*) FROM {likes._meta.db_table} WHERE subject_id = {subject}"  # noqa: S608
+
+
 def likers_page(
     *, likes: Likes, subject_id: int, first: Sequence[int], after: int | None, limit: int
 ) -> tuple[list[int], int | None]:

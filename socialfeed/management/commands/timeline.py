@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -16,12 +16,10 @@ from socialfeed.common.ids import created_at_of
 from socialfeed.common.problems import NotFound
 from socialfeed.common.valkey import ValkeyUnavailable
 from socialfeed.management import timeline_explain
+from socialfeed.management.arguments import INTERRUPTED, SECONDS_BEFORE_PROGRESS, at_least
 from timeline import audit, services
 from timeline.audit import KINDS, Batch, Finding, Size, Totals
 from users.selectors import accounts, user_id_by_username
-
-INTERRUPTED = 130  # what a shell expects of a program that Ctrl-C ended
-SECONDS_BEFORE_PROGRESS = 1.0
 
 
 @dataclass(frozen=True)
@@ -32,22 +30,6 @@ class Verb:
     add_arguments: Callable[[ArgumentParser], None]
     help: str
     example: str
-
-
-MOST = 10**9  # of anything that is counted here, seconds too
-
-
-def at_least(minimum: int, kind: type[int] | type[float] = int) -> Callable[[str], float]:
-    """An argument's type: a number from `minimum` to MOST."""
-
-    def number(text: str) -> float:
-        value = kind(text)
-        if not minimum <= value <= MOST:
-            raise ArgumentTypeError(f"must be {minimum} to {MOST}, not {text}")
-        return value
-
-    number.__name__ = "number"  # what argparse calls it when `text` is none
-    return number
 
 
 class Command(BaseCommand):

@@ -1,0 +1,45 @@
+"""Are the counts of comments and of their likes what the rows say? For the reconciler."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from comments.models import Comment, CommentLike
+from socialfeed.common import counters
+from socialfeed.common.likes import likes_sql
+
+_likes_sql = partial(likes_sql, CommentLike)
+
+
+def _comments_sql(post: str) -> str:
+    return f"SELECT count(*) FROM comments_comment WHERE post_id = {post}"  # noqa: S608
+
+
+def id_batches(*, size: int) -> Iterator[list[int]]:
+    """The ids of all comments, oldest first, `size` at a time; a query each."""
+    rows = Comment.objects.order_by("pk").values_list("pk", flat=True)
+    last = 0
+    while ids := list(rows.filter(pk__gt=last)[:size]):
+        yield ids
+        last = ids[-1]
+
+
+def comment_counts(*, post_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """(count, number of rows) of the comments on posts, in one snapshot."""
+    return counters.compared(database="comments", subject_ids=post_ids, truth_sql=_comments_sql)
+
+
+def like_counts(*, comment_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """(count, number of rows) of the likes of comments, in one snapshot."""
+    return counters.compared(database="comments", subject_ids=comment_ids, truth_sql=_likes_sql)
+
+
+def correct_comments(*, post_id: int) -> None:
+    """Make the count of a post's comments the number of its rows, whoever comments meanwhile."""
+    counters.correct(database="comments", subject_id=post_id, truth_sql=_comments_sql)
+
+
+def correct_likes(*, comment_id: int) -> None:
+    """The same for the likes of a comment."""
+    counters.correct(database="comments", subject_id=comment_id, truth_sql=_likes_sql)

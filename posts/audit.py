@@ -1,0 +1,67 @@
+"""Are the counts and records of posts what the rows say? For the reconciler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from posts.models import CommentSummary, Like, Post
+from posts.store import RECORDS
+from socialfeed.common import counters
+from socialfeed.common.copies import drop_copies, refresh_copies, stale_copies
+from socialfeed.common.likes import likes_sql
+
+_truth_sql = partial(likes_sql, Like)
+
+
+def id_batches(*, size: int) -> Iterator[list[int]]:
+    """The ids of all posts, oldest first, `size` at a time; a query each."""
+    rows = Post.objects.order_by("pk").values_list("pk", flat=True)
+    last = 0
+    while ids := list(rows.filter(pk__gt=last)[:size]):
+        yield ids
+        last = ids[-1]
+
+
+def like_counts(*, post_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """(count, number of rows) of the likes of posts, in one snapshot."""
+    return counters.compared(database="posts", subject_ids=post_ids, truth_sql=_truth_sql)
+
+
+def correct_likes(*, post_id: int) -> None:
+    """Make the count of a post's likes the number of its rows, whoever likes it meanwhile."""
+    counters.correct(database="posts", subject_id=post_id, truth_sql=_truth_sql)
+
+
+def comment_summaries(*, post_ids: Collection[int]) -> dict[int, tuple[int, int, list[Any]]]:
+    """(version, count, latest comments) of each post that Commenting has said something of."""
+    rows = CommentSummary.objects.filter(post_id__in=post_ids).order_by("version")
+    found = rows.values_list("post_id", "version", "count", "recent")
+    return {post_id: (version, count, recent) for post_id, version, count, recent in found}
+
+
+def forget_comment_summary(*, post_id: int) -> None:
+    """Remove what Commenting said of a post, for it to say it anew, whatever its version."""
+    CommentSummary.objects.filter(post_id=post_id).delete()
+
+
+def stale_records(
+    *, post_ids: Collection[int], pending: Callable[[Collection[int]], Collection[int]]
+) -> set[int]:
+    """Those posts whose records in CACHE are not what SQL says, and not on their way to be.
+
+    `pending` names those of some posts that an outbox row is about.
+    """
+
+    def unsettled(ids: Collection[int]) -> set[int]:
+        liked = counters.subjects_pending(database="posts", subject_ids=list(ids))
+        return {*liked, *pending(ids)}
+
+    return stale_copies(RECORDS, post_ids, pending=unsettled)
+
+
+def renew_records(*, post_ids: Collection[int]) -> None:
+    """Make records anew, whatever versions those in CACHE have."""
+    drop_copies(RECORDS, post_ids)
+    refresh_copies([(RECORDS, post_ids)])
