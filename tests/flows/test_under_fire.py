@@ -1,0 +1,182 @@
+"""Likes and comments on one post while everything that may die does: the counts come out exact."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import Counter as Multiset
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import cycle
+from random import Random
+from threading import Event
+from typing import Any
+
+import psutil
+import pytest
+
+from comments.models import Comment
+from fanout import reconcile
+from fanout.models import OutboxEvent
+from fanout.reconcile import Subjects
+from posts.models import CommentSummary, Like
+from socialfeed.common.counters import Counter, CounterChange
+from socialfeed.common.valkey import cache_valkey
+from socialfeed.stack.lifecycle import Stack
+from tests.flows.client import Person, wait_until
+from tests.flows.feeds import make_follow, make_many_posts
+
+PEOPLE, THREADS, SECONDS = 200, 16, 20.0
+SECONDS_TO_DRAIN = 60.0
+
+
+@dataclass
+class Actor:
+    """Somebody who likes, unlikes and comments, and knows what they have done."""
+
+    person: Person
+    post_id: int
+    likes: bool | None = False  # None: the answer was lost
+    comments: list[str] = field(default_factory=list)
+
+    def request(self, method: str, path: str, **body: Any) -> Any:
+        """The answer; None when the server died before it gave one."""
+        response = self.person.http.request(method, f"/api/v1{path}", **body)
+        return None if response.status_code >= 500 else response
+
+    def like(self, wanted: bool) -> str:
+        method = "PUT" if wanted else "DELETE"
+        answer = self.request(method, f"/posts/{self.post_id}/like")
+        assert answer is None or answer.status_code == 204, answer.text
+        self.likes = None if answer is None else wanted
+        return ("like" if wanted else "unlike") if answer is not None else "lost answer"
+
+    def comment(self, random: Random) -> str:
+        if self.comments and random.random() < 0.3:
+            answer = self.request("DELETE", f"/comments/{self.comments.pop()}")
+            assert answer is None or answer.status_code in (204, 404), answer.text
+            return "uncomment" if answer is not None else "lost answer"
+        body = {"text": f"No. {random.random()}"}
+        answer = self.request("POST", f"/posts/{self.post_id}/comments", json=body)
+        if answer is None:
+            return "lost answer"
+        assert answer.status_code == 201, answer.text
+        self.comments.append(answer.json()["id"])
+        return "comment"
+
+    def look(self) -> str:
+        """What the person has just done shows on their next read."""
+        answer = self.request("GET", f"/posts/{self.post_id}")
+        if answer is None:
+            return "lost answer"
+        post = answer.json()
+        assert post["counts"]["likes"] >= 0
+        if self.likes is not None:
+            assert post["viewer"]["liked"] == self.likes, self.person.username
+            assert post["counts"]["likes"] >= self.likes
+        assert post["counts"]["comments"] >= len(self.comments)
+        return "look"
+
+
+def act(actors: list[Actor], seed: int, stop: Event) -> Multiset[str]:
+    """One thread's people, in turn, until told to stop."""
+    random, done = Random(seed), Multiset[str]()
+    while not stop.is_set():
+        actor = random.choice(actors)
+        if random.random() < 0.7:
+            done[actor.like(not actor.likes)] += 1
+        else:
+            done[actor.comment(random)] += 1
+        done[actor.look()] += 1
+    return done
+
+
+@pytest.fixture
+def actors(member: Callable[[str], Person]) -> list[Actor]:
+    """200 people, and a post that is nobody's of them."""
+    author, follower = member("author"), member("follower")
+    (post_id,) = make_many_posts([int(author.id)], 1)
+    make_follow([follower], [int(author.id)])
+    people = [member("fan") for _ in range(PEOPLE)]
+    return [Actor(person, post_id) for person in [follower, author, *people]]
+
+
+def fire(stack: Stack, stop: Event) -> Iterator[str]:
+    """Kill, with -9, workers of Celery and of the APIs, and flush CACHE, again and again."""
+    random = Random(4)
+    for what in cycle(["worker", "flush", "worker", "write-api", "worker", "flush", "read-api"]):
+        if stop.wait(1.0):
+            return
+        if what == "flush":
+            cache_valkey().flushall()
+            yield what
+            continue
+        programs = stack.supervisor.programs()
+        parts = [part.pid for name, part in programs.items() if name.startswith(what) and part.pid]
+        with suppress(ProcessLookupError, psutil.NoSuchProcess):  # dead already
+            children = [child.pid for pid in parts for child in psutil.Process(pid).children()]
+            # Of an API one process that answers requests, of the workers a whole one.
+            victims = children if what.endswith("api") else parts
+            if victims:
+                os.kill(random.choice(victims), signal.SIGKILL)
+                yield what
+
+
+def is_drained(post_id: int) -> bool:
+    """Whether nothing is on its way any more."""
+    undone = OutboxEvent.objects.using("comments").filter(done_at__isnull=True)
+    changes = [CounterChange.objects.using(database) for database in ("posts", "comments")]
+    return not undone.filter(payload={"post_id": post_id}).exists() and not any(
+        rows.filter(subject_id=post_id).exists() for rows in changes
+    )
+
+
+def test_counts_are_exact_whatever_dies(
+    stack: Stack, actors: list[Actor], measured: Callable[[str], None]
+) -> None:
+    follower, author, *fans = actors
+    post_id, stop = follower.post_id, Event()
+    with ThreadPoolExecutor(THREADS + 1) as pool:
+        shots = pool.submit(lambda: list(fire(stack, stop)))
+        work = [pool.submit(act, fans[number::THREADS], number, stop) for number in range(THREADS)]
+        time.sleep(SECONDS)
+        stop.set()
+        done = sum((each.result() for each in work), Multiset[str]())
+        kills = Multiset(shots.result())
+    seconds = wait_until(lambda: is_drained(post_id), SECONDS_TO_DRAIN)
+    before = reconcile.find_drift(subjects=Subjects(posts=[post_id]))
+    measured(
+        f"{done.total():,} requests in {SECONDS:.0f} s by {PEOPLE} people from {THREADS} threads: "
+        + ", ".join(f"{count:,} {what}" for what, count in sorted(done.items()))
+    )
+    measured(
+        f"kill -9 and flushes: {dict(kills)}; drained after {seconds:.1f} s; drift before the "
+        f"reconciler ran: {len(before)} ({', '.join(map(str, before)) or 'none'})"
+    )
+    for drift in before:
+        reconcile.repair(drift=drift)
+    after = reconcile.find_drift(subjects=Subjects(posts=[post_id]))
+    measured(f"drift after it: {len(after)}")
+    assert not after
+    likes = Like.objects.filter(subject_id=post_id).count()
+    comments = Comment.objects.filter(post_id=post_id).count()
+    assert Counter.objects.using("posts").get(pk=post_id).value == likes
+    assert Counter.objects.using("comments").get(pk=post_id).value == comments
+    summary = CommentSummary.objects.filter(post_id=post_id).order_by("-version")[0]
+    assert summary.count == comments
+    for reader in (follower, author):
+        (post,) = reader.person.get("/timeline/home")["results"]
+        assert post["counts"] == {"likes": likes, "comments": comments}
+    # What was acknowledged is there: nothing is lost, and nothing doubled.
+    liking = {fan.person.id for fan in fans if fan.likes}
+    rows = set(map(str, Like.objects.filter(subject_id=post_id).values_list("user_id", flat=True)))
+    unsure = {fan.person.id for fan in fans if fan.likes is None}
+    assert liking <= rows <= liking | unsure
+    said = {comment for fan in fans for comment in fan.comments}
+    there = set(map(str, Comment.objects.filter(post_id=post_id).values_list("pk", flat=True)))
+    assert said <= there
+    assert min(done["like"], done["unlike"], done["comment"]) > 20
+    assert min(kills["worker"], kills["flush"]) > 2
