@@ -152,7 +152,7 @@ def repair(*, drift: Drift) -> None:
             post_audit.forget_comment_summary(post_id=id_)
             comment_services.announce_comments(post_id=id_)
     if drift.what is not What.COMMENT_LIKES:
-        post_audit.renew_records(post_ids=[id_])
+        post_audit.drop_records(post_ids=[id_])
 
 
 def reconcile_recent() -> None:

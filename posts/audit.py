@@ -9,7 +9,7 @@ from typing import Any
 from posts.models import CommentSummary, Like, Post
 from posts.store import RECORDS
 from socialfeed.common import counters
-from socialfeed.common.copies import drop_copies, refresh_copies, stale_copies
+from socialfeed.common.copies import drop_copies, stale_copies
 from socialfeed.common.likes import likes_sql
 
 _truth_sql = partial(likes_sql, Like)
@@ -61,7 +61,6 @@ def stale_records(
     return stale_copies(RECORDS, post_ids, pending=unsettled)
 
 
-def renew_records(*, post_ids: Collection[int]) -> None:
-    """Make records anew, whatever versions those in CACHE have."""
+def drop_records(*, post_ids: Collection[int]) -> None:
+    """Have records made anew, whatever versions those in CACHE have."""
     drop_copies(RECORDS, post_ids)
-    refresh_copies([(RECORDS, post_ids)])

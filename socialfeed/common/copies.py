@@ -6,7 +6,8 @@ reading SQL for it. Three rules keep it right, whatever runs at once, dies, or i
 - A version stands for a snapshot of the primary (VERSION_SQL), so of two copies the one with the
   greater version was read later. None ever takes the place of a greater one.
 - Whoever changes a row calls `refresh_copies` once that has committed. It reads what there is by
-  then, and so needs to know neither what has changed nor whether it is the first to do so.
+  then, and so needs to know neither what has changed nor whether it is the first to do so. Where
+  nothing is stored, nothing is to be done: who reads later reads the change.
 - What was read from SQL is stored only while the mark, or the copy, that was found before reading
   is still there, or has been replaced by a copy. So a reader that an eviction has overtaken stores
   nothing.
@@ -37,6 +38,7 @@ VERSION_SQL = """(
 )"""
 
 _COPY, _MARK = b"r", b"m"
+_TOKEN_BYTES = 8
 _VERSION_DIGITS = 20  # decimal, with leading zeros: Lua compares text by the server's locale
 _HEAD = len(_COPY) + _VERSION_DIGITS
 # Who takes longer to read SQL does not get to store it.
@@ -89,7 +91,9 @@ def read_copies(wanted: Wanted) -> list[dict[int, bytes]]:
     try:
         found = _get(lists)
         cold = [(copies, [id_ for id_ in ids if id_ not in found[copies]]) for copies, ids in lists]
-        for copies, loaded in _read_and_store(cold).items():
+        marks = iter(_begin([copies.key(id_) for copies, ids in cold for id_ in ids]))
+        marked = [(copies, {id_: next(marks) for id_ in ids}) for copies, ids in cold]
+        for copies, loaded in _read_and_store(marked).items():
             found[copies] |= loaded
     except ValkeyUnavailable:
         logger.exception("CACHE is down: what it has copies of comes from SQL")
@@ -98,8 +102,13 @@ def read_copies(wanted: Wanted) -> list[dict[int, bytes]]:
 
 
 def refresh_copies(wanted: Wanted) -> None:
-    """Bring copies up to date with what has been committed; two round trips. CACHE down: raises."""
-    _read_and_store([(copies, list(dict.fromkeys(ids))) for copies, ids in wanted])
+    """Bring the copies that there are up to date with what has been committed; two round trips.
+
+    CACHE down: `ValkeyUnavailable`.
+    """
+    lists = [(copies, list(dict.fromkeys(ids))) for copies, ids in wanted]
+    found = iter(_found([copies.key(id_) for copies, ids in lists for id_ in ids]))
+    _read_and_store([(copies, {id_: next(found) for id_ in ids}) for copies, ids in lists])
 
 
 def _get(lists: Sequence[tuple[Copies, Sequence[int]]]) -> dict[Copies, dict[int, bytes]]:
@@ -120,16 +129,18 @@ def _get(lists: Sequence[tuple[Copies, Sequence[int]]]) -> dict[Copies, dict[int
 
 
 def _read_and_store(
-    lists: Sequence[tuple[Copies, Sequence[int]]],
+    lists: Sequence[tuple[Copies, Mapping[int, bytes | None]]],
 ) -> dict[Copies, dict[int, bytes]]:
-    """Read from SQL and store, as far as the third rule lets it; the payloads that were read."""
-    wanted = [(copies, ids) for copies, ids in lists if ids]
-    if not wanted:
-        return {}
-    marks = iter(_begin([copies.key(id_) for copies, ids in wanted for id_ in ids]))
+    """Read from SQL and store, as far as the third rule lets it; the payloads that were read.
+
+    By id, the mark that was found or set before, empty where there was a copy; None: leave it out.
+    """
     calls: list[Call] = []
     read: dict[Copies, dict[int, bytes]] = {}
-    for copies, ids in wanted:
+    for copies, marks in lists:
+        ids = [id_ for id_, mark in marks.items() if mark is not None]
+        if not ids:
+            continue
         with primary_reads():
             loaded = copies.load(ids)
         read[copies] = _payloads(loaded)
@@ -137,8 +148,9 @@ def _read_and_store(
             version, payload = loaded[id_]
             copy = _COPY + b"%0*d" % (_VERSION_DIGITS, version) + payload
             seconds = copies.ttl_seconds if payload else ABSENT_SECONDS
-            calls.append(([copies.key(id_)], [next(marks), copy, seconds]))
-    run_script(cache_valkey(), _STORE_LUA, calls)
+            calls.append(([copies.key(id_)], [marks[id_], copy, seconds]))
+    if calls:
+        run_script(cache_valkey(), _STORE_LUA, calls)
     return read
 
 
@@ -148,12 +160,27 @@ def _payloads(loaded: Mapping[int, Versioned]) -> dict[int, bytes]:
 
 def _begin(keys: Sequence[str]) -> list[bytes]:
     """Say that SQL is about to be read: the mark at each key, empty where there is a copy."""
+    if not keys:
+        return []
     pipeline = cache_valkey().pipeline(transaction=False)
-    own = _MARK + secrets.token_bytes(8)
+    own = _MARK + secrets.token_bytes(_TOKEN_BYTES)
     for key in keys:
         pipeline.set(key, own, nx=True, px=MARK_LEASE_MS, get=True)
     return [
         own if there is None else there if there.startswith(_MARK) else b""
+        for there in pipeline.execute()
+    ]
+
+
+def _found(keys: Sequence[str]) -> list[bytes | None]:
+    """The mark at each key, empty where there is a copy, None where there is neither."""
+    if not keys:
+        return []
+    pipeline = cache_valkey().pipeline(transaction=False)
+    for key in keys:
+        pipeline.getrange(key, 0, len(_MARK) + _TOKEN_BYTES - 1)
+    return [
+        None if not there else there if there.startswith(_MARK) else b""
         for there in pipeline.execute()
     ]
 
