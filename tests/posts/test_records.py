@@ -99,7 +99,7 @@ def test_a_post_is_shown_the_same_however_many_others_are_on_the_page(
     followed: set[int], off: set[int]
 ) -> None:
     """Those who are known for another post's sake make no difference."""
-    record = a_record(likers=8)
+    record = a_record(likers=8, comments=2)
     active = {id_: user for id_, user in PEOPLE.items() if id_ not in off}
     asked = {id_: active[id_] for id_ in record.people(followed) if id_ in active}
     alone = record.document(asked, liked=False, followed=followed)
