@@ -24,12 +24,14 @@ from socialfeed.stack.lifecycle import Stack
 from socialfeed.urls import api
 from tests.conftest import ALL_DATABASES
 from tests.flows.bad_requests import ACCOUNT_CASES, AUTH, CASES, Bad
+from tests.flows.bad_talk import TALK_CASES
 from tests.flows.client import PASSWORD, Person
 from tests.images import jpeg_with_gps
 from usergraph.models import Follow
 from users.models import User
 from users.services import ensure_account
 
+ALL_CASES = [*CASES, *TALK_CASES]
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 World = dict[str, str]
 
@@ -172,10 +174,10 @@ def address(route: str, world: World) -> str:
 
 
 def test_every_endpoint_has_bad_requests() -> None:
-    assert {(bad.method, bad.route) for bad in CASES} == set(ENDPOINTS)
+    assert {(bad.method, bad.route) for bad in ALL_CASES} == set(ENDPOINTS)
 
 
-@pytest.mark.parametrize("bad", CASES, ids=str)
+@pytest.mark.parametrize("bad", ALL_CASES, ids=str)
 def test_a_bad_request_is_explained_and_stores_nothing(
     client: httpx.Client, world: World, unchanged: None, bad: Bad
 ) -> None:
