@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from comments.models import Comment, CommentLike
-from comments.services import edit_comment, take_down
+from comments.services import reword, take_down
 from socialfeed.common.admin import IdSearchAdmin, ReadOnlyAdmin
 
 
@@ -36,7 +36,7 @@ class CommentAdmin(IdSearchAdmin[Comment]):
         self, request: HttpRequest, obj: Comment, form: forms.ModelForm[Comment], change: bool
     ) -> None:
         if form.changed_data:
-            edit_comment(comment_id=obj.pk, author_id=obj.author_id, text=obj.text)
+            reword(comment_id=obj.pk, text=obj.text)
 
 
 @admin.register(CommentLike)

@@ -172,15 +172,16 @@ class VisibleComment:
 
 
 def visible_comment(*, comment_id: int) -> VisibleComment:
-    """A comment whose post is shown; raises `NotFound`."""
+    """A comment that is shown, as its post is; raises `NotFound`."""
     rows = Comment.objects.filter(pk=comment_id).values_list("post_id", "author_id")
     found = first_found(rows.first)
     if found is None:
         raise NotFound(_NO_COMMENT)
     post_id, author_id = found
-    return VisibleComment(
-        post_id, author_id, post_selectors.visible_post(post_id=post_id).author_id
-    )
+    post = post_selectors.visible_post(post_id=post_id)
+    if not user_selectors.user_documents(user_ids=[author_id]):
+        raise NotFound(_NO_COMMENT)
+    return VisibleComment(post_id, author_id, post.author_id)
 
 
 def existing_ids(*, comment_ids: Sequence[int]) -> set[int]:

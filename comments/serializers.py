@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Any
 
@@ -18,9 +19,20 @@ _SHOWN = COMMENT_EXAMPLE | {"counts": {"likes": 2}, "viewer": {"liked": True}}
 OLDEST, NEWEST = "oldest", "newest"
 
 
+# Blanks, controls and formats. Not what has no category: that may be a younger emoji.
+_SHAPELESS = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
+# Of the other categories: fillers, joiners, variation selectors, the empty Braille cell.
+_SHAPELESS_TOO = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\ufff0-\ufff8\U000e0000-\U000e0fff]"
+)
+
+
 def _visible(text: str) -> None:
-    """Refuse text of which nothing would be seen: blanks and marks without a shape."""
-    if all(unicodedata.category(character)[0] in "CZ" for character in text):
+    """Refuse text of which nothing would be seen."""
+    if all(
+        unicodedata.category(character) in _SHAPELESS for character in _SHAPELESS_TOO.sub("", text)
+    ):
         raise serializers.ValidationError("There is nothing to be seen in this text.", "blank")
 
 

@@ -45,7 +45,8 @@ class CommentsView(APIView):
     def get(self, request: Request, post_id: int) -> Response:
         """List the comments on a post, with the replies among them, in order of time."""
         page = page_request(request, query_class=CommentsQuery)
-        query = CommentsQuery(data=request.query_params)
+        # As plain texts: of a form's fields, an empty one counts as left out.
+        query = CommentsQuery(data=request.query_params.dict())
         query.is_valid(raise_exception=True)
         comments, position = selectors.comment_page(
             post_id=post_id,

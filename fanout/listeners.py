@@ -33,6 +33,8 @@ Kind = OutboxEvent.Kind
 @post_published.listener
 def on_post_published(post: PostChanged) -> None:
     own = {"post_id": post.post_id, "author_id": post.author_id}
+    # Somebody may have asked for it before it was there, and found nothing.
+    after_commit("posts", post_services.renew_records, post_ids=[post.post_id])
     after_commit("posts", timeline_services.deliver_to_own_timelines, **own)
     _record_and_wake("posts", Kind.POST_PUBLISHED, own)
 

@@ -98,10 +98,13 @@ class Record:
         )
 
     def likers_shown(self, followed: Collection[int]) -> Sequence[int]:
-        """The latest likers, whom the viewer follows first."""
-        if len(self.liker_ids) > LIKERS_SHOWN and followed:
-            return sorted(self.liker_ids, key=lambda user_id: user_id not in followed)
-        return self.liker_ids
+        """The latest likers, whom the viewer follows first: those to be shown, and one in reserve,
+        as an account may be switched off.
+        """
+        likers: Sequence[int] = self.liker_ids
+        if len(likers) > 1 and followed:
+            likers = sorted(likers, key=lambda user_id: user_id not in followed)
+        return likers[: LIKERS_SHOWN + 1]
 
     def document(
         self, users: Mapping[int, bytes], *, liked: bool, followed: Collection[int]
@@ -132,7 +135,7 @@ class Record:
     def people(self, followed: Collection[int]) -> Iterator[int]:
         """Ids of all who may be shown with the post."""
         yield self.author_id
-        yield from self.likers_shown(followed)[: LIKERS_SHOWN + 1]
+        yield from self.likers_shown(followed)
         for author_id, _ in self.recent_comments:
             yield author_id
 
@@ -149,7 +152,7 @@ class _Row(NamedTuple):
     edited_at: datetime | None
     likes: int
     comments: int | None
-    recent_comments: str | None  # JSON
+    recent_comments: str | None  # JSON: Django leaves it to its own fields to decode
     liker_ids: list[int]
 
 
@@ -182,7 +185,7 @@ def _packed(row: _Row, media: Sequence[dict[str, Any]]) -> bytes:
         liker_ids=tuple(row.liker_ids),
         recent_comments=tuple(
             (comment["author_id"], _dumps(comment["document"]))
-            for comment in orjson.loads(row.recent_comments or "[]")
+            for comment in orjson.loads(row.recent_comments or b"[]")
         ),
         post=_dumps(post)[1:-1],
     ).pack()

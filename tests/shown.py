@@ -1,4 +1,4 @@
-"""What is shown of posts, for the tests."""
+"""What is shown of posts and comments, for the tests."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any
 
 import orjson
 
+from comments.selectors import comment_document, comment_page
 from posts.models import Post
 from posts.selectors import post_document
 from users.models import User
+from users.services import renew_documents, set_active
 
 
 def show_existing(*, post_ids: Sequence[int]) -> dict[int, int]:
@@ -25,3 +27,25 @@ def show_existing(*, post_ids: Sequence[int]) -> dict[int, int]:
 def shown_post(post_id: int, viewer_id: int) -> Any:
     """The document of a post, as a client decodes it."""
     return orjson.loads(post_document(post_id=post_id, viewer_id=viewer_id))
+
+
+def shown_comment(comment_id: int, viewer_id: int) -> Any:
+    """The document of a comment, likewise."""
+    document = comment_document(comment_id=comment_id, viewer_id=viewer_id)
+    return orjson.loads(orjson.dumps(document))
+
+
+def shown_comments(post_id: int, viewer_id: int) -> list[Any]:
+    """The documents of all comments on a post, oldest first."""
+    page, position = comment_page(
+        post_id=post_id, viewer_id=viewer_id, newest_first=False, after=None, limit=100
+    )
+    assert position is None
+    found: list[Any] = orjson.loads(orjson.dumps(page))
+    return found
+
+
+def switch_off(user_id: int) -> None:
+    """Keep somebody out, in a test whose transaction never commits."""
+    set_active(user_ids=[user_id], active=False)
+    renew_documents(user_ids=[user_id])

@@ -1,7 +1,9 @@
 """The table of bad requests: for each endpoint, what is wrong and how it is answered.
 
 `$name` in a path or a body stands for a value of the test's world: `me`, `other` (usernames),
-`mine`, `theirs` (posts), `unused`, `used`, `foreign` (media), `token`, `id_cursor`, `name_cursor`.
+`mine`, `theirs`, `closed` (posts; the last two are the other's), `my_comment` and `their_comment`
+(on `theirs`), `their_reply` (to `their_comment`), `elsewhere` (a comment on `mine`), `unused`,
+`used`, `foreign` (media), `token`, `id_cursor`, `name_cursor`.
 """
 
 from __future__ import annotations
@@ -110,11 +112,11 @@ def page_cases(
     ]
 
 
-def unknown_ids(method: str, route: str, path: str) -> list[Bad]:
-    """Addresses of things that do not exist."""
+def unknown_ids(method: str, route: str, path: str, body: str = "{}") -> list[Bad]:
+    """Addresses of things that do not exist; `body` is right for those that do."""
     values = (0, -1, ABSENT, TOO_BIG, 10**19, "abc", "1.5", "%00", "1%202")
     return [
-        Bad(method, route, f"id {value}", 404, path.format(value), "", "{}", "application/json")
+        Bad(method, route, f"id {value}", 404, path.format(value), "", body, "application/json")
         for value in values
     ]
 
@@ -220,7 +222,17 @@ _NEW_POSTS = [
     *wrong_text("caption", 2200, media=["$unused"]),
 ]
 
-# Every endpoint under /api/v1.
+_CLOSED = "comments_closed"
+_POST_CHANGES = [
+    ("nothing", {}, "body"),
+    ("unknown field", {"media": []}, "body"),
+    *wrong_text("caption", 2200, comments_closed=True),
+    *[
+        (f"comments_closed {value!r}", {"comments_closed": value, "caption": "Half."}, _CLOSED)
+        for value in (None, "maybe", 2, [True], {"a": 1})
+    ],
+]
+# Every endpoint under /api/v1, but for likes and comments.
 CASES: list[Bad] = [
     *page_cases("/users", "/users?search=a", "$id_cursor"),
     *[
@@ -278,8 +290,7 @@ CASES: list[Bad] = [
     Bad("DELETE", _POST, "somebody else's", 404, "/posts/$theirs"),
     *no_object("PATCH", _POST, "/posts/$mine"),
     *wrong_type("PATCH", _POST, "/posts/$mine"),
-    *with_json("PATCH", _POST, "/posts/$mine", [("nothing", {}, "caption")]),
-    *with_json("PATCH", _POST, "/posts/$mine", wrong_text("caption", 2200)),
+    *with_json("PATCH", _POST, "/posts/$mine", _POST_CHANGES),
     *[
         Bad(
             "PATCH",
@@ -293,6 +304,16 @@ CASES: list[Bad] = [
         )
         for id_ in (ABSENT, TOO_BIG, "$theirs")
     ],
+    Bad(
+        "PATCH",
+        _POST,
+        "somebody else's to close",
+        404,
+        "/posts/$theirs",
+        "",
+        '{"comments_closed": true}',
+        "application/json",
+    ),
 ]
 
 # django-allauth reads everything but null as a text, so an object would be a strange password.

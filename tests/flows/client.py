@@ -40,6 +40,23 @@ class Person:
         assert response.status_code == 201, response.text
         return response.json()
 
+    def comment(self, post: Any, text: str, **rest: Any) -> Any:
+        """Comment on a post; the comment document."""
+        body = {"text": text, **rest}
+        response = self.http.post(f"/api/v1/posts/{post['id']}/comments", json=body)
+        assert response.status_code == 201, response.text
+        return response.json()
+
+    def like(self, post: Any) -> None:
+        """Like a post."""
+        response = self.http.put(f"/api/v1/posts/{post['id']}/like")
+        assert response.status_code == 204, response.text
+
+    def unlike(self, post: Any) -> None:
+        """Take a like back."""
+        response = self.http.delete(f"/api/v1/posts/{post['id']}/like")
+        assert response.status_code == 204, response.text
+
     def follow(self, other: Person) -> None:
         """Follow somebody."""
         response = self.http.put(f"/api/v1/users/{other.username}/follow")

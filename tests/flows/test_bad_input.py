@@ -14,20 +14,24 @@ import httpx
 import pytest
 from django.urls import URLPattern, URLResolver
 
+from comments.models import Comment, CommentLike
 from fanout.models import OutboxEvent
 from media.models import Media
-from posts.models import Post
+from posts.models import Like, Post
 from socialfeed.common.pagination import encode_cursor
 from socialfeed.stack.layout import HOST
 from socialfeed.stack.lifecycle import Stack
 from socialfeed.urls import api
+from tests.conftest import ALL_DATABASES
 from tests.flows.bad_requests import ACCOUNT_CASES, AUTH, CASES, Bad
+from tests.flows.bad_talk import TALK_CASES
 from tests.flows.client import PASSWORD, Person
 from tests.images import jpeg_with_gps
 from usergraph.models import Follow
 from users.models import User
 from users.services import ensure_account
 
+ALL_CASES = [*CASES, *TALK_CASES]
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 World = dict[str, str]
 
@@ -69,12 +73,25 @@ def world(stack: Stack, django_db_setup: None, django_db_blocker: Any) -> Iterat
         client.headers["Authorization"] = f"Bearer {meta['access_token']}"
         people.append(Person(name, str(user_id), client, meta))
     me, other = people
-    mine, theirs = (person.post("Low tide.", jpeg_with_gps()) for person in people)
+    mine, theirs, closed = (
+        person.post("Low tide.", jpeg_with_gps()) for person in (me, other, other)
+    )
+    my_comment = me.comment(theirs, "Lovely.")
+    their_comment = other.comment(theirs, "Lovely.")
+    their_reply = other.comment(theirs, "Thanks!", reply_to=their_comment["id"])
+    elsewhere = other.comment(mine, "Lovely.")
+    response = other.http.patch(f"/api/v1/posts/{closed['id']}", json={"comments_closed": True})
+    assert response.status_code == 200, response.text
     yield {
         "me": me.username,
         "other": other.username,
         "mine": mine["id"],
         "theirs": theirs["id"],
+        "closed": closed["id"],
+        "my_comment": my_comment["id"],
+        "their_comment": their_comment["id"],
+        "their_reply": their_reply["id"],
+        "elsewhere": elsewhere["id"],
         "used": mine["media"][0]["id"],
         "unused": me.upload(jpeg_with_gps())["id"],
         "foreign": other.upload(jpeg_with_gps())["id"],
@@ -94,7 +111,7 @@ def client(stack: Stack) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def unchanged(world: World, committed: None) -> Iterator[None]:
-    """Fails when the test leaves another number of rows, or another caller."""
+    """Fails when the test leaves another number of rows, or the caller's own are others."""
 
     def state() -> list[Any]:
         return [
@@ -103,7 +120,10 @@ def unchanged(world: World, committed: None) -> Iterator[None]:
             Post.objects.count(),
             Follow.objects.count(),
             User.objects.count(),
-            *(OutboxEvent.objects.using(alias).count() for alias in ("default", "posts")),
+            *(OutboxEvent.objects.using(alias).count() for alias in ALL_DATABASES),
+            *(model.objects.count() for model in (Comment, Like, CommentLike)),
+            Post.objects.filter(pk=world["mine"]).values("caption", "comments_closed")[0],
+            Comment.objects.filter(pk=world["my_comment"]).values("text", "edited_at")[0],
             User.objects.filter(username=world["me"]).values("display_name", "bio", "password")[0],
         ]
 
@@ -142,17 +162,22 @@ def send(client: httpx.Client, bad: Bad, world: World, token: str) -> httpx.Resp
 
 
 def address(route: str, world: World) -> str:
-    """An address of a route: somebody else's post or media, or another user."""
-    return "/api/v1" + route.replace("<username:username>", world["other"]).replace(
-        "<id:post_id>", world["theirs"]
-    ).replace("<id:media_id>", world["foreign"])
+    """An address of a route: somebody else's post, comment or media, or another user."""
+    for converter, name in {
+        "<username:username>": "other",
+        "<id:post_id>": "theirs",
+        "<id:comment_id>": "their_comment",
+        "<id:media_id>": "foreign",
+    }.items():
+        route = route.replace(converter, world[name])
+    return "/api/v1" + route
 
 
 def test_every_endpoint_has_bad_requests() -> None:
-    assert {(bad.method, bad.route) for bad in CASES} == set(ENDPOINTS)
+    assert {(bad.method, bad.route) for bad in ALL_CASES} == set(ENDPOINTS)
 
 
-@pytest.mark.parametrize("bad", CASES, ids=str)
+@pytest.mark.parametrize("bad", ALL_CASES, ids=str)
 def test_a_bad_request_is_explained_and_stores_nothing(
     client: httpx.Client, world: World, unchanged: None, bad: Bad
 ) -> None:

@@ -45,10 +45,14 @@ def test_the_curl_lines_of_the_front_page_work_when_pasted(origin: str, tmp_path
         check=True,
     )
     answers = [*documents(done.stdout)]
-    me, found, post, oneself, home = answers
+    me, found, comment, post, oneself, home = answers
     assert me["username"].startswith("guest")
     assert "results" in found
     assert post["caption"] == "Low tide."
+    assert comment["text"] == "Nobody else was up."
+    assert [one["id"] for one in post["recent_comments"]] == [comment["id"]]
+    assert post["counts"] == {"likes": 1, "comments": 1}
+    assert post["viewer"] == {"liked": True}
     assert oneself["status"] == 400, "there is no demo here, so the test follows itself"
     assert home["results"][0] == post
 

@@ -13,12 +13,14 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from comments.models import Comment, CommentLike
+from comments.services import add_comment, like_comment
 from fanout import outbox
 from fanout.models import OutboxEvent
 from media.models import Media
 from posts.models import CommentSummary, Like, Post
 from tests.conftest import ALL_DATABASES
 from tests.posts_factory import make_posts
+from tests.shown import shown_post, switch_off
 from usergraph.models import Follow, PulledAuthor
 from usergraph.services import follow_user
 from users.models import User
@@ -120,7 +122,61 @@ def test_staff_take_a_post_down_as_its_author_would(staff: Client, bob: int) -> 
     assert OutboxEvent.objects.using("posts").filter(payload=payload).exists()
 
 
-@pytest.mark.parametrize("model", [Follow, OutboxEvent], ids=lambda model: model.__name__)
+@pytest.mark.parametrize("page", ["changelist", "delete"])
+def test_staff_take_a_comment_down_as_its_author_would(
+    staff: Client, alice: int, bob: int, page: str, django_capture_on_commit_callbacks: Any
+) -> None:
+    post_id = make_posts(bob, 1)[0]
+    comment_id = add_comment(post_id=post_id, author_id=alice, text="Rude.")
+    add_comment(post_id=post_id, author_id=bob, text="Oh.", reply_to=comment_id)
+    kept = add_comment(post_id=post_id, author_id=bob, text="Lovely.")
+    like_comment(comment_id=comment_id, user_id=bob)
+    data: dict[str, Any] = {"post": "yes"}
+    if page == "changelist":
+        url = address(Comment, page)
+        data |= {"action": "delete_selected", "_selected_action": [comment_id]}
+    else:
+        url = address(Comment, page, comment_id)
+    with django_capture_on_commit_callbacks(using="comments", execute=True):
+        assert staff.post(url, data).status_code == 302
+    assert list(Comment.objects.filter(post_id=post_id).values_list("pk", flat=True)) == [kept]
+    assert not CommentLike.objects.filter(subject_id=comment_id).exists()
+    document = shown_post(post_id, alice)
+    assert document["counts"]["comments"] == 1
+    assert [comment["id"] for comment in document["recent_comments"]] == [str(kept)]
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_staff_edit_a_comment_whoever_sees_it(
+    staff: Client, alice: int, bob: int, hidden: bool
+) -> None:
+    post_id = make_posts(bob, 1)[0]
+    comment_id = add_comment(post_id=post_id, author_id=alice, text="Rude.")
+    if hidden:
+        switch_off(bob)
+    assert staff.post(address(Comment, "change", comment_id), {"text": "-"}).status_code == 302
+    comment = Comment.objects.get(pk=comment_id)
+    assert comment.text == "-"
+    assert comment.edited_at is not None
+    kind = OutboxEvent.Kind.COMMENTS_CHANGED
+    rows = OutboxEvent.objects.using("comments").filter(kind=kind, payload={"post_id": post_id})
+    assert rows.count() == 2
+
+
+def test_staff_close_a_post_for_comments(staff: Client, alice: int, bob: int) -> None:
+    post_id = make_posts(bob, 1)[0]
+    data = {"caption": "No. 0", "comments_closed": "on"}
+    assert staff.post(address(Post, "change", post_id), data).status_code == 302
+    post = Post.objects.get(pk=post_id)
+    assert post.comments_closed
+    assert post.edited_at is None
+
+
+@pytest.mark.parametrize(
+    "model",
+    [Follow, OutboxEvent, Like, CommentLike, CommentSummary],
+    ids=lambda model: model.__name__,
+)
 def test_what_belongs_to_others_cannot_be_changed(
     model: type[models.Model], staff: Client, rows: Callable[[], None]
 ) -> None:

@@ -60,6 +60,25 @@ def test_every_operation_of_ours_says_what_it_does_and_how_it_fails(schema: dict
             assert operation["tags"], (method, path)
 
 
+def test_likes_and_comments_are_in_the_schema(schema: dict[str, Any]) -> None:
+    methods = {
+        "/posts/{post_id}/like": {"put", "delete"},
+        "/posts/{post_id}/likes": {"get"},
+        "/posts/{post_id}/comments": {"get", "post"},
+        "/comments/{comment_id}": {"get", "patch", "delete"},
+        "/comments/{comment_id}/like": {"put", "delete"},
+        "/comments/{comment_id}/likes": {"get"},
+    }
+    for path, wanted in methods.items():
+        assert METHODS & schema["paths"][f"/api/v1{path}"].keys() == wanted
+    listing = schema["paths"]["/api/v1/posts/{post_id}/comments"]["get"]
+    assert {"limit", "cursor", "order", "reply_to"} <= {
+        one["name"] for one in listing["parameters"]
+    }
+    post = schema["components"]["schemas"]["PostDocument"]["properties"]
+    assert {"counts", "viewer", "recent_likes", "recent_comments"} <= post.keys()
+
+
 def test_every_body_that_is_sent_or_answered_has_an_example(schema: dict[str, Any]) -> None:
     for path, method, operation in operations(schema):
         if not path.startswith("/api/v1/"):

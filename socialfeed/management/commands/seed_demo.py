@@ -11,9 +11,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from comments.selectors import summary
+from comments.services import add_comment, like_comment
 from media.services import store_image
-from posts.selectors import post_count
-from posts.services import publish_post
+from posts.selectors import post_count, post_refs, visible_post
+from posts.services import like_post, publish_post
 from socialfeed.demo.pictures import picture
 from usergraph.services import follow_user
 from users.selectors import own_profile
@@ -30,6 +32,13 @@ CAPTIONS = (
     "Again, because why not.|Sunday, slowly.|The long way round was worth it.|City hum.|"
     "Colours by the rain.|A study in shapes."
 )
+COMMENTS = (
+    "Lovely.|Where is this?|That light!|I was there on Tuesday and saw nothing like it.|😍|"
+    "More of these, please.|The colours 🌊|How early did you get up for this?|Stunning.|"
+    "This made my day."
+)
+REPLIES = "Thank you!|Just around the corner.|You should have come along.|🙏|Next time!"
+COMMENTS_EACH = 4
 AVATAR_WIDTH = 320
 FOLLOWS_EACH = 8
 
@@ -37,7 +46,7 @@ FOLLOWS_EACH = 8
 class Command(BaseCommand):
     """Adds only what is missing, so it may be interrupted and run again."""
 
-    help = "Fill the local stack with 30 accounts, pictures, follows and posts."
+    help = "Fill the local stack with 30 accounts, pictures, follows, posts, likes and comments."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--posts", type=int, default=60, help="How many posts (default 60).")
@@ -60,6 +69,11 @@ class Command(BaseCommand):
                 caption=random.choice(CAPTIONS.split("|")),
                 media_ids=[self._upload(author_id, number)],
             )
+        count = post_count(author_ids=user_ids)
+        newest_first = post_refs(author_ids=user_ids, before=None, limit=count)
+        for number, (post_id, author_id) in enumerate(tqdm(newest_first[::-1], "likes, comments")):
+            # By the post's number, so that a post gets the same ones whenever this is run.
+            self._talk(post_id, author_id, user_ids, Random(number))  # noqa: S311
         for what, (username, password) in (("demo", DEMO_LOGIN), ("admin", ADMIN_LOGIN)):
             self.stdout.write(f"{what} login: {username} / {password}")
 
@@ -81,6 +95,24 @@ class Command(BaseCommand):
                 update_profile(user_id=user_id, changes={"avatar": avatar})
             user_ids.append(user_id)
         return user_ids
+
+    def _talk(self, post_id: int, author_id: int, user_ids: list[int], random: Random) -> None:
+        """Let people like a post, a few of them many, and let some comment on it."""
+        for user_id in random.sample(user_ids, round(len(user_ids) * random.random() ** 3)):
+            like_post(post_id=post_id, user_id=user_id)
+        if visible_post(post_id=post_id).comments_closed or summary(post_id=post_id).count:
+            return
+        for _ in range(random.randint(0, COMMENTS_EACH)):
+            comment_id = add_comment(
+                post_id=post_id,
+                author_id=random.choice(user_ids),
+                text=random.choice(COMMENTS.split("|")),
+            )
+            for user_id in random.sample(user_ids, random.randint(0, 2)):
+                like_comment(comment_id=comment_id, user_id=user_id)
+            if random.random() < 1 / 3:
+                text = random.choice(REPLIES.split("|"))
+                add_comment(post_id=post_id, author_id=author_id, text=text, reply_to=comment_id)
 
     def _upload(self, owner_id: int, seed: int, width: int | None = None) -> int:
         upload = SimpleUploadedFile(f"{seed}.jpg", picture(seed, width=width))

@@ -1,0 +1,13 @@
+"""A post to comment on."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.posts_factory import make_posts
+
+
+@pytest.fixture
+def post_id(bob: int) -> int:
+    """The id of a post of bob's."""
+    return make_posts(bob, 1)[0]

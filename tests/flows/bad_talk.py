@@ -1,0 +1,104 @@
+"""The table of bad requests, continued: the endpoints of likes and comments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.flows.bad_requests import (
+    ABSENT,
+    TOO_BIG,
+    Bad,
+    no_object,
+    page_cases,
+    unknown_ids,
+    with_json,
+    wrong_text,
+    wrong_type,
+)
+
+_POST = "/posts/<id:post_id>"
+_COMMENTS = f"{_POST}/comments"
+_COMMENT = "/comments/<id:comment_id>"
+
+_COMMENT_TEXTS = [
+    ("no text", {}, "text"),
+    ("another field", {"caption": "x"}, "text"),
+    ("text empty", {"text": ""}, "text"),
+    ("text blank", {"text": " \u3000\n"}, "text"),
+    ("text that cannot be seen", {"text": "\u200b\ufe0f"}, "text"),
+    *wrong_text("text", 2200),
+]
+_REPLY_TO: list[Any] = [
+    *("$their_reply", "$elsewhere", "$theirs", ABSENT, TOO_BIG, 10**400),
+    *(0, -1, "", "abc", True, 1.5, {}, []),
+]
+_NEW_COMMENTS = [
+    *_COMMENT_TEXTS,
+    *[
+        (f"reply_to {str(value)[:20]}", {"text": "Half.", "reply_to": value}, "reply_to")
+        for value in _REPLY_TO
+    ],
+]
+
+TALK_CASES: list[Bad] = [
+    *page_cases(f"{_POST}/likes", "/posts/$theirs/likes"),
+    *page_cases(f"{_COMMENT}/likes", "/comments/$their_comment/likes"),
+    *[
+        bad
+        for route, path in ((_POST, "/posts/{}"), (_COMMENT, "/comments/{}"))
+        for method, tail in (("PUT", "/like"), ("DELETE", "/like"), ("GET", "/likes"))
+        for bad in unknown_ids(method, route + tail, path + tail)
+    ],
+    *page_cases(_COMMENTS, "/posts/$theirs/comments"),
+    *[
+        Bad("GET", _COMMENTS, f"{name} {value!r}", 400, f"{path}?{name}={value}", name)
+        for path in ["/posts/$theirs/comments"]
+        for name, values in {
+            "order": ("", "best", "%00", "OLDEST"),
+            "reply_to": ("", "0", "-1", "abc", "1.5", TOO_BIG, "%00"),
+        }.items()
+        for value in values
+    ],
+    *unknown_ids("GET", _COMMENTS, "/posts/{}/comments"),
+    *unknown_ids("POST", _COMMENTS, "/posts/{}/comments", '{"text": "x"}'),
+    *no_object("POST", _COMMENTS, "/posts/$theirs/comments"),
+    *wrong_type("POST", _COMMENTS, "/posts/$theirs/comments"),
+    *with_json("POST", _COMMENTS, "/posts/$theirs/comments", _NEW_COMMENTS),
+    Bad(
+        "POST",
+        _COMMENTS,
+        "closed for comments",
+        409,
+        "/posts/$closed/comments",
+        "",
+        '{"text": "x"}',
+        "application/json",
+    ),
+    *unknown_ids("GET", _COMMENT, "/comments/{}"),
+    *unknown_ids("DELETE", _COMMENT, "/comments/{}"),
+    *unknown_ids("PATCH", _COMMENT, "/comments/{}", '{"text": "x"}'),
+    Bad("DELETE", _COMMENT, "somebody else's", 404, "/comments/$their_comment"),
+    Bad(
+        "PATCH",
+        _COMMENT,
+        "somebody else's",
+        404,
+        "/comments/$their_comment",
+        "",
+        '{"text": "x"}',
+        "application/json",
+    ),
+    Bad(
+        "PATCH",
+        _COMMENT,
+        "somebody else's on one's own post",
+        404,
+        "/comments/$elsewhere",
+        "",
+        '{"text": "x"}',
+        "application/json",
+    ),
+    *no_object("PATCH", _COMMENT, "/comments/$my_comment"),
+    *wrong_type("PATCH", _COMMENT, "/comments/$my_comment"),
+    *with_json("PATCH", _COMMENT, "/comments/$my_comment", _COMMENT_TEXTS),
+]

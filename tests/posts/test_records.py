@@ -1,0 +1,117 @@
+"""The record of a post: packed and unpacked, and shown as JSON."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from posts.records import LIKERS_KEPT, LIKERS_SHOWN, Record, load_records
+from socialfeed.common.ids import MAX_ID
+from tests.posts_factory import make_posts
+
+ids = st.integers(min_value=1, max_value=MAX_ID)
+counts = st.integers(min_value=0, max_value=MAX_ID)
+records = st.builds(
+    Record,
+    author_id=ids,
+    likes=counts,
+    comments=counts,
+    comments_closed=st.booleans(),
+    liker_ids=st.lists(ids, max_size=LIKERS_KEPT, unique=True).map(tuple),
+    recent_comments=st.lists(st.tuples(ids, st.binary(max_size=65_535)), max_size=2).map(tuple),
+    post=st.binary(),
+)
+
+
+@given(records)
+def test_a_record_is_the_same_after_packing(record: Record) -> None:
+    assert Record.unpack(record.pack()) == record
+
+
+def a_record(likers: int = 0, comments: int = 0) -> Record:
+    """Of a post by 1; the likers are 11, 12, …, the commenters 21, 22."""
+    return Record(
+        author_id=1,
+        likes=likers,
+        comments=comments,
+        comments_closed=False,
+        liker_ids=tuple(range(11, 11 + likers)),
+        recent_comments=tuple((21 + n, b'{"id":"%d","text":"So."}' % n) for n in range(comments)),
+        post=b'"id":"5","caption":"Low tide."',
+    )
+
+
+PEOPLE = {id_: b'{"id":"%d"}' % id_ for id_ in (1, *range(11, 19), 21, 22)}
+
+
+def test_a_document_is_json_with_the_people_put_in() -> None:
+    document = a_record(likers=1, comments=2).document(PEOPLE, liked=True, followed=())
+    assert document is not None
+    assert orjson.loads(document) == {
+        "id": "5",
+        "caption": "Low tide.",
+        "author": {"id": "1"},
+        "counts": {"likes": 1, "comments": 2},
+        "viewer": {"liked": True},
+        "recent_likes": [{"id": "11"}],
+        "recent_comments": [
+            {"author": {"id": "21"}, "id": "0", "text": "So."},
+            {"author": {"id": "22"}, "id": "1", "text": "So."},
+        ],
+    }
+
+
+def test_who_is_switched_off_is_left_out_and_with_the_author_the_post() -> None:
+    record = a_record(likers=2, comments=2)
+    rest = {id_: user for id_, user in PEOPLE.items() if id_ not in (11, 22)}
+    document = orjson.loads(record.document(rest, liked=False, followed=()) or b"")
+    assert document["recent_likes"] == [{"id": "12"}]
+    assert [comment["author"] for comment in document["recent_comments"]] == [{"id": "21"}]
+    assert document["counts"] == {"likes": 2, "comments": 2}
+    assert record.document({11: b"{}"}, liked=False, followed=()) is None
+
+
+@pytest.mark.parametrize(
+    ("likers", "followed", "shown"),
+    [
+        (0, (), []),
+        (2, (12,), [12, 11]),
+        (3, (13,), [13, 11, 12]),
+        (8, (), [11, 12, 13, 14]),
+        (8, (18,), [18, 11, 12, 13]),
+        (8, (17, 13, 99), [13, 17, 11, 12]),
+        (8, (14, 15, 16, 17, 18), [14, 15, 16, 17]),
+    ],
+)
+def test_of_the_latest_likers_those_whom_one_follows_come_first(
+    likers: int, followed: tuple[int, ...], shown: list[int]
+) -> None:
+    record = a_record(likers=likers)
+    assert list(record.likers_shown(frozenset(followed))) == shown
+    document = orjson.loads(record.document(PEOPLE, liked=False, followed=set(followed)) or b"")
+    assert [int(user["id"]) for user in document["recent_likes"]] == shown[:LIKERS_SHOWN]
+
+
+@given(st.sets(st.sampled_from(range(11, 19))), st.sets(st.sampled_from(range(11, 19))))
+def test_a_post_is_shown_the_same_however_many_others_are_on_the_page(
+    followed: set[int], off: set[int]
+) -> None:
+    """Those who are known for another post's sake make no difference."""
+    record = a_record(likers=8, comments=2)
+    active = {id_: user for id_, user in PEOPLE.items() if id_ not in off}
+    asked = {id_: active[id_] for id_ in record.people(followed) if id_ in active}
+    alone = record.document(asked, liked=False, followed=followed)
+    assert alone == record.document(active, liked=False, followed=followed)
+
+
+@pytest.mark.django_db
+def test_what_does_not_exist_has_an_empty_record(alice: int) -> None:
+    post_id = make_posts(alice, 1)[0]
+    loaded = load_records([post_id, 1])
+    assert loaded[1][1] == b""
+    record = Record.unpack(loaded[post_id][1])
+    assert (record.author_id, record.likes, record.comments) == (alice, 0, 0)
+    assert (record.liker_ids, record.recent_comments) == ((), ())
+    assert orjson.loads(b"{%b}" % record.post)["id"] == str(post_id)

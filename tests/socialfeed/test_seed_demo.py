@@ -1,0 +1,49 @@
+"""The demo: lively, and not twice when it is made twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+
+from comments.models import Comment, CommentLike
+from posts.models import Like, Post
+
+pytestmark = pytest.mark.django_db
+POSTS = 12
+
+
+def test_the_demo_has_likes_and_comments_once(
+    settings: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {model: set(model.objects.values_list("pk", flat=True)) for model in (Post, Like)}
+
+    def made() -> tuple[list[tuple[int, ...]], list[str]]:
+        """Likes, comments, replies and likes of comments of each post; all texts."""
+        rows: list[tuple[int, ...]] = []
+        texts: list[str] = []
+        for post_id in (
+            Post.objects.exclude(pk__in=before[Post]).order_by("pk").values_list("pk", flat=True)
+        ):
+            comments = Comment.objects.filter(post_id=post_id)
+            liked = CommentLike.objects.filter(subject_id__in=comments.values("pk"))
+            replies = comments.filter(reply_to__isnull=False)
+            likes = Like.objects.filter(subject_id=post_id)
+            rows.append((likes.count(), comments.count(), replies.count(), liked.count()))
+            texts += comments.order_by("pk").values_list("text", flat=True)
+        return rows, texts
+
+    call_command("seed_demo", posts=POSTS)
+    first = made()
+    rows, texts = first
+    assert len(rows) == POSTS
+    likes, comments, replies, liked = (sum(column) for column in zip(*rows, strict=True))
+    assert POSTS < likes < 30 * POSTS
+    assert POSTS < comments < 6 * POSTS
+    assert 0 < replies < comments
+    assert liked > 0
+    assert len(set(texts)) > 5
+    call_command("seed_demo", posts=POSTS)
+    assert made() == first
+    assert "demo login: demo / demo-tide-and-light" in capsys.readouterr().out
