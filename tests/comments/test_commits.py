@@ -11,8 +11,8 @@ from django.db import connections
 from comments import services
 from comments.models import Comment, CommentLike
 from comments.services import add_comment, delete_comment, like_comment, take_down
-from socialfeed.common.counters import counts
 from socialfeed.common.problems import Invalid, NotFound
+from tests.counted import counts
 from tests.posts_factory import make_posts
 from tests.shown import shown_post
 

@@ -24,6 +24,7 @@ from posts.services import delete_post, edit_post, renew_records
 from socialfeed.common import counters
 from socialfeed.common.counters import Counter, CounterChange
 from socialfeed.common.problems import Conflict, Invalid, NotFound
+from tests.counted import counts
 from tests.posts_factory import make_posts
 from tests.shown import shown_comment, shown_comments, shown_post, switch_off
 from users.services import renew_documents, set_active
@@ -33,7 +34,7 @@ WHATEVER = 10_000  # a limit that nothing here comes near
 
 
 def count(subject_id: int) -> int:
-    return counters.counts(database="comments", subject_ids=[subject_id])[subject_id]
+    return counts(database="comments", subject_ids=[subject_id])[subject_id]
 
 
 def unfolded(*subject_ids: int) -> int:

@@ -18,6 +18,7 @@ from posts.models import Like
 from socialfeed.common import counters
 from socialfeed.common.counters import Counter, CounterChange
 from socialfeed.common.likes import add_like, likes_sql, remove_like
+from tests.counted import counts
 from tests.flows.client import wait_until
 from tests.posts_factory import make_posts
 
@@ -30,10 +31,7 @@ def truth_sql(subject: str) -> str:
 
 
 def count_of(subject_id: int) -> int:
-    """The count, as every read of it is made."""
-    return counters.compared(database=DATABASE, subject_ids=[subject_id], truth_sql=truth_sql)[
-        subject_id
-    ][0]
+    return counts(database=DATABASE, subject_ids=[subject_id])[subject_id]
 
 
 def pending_ids(*subject_ids: int) -> list[int]:

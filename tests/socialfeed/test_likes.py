@@ -12,7 +12,7 @@ from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
 from posts.models import Like
-from socialfeed.common.counters import CounterChange, counts
+from socialfeed.common.counters import CounterChange
 from socialfeed.common.likes import (
     add_like,
     likers_page,
@@ -20,6 +20,7 @@ from socialfeed.common.likes import (
     remove_likes_by,
     remove_likes_of,
 )
+from tests.counted import counts
 
 pytestmark = pytest.mark.django_db
 SUBJECT = 77  # nobody's: each test is rolled back
