@@ -13,7 +13,7 @@ reading SQL for it. Three rules keep it right, whatever runs at once, dies, or i
   nothing.
 
 A change whose refresh is lost must leave a row behind for somebody to make up for it: see
-docs/decisions/0009. CACHE down: reads come from SQL, and `refresh_copies` raises
+docs/decisions/0010. CACHE down: reads come from SQL, and `refresh_copies` raises
 `ValkeyUnavailable`.
 """
 

@@ -1,0 +1,400 @@
+"""Whatever people like, say, edit and delete, in whatever order and whoever dies: posts show it.
+
+A state machine makes steps at random, on the real services with real commits, and compares what is
+shown of each post to each viewer with an oracle. A step may die after its commit, as a request that
+is killed; what it left undone is then made up for from the rows that it left. Three planted bugs
+show that it would notice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import hypothesis
+import orjson
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from comments import services as comment_services
+from comments.models import Comment
+from comments.selectors import comment_page
+from fanout import listeners
+from fanout import services as fanout_services
+from fanout.models import OutboxEvent
+from posts import services as post_services
+from posts.keys import liked_key, record_key
+from posts.records import Record
+from posts.selectors import post_documents
+from socialfeed.common.counters import CounterChange
+from socialfeed.common.problems import Problem
+from socialfeed.common.valkey import cache_valkey
+from tests.conftest import ALL_DATABASES
+from tests.flows.client import wait_until
+from tests.posts_factory import make_posts
+from usergraph.services import import_follows
+from users.keys import user_key
+from users.services import set_active, update_profile
+
+PEOPLE, POSTS = 4, 2
+RUNS, STEPS = 30, 30
+people = st.integers(0, PEOPLE - 1)
+posts = st.integers(0, POSTS - 1)
+numbers = st.integers(0, 20)
+dies = st.sampled_from([False, False, True])
+
+
+@dataclass
+class Said:
+    """A comment, as the oracle knows it."""
+
+    id: int
+    author: int
+    text: str
+    reply_to: int | None
+    edited: bool = False
+    likers: set[int] = field(default_factory=set)
+
+
+@dataclass
+class Shown:
+    """A post, as the oracle knows it."""
+
+    id: int
+    author: int
+    is_closed: bool = False
+    is_deleted: bool = False
+    likers: list[int] = field(default_factory=list)  # the latest last
+    comments: list[Said] = field(default_factory=list)  # the latest last
+
+
+class Talk:
+    """The people, the posts, and what ought to be seen."""
+
+    def __init__(self, people: list[int]) -> None:
+        self.people = people
+        self.names = dict.fromkeys(people, "")
+        self.inactive: set[int] = set()
+        self.follows = {(people[0], people[1]), (people[0], people[2]), (people[3], people[2])}
+        list(import_follows(edges=self.follows))
+        self.posts = [Shown(make_posts(people[0], 1)[0], people[0]) for _ in range(POSTS)]
+        self.is_behind = False
+        self.looks = 0
+
+    def refused(self, post: Shown) -> bool:
+        return post.is_deleted or post.author in self.inactive
+
+    def expected(self, post: Shown, viewer: int) -> Any:
+        """What a viewer ought to be shown of a post, but for what never changes."""
+        if self.refused(post):
+            return None
+        latest = post.likers[::-1][:8]
+        first = [p for p in latest if (viewer, p) in self.follows]
+        likers = [*first, *(p for p in latest if p not in first)][:4]
+        return {
+            "author": self.names[post.author],
+            "comments_closed": post.is_closed,
+            "counts": {"likes": len(post.likers), "comments": len(post.comments)},
+            "viewer": {"liked": viewer in post.likers},
+            "recent_likes": [self.names[p] for p in likers if p not in self.inactive][:3],
+            "recent_comments": [
+                (str(said.id), self.names[said.author], said.text, said.edited)
+                for said in post.comments[::-1][:2]
+                if said.author not in self.inactive
+            ],
+        }
+
+    def seen(self, viewer: int) -> dict[int, Any]:
+        """What is shown to a viewer."""
+        ids = [post.id for post in self.posts]
+        seen = post_documents(post_ids=ids, viewer_id=viewer)
+        return {id_: self.reduced(orjson.loads(document)) for id_, document in seen.items()}
+
+    @staticmethod
+    def reduced(document: Any) -> Any:
+        return {
+            "author": document["author"]["display_name"],
+            "comments_closed": document["comments_closed"],
+            "counts": document["counts"],
+            "viewer": document["viewer"],
+            "recent_likes": [user["display_name"] for user in document["recent_likes"]],
+            "recent_comments": [
+                (said["id"], said["author"]["display_name"], said["text"], bool(said["edited_at"]))
+                for said in document["recent_comments"]
+            ],
+        }
+
+    def check(self, viewer: int) -> None:
+        seen = self.seen(viewer)
+        for post in self.posts:
+            assert seen.get(post.id) == self.expected(post, viewer)
+            if not self.refused(post):
+                self.check_comments(post, viewer)
+        self.looks += 1
+
+    def check_comments(self, post: Shown, viewer: int) -> None:
+        page, _ = comment_page(
+            post_id=post.id, viewer_id=viewer, newest_first=False, after=None, limit=100
+        )
+        assert [
+            (int(c["id"]), c["text"], c["counts"]["likes"], c["viewer"]["liked"]) for c in page
+        ] == [
+            (said.id, said.text, len(said.likers), viewer in said.likers)
+            for said in post.comments
+            if said.author not in self.inactive
+        ]
+
+    @contextmanager
+    def acting(self, dies: bool) -> Iterator[pytest.MonkeyPatch]:
+        """A request, which may be killed after its commit."""
+        with pytest.MonkeyPatch.context() as patch:
+            if dies:
+                self.is_behind = True
+                patch.setattr(listeners, "after_commit", lambda *_, **__: None)
+            yield patch
+
+    def make_up(self) -> None:
+        """Do what dead requests have left undone; the stack's own workers do so too."""
+        ids = [post.id for post in self.posts]
+        for database in ALL_DATABASES:
+            rows = OutboxEvent.objects.using(database).filter(done_at__isnull=True)
+            payloads = [{"post_id": id_} for id_ in ids] + [{"user_id": p} for p in self.people]
+            mine = rows.filter(payload__in=payloads) | rows.filter(payload__post_id__in=ids)
+            for event_id in mine.values_list("pk", flat=True):
+                fanout_services.deliver_event(database=database, event_id=event_id)
+            wait_until(lambda mine=mine: not mine.exists(), 60)  # type: ignore[misc]
+        post_services.settle_likes(limit=10_000)
+        comment_services.settle_counters(limit=10_000)
+        for database in ("posts", "comments"):
+            changes = CounterChange.objects.using(database).filter(subject_id__in=ids)
+            wait_until(lambda changes=changes: not changes.exists(), 60)  # type: ignore[misc]
+        self.is_behind = False
+
+
+class TalkMachine(RuleBasedStateMachine):
+    """The rules; `make_talk` gives each run people and posts of its own."""
+
+    make_talk: ClassVar[Callable[[], Talk]]
+    looks: ClassVar[int] = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.talk = type(self).make_talk()
+
+    def did(self, act: Callable[[], Any], *, allowed: bool, dies: bool = False) -> bool:
+        """Make a step; it must be refused exactly when the oracle says so."""
+        if not allowed:
+            # A copy that is behind may still let it through; it is tried when none is.
+            if not self.talk.is_behind:
+                with pytest.raises(Problem):
+                    act()
+            return False
+        if self.talk.is_behind:
+            self.talk.make_up()
+        with self.talk.acting(dies):
+            act()
+        return True
+
+    @rule(post=posts, person=people, dies=dies)
+    def one_likes(self, post: int, person: int, dies: bool) -> None:
+        self.like(post, person, dies=dies)
+
+    def like(self, post: int, person: int, *, dies: bool) -> None:
+        shown, user = self.talk.posts[post], self.talk.people[person]
+        act = lambda: post_services.like_post(post_id=shown.id, user_id=user)  # noqa: E731
+        if self.did(act, allowed=not self.talk.refused(shown), dies=dies) and (
+            user not in shown.likers
+        ):
+            shown.likers.append(user)
+
+    @rule(post=posts, order=st.permutations(range(PEOPLE)))
+    def all_like(self, post: int, order: list[int]) -> None:
+        for person in order:
+            self.like(post, person, dies=False)
+
+    @rule(post=posts, person=people, dies=dies)
+    def unlike(self, post: int, person: int, dies: bool) -> None:
+        shown, user = self.talk.posts[post], self.talk.people[person]
+        act = lambda: post_services.unlike_post(post_id=shown.id, user_id=user)  # noqa: E731
+        if self.did(act, allowed=not self.talk.refused(shown), dies=dies) and user in shown.likers:
+            shown.likers.remove(user)
+
+    @rule(post=posts, person=people, reply=st.none() | numbers, dies=dies)
+    def comment(self, post: int, person: int, reply: int | None, dies: bool) -> None:
+        shown, user = self.talk.posts[post], self.talk.people[person]
+        answered = None
+        if reply is not None and shown.comments:
+            answered = shown.comments[reply % len(shown.comments)]
+        allowed = not self.talk.refused(shown) and not shown.is_closed
+        allowed = allowed and (answered is None or answered.reply_to is None)
+        text, made = f"No. {len(shown.comments)}", []
+        reply_to = answered.id if answered else None
+
+        def act() -> None:
+            made.append(
+                comment_services.add_comment(
+                    post_id=shown.id, author_id=user, text=text, reply_to=reply_to
+                )
+            )
+
+        if self.did(act, allowed=allowed, dies=dies):
+            shown.comments.append(Said(made[0], user, text, reply_to))
+
+    def said(self, post: int, number: int) -> tuple[Shown, Said] | None:
+        shown = self.talk.posts[post]
+        if not shown.comments or self.talk.refused(shown):
+            return None
+        said = shown.comments[number % len(shown.comments)]
+        return None if said.author in self.talk.inactive else (shown, said)
+
+    @rule(post=posts, number=numbers, dies=dies)
+    def edit(self, post: int, number: int, dies: bool) -> None:
+        if found := self.said(post, number):
+            said, text = found[1], f"Edited {number}"
+            self.did(
+                lambda: comment_services.edit_comment(
+                    comment_id=said.id, author_id=said.author, text=text
+                ),
+                allowed=True,
+                dies=dies,
+            )
+            said.text, said.edited = text, True
+
+    @rule(post=posts, number=numbers, person=people, dies=dies)
+    def delete_comment(self, post: int, number: int, person: int, dies: bool) -> None:
+        found, user = self.said(post, number), self.talk.people[person]
+        if found and self.did(
+            lambda: comment_services.delete_comment(comment_id=found[1].id, user_id=user),
+            allowed=user in (found[0].author, found[1].author),
+            dies=dies,
+        ):
+            gone = found[1].id
+            found[0].comments = [s for s in found[0].comments if gone not in (s.id, s.reply_to)]
+
+    @rule(post=posts, number=numbers, person=people)
+    def like_comment(self, post: int, number: int, person: int) -> None:
+        if found := self.said(post, number):
+            said, user = found[1], self.talk.people[person]
+            change = (
+                comment_services.unlike_comment
+                if user in said.likers
+                else comment_services.like_comment
+            )
+            self.did(lambda: change(comment_id=said.id, user_id=user), allowed=True)
+            said.likers ^= {user}
+
+    @rule(post=posts, is_closed=st.booleans(), dies=dies)
+    def close(self, post: int, is_closed: bool, dies: bool) -> None:
+        shown = self.talk.posts[post]
+        if not shown.is_deleted:
+            changes = {"comments_closed": is_closed}
+            self.did(
+                lambda: post_services.edit_post(
+                    post_id=shown.id, author_id=shown.author, changes=changes
+                ),
+                allowed=True,
+                dies=dies,
+            )
+            shown.is_closed = is_closed
+
+    @rule(person=people, number=numbers, dies=dies)
+    def rename(self, person: int, number: int, dies: bool) -> None:
+        user, name = self.talk.people[person], f"Name {number}"
+        if user not in self.talk.inactive:
+            self.did(
+                lambda: update_profile(user_id=user, changes={"display_name": name}),
+                allowed=True,
+                dies=dies,
+            )
+            self.talk.names[user] = name
+
+    @rule(person=people, dies=dies)
+    def switch(self, person: int, dies: bool) -> None:
+        user = self.talk.people[person]
+        active = user in self.talk.inactive
+        self.did(lambda: set_active(user_ids=[user], active=active), allowed=True, dies=dies)
+        self.talk.inactive ^= {user}
+
+    @rule(post=posts, rare=st.integers(0, 5), dies=dies)
+    def delete_post(self, post: int, rare: int, dies: bool) -> None:
+        shown = self.talk.posts[post]
+        if rare == 0:
+            self.did(
+                lambda: post_services.delete_post(post_id=shown.id, author_id=shown.author),
+                allowed=not shown.is_deleted,
+                dies=dies,
+            )
+            shown.is_deleted = True
+
+    @rule(number=numbers)
+    def evict(self, number: int) -> None:
+        keys = [record_key(post.id) for post in self.talk.posts]
+        keys += [kind(person) for kind in (user_key, liked_key) for person in self.talk.people]
+        cache_valkey().unlink(keys[number % len(keys)])
+
+    @rule()
+    def make_up(self) -> None:
+        self.talk.make_up()
+
+    @invariant()
+    def everybody_is_shown_what_they_ought_to_be(self) -> None:
+        if not self.talk.is_behind:
+            self.talk.check(self.talk.people[self.talk.looks % PEOPLE])
+
+    def teardown(self) -> None:
+        self.talk.make_up()
+        for person in self.talk.people:
+            self.talk.check(person)
+        gone = [post.id for post in self.talk.posts if post.is_deleted]
+        wait_until(lambda: not Comment.objects.filter(post_id__in=gone).exists(), 30)
+        type(self).looks += self.talk.looks
+
+
+@pytest.fixture
+def machine(committed: None, person: Callable[[str], int]) -> type[TalkMachine]:
+    """The machine, with counts of this test alone."""
+
+    class Machine(TalkMachine):
+        make_talk = staticmethod(lambda: Talk([person("talker") for _ in range(PEOPLE)]))
+
+    return Machine
+
+
+def run(machine: type[TalkMachine], **options: Any) -> None:
+    run_state_machine_as_test(
+        machine,
+        settings=hypothesis.settings(
+            stateful_step_count=STEPS,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(hypothesis.HealthCheck),
+            **{"max_examples": RUNS, **options},
+        ),
+    )
+
+
+def test_posts_show_what_people_do_whatever_happens(
+    machine: type[TalkMachine], measured: Callable[[str], None]
+) -> None:
+    run(machine)
+    measured(f"{RUNS} runs, {machine.looks:,} looks at {POSTS} posts each compared with the oracle")
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "wrong"),
+    [
+        (post_services, "renew_like", lambda **_: None),
+        (fanout_services, "deliver_event", lambda **_: None),
+        (Record, "likers_shown", lambda record, followed: record.liker_ids[:4]),
+    ],
+    ids=["a like is not shown", "nothing else is", "the latest likers come first"],
+)
+def test_it_would_be_noticed_if(
+    machine: type[TalkMachine], monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, wrong: Any
+) -> None:
+    monkeypatch.setattr(owner, name, wrong)
+    with pytest.raises(AssertionError):
+        run(machine, phases=[hypothesis.Phase.generate], report_multiple_bugs=False)
