@@ -149,7 +149,7 @@ class _Row(NamedTuple):
     edited_at: datetime | None
     likes: int
     comments: int | None
-    recent_comments: list[dict[str, Any]] | None
+    recent_comments: str | None  # JSON: Django leaves it to its model fields to decode that
     liker_ids: list[int]
 
 
@@ -182,7 +182,7 @@ def _packed(row: _Row, media: Sequence[dict[str, Any]]) -> bytes:
         liker_ids=tuple(row.liker_ids),
         recent_comments=tuple(
             (comment["author_id"], _dumps(comment["document"]))
-            for comment in row.recent_comments or []
+            for comment in orjson.loads(row.recent_comments or "[]")
         ),
         post=_dumps(post)[1:-1],
     ).pack()
