@@ -41,10 +41,16 @@ class Lease:
     event: OutboxEvent
 
 
-def record(*, database: str, kind: OutboxEvent.Kind, payload: dict[str, Any]) -> int:
+def record(
+    *,
+    database: str,
+    kind: OutboxEvent.Kind,
+    payload: dict[str, Any],
+    wake_after: timedelta = FIRST_WAKE,
+) -> int:
     """Write a row in the caller's transaction on `database`; returns its id."""
     row = OutboxEvent.objects.using(database).create(
-        kind=kind, payload=payload, wake_at=Now() + FIRST_WAKE
+        kind=kind, payload=payload, wake_at=Now() + wake_after
     )
     return row.pk
 

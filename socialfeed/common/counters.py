@@ -132,6 +132,11 @@ def correct(*, database: str, subject_id: int, truth_sql: str) -> None:
             cursor.execute(_CORRECT_SQL.format(truth=truth_sql), {"subject_id": subject_id})
 
 
+def forget_actor(*, database: str, actor_id: int) -> None:
+    """Let the changes that somebody who is gone has made count as nobody's."""
+    CounterChange.objects.using(database).filter(actor_id=actor_id).update(actor_id=None)
+
+
 def forget_counts(*, database: str, subject_ids: Sequence[int]) -> None:
     """Remove the counters of what is gone."""
     # The changes first: a fold that has them already is waited for, and its counter goes too.
