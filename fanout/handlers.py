@@ -84,18 +84,18 @@ def renew_post(event: OutboxEvent) -> Iterator[int]:
 def renew_comments(event: OutboxEvent) -> Iterator[int]:
     """Show a post with the comments that it has now: one record, from which all timelines render.
 
-    Comments on a post that was deleted meanwhile are removed.
+    Comments on a post that was deleted meanwhile are removed, and with them what is kept here. So
+    that is asked last: a post that is deleted later has its own delivery for that.
     """
     post_id = event.payload["post_id"]
-    if post_selectors.existing_ids(post_ids=[post_id]):
-        summary = comment_selectors.summary(post_id=post_id)
-        post_services.keep_comment_summary(
-            post_id=post_id,
-            version=summary.version,
-            count=summary.count,
-            recent=summary.recent,
-        )
-    else:
+    summary = comment_selectors.summary(post_id=post_id)
+    post_services.keep_comment_summary(
+        post_id=post_id,
+        version=summary.version,
+        count=summary.count,
+        recent=summary.recent,
+    )
+    if not post_selectors.existing_ids(post_ids=[post_id]):
         yield from _steps(removal.remove_what_hangs_on_post(post_id=post_id))
 
 

@@ -119,8 +119,13 @@ def claim_overdue(*, database: str, limit: int) -> Sequence[int]:
 
 
 def oldest_undone() -> int | None:
-    """The least id of the rows of `posts` that are still to be delivered; None when all are."""
-    rows = OutboxEvent.objects.using("posts").filter(done_at__isnull=True)
+    """The least id of the posts' rows that are still to be delivered; None when all are.
+
+    Only posts count: a removal waits for the object store, for hours if need be.
+    """
+    rows = OutboxEvent.objects.using("posts").filter(
+        done_at__isnull=True, kind=OutboxEvent.Kind.POST_PUBLISHED
+    )
     return rows.order_by("pk").values_list("pk", flat=True).first()
 
 
