@@ -169,7 +169,8 @@ def remove_comments_on_post(*, post_id: int, limit: int) -> int:
         rows = Comment.objects.filter(post_id=post_id).order_by("-pk")
         ids = list(rows.values_list("pk", flat=True)[:limit])
         if ids:
-            ids += Comment.objects.filter(reply_to_id__in=ids).values_list("pk", flat=True)
+            replies = Comment.objects.filter(reply_to_id__in=ids)
+            ids = list({*ids, *replies.values_list("pk", flat=True)})
             _remove(ids)
         else:
             counters.forget_counts(database="comments", subject_ids=[post_id])

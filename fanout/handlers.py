@@ -7,11 +7,13 @@ is interrupted there. Every step may be done twice.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 from django.conf import settings
+from django.db import transaction
 
 from comments import selectors as comment_selectors
-from fanout import removal
+from fanout import outbox, removal
 from fanout.models import OutboxEvent
 from posts import selectors as post_selectors
 from posts import services as post_services
@@ -21,6 +23,8 @@ from usergraph import services as graph_services
 from users import services as user_services
 
 Handler = Callable[[OutboxEvent], Iterator[int]]
+# No request that began before an account was gone is under way any more after this.
+_LATE_LOOK = timedelta(minutes=2)
 
 
 def deliver_post(event: OutboxEvent) -> Iterator[int]:
@@ -62,7 +66,13 @@ def withdraw_post(event: OutboxEvent) -> Iterator[int]:
     timeline_services.remove_from_own_timelines(
         post_id=post_id, author_id=event.payload["author_id"]
     )
-    yield from removal.remove_what_hangs_on_post(post_id=post_id)
+    yield from _steps(removal.remove_what_hangs_on_post(post_id=post_id))
+
+
+def _steps(removed: Iterator[removal.Removed]) -> Iterator[int]:
+    """A removal as steps of a delivery; it finds by itself where to go on, so they are counted."""
+    for step, _ in enumerate(removed, start=1):
+        yield step
 
 
 def renew_post(event: OutboxEvent) -> Iterator[int]:
@@ -74,19 +84,19 @@ def renew_post(event: OutboxEvent) -> Iterator[int]:
 def renew_comments(event: OutboxEvent) -> Iterator[int]:
     """Show a post with the comments that it has now: one record, from which all timelines render.
 
-    Comments on a post that was deleted meanwhile are removed.
+    Comments on a post that was deleted meanwhile are removed, and with them what is kept here. So
+    that is asked last: a post that is deleted later has its own delivery for that.
     """
     post_id = event.payload["post_id"]
-    if post_selectors.existing_ids(post_ids=[post_id]):
-        summary = comment_selectors.summary(post_id=post_id)
-        post_services.keep_comment_summary(
-            post_id=post_id,
-            version=summary.version,
-            count=summary.count,
-            recent=summary.recent,
-        )
-    else:
-        yield from removal.remove_what_hangs_on_post(post_id=post_id)
+    summary = comment_selectors.summary(post_id=post_id)
+    post_services.keep_comment_summary(
+        post_id=post_id,
+        version=summary.version,
+        count=summary.count,
+        recent=summary.recent,
+    )
+    if not post_selectors.existing_ids(post_ids=[post_id]):
+        yield from _steps(removal.remove_what_hangs_on_post(post_id=post_id))
 
 
 def renew_user(event: OutboxEvent) -> Iterator[int]:
@@ -96,17 +106,42 @@ def renew_user(event: OutboxEvent) -> Iterator[int]:
 
 
 def renew_graph(event: OutboxEvent) -> Iterator[int]:
-    """Drop what was made from the old graph.
+    """Drop what was made from the old graph: of one edge, or of many that are gone.
 
     The followers first, as deliveries go by them. The cursor is saved between the two, which moves
     the graph position: so a delivery that still saw the old followers is older, by that position,
     than whatever is built after the home timeline is dropped, and will not go in there.
     """
-    graph_services.forget_followers(author_ids=[event.payload["followee_id"]])
+    payload = event.payload
+    followees = payload.get("followee_ids") or [payload["followee_id"]]
+    followers = payload.get("follower_ids") or [payload["follower_id"]]
+    graph_services.forget_followers(author_ids=followees)
     yield 1
-    graph_services.renew_followed(viewer_id=event.payload["follower_id"])
-    timeline_services.drop_home_timelines(user_ids=[event.payload["follower_id"]])
+    graph_services.renew_followed(viewer_ids=followers)
+    timeline_services.drop_home_timelines(user_ids=followers)
     yield 2
+
+
+def remove_account(event: OutboxEvent) -> Iterator[int]:
+    """Remove an account that is switched off, and all that it owns: SQL, Valkey, the object store.
+
+    Its own row goes last, and then a second delivery is left for later, which removes what requests
+    that were under way when it was switched off have written after all.
+    """
+    user_id, deletion_id = event.payload["user_id"], event.payload["deletion_id"]
+    owned = removal.remove_owned_by_account(user_id=user_id)
+    for step, (kind, count) in enumerate(owned, start=1):
+        user_services.note_removed(deletion_id=deletion_id, kind=kind, count=count)
+        yield step
+    with transaction.atomic(using="default"):
+        if user_services.finish_deletion(deletion_id=deletion_id):
+            outbox.record(
+                database="default",
+                kind=OutboxEvent.Kind.ACCOUNT_DELETED,
+                payload=event.payload,
+                wake_after=_LATE_LOOK,
+            )
+    removal.forget_account(user_id=user_id)
 
 
 HANDLERS: dict[str, Handler] = {
@@ -116,4 +151,5 @@ HANDLERS: dict[str, Handler] = {
     OutboxEvent.Kind.COMMENTS_CHANGED: renew_comments,
     OutboxEvent.Kind.FOLLOW_CHANGED: renew_graph,
     OutboxEvent.Kind.USER_CHANGED: renew_user,
+    OutboxEvent.Kind.ACCOUNT_DELETED: remove_account,
 }

@@ -24,8 +24,8 @@ from posts.events import (
 )
 from socialfeed.common.transactions import after_commit
 from timeline import services as timeline_services
-from usergraph.events import FollowChanged, follow_changed
-from users.events import UserChanged, user_changed
+from usergraph.events import FollowChanged, FollowsRemoved, follow_changed, follows_removed
+from users.events import AccountDeleted, UserChanged, account_deleted, user_changed
 
 Kind = OutboxEvent.Kind
 
@@ -67,6 +67,18 @@ def on_comments_changed(comments: CommentsChanged) -> None:
 def on_follow_changed(edge: FollowChanged) -> None:
     payload = {"follower_id": edge.follower_id, "followee_id": edge.followee_id}
     _record_and_deliver("default", Kind.FOLLOW_CHANGED, payload)
+
+
+@follows_removed.listener
+def on_follows_removed(edges: FollowsRemoved) -> None:
+    payload = {"follower_ids": edges.follower_ids, "followee_ids": edges.followee_ids}
+    _record_and_deliver("default", Kind.FOLLOW_CHANGED, payload)
+
+
+@account_deleted.listener
+def on_account_deleted(account: AccountDeleted) -> None:
+    payload = {"user_id": account.user_id, "deletion_id": account.deletion_id}
+    _record_and_wake("default", Kind.ACCOUNT_DELETED, payload)
 
 
 @user_changed.listener

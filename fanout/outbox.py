@@ -41,10 +41,16 @@ class Lease:
     event: OutboxEvent
 
 
-def record(*, database: str, kind: OutboxEvent.Kind, payload: dict[str, Any]) -> int:
+def record(
+    *,
+    database: str,
+    kind: OutboxEvent.Kind,
+    payload: dict[str, Any],
+    wake_after: timedelta = FIRST_WAKE,
+) -> int:
     """Write a row in the caller's transaction on `database`; returns its id."""
     row = OutboxEvent.objects.using(database).create(
-        kind=kind, payload=payload, wake_at=Now() + FIRST_WAKE
+        kind=kind, payload=payload, wake_at=Now() + wake_after
     )
     return row.pk
 
@@ -113,8 +119,13 @@ def claim_overdue(*, database: str, limit: int) -> Sequence[int]:
 
 
 def oldest_undone() -> int | None:
-    """The least id of the rows of `posts` that are still to be delivered; None when all are."""
-    rows = OutboxEvent.objects.using("posts").filter(done_at__isnull=True)
+    """The least id of the posts' rows that are still to be delivered; None when all are.
+
+    Only posts count: a removal waits for the object store, for hours if need be.
+    """
+    rows = OutboxEvent.objects.using("posts").filter(
+        done_at__isnull=True, kind=OutboxEvent.Kind.POST_PUBLISHED
+    )
     return rows.order_by("pk").values_list("pk", flat=True).first()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from posts.models import CommentSummary, Like, Post
 from posts.store import RECORDS
 from socialfeed.common import counters
-from socialfeed.common.copies import drop_copies, stale_copies
+from socialfeed.common.copies import stale_copies
 from socialfeed.common.likes import likes_sql
 
 _truth_sql = partial(likes_sql, Like)
@@ -63,4 +63,4 @@ def stale_records(
 
 def drop_records(*, post_ids: Collection[int]) -> None:
     """Have records made anew, whatever versions those in CACHE have."""
-    drop_copies(RECORDS, post_ids)
+    RECORDS.forget(post_ids)

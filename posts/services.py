@@ -71,6 +71,19 @@ def delete_post(*, post_id: int, author_id: int) -> None:
         post_deleted.announce(PostChanged(post_id=post_id, author_id=author_id))
 
 
+def delete_posts_of_author(*, author_id: int, post_ids: Collection[int]) -> int:
+    """Delete some posts of an account that is being deleted, as their author would; returns how
+    many went.
+    """
+    with transaction.atomic(using="posts"):
+        mine = Post.objects.select_for_update().filter(pk__in=post_ids, author_id=author_id)
+        going = list(mine.order_by("pk").values_list("pk", flat=True))
+        Post.objects.filter(pk__in=going).delete()
+        for post_id in going:
+            post_deleted.announce(PostChanged(post_id=post_id, author_id=author_id))
+    return len(going)
+
+
 def like_post(*, post_id: int, user_id: int) -> bool:
     """Let somebody like a post; False when they do already. Raises `NotFound`."""
     selectors.visible_post(post_id=post_id)
@@ -155,3 +168,8 @@ def remove_what_hangs_on(*, post_ids: Collection[int], limit: int) -> int:
 def remove_likes_of_user(*, user_id: int, limit: int) -> int:
     """Take back up to `limit` likes of an account that is being deleted; returns how many."""
     return remove_likes_by(likes=Like, user_id=user_id, limit=limit)
+
+
+def forget_user(*, user_id: int) -> None:
+    """Remove from CACHE which posts a user likes. CACHE down: raises."""
+    store.LIKED.forget([user_id])

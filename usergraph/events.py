@@ -18,4 +18,15 @@ class FollowChanged:
     followee_id: int
 
 
+@dataclass(frozen=True)
+class FollowsRemoved:
+    """Edges of an account that is being deleted are gone, from some of `follower_ids` to some of
+    `followee_ids`; in the transaction of that write.
+    """
+
+    follower_ids: tuple[int, ...]
+    followee_ids: tuple[int, ...]
+
+
 follow_changed: Event[FollowChanged] = Event()
+follows_removed: Event[FollowsRemoved] = Event()

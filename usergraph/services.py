@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from socialfeed.common.copies import refresh_copies
 from socialfeed.common.problems import Conflict, Invalid, NotFound
 from usergraph import selectors, store
-from usergraph.events import FollowChanged, follow_changed
+from usergraph.events import FollowChanged, FollowsRemoved, follow_changed, follows_removed
 from usergraph.models import Follow, PulledAuthor
 
 # An author is pulled above FANOUT_PUSH_LIMIT followers, and pushed again at this share of it, so
@@ -58,14 +59,40 @@ def unfollow_user(*, follower_id: int, followee_id: int) -> bool:
     return bool(deleted)
 
 
+def remove_follows_of_user(*, user_id: int, limit: int) -> int:
+    """Remove up to `limit` edges to and from an account that is being deleted; returns how many.
+
+    May be repeated.
+    """
+    with transaction.atomic(using="default"):
+        edges = Follow.objects.filter(Q(follower_id=user_id) | Q(followee_id=user_id))
+        locked = edges.select_for_update().values_list("pk", "follower_id", "followee_id")
+        rows = list(locked[:limit])
+        if rows:
+            Follow.objects.filter(pk__in=[pk for pk, _, _ in rows]).delete()
+            follows_removed.announce(
+                FollowsRemoved(
+                    follower_ids=tuple({follower_id for _, follower_id, _ in rows}),
+                    followee_ids=tuple({followee_id for _, _, followee_id in rows}),
+                )
+            )
+    return len(rows)
+
+
+def forget_user(*, user_id: int) -> None:
+    """Remove from CACHE whom a user follows, and by whom they are followed. CACHE down: raises."""
+    store.FOLLOWED.forget([user_id])
+    store.drop_followers(author_ids=[user_id])
+
+
 def forget_followers(*, author_ids: Iterable[int]) -> None:
     """Drop the cached followers of authors; the next fan-out loads them from SQL."""
     store.drop_followers(author_ids=author_ids)
 
 
-def renew_followed(*, viewer_id: int) -> None:
-    """Bring what is kept of whom a viewer follows up to date. CACHE down: raises."""
-    refresh_copies([(store.FOLLOWED, [viewer_id])])
+def renew_followed(*, viewer_ids: Collection[int]) -> None:
+    """Bring what is kept of whom viewers follow up to date. CACHE down: raises."""
+    refresh_copies([(store.FOLLOWED, viewer_ids)])
 
 
 @dataclass(frozen=True)

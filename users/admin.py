@@ -6,17 +6,22 @@ from typing import Any
 
 from allauth.account.adapter import get_adapter
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.forms import AdminAuthenticationForm
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
 
+from socialfeed.common.admin import ReadOnlyAdmin
+from socialfeed.common.problems import Conflict, NotFound
 from users.events import UserChanged, user_changed
-from users.models import User
-from users.services import end_sessions_on_commit, set_active
+from users.models import AccountDeletion, User
+from users.selectors import described
+from users.services import delete_account, end_sessions_on_commit, set_active
 
 
 class LimitedLoginForm(AdminAuthenticationForm):
@@ -63,7 +68,7 @@ class UserAdmin(DjangoUserAdmin[User]):
     ordering = ["-id"]
     show_full_result_count = False
     readonly_fields = ["id", "avatar_media_id", "date_joined", "last_login"]
-    actions = ["activate", "deactivate"]
+    actions = ["activate", "deactivate", "delete_accounts"]
     fieldsets = [
         (None, {"fields": ["id", "username", "password"]}),
         ("Profile", {"fields": ["display_name", "email", "bio", "avatar_media_id"]}),
@@ -84,9 +89,45 @@ class UserAdmin(DjangoUserAdmin[User]):
         changed = set_active(user_ids=[user.pk for user in users], active=False)
         self.message_user(request, f"{changed} kept out.")
 
+    @admin.action(
+        description="Delete the selected accounts and all that they own", permissions=["removal"]
+    )
+    def delete_accounts(
+        self, request: HttpRequest, users: QuerySet[User]
+    ) -> TemplateResponse | None:
+        """Asks first; then it goes on in the background, and a row for each shows how far it is."""
+        if "confirmed" not in request.POST:
+            context = {
+                **self.admin_site.each_context(request),
+                "opts": self.opts,
+                "title": "Delete accounts",
+                "users": users,
+                "action_checkbox_name": ACTION_CHECKBOX_NAME,
+            }
+            return TemplateResponse(request, "admin/users/delete_accounts.html", context)
+        begun = 0
+        for user in users:
+            try:
+                delete_account(user_id=user.pk, requested_by=AccountDeletion.RequestedBy.STAFF)
+                begun += 1
+            except (Conflict, NotFound) as problem:
+                self.message_user(request, f"@{user}: {problem.detail}", messages.ERROR)
+        self.message_user(request, f"{begun} are being deleted; see the account deletions.")
+        return None
+
+    def has_removal_permission(self, request: HttpRequest) -> bool:
+        """Whether an account may be deleted, by the action above."""
+        return request.user.has_perm("users.delete_user")
+
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Not from here: what an account owns is in other databases too. Keep it out instead."""
+        """Not as a row: what an account owns is in other databases too. There is an action."""
         return False
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Nobody lets an account in again that is being deleted."""
+        if obj is not None and AccountDeletion.objects.filter(user_id=obj.pk).exists():
+            return False
+        return super().has_change_permission(request, obj)
 
     def save_model(
         self, request: HttpRequest, obj: User, form: forms.ModelForm[User], change: bool
@@ -97,3 +138,26 @@ class UserAdmin(DjangoUserAdmin[User]):
             user_changed.announce(UserChanged(obj.pk))
         if change and not obj.is_active:
             end_sessions_on_commit(user_id=obj.pk)
+
+
+@admin.register(AccountDeletion)
+class AccountDeletionAdmin(ReadOnlyAdmin[AccountDeletion]):
+    """How far the deletion of each account is."""
+
+    list_display = [
+        "id",
+        "user_id",
+        "username",
+        "requested_by",
+        "requested_at",
+        "so_far",
+        "done_at",
+    ]
+    list_filter = ["requested_by", "requested_at"]
+    id_fields = ["pk", "user_id"]
+    search_fields = ["=username"]
+    ordering = ["-id"]
+
+    @admin.display(description="removed so far")
+    def so_far(self, deletion: AccountDeletion) -> str:
+        return described(deletion.removed)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from allauth.account.adapter import get_adapter
 from allauth.headless.tokens.strategies.jwt.internal import decode_token, session_key_from_sid
+from django.core.exceptions import ValidationError
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
@@ -16,7 +18,8 @@ from rest_framework.request import Request
 
 from socialfeed.common.callers import Caller
 from socialfeed.common.consistency import note_reader
-from socialfeed.common.problems import CHALLENGE
+from socialfeed.common.problems import CHALLENGE, Invalid, NotFound
+from users.models import User
 from users.sessions import session_user_id
 
 
@@ -50,6 +53,25 @@ def _decode(token: str) -> dict[str, str] | None:
         return cast("dict[str, str] | None", decode_token(token, "access"))
     except RecursionError:  # its header is JSON before its signature is checked
         return None
+
+
+def confirm_password(*, user_id: int, password: str) -> None:
+    """Have the caller of the current request prove who they are, once more.
+
+    Raises `Invalid` for a wrong password, and after as many failures as end log-ins for a while:
+    both count the same ones. `NotFound` when the account is gone.
+    """
+    user = User.objects.filter(pk=user_id, is_active=True).first()
+    if user is None:
+        raise NotFound("This account does not exist any more.")
+    try:
+        is_right = get_adapter().reauthenticate(user, password)
+    except ValidationError as error:
+        raise Invalid(str(error.message), field="password", code=str(error.code)) from error
+    if not is_right:
+        raise Invalid(
+            "This is not the password of your account.", field="password", code="wrong_password"
+        )
 
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -6,6 +6,7 @@ from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
+from django.db.models.functions import Now
 
 from socialfeed.common.ids import TimeOrderedModel
 
@@ -59,3 +60,27 @@ class User(TimeOrderedModel, AbstractUser):
 
     def get_short_name(self) -> str:
         return self.username
+
+
+class AccountDeletion(TimeOrderedModel):
+    """An account that is being deleted, or has been: how far that has come. It outlives the row
+    of the account, so `user_id` is no foreign key.
+
+    `removed`: how many rows of each kind went so far: `{"posts": 3, "media": 4}`. The last step
+    before a kill may be missing in it.
+    """
+
+    class RequestedBy(models.TextChoices):
+        SELF = "self"
+        STAFF = "staff"
+        COMMAND = "command"
+
+    user_id = models.BigIntegerField(unique=True)
+    username = models.CharField(max_length=30, blank=True, help_text="Cleared when all is done.")
+    requested_by = models.CharField(max_length=10, choices=RequestedBy)
+    requested_at = models.DateTimeField(db_default=Now())
+    removed = models.JSONField(default=dict)
+    done_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"deletion of account {self.user_id}"

@@ -12,10 +12,10 @@ from typing import Any
 
 import orjson
 
-from socialfeed.common.consistency import first_found
+from socialfeed.common.consistency import first_found, primary_reads
 from socialfeed.common.problems import NotFound
 from socialfeed.common.rendering import fragments
-from users.models import User
+from users.models import AccountDeletion, User
 from users.store import USERS, user_document
 
 # (user_id, viewer_id or None) -> {"counts": {...}, "viewer": {...}}, either may be missing
@@ -69,6 +69,26 @@ def accounts(*, user_ids: Sequence[int]) -> dict[int, Account]:
     """The accounts among `user_ids`, switched on or off, by id; for staff. One query."""
     rows = User.objects.filter(pk__in=user_ids).values_list("pk", "username", "is_active")
     return {row[0]: Account(*row) for row in rows}
+
+
+@dataclass(frozen=True)
+class DeletionProgress:
+    """How many rows of each kind a deletion has removed so far, and whether that is all."""
+
+    removed: dict[str, int]
+    is_done: bool
+
+
+def deletion_progress(*, deletion_id: int) -> DeletionProgress:
+    """How far the deletion of an account is, from the primary."""
+    with primary_reads():
+        deletion = AccountDeletion.objects.get(pk=deletion_id)
+    return DeletionProgress(deletion.removed, deletion.done_at is not None)
+
+
+def described(removed: Mapping[str, int]) -> str:
+    """What a deletion has removed, for people: `3 posts, 4 media`."""
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(removed.items())) or "nothing"
 
 
 def profile(*, username: str, viewer_id: int | None) -> dict[str, Any]:

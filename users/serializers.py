@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from socialfeed.common.ids import MAX_ID
 from socialfeed.common.schema import page_of
+from users.authentication import confirm_password
 from users.models import User, refuse_reserved_username
 
 USER_EXAMPLE = {
@@ -97,6 +98,16 @@ class ProfileChanges(serializers.Serializer[Any]):
         if not attrs:
             raise serializers.ValidationError(f"Give at least one of: {', '.join(self.fields)}.")
         return attrs
+
+
+class AccountToDelete(serializers.Serializer[Any]):
+    """What it takes to delete one's own account; `context`: the `user_id`."""
+
+    password = serializers.CharField(max_length=1000, trim_whitespace=False)
+
+    def validate_password(self, password: str) -> str:
+        confirm_password(user_id=self.context["user_id"], password=password)
+        return password
 
 
 class UserSearch(serializers.Serializer[Any]):

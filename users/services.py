@@ -7,15 +7,18 @@ from functools import partial
 from typing import Any
 
 from allauth.account.models import EmailAddress
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.hashers import make_password
+from django.contrib.contenttypes.models import ContentType
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
 
 from media import selectors as media_selectors
 from media import services as media_services
 from socialfeed.common.copies import refresh_copies
 from socialfeed.common.problems import Conflict, Invalid, NotFound
-from users.events import UserChanged, user_changed
-from users.models import User
+from users.events import AccountDeleted, UserChanged, account_deleted, user_changed
+from users.models import AccountDeletion, User
 from users.sessions import end_sessions
 from users.store import USERS
 
@@ -58,11 +61,17 @@ def _avatar_columns(user_id: int, media_id: int | None) -> dict[str, Any]:
 
 
 def set_active(*, user_ids: list[int], active: bool) -> int:
-    """Let users in or keep them out (their sessions end on commit); returns how many changed."""
+    """Let users in or keep them out (their sessions end on commit); returns how many changed.
+
+    Who is being deleted stays out.
+    """
     with transaction.atomic(using="default"):
-        changed = (
-            User.objects.filter(pk__in=user_ids).exclude(is_active=active).update(is_active=active)
-        )
+        users = User.objects.filter(pk__in=user_ids).exclude(is_active=active)
+        # In the order in which they change, for `delete_account` to come before or after.
+        staying = list(users.order_by("pk").select_for_update().values_list("pk", flat=True))
+        going = AccountDeletion.objects.filter(user_id__in=staying).values("user_id")
+        users = User.objects.filter(pk__in=staying).exclude(pk__in=going)
+        changed = users.update(is_active=active)
         for user_id in user_ids:
             user_changed.announce(UserChanged(user_id))
             if not active:
@@ -81,6 +90,67 @@ def end_sessions_on_commit(*, user_id: int) -> None:
     STATE down: raises, for the caller must hear that the sessions live on, and do it again.
     """
     transaction.on_commit(partial(end_sessions, user_id=user_id), using="default")
+
+
+def delete_account(*, user_id: int, requested_by: str) -> int:
+    """Switch an account off for good, to be removed with all that it owns; returns the id of the
+    `AccountDeletion`. Repeating it changes nothing.
+
+    From the commit on nobody sees the account or what it owns, and its sessions have ended; who
+    listens removes it in the background. Raises `NotFound`, and `Conflict` for staff.
+    """
+    with transaction.atomic(using="default"):
+        user = User.objects.select_for_update().filter(pk=user_id).first()
+        if user is None:
+            raise NotFound("This account does not exist any more.")
+        if user.is_staff or user.is_superuser:
+            raise Conflict(
+                "Accounts of staff cannot be deleted. Let another member of staff take its staff "
+                "and superuser status away first.",
+                code="staff_account",
+            )
+        deletion, is_new = AccountDeletion.objects.get_or_create(
+            user_id=user_id, defaults={"username": user.username, "requested_by": requested_by}
+        )
+        if is_new:
+            User.objects.filter(pk=user_id).update(is_active=False)
+            user_changed.announce(UserChanged(user_id))
+            account_deleted.announce(AccountDeleted(user_id=user_id, deletion_id=deletion.pk))
+        end_sessions_on_commit(user_id=user_id)
+    return deletion.pk
+
+
+def end_all_sessions(*, user_id: int) -> int:
+    """End the sessions of an account that is being deleted; returns how many there were."""
+    return end_sessions(user_id=user_id)
+
+
+def note_removed(*, deletion_id: int, kind: str, count: int) -> None:
+    """Add to what a deletion has removed so far."""
+    with transaction.atomic(using="default"):
+        deletion = AccountDeletion.objects.select_for_update().filter(pk=deletion_id).first()
+        if deletion is not None:
+            deletion.removed[kind] = deletion.removed.get(kind, 0) + count
+            deletion.save(update_fields=["removed"])
+
+
+def finish_deletion(*, deletion_id: int) -> bool:
+    """Remove the row of an account of which nothing else is left, and whatever names the person;
+    False when it was done before.
+
+    With it go its e-mail addresses, second factors and permissions, and what the admin's log says
+    about it. The username is free from then on.
+    """
+    with transaction.atomic(using="default"):
+        deletions = AccountDeletion.objects.select_for_update()
+        deletion = deletions.filter(pk=deletion_id, done_at=None).first()
+        if deletion is None:
+            return False
+        users = ContentType.objects.get_for_model(User)
+        LogEntry.objects.filter(content_type=users, object_id=str(deletion.user_id)).delete()
+        User.objects.filter(pk=deletion.user_id).delete()
+        AccountDeletion.objects.filter(pk=deletion_id).update(username="", done_at=Now())
+    return True
 
 
 def ensure_account(

@@ -11,7 +11,14 @@ from socialfeed.common.callers import caller_id
 from socialfeed.common.pagination import page_request, page_response
 from socialfeed.common.schema import PAGE_PARAMETERS
 from users import selectors, services
-from users.serializers import ProfileChanges, ProfileDocument, UserPage, UserSearch
+from users.models import AccountDeletion
+from users.serializers import (
+    AccountToDelete,
+    ProfileChanges,
+    ProfileDocument,
+    UserPage,
+    UserSearch,
+)
 
 
 class OwnProfileView(APIView):
@@ -29,6 +36,21 @@ class OwnProfileView(APIView):
         changes.is_valid(raise_exception=True)
         services.update_profile(user_id=caller_id(request), changes=changes.validated_data)
         return Response(selectors.own_profile(user_id=caller_id(request)))
+
+    @extend_schema(responses={202: None}, tags=["users"])
+    def delete(self, request: Request) -> Response:
+        """Delete the caller's account and all that it owns, for good.
+
+        The body is `{"password": "..."}`, the account's own. When the answer comes, the account has
+        gone from every page and its tokens have ended; what it owns (posts, pictures, comments,
+        likes, follows) is removed in the background. Accounts of staff answer 409.
+        """
+        user_id = caller_id(request)
+        confirmed = AccountToDelete(data=request.data, context={"user_id": user_id})
+        confirmed.is_valid(raise_exception=True)
+        requested_by = AccountDeletion.RequestedBy.SELF
+        services.delete_account(user_id=user_id, requested_by=requested_by)
+        return Response(status=202)
 
 
 class ProfileView(APIView):

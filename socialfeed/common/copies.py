@@ -78,6 +78,13 @@ class Copies:
         """The payloads of all `ids`; warm, one round trip."""
         return read_copies([(self, ids)])[0]
 
+    def forget(self, ids: Collection[int]) -> None:
+        """Remove the copies of `ids`, as an eviction would; one round trip. CACHE down: raises."""
+        pipeline = cache_valkey().pipeline(transaction=False)
+        for id_ in ids:
+            pipeline.unlink(self.key(id_))
+        pipeline.execute()
+
 
 Wanted = Sequence[tuple[Copies, Collection[int]]]
 
@@ -113,19 +120,21 @@ def refresh_copies(wanted: Wanted) -> None:
 
 def _get(lists: Sequence[tuple[Copies, Sequence[int]]]) -> dict[Copies, dict[int, bytes]]:
     """The payloads of those that have a copy."""
-    # Not MGET, which may touch one hash slot only on a cluster.
-    pipeline = cache_valkey().pipeline(transaction=False)
-    for copies, ids in lists:
-        for id_ in ids:
-            pipeline.get(copies.key(id_))
-    values = iter(pipeline.execute())
+    values = iter(_values([copies.key(id_) for copies, ids in lists for id_ in ids]))
     found: dict[Copies, dict[int, bytes]] = {}
     for copies, ids in lists:
         pairs = [(id_, next(values)) for id_ in ids]
-        found[copies] = {
-            id_: value[_HEAD:] for id_, value in pairs if value is not None and value[:1] == _COPY
-        }
+        found[copies] = {id_: value[_HEAD:] for id_, value in pairs if value[:1] == _COPY}
     return found
+
+
+def _values(keys: Sequence[str]) -> list[bytes]:
+    """What is stored at each key, empty where nothing is."""
+    # Not MGET, which may touch one hash slot only on a cluster.
+    pipeline = cache_valkey().pipeline(transaction=False)
+    for key in keys:
+        pipeline.get(key)
+    return [value or b"" for value in pipeline.execute()]
 
 
 def _read_and_store(
@@ -202,21 +211,11 @@ def stale_copies(
     return {id_ for id_ in settled if after.get(id_) == before[id_]}
 
 
-def drop_copies(copies: Copies, ids: Collection[int]) -> None:
-    """Forget copies; the next reads make them anew."""
-    pipeline = cache_valkey().pipeline(transaction=False)
-    for id_ in ids:
-        pipeline.unlink(copies.key(id_))
-    pipeline.execute()
-
-
 def _peek(copies: Copies, ids: Collection[int]) -> dict[int, Versioned]:
     """The copies that there are, as they are."""
-    pipeline = cache_valkey().pipeline(transaction=False)
-    for id_ in ids:
-        pipeline.get(copies.key(id_))
+    values = _values([copies.key(id_) for id_ in ids])
     return {
         id_: (int(value[len(_COPY) : _HEAD]), value[_HEAD:])
-        for id_, value in zip(ids, pipeline.execute(), strict=True)
-        if value is not None and value.startswith(_COPY)
+        for id_, value in zip(ids, values, strict=True)
+        if value[:1] == _COPY
     }

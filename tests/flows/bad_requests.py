@@ -258,6 +258,19 @@ CASES: list[Bad] = [
         '{"username": "$other"}',
         "application/json",
     ),
+    *no_object("DELETE", _ME, _ME),
+    *wrong_type("DELETE", _ME, _ME),
+    *with_json(
+        "DELETE",
+        _ME,
+        _ME,
+        [
+            ("no password", {}, "password"),
+            ("another's password", {"password": "high-tide-at-dusk"}, "password"),
+            ("an empty password", {"password": ""}, "password"),
+            *wrong_text("password", 1000),
+        ],
+    ),
     *unknown_users("GET", _USER, "/users/{}"),
     *[
         bad

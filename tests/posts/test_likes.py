@@ -71,7 +71,7 @@ def test_the_latest_three_are_shown_whom_one_follows_first_among_the_latest_eigh
     newest = people[::-1]
     assert shown(post_id, bob) == (10, False, newest[:3])
     list(import_follows(edges=[(alice, newest[at]) for at in (7, 4, 8)]))  # the last one is too old
-    renew_followed(viewer_id=alice)
+    renew_followed(viewer_ids=[alice])
     assert shown(post_id, alice) == (10, False, [newest[4], newest[7], newest[0]])
     switch_off(newest[4])
     assert shown(post_id, alice) == (10, False, [newest[7], newest[0], newest[1]])

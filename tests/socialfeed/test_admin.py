@@ -24,7 +24,7 @@ from tests.shown import shown_post, switch_off
 from usergraph.models import Follow, PulledAuthor
 from usergraph.services import follow_user
 from users.models import User
-from users.services import ensure_account
+from users.services import delete_account, ensure_account
 
 pytestmark = pytest.mark.django_db
 
@@ -58,6 +58,7 @@ def rows(person: Callable[[str], int]) -> Callable[[], None]:
         Media.objects.create(
             owner_id=bob, width=1, height=1, byte_size=1, storage_prefix=f"public/media/{post_id}"
         )
+        delete_account(user_id=person("carol"), requested_by="staff")
         for database in ALL_DATABASES:
             payload = {"post_id": post_id, "author_id": bob}
             kind = OutboxEvent.Kind.POST_DELETED
