@@ -23,7 +23,8 @@ from socialfeed.stack.layout import HOST
 from socialfeed.stack.lifecycle import Stack
 from socialfeed.urls import api
 from tests.conftest import ALL_DATABASES
-from tests.flows.bad_requests import ACCOUNT_CASES, AUTH, CASES, Bad
+from tests.flows.bad_accounts import ACCOUNT_CASES
+from tests.flows.bad_requests import AUTH, CASES, Bad
 from tests.flows.bad_talk import TALK_CASES
 from tests.flows.client import PASSWORD, Person
 from tests.images import jpeg_with_gps

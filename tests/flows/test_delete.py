@@ -21,7 +21,7 @@ from tests.images import jpeg_with_gps
 from users.models import AccountDeletion
 
 ME = "/api/v1/users/me"
-# The sweeper runs every 5 s, and an abandoned lease lasts 30 s.
+# The sweeper runs every 5 s, and an abandoned lease lasts some seconds.
 SECONDS = 10.0
 SECONDS_TO_RECOVER = 60.0
 

@@ -147,12 +147,11 @@ def run(machine: type[CopyMachine], **options: Any) -> None:
     run_state_machine_as_test(
         machine,
         settings=hypothesis.settings(
-            max_examples=RUNS,
             stateful_step_count=30,
             deadline=None,
             database=None,
             suppress_health_check=list(hypothesis.HealthCheck),
-            **options,
+            **{"max_examples": RUNS, **options},
         ),
     )
 
@@ -179,7 +178,12 @@ def test_it_would_be_noticed_if_the_script(
     monkeypatch.setattr(copies, "_STORE_LUA", copies._STORE_LUA.replace(right, wrong))
     with pytest.raises(AssertionError):
         # Found is enough: the shortest way there takes minutes to find.
-        run(machine, phases=[hypothesis.Phase.generate], report_multiple_bugs=False)
+        run(
+            machine,
+            max_examples=20 * RUNS,
+            phases=[hypothesis.Phase.generate],
+            report_multiple_bugs=False,
+        )
 
 
 def test_reading_costs_one_round_trip_warm_and_three_cold_for_any_number_of_kinds(
