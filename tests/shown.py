@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
+from django.db import connections
 
 from comments.selectors import comment_document, comment_page
 from posts.models import Post
@@ -22,6 +23,13 @@ def show_existing(*, post_ids: Sequence[int]) -> dict[int, int]:
     rows = User.objects.filter(pk__in=authors.values(), is_active=True)
     active = set(rows.values_list("pk", flat=True))
     return {post_id: author_id for post_id, author_id in authors.items() if author_id in active}
+
+
+def show_posts(*, post_ids: Sequence[int]) -> dict[int, int]:
+    """The same where no account is switched off, in one query and hardly any time."""
+    with connections["posts"].cursor() as cursor:
+        cursor.execute("SELECT id, author_id FROM posts_post WHERE id = ANY(%s)", [list(post_ids)])
+        return dict(cursor.fetchall())
 
 
 def shown_post(post_id: int, viewer_id: int) -> Any:

@@ -22,7 +22,7 @@ from fanout.services import deliver_event
 from fanout.tasks import deliver_event as wake_up
 from posts.services import delete_post, publish_post
 from socialfeed.common.valkey import cache_valkey
-from tests.shown import show_existing
+from tests.shown import show_posts
 from timeline import selectors, store
 from timeline import services as timeline_services
 from timeline.keys import home_key, profile_key
@@ -75,7 +75,7 @@ class World:
     def check_page(self, viewer: int, before: int | None, limit: int) -> int | None:
         """Read a page and compare it with the oracle; returns where to go on."""
         page, position = timeline_page(
-            timeline=home_timeline(user_id=viewer), before=before, limit=limit, show=show_existing
+            timeline=home_timeline(user_id=viewer), before=before, limit=limit, show=show_posts
         )
         self.pages += 1
         # Who sees a post already whose delivery is not done is left open.
@@ -191,7 +191,7 @@ class World:
                 self.deliver(-1)
             else:  # what it answers is as old as its parts; it is looked at afterwards
                 home = home_timeline(user_id=self._person(edge[0]))
-                timeline_page(timeline=home, before=None, limit=4, show=show_existing)
+                timeline_page(timeline=home, before=None, limit=4, show=show_posts)
         finally:
             self._others = []
         self.check(self._person(edge[0]))
