@@ -43,20 +43,8 @@ def valkey() -> Iterator[redis.Redis]:
     assert spec.origin
     binary = next(Path(spec.origin).parent.rglob("valkey-server"))
     with tempfile.TemporaryDirectory() as folder:
-        process = subprocess.Popen(
-            [
-                str(binary),
-                "--port",
-                str(port),
-                "--bind",
-                "127.0.0.1",
-                "--save",
-                "",
-                "--dir",
-                folder,
-            ],
-            stdout=subprocess.DEVNULL,
-        )
+        where = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
+        process = subprocess.Popen([str(binary), *where], stdout=subprocess.DEVNULL)
         client = redis.Redis(port=port)
         try:
             wait_until(lambda: answers(client), 10)
