@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from socialfeed.common.events import Event
@@ -17,4 +18,16 @@ class CommentsChanged:
     post_id: int
 
 
+@dataclass(frozen=True)
+class CommentsDeleted:
+    """These comments are deleted; in the transaction in which they were.
+
+    Who listens removes what hangs on them once it has committed: `services.remove_replies`,
+    `services.remove_likes_of_comments`.
+    """
+
+    comment_ids: Sequence[int]
+
+
 comments_changed: Event[CommentsChanged] = Event()
+comments_deleted: Event[CommentsDeleted] = Event()

@@ -14,14 +14,21 @@ TEXT_MAX_LENGTH = 2200
 class Comment(TimeOrderedModel):
     """One comment; its post and its author are in other databases: no foreign keys.
 
-    `reply_to` is the comment that it answers, on the same post, which answers none itself.
+    `reply_to` is the comment that it answers, on the same post, which answers none itself. When
+    that is deleted with very many replies, some are there a moment longer: no constraint.
     """
 
     post_id = models.BigIntegerField(editable=False)
     author_id = models.BigIntegerField(db_index=True, editable=False)
     text = models.CharField(max_length=TEXT_MAX_LENGTH)
     reply_to = models.ForeignKey(
-        "self", models.CASCADE, null=True, blank=True, related_name="replies", editable=False
+        "self",
+        models.DO_NOTHING,
+        null=True,
+        blank=True,
+        related_name="replies",
+        editable=False,
+        db_constraint=False,
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     edited_at = models.DateTimeField(null=True, blank=True, editable=False)

@@ -29,21 +29,24 @@ from usergraph import selectors as graph_selectors
 from users import selectors as user_selectors
 
 RECENT = 2  # comments that are shown with their post
+# A page leaves out comments of accounts that are switched off, and makes up for them: so often,
+# from so many rows.
+MAX_ROUNDS, NEXT_STEP = 4, 200
 _NO_COMMENT = "There is no such comment."
 
-_COLUMNS = f"""
-    comment.id, comment.author_id, comment.text, comment.created_at, comment.edited_at,
-    comment.reply_to_id, {count_sql("comment.id")},
-    EXISTS (SELECT FROM comments_commentlike
-            WHERE user_id = %(viewer_id)s AND subject_id = comment.id)
-"""
-_ONE_SQL = f"SELECT {_COLUMNS} FROM comments_comment AS comment WHERE id = %(id)s"  # noqa: S608
+# The rows are chosen first, so that nothing is looked up for those that are not.
 _PAGE_SQL = f"""
-SELECT {_COLUMNS} FROM comments_comment AS comment
-WHERE post_id = %(post_id)s AND id > %(above)s AND id < %(below)s {{only}}
-ORDER BY id {{direction}}
-LIMIT %(limit)s
+SELECT comment.id, comment.author_id, comment.text, comment.created_at, comment.edited_at,
+    comment.reply_to_id, {count_sql("comment.id")}, mine.id IS NOT NULL
+FROM (
+    SELECT * FROM comments_comment WHERE {{which}} ORDER BY id {{direction}} LIMIT %(limit)s
+) AS comment
+LEFT JOIN comments_commentlike AS mine
+    ON mine.user_id = %(viewer_id)s AND mine.subject_id = comment.id
+ORDER BY comment.id {{direction}}
 """  # noqa: S608  (constants)
+_ONE = "id = %(id)s"
+_OF_POST = "post_id = %(post_id)s AND id > %(above)s AND id < %(below)s"
 _ONLY_REPLIES = "AND reply_to_id = %(reply_to)s"
 _SUMMARY_SQL = f"""
 SELECT {VERSION_SQL}, {count_sql("post.id")}, recent.*
@@ -110,17 +113,18 @@ def comment_page(
     """Documents of a post's comments in order of time, and where to go on, None at the end.
 
     Replies stand among them; `reply_to`: only those to this comment. Raises `NotFound` when the
-    post is not shown. A page is short only at the end.
+    post is not shown. A page is short at the end, and where very many in a row are not shown.
     """
     post_selectors.visible_post(post_id=post_id)
     sql = _PAGE_SQL.format(
-        only=_ONLY_REPLIES if reply_to else "", direction="DESC" if newest_first else "ASC"
+        which=f"{_OF_POST} {_ONLY_REPLIES if reply_to else ''}",
+        direction="DESC" if newest_first else "ASC",
     )
     parameters = {"post_id": post_id, "viewer_id": viewer_id, "reply_to": reply_to}
     page: list[dict[str, Any]] = []
     position: int | None = after
-    while True:
-        wanted = limit + 1 - len(page)
+    wanted = limit + 1
+    for _ in range(MAX_ROUNDS):
         above, below = (0, position or MAX_ID) if newest_first else (position or 0, MAX_ID)
         rows = _read(sql, parameters | {"above": above, "below": below, "limit": wanted})
         page += _documents(rows)
@@ -128,14 +132,16 @@ def comment_page(
             return page[:limit], int(page[limit - 1]["id"])
         if len(rows) < wanted:
             return page, None
-        position = rows[-1][0]
+        position, wanted = rows[-1][0], NEXT_STEP
+    return page, position
 
 
 def comment_document(*, comment_id: int, viewer_id: int) -> dict[str, Any]:
     """The document of one comment; raises `NotFound` when it, or its post, is not shown."""
     visible_comment(comment_id=comment_id)
-    parameters = {"id": comment_id, "viewer_id": viewer_id}
-    rows = first_found(lambda: _read(_ONE_SQL, parameters) or None)
+    sql = _PAGE_SQL.format(which=_ONE, direction="ASC")
+    parameters = {"id": comment_id, "viewer_id": viewer_id, "limit": 1}
+    rows = first_found(lambda: _read(sql, parameters) or None)
     documents = _documents(rows or [])
     if not documents:
         raise NotFound(_NO_COMMENT)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections import Counter as Multiset
 from collections.abc import Collection, Iterable
 
-from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db import connections, transaction
 from django.db.models.functions import Now
 
 from comments import selectors
-from comments.events import CommentsChanged, comments_changed
+from comments.events import (
+    CommentsChanged,
+    CommentsDeleted,
+    comments_changed,
+    comments_deleted,
+)
 from comments.models import Comment, CommentLike
 from posts import selectors as post_selectors
 from socialfeed.common import counters
@@ -18,7 +22,13 @@ from socialfeed.common.likes import add_like, remove_like, remove_likes_by, remo
 from socialfeed.common.problems import Conflict, Invalid, NotFound
 
 _NOT_YOURS = "You have no such comment."
+# What one transaction removes at most.
+REPLIES_AT_ONCE = 100
 _LIKES_AT_ONCE = 5000
+# Locked against being deleted; others may answer it too meanwhile.
+_ANSWERED_SQL = """
+SELECT reply_to_id FROM comments_comment WHERE id = %s AND post_id = %s FOR KEY SHARE
+"""
 
 
 def add_comment(*, post_id: int, author_id: int, text: str, reply_to: int | None = None) -> int:
@@ -29,36 +39,30 @@ def add_comment(*, post_id: int, author_id: int, text: str, reply_to: int | None
     """
     if post_selectors.visible_post(post_id=post_id).comments_closed:
         raise Conflict("The author has closed this post for comments.", code="comments_closed")
-    try:
-        with transaction.atomic(using="comments"):
-            if reply_to is not None:
-                _check_reply(post_id, reply_to)
-            comment = Comment.objects.create(
-                post_id=post_id, author_id=author_id, text=text, reply_to_id=reply_to
-            )
-            _count([(post_id, 1)], author_id)
-    except IntegrityError as error:  # what it answers was deleted meanwhile
-        raise _no_such_comment() from error
+    with transaction.atomic(using="comments"):
+        if reply_to is not None:
+            _check_reply(post_id, reply_to)
+        comment = Comment.objects.create(
+            post_id=post_id, author_id=author_id, text=text, reply_to_id=reply_to
+        )
+        _count([(post_id, 1)], author_id)
     return comment.pk
 
 
 def _check_reply(post_id: int, reply_to: int) -> None:
-    answered = Comment.objects.filter(pk=reply_to, post_id=post_id).first()
+    with connections["comments"].cursor() as cursor:
+        cursor.execute(_ANSWERED_SQL, [reply_to, post_id])
+        answered = cursor.fetchone()
     if answered is None:
-        raise _no_such_comment()
-    if answered.reply_to_id is not None:
         raise Invalid(
-            "This comment is a reply itself. Reply to the one that it answers: "
-            f"{answered.reply_to_id}.",
+            "There is no such comment on this post.", field="reply_to", code="unknown_comment"
+        )
+    if answered[0] is not None:
+        raise Invalid(
+            f"This comment is a reply itself. Reply to the one that it answers: {answered[0]}.",
             field="reply_to",
             code="reply_to_a_reply",
         )
-
-
-def _no_such_comment() -> Invalid:
-    return Invalid(
-        "There is no such comment on this post.", field="reply_to", code="unknown_comment"
-    )
 
 
 def edit_comment(*, comment_id: int, author_id: int, text: str) -> None:
@@ -91,29 +95,39 @@ def delete_comment(*, comment_id: int, user_id: int) -> None:
         raise NotFound(_NOT_YOURS)
 
 
-def take_down(*, comment_ids: Collection[int], actor_id: int | None = None) -> int:
-    """Delete comments and the replies to them, whoever's they are; returns how many went."""
+def take_down(*, comment_ids: Collection[int], actor_id: int | None = None) -> list[int]:
+    """Delete comments and the replies to them, whoever's they are; returns which went at once.
+
+    What may be very much, likes and more than REPLIES_AT_ONCE replies, is removed by who listens.
+    """
     with transaction.atomic(using="comments"):
+        rows = Comment.objects.select_for_update().order_by("pk").values_list("pk", "post_id")
         # Locked, none of them gets a reply any more.
-        locked = Comment.objects.select_for_update().filter(pk__in=comment_ids).order_by("pk")
-        roots = list(locked.values_list("pk", flat=True))
-        going = dict(
-            Comment.objects.filter(Q(pk__in=roots) | Q(reply_to_id__in=roots))
-            .select_for_update()
-            .values_list("pk", "post_id")
-        )
-        _remove(going)
+        going = dict(rows.filter(pk__in=comment_ids))
+        if not going:
+            return []
+        going |= dict(rows.filter(reply_to_id__in=list(going))[:REPLIES_AT_ONCE])
+        Comment.objects.filter(pk__in=going).delete()
+        comments_deleted.announce(CommentsDeleted(list(going)))
         _count([(post_id, -n) for post_id, n in Multiset(going.values()).items()], actor_id)
-    return len(going)
+    return list(going)
 
 
-def _remove(comment_ids: Collection[int]) -> None:
-    """Remove rows, replies among them, and what hangs on them, in the caller's transaction."""
-    ids = list(comment_ids)
-    while remove_likes_of(likes=CommentLike, subject_ids=ids, limit=_LIKES_AT_ONCE):
-        pass
-    counters.forget_counts(database="comments", subject_ids=ids)
-    Comment.objects.filter(pk__in=ids).delete()
+def remove_replies(*, comment_ids: Collection[int], limit: int) -> list[int]:
+    """Delete up to `limit` replies to comments that are gone; returns which. May be repeated."""
+    replies = Comment.objects.filter(reply_to_id__in=list(comment_ids)).order_by("-pk")
+    return take_down(comment_ids=list(replies.values_list("pk", flat=True)[:limit]))
+
+
+def remove_likes_of_comments(*, comment_ids: Collection[int], limit: int) -> int:
+    """Remove up to `limit` likes of comments that are gone, and with the last the counters; returns
+    how many. May be repeated.
+    """
+    gone = list(comment_ids)
+    removed = remove_likes_of(likes=CommentLike, subject_ids=gone, limit=limit)
+    if not removed:
+        counters.forget_counts(database="comments", subject_ids=gone)
+    return removed
 
 
 def _count(changes: Iterable[tuple[int, int]], actor_id: int | None) -> None:
@@ -122,12 +136,6 @@ def _count(changes: Iterable[tuple[int, int]], actor_id: int | None) -> None:
         counters.change_count(
             database="comments", subject_id=post_id, delta=delta, actor_id=actor_id
         )
-        comments_changed.announce(CommentsChanged(post_id))
-
-
-def announce_comments(*, post_id: int) -> None:
-    """Have a post shown with the comments that it has now, whatever was shown before."""
-    with transaction.atomic(using="comments"):
         comments_changed.announce(CommentsChanged(post_id))
 
 
@@ -160,30 +168,33 @@ def settle_counters(*, limit: int) -> int:
     return len(changes)
 
 
+def remove_comment_likes_on_post(*, post_id: int, limit: int) -> int:
+    """Remove up to `limit` likes of the comments on a post that is gone; returns how many."""
+    comments = Comment.objects.filter(post_id=post_id).values("pk")
+    likes = CommentLike.objects.filter(subject_id__in=comments)
+    ids = list(likes.values_list("pk", flat=True)[:limit])
+    return CommentLike.objects.filter(pk__in=ids).delete()[0]
+
+
 def remove_comments_on_post(*, post_id: int, limit: int) -> int:
-    """Remove up to `limit` comments, with their replies, of a post that is gone, and with the last
-    its counter; returns how many comments went. May be repeated.
+    """Remove up to `limit` comments, whose likes are gone, of a post that is gone, and with the
+    last its counter; returns how many. May be repeated.
     """
+    rows = Comment.objects.filter(post_id=post_id)
+    ids = list(rows.values_list("pk", flat=True)[:limit])
     with transaction.atomic(using="comments"):
-        # Replies are younger than what they answer: the oldest first would take all with them.
-        rows = Comment.objects.filter(post_id=post_id).order_by("-pk")
-        ids = list(rows.values_list("pk", flat=True)[:limit])
-        if ids:
-            replies = Comment.objects.filter(reply_to_id__in=ids)
-            ids = list({*ids, *replies.values_list("pk", flat=True)})
-            _remove(ids)
-        else:
-            counters.forget_counts(database="comments", subject_ids=[post_id])
+        rows.filter(pk__in=ids).delete()
+        counters.forget_counts(database="comments", subject_ids=ids or [post_id])
     return len(ids)
 
 
-def remove_comments_by_user(*, user_id: int, limit: int) -> int:
+def remove_comments_by_user(*, user_id: int, limit: int) -> list[int]:
     """Delete up to `limit` comments of an account that is being deleted, with the replies to them;
-    returns how many comments went. May be repeated.
+    returns which went. May be repeated.
     """
     mine = Comment.objects.filter(author_id=user_id).order_by("-pk")
     ids = list(mine.values_list("pk", flat=True)[:limit])
-    return take_down(comment_ids=ids, actor_id=user_id) if ids else 0
+    return take_down(comment_ids=ids, actor_id=user_id)
 
 
 def remove_likes_of_user(*, user_id: int, limit: int) -> int:

@@ -99,6 +99,12 @@ def renew_comments(event: OutboxEvent) -> Iterator[int]:
         yield from _steps(removal.remove_what_hangs_on_post(post_id=post_id))
 
 
+def withdraw_comments(event: OutboxEvent) -> Iterator[int]:
+    """Remove what hangs on deleted comments: their likes, and replies that did not go with them."""
+    gone = event.payload["comment_ids"]
+    yield from _steps(removal.remove_what_hangs_on_comments(comment_ids=gone))
+
+
 def renew_user(event: OutboxEvent) -> Iterator[int]:
     """Show a user as they have changed, wherever they are named."""
     user_services.renew_documents(user_ids=[event.payload["user_id"]])
@@ -149,6 +155,7 @@ HANDLERS: dict[str, Handler] = {
     OutboxEvent.Kind.POST_EDITED: renew_post,
     OutboxEvent.Kind.POST_DELETED: withdraw_post,
     OutboxEvent.Kind.COMMENTS_CHANGED: renew_comments,
+    OutboxEvent.Kind.COMMENTS_DELETED: withdraw_comments,
     OutboxEvent.Kind.FOLLOW_CHANGED: renew_graph,
     OutboxEvent.Kind.USER_CHANGED: renew_user,
     OutboxEvent.Kind.ACCOUNT_DELETED: remove_account,

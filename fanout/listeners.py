@@ -9,7 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from comments.events import CommentsChanged, comments_changed
+from comments.events import (
+    CommentsChanged,
+    CommentsDeleted,
+    comments_changed,
+    comments_deleted,
+)
 from fanout import outbox, services
 from fanout.models import OutboxEvent
 from fanout.tasks import deliver_event
@@ -61,6 +66,12 @@ def on_like_changed(like: LikeChanged) -> None:
 @comments_changed.listener
 def on_comments_changed(comments: CommentsChanged) -> None:
     _record_and_deliver("comments", Kind.COMMENTS_CHANGED, {"post_id": comments.post_id})
+
+
+@comments_deleted.listener
+def on_comments_deleted(comments: CommentsDeleted) -> None:
+    payload = {"comment_ids": list(comments.comment_ids)}
+    _record_and_wake("comments", Kind.COMMENTS_DELETED, payload)
 
 
 @follow_changed.listener

@@ -20,6 +20,7 @@ class OutboxEvent(TimeOrderedModel):
         POST_EDITED = "post_edited"
         POST_DELETED = "post_deleted"
         COMMENTS_CHANGED = "comments_changed"
+        COMMENTS_DELETED = "comments_deleted"
         FOLLOW_CHANGED = "follow_changed"
         USER_CHANGED = "user_changed"
         ACCOUNT_DELETED = "account_deleted"

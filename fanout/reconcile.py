@@ -16,7 +16,6 @@ from enum import StrEnum
 
 from comments import audit as comment_audit
 from comments import selectors as comment_selectors
-from comments import services as comment_services
 from fanout import outbox
 from posts import audit as post_audit
 from posts import selectors as post_selectors
@@ -99,17 +98,29 @@ def find_drift(*, subjects: Subjects) -> list[Drift]:
     """What of these is not what the rows say. From primaries; CACHE down: `ValkeyUnavailable`."""
     drifts: list[Drift] = []
     with primary_reads():
-        if subjects.posts:
-            likes = post_audit.like_counts(post_ids=subjects.posts)
-            comments = comment_audit.comment_counts(post_ids=subjects.posts)
-            drifts += [*_off(What.LIKES, likes), *_off(What.COMMENTS, comments)]
-            drifts += [Drift(What.SUMMARY, id_, 1) for id_ in _stale_summaries(subjects.posts)]
-            stale = post_audit.stale_records(post_ids=subjects.posts, pending=_pending)
+        # Of what is deleted nothing is shown, and what hung on it is being removed, step by step.
+        posts = sorted(post_selectors.existing_ids(post_ids=subjects.posts))
+        comments = sorted(comment_selectors.existing_ids(comment_ids=subjects.comments))
+        if posts:
+            likes = post_audit.like_counts(post_ids=posts)
+            talk = comment_audit.comment_counts(post_ids=posts)
+            drifts += [*_off(What.LIKES, likes), *_off(What.COMMENTS, talk)]
+            drifts += [Drift(What.SUMMARY, id_, 1) for id_ in _stale_summaries(posts)]
+            stale = post_audit.stale_records(post_ids=posts, pending=_pending)
             drifts += [Drift(What.RECORD, id_, 1) for id_ in sorted(stale)]
-        if subjects.comments:
-            likes = comment_audit.like_counts(comment_ids=subjects.comments)
+        if comments:
+            likes = comment_audit.like_counts(comment_ids=comments)
             drifts += _off(What.COMMENT_LIKES, likes)
-    return drifts
+        return _still_there(drifts, {*posts, *comments})
+
+
+def _still_there(drifts: list[Drift], looked_at: Collection[int]) -> list[Drift]:
+    """But for what was deleted while it was looked at."""
+    if not drifts:
+        return []
+    there = post_selectors.existing_ids(post_ids=looked_at)
+    there |= comment_selectors.existing_ids(comment_ids=list(looked_at))
+    return [drift for drift in drifts if drift.subject_id in there]
 
 
 def _off(what: What, counts: dict[int, tuple[int, int]]) -> Iterable[Drift]:
@@ -149,8 +160,10 @@ def repair(*, drift: Drift) -> None:
         if drift.what is What.COMMENTS:
             comment_audit.correct_comments(post_id=id_)
         if drift.what is not What.RECORD:
-            post_audit.forget_comment_summary(post_id=id_)
-            comment_services.announce_comments(post_id=id_)
+            now = comment_selectors.summary(post_id=id_)
+            post_audit.replace_comment_summary(
+                post_id=id_, version=now.version, count=now.count, recent=now.recent
+            )
     if drift.what is not What.COMMENT_LIKES:
         post_audit.drop_records(post_ids=[id_])
 

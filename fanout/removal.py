@@ -6,7 +6,7 @@ A step may be done twice, and who begins anew goes on with what is left.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from comments import services as comment_services
@@ -28,10 +28,26 @@ FEW = 100
 def remove_what_hangs_on_post(*, post_id: int) -> Iterator[Removed]:
     """The likes, comments and media of a deleted post."""
     yield from _all("likes", post_services.remove_what_hangs_on, post_ids=[post_id], limit=STEP)
-    yield from _all(
-        "comments", comment_services.remove_comments_on_post, post_id=post_id, limit=STEP
-    )
+    yield from _comments_on_post(post_id)
     yield from _all("media", media_services.remove_media_of_post, post_id=post_id, limit=STEP)
+
+
+def _comments_on_post(post_id: int) -> Iterator[Removed]:
+    on_post = {"post_id": post_id, "limit": STEP}
+    yield from _all("comment likes", comment_services.remove_comment_likes_on_post, **on_post)
+    yield from _all("comments", comment_services.remove_comments_on_post, **on_post)
+
+
+def remove_what_hangs_on_comments(*, comment_ids: Collection[int]) -> Iterator[Removed]:
+    """The replies to deleted comments, which have deliveries of their own, and the likes."""
+    while gone := comment_services.remove_replies(comment_ids=comment_ids, limit=FEW):
+        yield "comments", len(gone)
+    yield from _all(
+        "comment likes",
+        comment_services.remove_likes_of_comments,
+        comment_ids=comment_ids,
+        limit=STEP,
+    )
 
 
 def remove_owned_by_account(*, user_id: int) -> Iterator[Removed]:
@@ -50,32 +66,29 @@ def _one_round(user_id: int) -> Iterator[Removed]:
     """Each of these finds by itself what is left."""
     if ended := user_services.end_all_sessions(user_id=user_id):
         yield "sessions", ended
-    # Before the posts, whose own deliveries then have nothing to do in the object store.
-    yield from _all("media", media_services.remove_media_of_owner, owner_id=user_id, limit=FEW)
     yield from _posts(user_id)
     yield from _all("likes", post_services.remove_likes_of_user, user_id=user_id, limit=STEP)
-    yield from _all(
-        "comments", comment_services.remove_comments_by_user, user_id=user_id, limit=FEW
-    )
+    while gone := comment_services.remove_comments_by_user(user_id=user_id, limit=FEW):
+        yield "comments", len(gone)
+        yield from remove_what_hangs_on_comments(comment_ids=gone)
     yield from _all(
         "comment likes", comment_services.remove_likes_of_user, user_id=user_id, limit=STEP
     )
     yield from _all("follows", graph_services.remove_follows_of_user, user_id=user_id, limit=STEP)
+    # Last: should the object store be down, all the rest is gone already.
+    yield from _all("media", media_services.remove_media_of_owner, owner_id=user_id, limit=FEW)
 
 
 def _posts(author_id: int) -> Iterator[Removed]:
-    """The posts, each after what hangs on it: so who begins anew still finds the post.
-
-    What comes to a post in between is left to the delivery of its own event.
+    """The posts, and what hangs on them; should this be killed in between, their own deliveries
+    remove the rest.
     """
     while refs := post_selectors.post_refs(author_ids=[author_id], before=None, limit=FEW):
         ids = [post_id for post_id, _ in refs]
+        yield "posts", post_services.delete_posts_of_author(author_id=author_id, post_ids=ids)
         yield from _all("likes", post_services.remove_what_hangs_on, post_ids=ids, limit=STEP)
         for id_ in ids:
-            yield from _all(
-                "comments", comment_services.remove_comments_on_post, post_id=id_, limit=STEP
-            )
-        yield "posts", post_services.delete_posts_of_author(author_id=author_id, post_ids=ids)
+            yield from _comments_on_post(id_)
 
 
 def _all(kind: str, remove: Callable[..., int], **arguments: Any) -> Iterator[Removed]:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from django.db import transaction
+
 from posts.models import CommentSummary, Like, Post
 from posts.store import RECORDS
 from socialfeed.common import counters
@@ -41,9 +43,13 @@ def comment_summaries(*, post_ids: Collection[int]) -> dict[int, tuple[int, int,
     return {post_id: (version, count, recent) for post_id, version, count, recent in found}
 
 
-def forget_comment_summary(*, post_id: int) -> None:
-    """Remove what Commenting said of a post, for it to say it anew, whatever its version."""
-    CommentSummary.objects.filter(post_id=post_id).delete()
+def replace_comment_summary(
+    *, post_id: int, version: int, count: int, recent: list[dict[str, Any]]
+) -> None:
+    """Keep what Commenting says now, instead of all that it said, whatever its version."""
+    with transaction.atomic(using="posts"):
+        CommentSummary.objects.filter(post_id=post_id).delete()
+        CommentSummary.objects.create(post_id=post_id, version=version, count=count, recent=recent)
 
 
 def stale_records(

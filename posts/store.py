@@ -78,7 +78,8 @@ def _liked_among(post_ids: Sequence[int], packed: bytes, viewer_id: int) -> froz
     if len(kept) == LIKED_KEPT:
         older = [post_id for post_id in post_ids if post_id < kept[-1]]
         if older:
-            with connections[router.db_for_read(Like)].cursor() as cursor:
+            # From the primary, as what is kept is: one's own like must not come and go.
+            with connections[router.db_for_write(Like)].cursor() as cursor:
                 cursor.execute(_LIKED_AMONG_SQL, [viewer_id, older])
                 liked |= {post_id for (post_id,) in cursor.fetchall()}
     return liked

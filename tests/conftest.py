@@ -38,8 +38,9 @@ os.environ |= {
     "STACK_PORT_BASE": str(free_port_base()),
     "STACK_VAR_DIR": str(_FOLDER / "var"),
     "LOG_LEVEL": "WARNING",
-    # The stack's own audit would mend what a test has made wrong: never, while the suite runs.
+    # The stack's own audits would mend what a test has made wrong: never, while the suite runs.
     "TIMELINE_AUDIT_SECONDS": "86400",
+    "COUNTERS_CHECK_SECONDS": "86400",
     # What a killed process had in hand is taken over soon.
     "FANOUT_LEASE_SECONDS": "8",
     "EMAIL_URL": f"filemail:///{MAIL_FOLDER}",

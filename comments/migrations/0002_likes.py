@@ -25,9 +25,10 @@ class Migration(migrations.Migration):
             name="reply_to",
             field=models.ForeignKey(
                 blank=True,
+                db_constraint=False,
                 editable=False,
                 null=True,
-                on_delete=django.db.models.deletion.CASCADE,
+                on_delete=django.db.models.deletion.DO_NOTHING,
                 related_name="replies",
                 to="comments.comment",
             ),

@@ -16,6 +16,7 @@ class Migration(migrations.Migration):
                     ("post_edited", "Post Edited"),
                     ("post_deleted", "Post Deleted"),
                     ("comments_changed", "Comments Changed"),
+                    ("comments_deleted", "Comments Deleted"),
                     ("follow_changed", "Follow Changed"),
                     ("user_changed", "User Changed"),
                     ("account_deleted", "Account Deleted"),

@@ -12,8 +12,9 @@ reading SQL for it. Three rules keep it right, whatever runs at once, dies, or i
   is still there, or has been replaced by a copy. So a reader that an eviction has overtaken stores
   nothing.
 
-A change whose refresh is lost must leave a row behind for somebody to make up for it: see
-docs/decisions/0010. CACHE down: reads come from SQL, and `refresh_copies` raises
+What is copied is not to be read in a transaction that has changed it: it could be stored, and then
+rolled back. A change whose refresh is lost must leave a row behind for somebody to make up for it:
+see docs/decisions/0010. CACHE down: reads come from SQL, and `refresh_copies` raises
 `ValkeyUnavailable`.
 """
 
@@ -97,15 +98,18 @@ def read_copies(wanted: Wanted) -> list[dict[int, bytes]]:
     lists = [(copies, list(dict.fromkeys(ids))) for copies, ids in wanted]
     try:
         found = _get(lists)
-        cold = [(copies, [id_ for id_ in ids if id_ not in found[copies]]) for copies, ids in lists]
+        cold = [
+            (copies, [id_ for id_ in ids if id_ not in warm])
+            for (copies, ids), warm in zip(lists, found, strict=True)
+        ]
         marks = iter(_begin([copies.key(id_) for copies, ids in cold for id_ in ids]))
-        marked = [(copies, {id_: next(marks) for id_ in ids}) for copies, ids in cold]
-        for copies, loaded in _read_and_store(marked).items():
-            found[copies] |= loaded
+        loaded = _read_and_store(
+            [(copies, {id_: next(marks) for id_ in ids}) for copies, ids in cold]
+        )
+        return [warm | read for warm, read in zip(found, loaded, strict=True)]
     except ValkeyUnavailable:
         logger.exception("CACHE is down: what it has copies of comes from SQL")
-        found = {copies: _payloads(copies.load(ids)) if ids else {} for copies, ids in lists}
-    return [found[copies] for copies, _ in lists]
+        return [_payloads(copies.load(ids)) if ids else {} for copies, ids in lists]
 
 
 def refresh_copies(wanted: Wanted) -> None:
@@ -118,14 +122,11 @@ def refresh_copies(wanted: Wanted) -> None:
     _read_and_store([(copies, {id_: next(found) for id_ in ids}) for copies, ids in lists])
 
 
-def _get(lists: Sequence[tuple[Copies, Sequence[int]]]) -> dict[Copies, dict[int, bytes]]:
+def _get(lists: Sequence[tuple[Copies, Sequence[int]]]) -> list[dict[int, bytes]]:
     """The payloads of those that have a copy."""
     values = iter(_values([copies.key(id_) for copies, ids in lists for id_ in ids]))
-    found: dict[Copies, dict[int, bytes]] = {}
-    for copies, ids in lists:
-        pairs = [(id_, next(values)) for id_ in ids]
-        found[copies] = {id_: value[_HEAD:] for id_, value in pairs if value[:1] == _COPY}
-    return found
+    pairs = [[(id_, next(values)) for id_ in ids] for _, ids in lists]
+    return [{id_: value[_HEAD:] for id_, value in some if value[:1] == _COPY} for some in pairs]
 
 
 def _values(keys: Sequence[str]) -> list[bytes]:
@@ -139,20 +140,18 @@ def _values(keys: Sequence[str]) -> list[bytes]:
 
 def _read_and_store(
     lists: Sequence[tuple[Copies, Mapping[int, bytes | None]]],
-) -> dict[Copies, dict[int, bytes]]:
+) -> list[dict[int, bytes]]:
     """Read from SQL and store, as far as the third rule lets it; the payloads that were read.
 
     By id, the mark that was found or set before, empty where there was a copy; None: leave it out.
     """
     calls: list[Call] = []
-    read: dict[Copies, dict[int, bytes]] = {}
+    read: list[dict[int, bytes]] = []
     for copies, marks in lists:
         ids = [id_ for id_, mark in marks.items() if mark is not None]
-        if not ids:
-            continue
         with primary_reads():
-            loaded = copies.load(ids)
-        read[copies] = _payloads(loaded)
+            loaded = copies.load(ids) if ids else {}
+        read.append(_payloads(loaded))
         for id_ in ids:
             version, payload = loaded[id_]
             copy = _COPY + b"%0*d" % (_VERSION_DIGITS, version) + payload

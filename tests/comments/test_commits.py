@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connections
 
-from comments import services
 from comments.models import Comment, CommentLike
 from comments.services import add_comment, delete_comment, like_comment, take_down
 from socialfeed.common.problems import Invalid, NotFound
@@ -34,14 +33,13 @@ def at_once(calls: Iterable[Callable[[], object]]) -> list[object]:
         return list(pool.map(run, calls))
 
 
-def test_a_reply_to_a_comment_that_is_deleted_meanwhile_is_refused(
-    person: Callable[[str], int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(services, "_check_reply", lambda post_id, reply_to: None)  # it was there
+def test_a_reply_to_a_comment_that_was_deleted_is_refused(person: Callable[[str], int]) -> None:
     author_id = person("author")
     post_id = make_posts(author_id, 1)[0]
+    gone = add_comment(post_id=post_id, author_id=author_id, text="So.")
+    take_down(comment_ids=[gone])
     with pytest.raises(Invalid, match="no such comment"):
-        add_comment(post_id=post_id, author_id=author_id, text="Late.", reply_to=1)
+        add_comment(post_id=post_id, author_id=author_id, text="Late.", reply_to=gone)
     assert counts(database="comments", subject_ids=[post_id]) == {post_id: 0}
 
 

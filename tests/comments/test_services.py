@@ -25,9 +25,12 @@ from socialfeed.common import counters
 from socialfeed.common.counters import Counter, CounterChange
 from socialfeed.common.problems import Conflict, Invalid, NotFound
 from tests.counted import counts
+from tests.fanout.deliveries import deliver, pending
 from tests.posts_factory import make_posts
 from tests.shown import shown_comment, shown_comments, shown_post, switch_off
 from users.services import renew_documents, set_active
+
+Kind = OutboxEvent.Kind
 
 pytestmark = pytest.mark.django_db
 WHATEVER = 10_000  # a limit that nothing here comes near
@@ -187,6 +190,7 @@ def test_who_may_delete_a_comment(
     assert [comment["id"] for comment in shown_comments(post_id, bob)] == [str(kept)]
     assert count(post_id) == 1
     gone = [comment_id, reply_id]
+    assert deliver("comments", pending("comments", Kind.COMMENTS_DELETED))
     assert not CommentLike.objects.filter(subject_id__in=gone).exists()
     assert unfolded(*gone) == 0
     assert count(kept) == 1
@@ -253,7 +257,9 @@ def test_the_comments_of_a_post_that_is_gone_are_removed_step_by_step(
             add_comment(post_id=post_id, author_id=bob, text="Thanks!", reply_to=comment_id)
     Post.objects.filter(pk=post_id).delete()
     steps = 0
-    while services.remove_comments_on_post(post_id=post_id, limit=2):
+    while services.remove_comment_likes_on_post(
+        post_id=post_id, limit=2
+    ) or services.remove_comments_on_post(post_id=post_id, limit=2):
         steps += 1
         assert steps < 10
     assert steps > 2
@@ -271,7 +277,7 @@ def test_what_somebody_said_and_liked_is_removed_and_counted_off(
     for comment_id in (*mine, kept):
         like_comment(comment_id=comment_id, user_id=alice)
     while services.remove_comments_by_user(user_id=alice, limit=2):
-        pass
+        assert deliver("comments", pending("comments", Kind.COMMENTS_DELETED))
     assert not Comment.objects.filter(Q(author_id=alice) | Q(reply_to__in=mine)).exists()
     assert count(post_id) == 1
     assert count(kept) == 1

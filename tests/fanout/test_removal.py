@@ -19,10 +19,12 @@ from posts import services as post_services
 from posts.models import CommentSummary, Like
 from posts.store import RECORDS
 from socialfeed.common import counters
+from socialfeed.common.counters import Counter
 from tests.belongings import (
     Belongings,
     left_of_post,
 )
+from tests.counted import counts
 from tests.fanout.deliveries import (
     deliver,
     deliver_though_killed_after_each_step,
@@ -78,8 +80,8 @@ def test_a_removal_that_is_killed_after_any_step_is_ended_by_the_next(
     bobs: Belongings, deleted: OutboxEvent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(removal, "STEP", 1)
-    # A like; a reply, then what it replied to; a picture.
-    assert deliver_though_killed_after_each_step("posts", deleted, monkeypatch) == 4
+    # A like; two likes of comments; a reply and what it replied to; a picture.
+    assert deliver_though_killed_after_each_step("posts", deleted, monkeypatch) == 6
     post_id = bobs.post_ids[0]
     left = left_of_post(post_id, bobs.comment_ids)
     kept = left_of_post(bobs.post_ids[1], bobs.comment_ids)
@@ -118,6 +120,36 @@ def test_of_a_post_with_more_replies_than_a_step_all_comments_go_and_are_counted
         comment_services.add_comment(post_id=post_id, author_id=bob, text="Two.", reply_to=first)
     assert comment_services.remove_comments_on_post(post_id=post_id, limit=4) == 4
     assert not Comment.objects.filter(post_id=post_id).exists()
+
+
+def test_very_many_replies_to_a_deleted_comment_go_in_steps(
+    alice: int, bob: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the request only some of them; what it deletes is counted off as it goes."""
+    monkeypatch.setattr(comment_services, "REPLIES_AT_ONCE", 2)
+    monkeypatch.setattr(removal, "FEW", 1)
+    post_id = make_posts(bob, 1)[0]
+    root = comment_services.add_comment(post_id=post_id, author_id=alice, text="One.")
+    replies = [
+        comment_services.add_comment(post_id=post_id, author_id=bob, text="Two.", reply_to=root)
+        for _ in range(6)
+    ]
+    for comment_id in (root, *replies):
+        comment_services.like_comment(comment_id=comment_id, user_id=bob)
+    comment_services.delete_comment(comment_id=root, user_id=alice)
+    assert Comment.objects.filter(post_id=post_id).count() == 4
+    assert counts(database="comments", subject_ids=[post_id]) == {post_id: 4}
+    event = pending("comments", Kind.COMMENTS_DELETED)
+    # Four replies, and then the likes of what went in the request, all at once.
+    assert deliver_though_killed_after_each_step("comments", event, monkeypatch) == 4 + 1
+    assert not Comment.objects.filter(post_id=post_id).exists()
+    assert counts(database="comments", subject_ids=[post_id]) == {post_id: 0}
+    for event in pending_rows("comments", Kind.COMMENTS_DELETED):
+        if {root, *replies} & {*event.payload["comment_ids"]}:
+            assert deliver("comments", event)
+    assert not CommentLike.objects.filter(subject_id__in=[root, *replies]).exists()
+    counted = Counter.objects.using("comments").filter(pk__in=[root, *replies])
+    assert not counted.exists()
 
 
 def test_what_comes_to_a_post_after_its_removal_goes_too(
