@@ -57,7 +57,7 @@ class ProblemAutoSchema(AutoSchema):
         if method == "DELETE":
             self.method = "POST"  # as a DELETE, it would be left without a body
         try:
-            body: dict[str, Any] | None = super()._get_request_body(direction)
+            body: dict[str, Any] | None = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
         finally:
             self.method = method
         return body
