@@ -18,6 +18,7 @@ from comments.events import (
 from fanout import outbox, services
 from fanout.models import OutboxEvent
 from fanout.tasks import deliver_event
+from media.events import MediaChanged, media_changed
 from posts import services as post_services
 from posts.events import (
     LikeChanged,
@@ -47,6 +48,12 @@ def on_post_published(post: PostChanged) -> None:
 @post_edited.listener
 def on_post_edited(post: PostChanged) -> None:
     _record_and_deliver("posts", Kind.POST_EDITED, {"post_id": post.post_id})
+
+
+@media_changed.listener
+def on_media_changed(media: MediaChanged) -> None:
+    if media.post_id is not None:
+        _record_and_deliver("posts", Kind.POST_EDITED, {"post_id": media.post_id})
 
 
 @post_deleted.listener

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from media.models import Media
 from media.selectors import public_url
+from media.services import describe_media
 from media.storage import variant_key
 from socialfeed.common.admin import IdSearchAdmin
+from socialfeed.common.problems import NotFound
 
 
 @admin.register(Media)
@@ -36,3 +39,11 @@ class MediaAdmin(IdSearchAdmin[Media]):
 
     def has_delete_permission(self, request: HttpRequest, obj: Media | None = None) -> bool:
         return False
+
+    def save_model(
+        self, request: HttpRequest, obj: Media, form: forms.ModelForm[Media], change: bool
+    ) -> None:
+        try:
+            describe_media(media_id=obj.pk, alt=obj.alt)
+        except NotFound as problem:  # it was removed while the form was open
+            self.message_user(request, problem.detail, messages.ERROR)

@@ -11,9 +11,10 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from media import storage
+from media.events import MediaChanged, media_changed
 from media.images import VARIANTS, ImageTooLargeError, NotAnImageError, process_image
 from media.models import Media
-from socialfeed.common.problems import Invalid, TooLarge, Unavailable, UnsupportedMedia
+from socialfeed.common.problems import Invalid, NotFound, TooLarge, Unavailable, UnsupportedMedia
 
 _ACCEPTED = "JPEG, PNG or WebP"
 
@@ -99,6 +100,19 @@ def claim_media(*, owner_id: int, media_ids: Sequence[int], used_as: str, used_b
         mine[id_].used_as, mine[id_].used_by_id = used_as, used_by_id
         mine[id_].position = position
     Media.objects.bulk_update(mine.values(), ["used_as", "used_by_id", "position"])
+
+
+def describe_media(*, media_id: int, alt: str) -> None:
+    """Change what a picture is said to show. Raises `NotFound`."""
+    with transaction.atomic(using="posts"):
+        # Locked, so that a post which claims it meanwhile is either announced here or published
+        # with the new description.
+        media = Media.objects.select_for_update().filter(pk=media_id).first()
+        if media is None:
+            raise NotFound("There is no such media.")
+        Media.objects.filter(pk=media_id).update(alt=alt)
+        post_id = media.used_by_id if media.used_as == Media.Use.POST else None
+        media_changed.announce(MediaChanged(media_id=media_id, post_id=post_id))
 
 
 def remove_media_of_post(*, post_id: int, limit: int) -> int:

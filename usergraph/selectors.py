@@ -16,11 +16,13 @@ from socialfeed.common.consistency import primary_reads
 from socialfeed.common.valkey import ValkeyUnavailable
 from usergraph import store
 from usergraph.models import Follow, PulledAuthor
-from usergraph.store import FOLLOWED, unpack_followed
-
-__all__ = ["FOLLOWED", "unpack_followed"]
 
 logger = logging.getLogger(__name__)
+
+# Offered to Post Info, which reads them in one round trip with copies of its own.
+FOLLOWED = store.FOLLOWED
+unpack_followed = store.unpack_followed
+
 # Of an author in these states the followers' home timelines hold no posts, but pull them.
 _PULLED_WHEN_READ = (PulledAuthor.State.ENTERING.value, PulledAuthor.State.PULLED.value)
 _FOLLOWED_SQL = """

@@ -155,4 +155,5 @@ def import_follows(*, edges: Iterable[Sequence[int]], batch_size: int = 5000) ->
 def _insert(batch: list[Follow]) -> int:
     Follow.objects.bulk_create(batch, ignore_conflicts=True)
     forget_followers(author_ids={edge.followee_id for edge in batch})
+    store.FOLLOWED.forget({edge.follower_id for edge in batch})
     return len(batch)

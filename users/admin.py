@@ -11,6 +11,7 @@ from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -43,7 +44,10 @@ class NewPasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]  # gen
     """A password that staff has set ends the user's sessions."""
 
     def save(self, commit: bool = True) -> User:
-        user: User = super().save(commit)
+        user: User = super().save(commit=False)
+        if commit:
+            # No other column: the account may have been switched off since it was loaded.
+            user.save(update_fields=["password"])
         end_sessions_on_commit(user_id=user.pk)
         return user
 
@@ -132,8 +136,19 @@ class UserAdmin(DjangoUserAdmin[User]):
     def save_model(
         self, request: HttpRequest, obj: User, form: forms.ModelForm[User], change: bool
     ) -> None:
-        """What is shown changes everywhere; switching an account off ends its sessions too."""
+        """What is shown changes everywhere; switching an account off ends its sessions too.
+
+        Who is being deleted stays out, though the form may have been loaded before that.
+        """
         with transaction.atomic(using="default"):
+            # Locked, for `delete_account` to come before or after; the save writes all columns.
+            if change and not User.objects.select_for_update().filter(pk=obj.pk).exists():
+                raise PermissionDenied("This account is gone.")  # and is not to be made anew
+            if AccountDeletion.objects.filter(user_id=obj.pk, done_at=None).exists():
+                obj.is_active = False
+                self.message_user(
+                    request, "The account is being deleted, so it stays out.", messages.WARNING
+                )
             super().save_model(request, obj, form, change)
             user_changed.announce(UserChanged(obj.pk))
         if change and not obj.is_active:

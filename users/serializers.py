@@ -100,10 +100,16 @@ class ProfileChanges(serializers.Serializer[Any]):
         return attrs
 
 
+@extend_schema_serializer(
+    examples=[OpenApiExample("The password", {"password": "correct horse battery staple"})]
+)
 class AccountToDelete(serializers.Serializer[Any]):
-    """What it takes to delete one's own account; `context`: the `user_id`."""
+    """What it takes to delete one's own account."""
 
-    password = serializers.CharField(max_length=1000, trim_whitespace=False)
+    # `context`: the `user_id`.
+    password = serializers.CharField(
+        max_length=1000, trim_whitespace=False, help_text="The account's own."
+    )
 
     def validate_password(self, password: str) -> str:
         confirm_password(user_id=self.context["user_id"], password=password)

@@ -69,14 +69,18 @@ def set_active(*, user_ids: list[int], active: bool) -> int:
         users = User.objects.filter(pk__in=user_ids).exclude(is_active=active)
         # In the order in which they change, for `delete_account` to come before or after.
         staying = list(users.order_by("pk").select_for_update().values_list("pk", flat=True))
-        going = AccountDeletion.objects.filter(user_id__in=staying).values("user_id")
-        users = User.objects.filter(pk__in=staying).exclude(pk__in=going)
-        changed = users.update(is_active=active)
-        for user_id in user_ids:
+        going = AccountDeletion.objects.filter(user_id__in=staying).values_list(
+            "user_id", flat=True
+        )
+        changed = sorted(set(staying) - set(going))
+        User.objects.filter(pk__in=changed).update(is_active=active)
+        for user_id in changed:
             user_changed.announce(UserChanged(user_id))
-            if not active:
+        if not active:
+            # Of all, as STATE may have been down when one of them was kept out before.
+            for user_id in user_ids:
                 end_sessions_on_commit(user_id=user_id)
-    return changed
+    return len(changed)
 
 
 def renew_documents(*, user_ids: Collection[int]) -> None:

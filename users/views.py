@@ -37,13 +37,13 @@ class OwnProfileView(APIView):
         services.update_profile(user_id=caller_id(request), changes=changes.validated_data)
         return Response(selectors.own_profile(user_id=caller_id(request)))
 
-    @extend_schema(responses={202: None}, tags=["users"])
+    @extend_schema(request=AccountToDelete, responses={202: None}, tags=["users"])
     def delete(self, request: Request) -> Response:
         """Delete the caller's account and all that it owns, for good.
 
-        The body is `{"password": "..."}`, the account's own. When the answer comes, the account has
-        gone from every page and its tokens have ended; what it owns (posts, pictures, comments,
-        likes, follows) is removed in the background. Accounts of staff answer 409.
+        When the answer comes, the account has gone from every page and its tokens have ended; what
+        it owns (posts, pictures, comments, likes, follows) is removed in the background. Accounts
+        of staff answer 409.
         """
         user_id = caller_id(request)
         confirmed = AccountToDelete(data=request.data, context={"user_id": user_id})

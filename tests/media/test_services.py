@@ -12,6 +12,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import DataError, connections, transaction
 
 from media import selectors, services, storage
+from media.events import MediaChanged, media_changed
 from media.models import Media
 from socialfeed.common.problems import Invalid, NotFound, Unavailable
 from tests.images import encoded, jpeg_with_gps, plain
@@ -73,6 +74,26 @@ def test_a_store_that_fails_between_two_puts_leaves_no_row_and_no_objects(
     assert keys[0].endswith("/full.jpg"), "the first one was put"
     assert stored_keys() == before
     assert not Media.objects.filter(owner_id=alice).exists()
+
+
+@pytest.mark.parametrize("used_as", ["", "post", "avatar"])
+def test_a_new_description_is_announced_with_the_post_that_shows_it(
+    alice: int, upload: Upload, monkeypatch: pytest.MonkeyPatch, used_as: str
+) -> None:
+    heard: list[MediaChanged] = []
+    monkeypatch.setattr(media_changed, "_listeners", [heard.append])
+    media = upload(alice)
+    if used_as:
+        claim(alice, [media.pk], used_by_id=7, used_as=used_as)
+    services.describe_media(media_id=media.pk, alt="Low tide")
+    media.refresh_from_db()
+    assert media.alt == "Low tide"
+    assert heard == [MediaChanged(media.pk, 7 if used_as == "post" else None)]
+
+
+def test_what_is_gone_is_not_described() -> None:
+    with pytest.raises(NotFound):
+        services.describe_media(media_id=1, alt="Low tide")
 
 
 @pytest.mark.usefixtures("closed_store")

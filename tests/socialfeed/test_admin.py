@@ -173,6 +173,31 @@ def test_staff_close_a_post_for_comments(staff: Client, alice: int, bob: int) ->
     assert post.edited_at is None
 
 
+def test_a_description_that_staff_mend_is_shown_with_its_post_at_once(
+    staff: Client, alice: int, bob: int, django_capture_on_commit_callbacks: Any
+) -> None:
+    post_id = make_posts(bob, 1)[0]
+    media = Media.objects.create(
+        owner_id=bob,
+        width=1,
+        height=1,
+        byte_size=1,
+        alt="Low tide",
+        storage_prefix=f"public/media/{post_id}",
+        used_as=Media.Use.POST,
+        used_by_id=post_id,
+        position=0,
+    )
+    assert shown_post(post_id, alice)["media"][0]["alt"] == "Low tide"
+    with django_capture_on_commit_callbacks(using="posts", execute=True):
+        answer = staff.post(address(Media, "change", media.pk), {"alt": "High tide"})
+        assert answer.status_code == 302
+    assert shown_post(post_id, alice)["media"][0]["alt"] == "High tide"
+    kind = OutboxEvent.Kind.POST_EDITED
+    rows = OutboxEvent.objects.using("posts").filter(kind=kind, payload={"post_id": post_id})
+    assert rows.count() == 1
+
+
 @pytest.mark.parametrize(
     "model",
     [Follow, OutboxEvent, Like, CommentLike, CommentSummary],

@@ -79,6 +79,23 @@ def test_likes_and_comments_are_in_the_schema(schema: dict[str, Any]) -> None:
     assert {"counts", "viewer", "recent_likes", "recent_comments"} <= post.keys()
 
 
+def test_deleting_ones_account_takes_the_password_and_no_other_delete_a_body(
+    schema: dict[str, Any],
+) -> None:
+    bodies = {
+        path: operation["requestBody"]
+        for path, method, operation in operations(schema)
+        if method == "delete" and path.startswith("/api/v1/") and "requestBody" in operation
+    }
+    assert bodies.keys() == {"/api/v1/users/me"}
+    body = bodies["/api/v1/users/me"]
+    assert body["required"]
+    reference = {"$ref": "#/components/schemas/AccountToDeleteRequest"}
+    assert body["content"]["application/json"]["schema"] == reference
+    component = schema["components"]["schemas"]["AccountToDeleteRequest"]
+    assert component["required"] == ["password"]
+
+
 def test_every_body_that_is_sent_or_answered_has_an_example(schema: dict[str, Any]) -> None:
     for path, method, operation in operations(schema):
         if not path.startswith("/api/v1/"):

@@ -15,8 +15,8 @@ from django.core.management import CommandError, call_command
 from django.db import connections, transaction
 from django.test import override_settings
 
+from socialfeed.common.commands import INTERRUPTED
 from socialfeed.common.valkey import cache_valkey
-from socialfeed.management.arguments import INTERRUPTED
 from socialfeed.stack.layout import HOST, PROJECT_DIR
 from tests.flows.client import wait_until
 from tests.posts_factory import make_posts

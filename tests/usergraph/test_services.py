@@ -103,3 +103,12 @@ def test_importing_edges_twice_imports_them_once(alice: int, bob: int) -> None:
     for _ in range(2):
         assert sum(import_follows(edges=[(alice, bob), (bob, alice)])) == 2
     assert followers(bob) == [alice]
+
+
+def test_an_import_is_seen_by_whose_follows_were_kept(alice: int, bob: int) -> None:
+    def kept() -> frozenset[int]:
+        return selectors.unpack_followed(selectors.FOLLOWED.get([alice])[alice])
+
+    assert kept() == frozenset()
+    list(import_follows(edges=[(alice, bob)]))
+    assert kept() == {bob}

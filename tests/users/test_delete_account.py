@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from django.core.management import CommandError, call_command
 
-from users.management.commands.delete_account import INTERRUPTED
+from socialfeed.common.commands import INTERRUPTED
 from users.models import AccountDeletion, User
 from users.services import finish_deletion, note_removed
 

@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import pytest
+from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
+from django.contrib.messages.storage.fallback import FallbackStorage
 from django.core.cache import cache
-from django.test import Client
+from django.core.exceptions import PermissionDenied
+from django.test import Client, RequestFactory
 from django.urls import reverse
 from django_redis.cache import RedisCache
 
@@ -17,6 +20,7 @@ from fanout.models import OutboxEvent
 from socialfeed.common.problems import Conflict, NotFound
 from tests.belongings import left_of_account, log_about
 from users import selectors, services
+from users.admin import NewPasswordForm
 from users.models import AccountDeletion, User
 from users.services import (
     delete_account,
@@ -290,3 +294,42 @@ def test_an_account_that_is_being_deleted_is_only_looked_at(staff: Client, ada: 
     assert staff.get(url).status_code == 200
     assert staff.post(url, {"username": ada.username, "is_active": "on"}).status_code == 403
     assert staff.post(f"/admin/users/user/{ada.pk}/password/", {}).status_code == 403
+
+
+def save_in_admin(user: User) -> None:
+    """Save an account as staff's form does that was loaded earlier."""
+    request = RequestFactory().post(ACCOUNTS)
+    request.session = {}  # type: ignore[assignment]
+    request._messages = FallbackStorage(request)  # type: ignore[attr-defined]
+    page = admin.site._registry[User]
+    form: Any = None
+    page.save_model(request, user, form, change=True)
+
+
+def test_a_form_loaded_before_the_deletion_lets_nobody_in_again(ada: User) -> None:
+    loaded = User.objects.get(pk=ada.pk)
+    delete_account(user_id=ada.pk, requested_by="self")
+    assert loaded.is_active
+    loaded.bio = "Diver."
+    save_in_admin(loaded)
+    assert User.objects.filter(pk=ada.pk, bio="Diver.", is_active=False).exists()
+
+
+def test_a_form_loaded_before_the_deletion_does_not_bring_an_account_back(ada: User) -> None:
+    loaded = User.objects.get(pk=ada.pk)
+    finish_deletion(deletion_id=delete_account(user_id=ada.pk, requested_by="self"))
+    with pytest.raises(PermissionDenied):
+        save_in_admin(loaded)
+    assert not User.objects.filter(pk=ada.pk).exists()
+
+
+def test_a_password_set_meanwhile_lets_nobody_in_again(ada: User, ended: list[int]) -> None:
+    loaded = User.objects.get(pk=ada.pk)
+    delete_account(user_id=ada.pk, requested_by="self")
+    body = {"usable_password": "true", "password1": PASSWORD + "2", "password2": PASSWORD + "2"}
+    form = NewPasswordForm(loaded, body)
+    assert form.is_valid()
+    form.save()
+    ada.refresh_from_db()
+    assert ada.check_password(PASSWORD + "2")
+    assert not ada.is_active

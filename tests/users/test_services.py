@@ -12,8 +12,9 @@ from django.core.exceptions import ValidationError
 
 from media.models import Media
 from socialfeed.common.problems import Conflict, Invalid, NotFound
+from users.events import user_changed
 from users.models import User
-from users.services import ensure_account, import_users, set_active, update_profile
+from users.services import delete_account, ensure_account, import_users, set_active, update_profile
 from users.sessions import remember_session
 
 pytestmark = pytest.mark.django_db
@@ -100,6 +101,20 @@ def test_keeping_out_ends_the_sessions_on_commit_and_counts_whom_it_changed(
     assert ended == [alice, bob]
     assert set_active(user_ids=[alice, bob], active=False) == 0
     assert set_active(user_ids=[alice], active=True) == 1
+
+
+def test_only_whose_state_changes_are_announced(
+    alice: int, bob: int, person: Callable[[str], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[int] = []
+    leaving = person("leaving")
+    delete_account(user_id=leaving, requested_by="self")
+    monkeypatch.setattr(user_changed, "_listeners", [lambda user: heard.append(user.user_id)])
+    set_active(user_ids=[alice], active=False)
+    set_active(user_ids=[alice, bob, leaving], active=False)
+    set_active(user_ids=[alice, bob, leaving], active=True)
+    set_active(user_ids=[alice, bob, leaving], active=True)
+    assert heard == [alice, bob, alice, bob]
 
 
 def test_an_account_is_made_once_with_a_verified_address(unique: Callable[[str], str]) -> None:

@@ -11,9 +11,9 @@ from tqdm import tqdm
 
 from fanout import reconcile
 from fanout.reconcile import Subjects
+from socialfeed.common.commands import INTERRUPTED, SECONDS_BEFORE_PROGRESS, at_least
 from socialfeed.common.ids import MAX_ID
 from socialfeed.common.valkey import ValkeyUnavailable
-from socialfeed.management.arguments import INTERRUPTED, SECONDS_BEFORE_PROGRESS, at_least
 
 HELP = {
     "verify": "Compare the counts of likes and comments, and what is shown of them, with the rows. "

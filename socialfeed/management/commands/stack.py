@@ -17,13 +17,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from socialfeed.common.commands import INTERRUPTED
 from socialfeed.stack.errors import StackError
 from socialfeed.stack.layout import PROJECT_DIR
 from socialfeed.stack.lifecycle import Stack, Status
 from socialfeed.stack.logs import LogReader
 
 EXIT_NOT_ALL_UP = 3
-EXIT_INTERRUPTED = 130
 FOLLOW_INTERVAL = 0.2
 
 
@@ -52,7 +52,7 @@ class Command(BaseCommand):
         except StackError as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
-            sys.exit(EXIT_INTERRUPTED)
+            sys.exit(INTERRUPTED)
 
     def _up(self, stack: Stack, options: dict[str, Any]) -> None:
         if not stack.up():

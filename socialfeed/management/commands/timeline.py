@@ -12,11 +12,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from socialfeed.common.commands import INTERRUPTED, SECONDS_BEFORE_PROGRESS, at_least
 from socialfeed.common.ids import created_at_of
 from socialfeed.common.problems import NotFound
 from socialfeed.common.valkey import ValkeyUnavailable
 from socialfeed.management import timeline_explain
-from socialfeed.management.arguments import INTERRUPTED, SECONDS_BEFORE_PROGRESS, at_least
 from timeline import audit, services
 from timeline.audit import KINDS, Batch, Finding, Size, Totals
 from users.selectors import accounts, user_id_by_username

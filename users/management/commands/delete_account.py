@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from socialfeed.common.commands import INTERRUPTED
 from socialfeed.common.problems import Conflict, NotFound
 from socialfeed.common.valkey import ValkeyUnavailable
 from users.models import AccountDeletion
@@ -20,7 +21,6 @@ from users.selectors import (
 )
 from users.services import delete_account
 
-INTERRUPTED = 130  # what a shell expects of a program that Ctrl-C ended
 SECONDS_BETWEEN_LOOKS = 0.2
 
 
