@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from comments import selectors
 from comments.models import Comment
 from comments.selectors import comment_page, likers_page, summary
 from comments.services import add_comment, delete_comment, like_comment
@@ -80,6 +81,27 @@ def test_a_page_is_short_only_at_the_end_though_authors_are_switched_off(
         found = pages(post_id, bob, newest_first=newest_first, limit=limit)
         wanted = [shown[at : at + limit] for at in range(0, len(shown), limit)]
         assert found == (wanted or [[]])
+
+
+def test_a_page_costs_a_bounded_number_of_queries_whatever_is_left_out(
+    alice: int,
+    bob: int,
+    post_id: int,
+    monkeypatch: pytest.MonkeyPatch,
+    django_assert_num_queries: Any,
+) -> None:
+    """It is short then, and the next goes on."""
+    monkeypatch.setattr(selectors, "NEXT_STEP", 3)
+    ids = make_comments(post_id, [bob, *[alice] * 40, bob])
+    switch_off(alice)
+    options: Any = {"viewer_id": bob, "newest_first": False, "limit": 5}
+    comment_page(post_id=post_id, after=None, **options)  # warm
+    with django_assert_num_queries(selectors.MAX_ROUNDS, using="comments"):
+        page, after = comment_page(post_id=post_id, after=None, **options)
+    assert [int(comment["id"]) for comment in page] == ids[:1]
+    assert after == ids[5 + 3 * 3]
+    found = pages(post_id, **options)
+    assert [id_ for page_ids in found for id_ in page_ids] == [ids[0], ids[-1]]
 
 
 def test_a_page_goes_on_where_it_was_when_the_comment_at_the_cursor_is_deleted(

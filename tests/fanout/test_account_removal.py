@@ -163,12 +163,13 @@ def test_a_deletion_that_is_killed_after_any_step_is_ended_by_the_next(
     # What hung on his posts and comments is left to deliveries of their own, and to settling, when
     # this one is killed after them.
     assert steps > 10
+    for post_id in bobs.post_ids:
+        deliver("posts", pending("posts", Kind.POST_DELETED, post_id=post_id))
     for event in pending_rows("comments", Kind.COMMENTS_DELETED):
         if {*bobs.comment_ids} & {*event.payload["comment_ids"]}:
             deliver("comments", event)
     comment_services.settle_counters(limit=1000)
     for post_id in bobs.post_ids:
-        deliver("posts", pending("posts", Kind.POST_DELETED, post_id=post_id))
         assert left_of_post(post_id, bobs.comment_ids) == {}
     assert left_of_account(bob) == {}
     removed = deletion_of(bob).removed
