@@ -119,11 +119,6 @@ def _replica_will_do() -> bool:
     return reader.replica_will_do
 
 
-def reads_may_be_stale() -> bool:
-    """Whether a read, now, may come from a replica."""
-    return _replica_will_do()
-
-
 def _answers(replica: str) -> bool:
     """Whether a replica can be connected to. One that cannot is left alone for a while."""
     if time.monotonic() < _left_alone_until.get(replica, 0.0):

@@ -25,7 +25,7 @@ import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from socialfeed.common.consistency import primary_reads
+from socialfeed.common.consistency import all_found, primary_reads
 from socialfeed.common.scripts import Call, run_script
 from socialfeed.common.valkey import ValkeyUnavailable, cache_valkey
 
@@ -109,7 +109,18 @@ def read_copies(wanted: Wanted) -> list[dict[int, bytes]]:
         return [warm | read for warm, read in zip(found, loaded, strict=True)]
     except ValkeyUnavailable:
         logger.exception("CACHE is down: what it has copies of comes from SQL")
-        return [_payloads(copies.load(ids)) if ids else {} for copies, ids in lists]
+        return [_from_sql(copies, ids) for copies, ids in lists]
+
+
+def _from_sql(copies: Copies, ids: Sequence[int]) -> dict[int, bytes]:
+    """The payloads from wherever reads go; what a replica lacks is asked of the primary."""
+
+    def read(wanted: Sequence[int]) -> dict[int, bytes]:
+        loaded = _payloads(copies.load(wanted)) if wanted else {}
+        return {id_: payload for id_, payload in loaded.items() if payload}
+
+    found = all_found(read, ids)
+    return {id_: found.get(id_, b"") for id_ in ids}
 
 
 def refresh_copies(wanted: Wanted) -> None:

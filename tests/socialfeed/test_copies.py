@@ -19,7 +19,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from socialfeed.common import copies
+from socialfeed.common import consistency, copies
 from socialfeed.common.copies import VERSION_SQL, Copies, Versioned, read_copies, refresh_copies
 from socialfeed.common.valkey import ValkeyUnavailable, cache_valkey
 from socialfeed.stack.lifecycle import Stack
@@ -210,6 +210,19 @@ def test_reads_come_from_sql_while_the_cache_is_down_and_a_refresh_fails(
     assert rows.copies.get([0, 1]) == {0: b"1", 1: b"1"}
     with pytest.raises(ValkeyUnavailable):
         refresh_copies([(rows.copies, [0])])
+
+
+def test_what_a_replica_lacks_while_the_cache_is_down_is_asked_of_the_primary(
+    closed_cache: None,
+) -> None:
+    def load(ids: Sequence[int]) -> dict[int, Versioned]:
+        there = (1, 2) if consistency._replica_will_do() else (1, 2, 3)
+        return {id_: (0, b"there" if id_ in there else b"") for id_ in ids}
+
+    rows = Copies(key=str, load=load, ttl_seconds=60)
+    with consistency.replica_reads():
+        assert rows.get([1, 3, 4]) == {1: b"there", 3: b"there", 4: b""}
+        assert rows.get([]) == {}
 
 
 def test_what_does_not_exist_is_known_for_a_while_only(
