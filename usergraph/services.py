@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connections, transaction
 from django.db.models import Q
 
 from socialfeed.common.copies import refresh_copies
@@ -16,6 +16,11 @@ from usergraph import selectors, store
 from usergraph.events import FollowChanged, FollowsRemoved, follow_changed, follows_removed
 from usergraph.models import Follow, PulledAuthor
 
+_IMPORT_SQL = """
+INSERT INTO usergraph_follow (follower_id, followee_id)
+SELECT * FROM unnest(%s::bigint[], %s::bigint[])
+ON CONFLICT DO NOTHING
+"""
 # An author is pulled above FANOUT_PUSH_LIMIT followers, and pushed again at this share of it, so
 # that one follower who comes and goes does not move the author each time.
 _PUSHED_AGAIN_AT = 0.8
@@ -142,9 +147,9 @@ def import_follows(*, edges: Iterable[Sequence[int]], batch_size: int = 5000) ->
     Existing edges are skipped. Announces nothing and drops no home timeline: the
     importer does that, once, at the end.
     """
-    batch: list[Follow] = []
-    for follower_id, followee_id in edges:
-        batch.append(Follow(follower_id=follower_id, followee_id=followee_id))
+    batch: list[Sequence[int]] = []
+    for edge in edges:
+        batch.append(edge)
         if len(batch) == batch_size:
             yield _insert(batch)
             batch = []
@@ -152,8 +157,11 @@ def import_follows(*, edges: Iterable[Sequence[int]], batch_size: int = 5000) ->
         yield _insert(batch)
 
 
-def _insert(batch: list[Follow]) -> int:
-    Follow.objects.bulk_create(batch, ignore_conflicts=True)
-    forget_followers(author_ids={edge.followee_id for edge in batch})
-    store.FOLLOWED.forget({edge.follower_id for edge in batch})
+def _insert(batch: list[Sequence[int]]) -> int:
+    followers, followees = map(list, zip(*batch, strict=True))
+    # By hand: the ORM would take most of the time of an import.
+    with connections["default"].cursor() as cursor:
+        cursor.execute(_IMPORT_SQL, [followers, followees])
+    forget_followers(author_ids=set(followees))
+    store.FOLLOWED.forget(set(followers))
     return len(batch)

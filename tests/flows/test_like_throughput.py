@@ -14,7 +14,7 @@ from tests.flows.client import Person
 from tests.flows.feeds import make_many_posts
 
 THREADS, POSTS = 16, 1000
-ROUNDS, LIKES_EACH = 5, 8  # rounds of both kinds in turn; likes of each thread in a round
+ROUNDS, LIKES_EACH = 5, 4  # rounds of both kinds in turn; likes of each thread in a round
 AT_LEAST = 0.8
 
 

@@ -19,6 +19,7 @@ from fanout.models import OutboxEvent
 from media.models import Media
 from posts.models import CommentSummary, Like, Post
 from tests.conftest import ALL_DATABASES
+from tests.fanout.deliveries import deliver, pending
 from tests.posts_factory import make_posts
 from tests.shown import shown_post, switch_off
 from usergraph.models import Follow, PulledAuthor
@@ -141,6 +142,7 @@ def test_staff_take_a_comment_down_as_its_author_would(
     with django_capture_on_commit_callbacks(using="comments", execute=True):
         assert staff.post(url, data).status_code == 302
     assert list(Comment.objects.filter(post_id=post_id).values_list("pk", flat=True)) == [kept]
+    assert deliver("comments", pending("comments", OutboxEvent.Kind.COMMENTS_DELETED))
     assert not CommentLike.objects.filter(subject_id=comment_id).exists()
     document = shown_post(post_id, alice)
     assert document["counts"]["comments"] == 1

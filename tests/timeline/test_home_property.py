@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db
 
 # At most so many in a run, of which hypothesis makes more than 50 on average.
 STEPS = 60
-RUNS = 212
+RUNS = 203
 hypothesis.settings.register_profile("long", max_examples=20 * RUNS)
 people = st.integers(0, PEOPLE - 1)
 numbers = st.integers(0, 30)
