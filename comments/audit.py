@@ -7,6 +7,7 @@ from functools import partial
 
 from comments.models import Comment, CommentLike
 from socialfeed.common import counters
+from socialfeed.common.ids import id_batches
 from socialfeed.common.likes import likes_sql
 
 _likes_sql = partial(likes_sql, CommentLike)
@@ -16,13 +17,9 @@ def _comments_sql(post: str) -> str:
     return f"SELECT count(*) FROM comments_comment WHERE post_id = {post}"  # noqa: S608
 
 
-def id_batches(*, size: int) -> Iterator[list[int]]:
+def all_ids(*, size: int) -> Iterator[list[int]]:
     """The ids of all comments, oldest first, `size` at a time; a query each."""
-    rows = Comment.objects.order_by("pk").values_list("pk", flat=True)
-    last = 0
-    while ids := list(rows.filter(pk__gt=last)[:size]):
-        yield ids
-        last = ids[-1]
+    return id_batches(Comment, size=size)
 
 
 def comment_counts(*, post_ids: Sequence[int]) -> dict[int, tuple[int, int]]:

@@ -9,7 +9,7 @@ but for those of authors who are switched off.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -37,7 +37,7 @@ _NO_COMMENT = "There is no such comment."
 # The rows are chosen first, so that nothing is looked up for those that are not.
 _PAGE_SQL = f"""
 SELECT comment.id, comment.author_id, comment.text, comment.created_at, comment.edited_at,
-    comment.reply_to_id, {count_sql("comment.id")}, mine.id IS NOT NULL
+    comment.reply_to_id, {count_sql("comment.id")}, mine.id IS NOT NULL, comment.post_id
 FROM (
     SELECT * FROM comments_comment WHERE {{which}} ORDER BY id {{direction}} LIMIT %(limit)s
 ) AS comment
@@ -138,11 +138,13 @@ def comment_page(
 
 def comment_document(*, comment_id: int, viewer_id: int) -> dict[str, Any]:
     """The document of one comment; raises `NotFound` when it, or its post, is not shown."""
-    visible_comment(comment_id=comment_id)
     sql = _PAGE_SQL.format(which=_ONE, direction="ASC")
     parameters = {"id": comment_id, "viewer_id": viewer_id, "limit": 1}
     rows = first_found(lambda: _read(sql, parameters) or None)
-    documents = _documents(rows or [])
+    if rows is None:
+        raise NotFound(_NO_COMMENT)
+    post_selectors.visible_post(post_id=rows[0][-1])
+    documents = _documents(rows)
     if not documents:
         raise NotFound(_NO_COMMENT)
     return documents[0]
@@ -163,7 +165,7 @@ def _documents(rows: Sequence[Any]) -> list[dict[str, Any]]:
             "counts": {"likes": max(0, int(likes))},
             "viewer": {"liked": liked},
         }
-        for id_, author_id, *columns, likes, liked in rows
+        for id_, author_id, *columns, likes, liked, _ in rows
         if author_id in users
     ]
 
@@ -190,7 +192,7 @@ def visible_comment(*, comment_id: int) -> VisibleComment:
     return VisibleComment(post_id, author_id, post.author_id)
 
 
-def existing_ids(*, comment_ids: Sequence[int]) -> set[int]:
+def existing_ids(*, comment_ids: Collection[int]) -> set[int]:
     """Those of some comments that have not been deleted, from the primary; one query."""
     with primary_reads():
         return set(Comment.objects.filter(pk__in=comment_ids).values_list("pk", flat=True))

@@ -158,7 +158,7 @@ def settle_counters(*, limit: int) -> int:
     """
     changes = counters.pending_changes(database="comments", limit=limit)
     subjects = {change.subject_id for change in changes}
-    others = subjects - selectors.existing_ids(comment_ids=list(subjects))
+    others = subjects - selectors.existing_ids(comment_ids=subjects)
     gone = list(others - post_selectors.existing_ids(post_ids=others))
     counters.fold(database="comments", change_ids=[change.id for change in changes])
     if gone:
@@ -170,10 +170,8 @@ def settle_counters(*, limit: int) -> int:
 
 def remove_comment_likes_on_post(*, post_id: int, limit: int) -> int:
     """Remove up to `limit` likes of the comments on a post that is gone; returns how many."""
-    comments = Comment.objects.filter(post_id=post_id).values("pk")
-    likes = CommentLike.objects.filter(subject_id__in=comments)
-    ids = list(likes.values_list("pk", flat=True)[:limit])
-    return CommentLike.objects.filter(pk__in=ids).delete()[0]
+    comments = Comment.objects.filter(post_id=post_id).values_list("pk", flat=True)
+    return remove_likes_of(likes=CommentLike, subject_ids=comments, limit=limit)
 
 
 def remove_comments_on_post(*, post_id: int, limit: int) -> int:

@@ -90,8 +90,8 @@ def in_batches(subjects: Subjects) -> Iterator[Subjects]:
 
 def all_subjects() -> Iterator[Subjects]:
     """All posts, then all comments, BATCH at a time."""
-    yield from (Subjects(posts=ids) for ids in post_audit.id_batches(size=BATCH))
-    yield from (Subjects(comments=ids) for ids in comment_audit.id_batches(size=BATCH))
+    yield from (Subjects(posts=ids) for ids in post_audit.all_ids(size=BATCH))
+    yield from (Subjects(comments=ids) for ids in comment_audit.all_ids(size=BATCH))
 
 
 def find_drift(*, subjects: Subjects) -> list[Drift]:
@@ -119,7 +119,7 @@ def _still_there(drifts: list[Drift], looked_at: Collection[int]) -> list[Drift]
     if not drifts:
         return []
     there = post_selectors.existing_ids(post_ids=looked_at)
-    there |= comment_selectors.existing_ids(comment_ids=list(looked_at))
+    there |= comment_selectors.existing_ids(comment_ids=looked_at)
     return [drift for drift in drifts if drift.subject_id in there]
 
 

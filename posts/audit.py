@@ -12,18 +12,15 @@ from posts.models import CommentSummary, Like, Post
 from posts.store import RECORDS
 from socialfeed.common import counters
 from socialfeed.common.copies import stale_copies
+from socialfeed.common.ids import id_batches
 from socialfeed.common.likes import likes_sql
 
 _truth_sql = partial(likes_sql, Like)
 
 
-def id_batches(*, size: int) -> Iterator[list[int]]:
+def all_ids(*, size: int) -> Iterator[list[int]]:
     """The ids of all posts, oldest first, `size` at a time; a query each."""
-    rows = Post.objects.order_by("pk").values_list("pk", flat=True)
-    last = 0
-    while ids := list(rows.filter(pk__gt=last)[:size]):
-        yield ids
-        last = ids[-1]
+    return id_batches(Post, size=size)
 
 
 def like_counts(*, post_ids: Sequence[int]) -> dict[int, tuple[int, int]]:

@@ -8,6 +8,7 @@ shard is the number of the logical database, so an id is unique across all three
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from django.db import models
@@ -32,6 +33,15 @@ class TimeOrderedModel(models.Model):
 
     class Meta:
         abstract = True
+
+
+def id_batches(model: type[TimeOrderedModel], *, size: int) -> Iterator[list[int]]:
+    """The ids of all rows, oldest first, `size` at a time; a query each."""
+    rows = model._default_manager.order_by("pk").values_list("pk", flat=True)
+    last = 0
+    while ids := list(rows.filter(pk__gt=last)[:size]):
+        yield ids
+        last = ids[-1]
 
 
 def created_at_of(id_: int) -> datetime:

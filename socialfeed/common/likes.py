@@ -6,7 +6,7 @@ is liked. Liking locks nothing that others need, however many like the same thin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.db import connections, models, router, transaction
@@ -130,8 +130,13 @@ def _likers(likes: Likes, sql: str, **parameters: Any) -> list[tuple[int, int]]:
         return [(like_id, user_id) for like_id, user_id in cursor.fetchall()]
 
 
-def remove_likes_of(*, likes: Likes, subject_ids: Sequence[int], limit: int) -> int:
-    """Remove up to `limit` likes of what is gone, uncounted; returns how many."""
+def remove_likes_of(
+    *, likes: Likes, subject_ids: Collection[int] | models.QuerySet[Any, int], limit: int
+) -> int:
+    """Remove up to `limit` likes of what is gone, uncounted; returns how many.
+
+    `subject_ids` may be a query in the same database.
+    """
     rows = likes._default_manager
     some = rows.filter(subject_id__in=subject_ids).values_list("pk", flat=True)[:limit]
     deleted, _ = rows.filter(pk__in=list(some)).delete()
