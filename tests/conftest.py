@@ -20,6 +20,7 @@ from typing import Any
 
 import django
 import pytest
+from django.db import connections
 
 from socialfeed.stack.layout import HOST, PROJECT_DIR
 from socialfeed.stack.lifecycle import Stack
@@ -107,6 +108,13 @@ def committed(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """Database access whose writes are committed, so that the stack's processes see them."""
     with django_db_blocker.unblock():
         yield
+
+
+@pytest.fixture
+def connections_made_anew() -> Iterator[None]:
+    """What this process is connected to may be killed; the tests after this one connect again."""
+    yield
+    connections.close_all()
 
 
 @pytest.fixture

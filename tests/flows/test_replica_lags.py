@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import httpx
+import pytest
 
 from socialfeed.common.valkey import state_valkey
 from socialfeed.stack.lifecycle import Stack
@@ -38,6 +39,7 @@ def forget_recent_writes(*people: Person) -> None:
         state_valkey().delete(f"wrote:v1:{{{person.id}}}")
 
 
+@pytest.mark.usefixtures("connections_made_anew")
 def test_reads_go_on_while_the_replica_is_down(
     stack: Stack, signed_up: Callable[[str], Person]
 ) -> None:

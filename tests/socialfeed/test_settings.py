@@ -18,7 +18,7 @@ REQUIRED = {
     "EMAIL_URL",
 }
 # Where a setting may be read from the environment.
-SOURCES = ["socialfeed/settings.py", "deploy", "socialfeed/stack"]
+SOURCES = ["socialfeed/settings", "deploy", "socialfeed/stack"]
 # What the stack passes to its own processes, and what is no setting of ours.
 NOT_SETTINGS = {"HOME", "PATH", "LC_ALL", "SOCIALFEED_STACK"}
 

@@ -18,7 +18,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from django.db import connections
 
 from socialfeed.stack import launch
 from socialfeed.stack.layout import HOST, PORT_SPAN, PROJECT_DIR, Layout
@@ -130,13 +129,6 @@ def test_everything_listens_on_loopback_only(stack: Stack) -> None:
 
     declared = {port for service in stack.services for port in service.ports}
     assert listening == {(HOST, port) for port in declared}
-
-
-@pytest.fixture
-def connections_made_anew() -> Iterator[None]:
-    """What this process is connected to may be killed; the tests after this one connect again."""
-    yield
-    connections.close_all()
 
 
 @pytest.mark.usefixtures("connections_made_anew")

@@ -1,0 +1,15 @@
+"""Settings, all from the environment, each documented in `.env.example`.
+
+Without any variable set this is the local stack: the bundled servers at the addresses of
+`socialfeed.stack.layout`. `SOCIALFEED_ENV=production` takes no default that would be unsafe and
+refuses to start until its secrets and addresses are given.
+"""
+
+from socialfeed.settings.accounts import *
+from socialfeed.settings.api import *
+from socialfeed.settings.core import *
+from socialfeed.settings.environment import *
+from socialfeed.settings.feed import *
+from socialfeed.settings.logs import *
+from socialfeed.settings.stores import *
+from socialfeed.settings.tasks import *

@@ -1,0 +1,48 @@
+"""Accounts: sign-up, log-in and tokens (django-allauth), passwords, mail."""
+
+from __future__ import annotations
+
+from socialfeed.settings.core import PUBLIC_ORIGIN
+from socialfeed.settings.environment import LOCAL, env, required
+
+AUTH_USER_MODEL = "users.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+_VALIDATION = "django.contrib.auth.password_validation"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"{_VALIDATION}.UserAttributeSimilarityValidator"},
+    {"NAME": f"{_VALIDATION}.MinimumLengthValidator"},
+    {"NAME": f"{_VALIDATION}.CommonPasswordValidator"},
+    {"NAME": f"{_VALIDATION}.NumericPasswordValidator"},
+]
+HEADLESS_ONLY = True
+HEADLESS_CLIENTS = ("app",)
+HEADLESS_SERVE_SPECIFICATION = True  # merged into ours by socialfeed.schema
+HEADLESS_ADAPTER = "users.headless.StringIds"
+HEADLESS_TOKEN_STRATEGY = "users.headless.SessionTokens"  # noqa: S105  (a class)
+HEADLESS_JWT_ALGORITHM = "HS256"  # signed with SECRET_KEY: this service issues and checks them
+HEADLESS_JWT_STATEFUL_VALIDATION_ENABLED = True
+HEADLESS_JWT_ACCESS_TOKEN_EXPIRES_IN = env.int("ACCESS_TOKEN_SECONDS", default=900)
+HEADLESS_JWT_REFRESH_TOKEN_EXPIRES_IN = SESSION_COOKIE_AGE = 30 * 24 * 3600
+HEADLESS_FRONTEND_URLS = {
+    "account_confirm_email": PUBLIC_ORIGIN + "/account/verify-email/{key}",
+    "account_reset_password": PUBLIC_ORIGIN + "/account/password-reset",
+    "account_reset_password_from_key": PUBLIC_ORIGIN + "/account/password-reset/{key}",
+    "account_signup": PUBLIC_ORIGIN + "/",
+}
+ACCOUNT_LOGIN_METHODS = {"email", "username"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = env.str(
+    "EMAIL_VERIFICATION", default="optional" if LOCAL else "mandatory"
+)
+ACCOUNT_PRESERVE_USERNAME_CASING = False
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=1)
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "socialfeed"
+
+vars().update(env.email_url_config(required("EMAIL_URL")))
+DEFAULT_FROM_EMAIL = env.str("MAIL_FROM", default="socialfeed <no-reply@localhost>")

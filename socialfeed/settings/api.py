@@ -1,0 +1,43 @@
+"""The API: Django REST framework, and the OpenAPI schema."""
+
+from __future__ import annotations
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["users.authentication.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["socialfeed.common.rendering.OrjsonRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "socialfeed.common.schema.ProblemAutoSchema",
+    "EXCEPTION_HANDLER": "socialfeed.common.problems.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "socialfeed API",
+    "DESCRIPTION": (
+        "An open photo feed. Sign up and log in under `/_allauth/app/v1/`, then send "
+        "`Authorization: Bearer <access token>`. Ids are strings; times are RFC 3339 UTC; errors "
+        "are RFC 9457 problem documents; lists are `{results, next}` with an opaque cursor."
+    ),
+    "VERSION": "1.0.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "TAGS": [
+        {"name": "accounts", "description": "Sign up, log in, tokens, e-mail, password, TOTP."},
+        {"name": "users", "description": "Profiles."},
+        {"name": "graph", "description": "Who follows whom."},
+        {"name": "media", "description": "Pictures."},
+        {"name": "posts", "description": "Publish, read, edit, delete."},
+        {"name": "likes", "description": "Who likes which post or comment."},
+        {"name": "comments", "description": "What people say about posts."},
+        {"name": "timelines", "description": "Home and profile timelines."},
+    ],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "socialfeed.schema.add_account_endpoints",
+    ],
+}

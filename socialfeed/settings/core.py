@@ -1,0 +1,95 @@
+"""Django itself: what this instance is, its apps, its middleware and its pages."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import django_stubs_ext
+from django.core.exceptions import ImproperlyConfigured
+
+from socialfeed.settings.environment import BASE_DIR, LAYOUT, env, required
+
+# Lets `ModelAdmin[Post]` and the like stand in the code, which the type checker needs.
+django_stubs_ext.monkeypatch()
+
+SECRET_KEY = required("SECRET_KEY")
+DEBUG = False
+PUBLIC_ORIGIN = required("PUBLIC_ORIGIN").rstrip("/")
+ALLOWED_HOSTS = env.list(
+    "ALLOWED_HOSTS",
+    default=["localhost", "127.0.0.1", "[::1]", urlsplit(PUBLIC_ORIGIN).hostname or ""],
+)
+CSRF_TRUSTED_ORIGINS = [PUBLIC_ORIGIN]
+# `read` and `write` behind the web server; `all` for commands, tasks and the tests.
+API_ROLE = env.str("API_ROLE", default="all")
+if API_ROLE not in {"read", "write", "all"}:
+    raise ImproperlyConfigured("API_ROLE must be 'read', 'write' or 'all'.")
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.headless",
+    "allauth.mfa",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "rest_framework",
+    "socialfeed.apps.SocialfeedConfig",
+    "media",
+    "users",
+    "usergraph",
+    "posts",
+    "comments",
+    "timeline",
+    "fanout",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "socialfeed.common.problems.ProblemMiddleware",
+    "socialfeed.health.HealthMiddleware",
+    "socialfeed.common.consistency.ConsistencyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+]
+
+ROOT_URLCONF = "socialfeed.urls"
+WSGI_APPLICATION = "socialfeed.wsgi.application"
+APPEND_SLASH = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en-us"
+USE_I18N = False
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+STATIC_URL = "/static/"
+STATIC_ROOT = env.str("STATIC_ROOT", default=str(LAYOUT.var_dir / "static"))
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "socialfeed" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# Behind a web server that ends TLS.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_ORIGIN.startswith("https://")
+SECURE_REFERRER_POLICY = "same-origin"

@@ -1,0 +1,24 @@
+"""The limits of the graph, of fan-out and of timelines."""
+
+from __future__ import annotations
+
+from socialfeed.settings.environment import env
+
+# How many accounts one user may follow. A home timeline is rebuilt from all of them.
+FOLLOWING_LIMIT = env.int("FOLLOWING_LIMIT", default=7500)
+# Authors with more followers than this are not pushed to home timelines but pulled when those are
+# read, so the work of a post is bounded. (Twitter's hybrid; the figure is where one delivery takes
+# about a tenth of a second of one worker.) They are pushed again at 80 % of it.
+FANOUT_PUSH_LIMIT = env.int("FANOUT_PUSH_LIMIT", default=10_000)
+# Timelines that one round trip delivers to; also the step of a delivery's cursor.
+FANOUT_BATCH_SIZE = env.int("FANOUT_BATCH_SIZE", default=1000)
+# A delivery that has not saved its cursor for so many seconds is taken over by another worker.
+FANOUT_LEASE_SECONDS = env.int("FANOUT_LEASE_SECONDS", default=30)
+# Done outbox rows are kept for so many days, for staff to look at.
+FANOUT_OUTBOX_DAYS = env.int("FANOUT_OUTBOX_DAYS", default=7)
+# Entries of a timeline in Valkey; what is older comes from SQL.
+TIMELINE_CAP = env.int("TIMELINE_CAP", default=800)
+# A timeline that nobody reads for so many days leaves Valkey.
+TIMELINE_IDLE_DAYS = env.int("TIMELINE_IDLE_DAYS", default=14)
+# How many timelines an audit compares with SQL, some 10 ms each; 0: none.
+TIMELINE_AUDIT_SAMPLE = env.int("TIMELINE_AUDIT_SAMPLE", default=20)

@@ -1,0 +1,51 @@
+"""Celery: the broker, and what beat wakes when."""
+
+from __future__ import annotations
+
+from socialfeed.settings.environment import env, required
+
+CELERY_BROKER_URL = required("STATE_URL")
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "global_keyprefix": "celery:",
+    "socket_timeout": 5,
+    "socket_connect_timeout": 1,
+    "max_retries": 1,
+    "interval_start": 0,
+}
+# A request that cannot wake a worker answers all the same: the sweeper wakes it later.
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# How often the durable counters are brought up to date with the likes and comments, in seconds.
+# Nobody sees that they lag, as what is not in them yet is added to them.
+COUNTERS_SETTLE_SECONDS = env.float("COUNTERS_SETTLE_SECONDS", default=2.0)
+# How often those that have changed are compared with what was counted, in seconds.
+COUNTERS_CHECK_SECONDS = env.float("COUNTERS_CHECK_SECONDS", default=60.0)
+# How often a sample of timelines is compared with SQL, in seconds.
+TIMELINE_AUDIT_SECONDS = env.float("TIMELINE_AUDIT_SECONDS", default=60.0)
+CELERY_BEAT_SCHEDULE = {
+    "sweep-outbox": {
+        "task": "fanout.tasks.sweep_outbox",
+        "schedule": env.float("FANOUT_SWEEP_SECONDS", default=5.0),
+    },
+    "settle-likes": {"task": "posts.tasks.settle_likes", "schedule": COUNTERS_SETTLE_SECONDS},
+    "settle-comments": {
+        "task": "comments.tasks.settle_comments",
+        "schedule": COUNTERS_SETTLE_SECONDS,
+    },
+    "reconcile-counters": {
+        "task": "fanout.tasks.reconcile_counters",
+        "schedule": COUNTERS_CHECK_SECONDS,
+    },
+    "prune-outbox": {"task": "fanout.tasks.prune_outbox", "schedule": 3600.0},
+    "audit-timelines": {
+        "task": "timeline.tasks.audit_timelines",
+        "schedule": TIMELINE_AUDIT_SECONDS,
+        # The next one does as well: none piles up while no worker runs.
+        "options": {"expires": TIMELINE_AUDIT_SECONDS},
+    },
+}
