@@ -15,6 +15,7 @@ from django.db import connections, router
 from posts.keys import LIKED_TTL, RECORD_TTL, liked_key, record_key
 from posts.models import Like
 from posts.records import Record, load_records
+from socialfeed.common.consistency import primary_reads
 from socialfeed.common.copies import VERSION_SQL, Copies, Versioned, read_copies, refresh_copies
 from usergraph import selectors as graph_selectors
 
@@ -79,7 +80,7 @@ def _liked_among(post_ids: Sequence[int], packed: bytes, viewer_id: int) -> froz
         older = [post_id for post_id in post_ids if post_id < kept[-1]]
         if older:
             # From the primary, as what is kept is: one's own like must not come and go.
-            with connections[router.db_for_write(Like)].cursor() as cursor:
+            with primary_reads(), connections[router.db_for_read(Like)].cursor() as cursor:
                 cursor.execute(_LIKED_AMONG_SQL, [viewer_id, older])
                 liked |= {post_id for (post_id,) in cursor.fetchall()}
     return liked

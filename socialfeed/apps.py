@@ -1,12 +1,18 @@
 """The project as an app, for its commands and the migration that every database starts with."""
 
 from django.apps import AppConfig
+from django.conf import settings
 
 # Makes this Celery app the one that `shared_task` belongs to, in whichever process.
 from socialfeed.celery import app as celery_app
+from socialfeed.common import deadlines
 
 __all__ = ["SocialfeedConfig", "celery_app"]
 
 
 class SocialfeedConfig(AppConfig):
     name = "socialfeed"
+
+    def ready(self) -> None:
+        if settings.DATABASE_DEADLINE_SECONDS is not None:
+            deadlines.install(seconds=settings.DATABASE_DEADLINE_SECONDS)

@@ -1,25 +1,26 @@
 """What machines ask an instance. `/healthz/live`: the process answers. `/healthz/ready`: it can do
-what its role is for. `/metrics`: see `socialfeed.metrics`.
+what its role is for. `/healthz/accepting`: it is to be sent requests. `/metrics`: see
+`socialfeed.metrics`.
 
-All are answered by a middleware, before a host name is checked or a session is looked for: a probe
-calls an instance by whatever address it has.
+The web server asks the last but one: a store that is down is so for every instance, and what does
+not need it still works. All are answered by a middleware, before a host name is checked or a
+session is looked for: a probe calls an instance by whatever address it has.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import ClassVar
 
 from django.conf import settings
-from django.db import DatabaseError, connections
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
-from socialfeed.common.consistency import PRIMARIES
+from socialfeed.common import consistency
 from socialfeed.common.valkey import ValkeyUnavailable, state_valkey
 from socialfeed.metrics import metrics
+from socialfeed.serving import is_draining
 
 logger = logging.getLogger(__name__)
 
@@ -27,19 +28,31 @@ logger = logging.getLogger(__name__)
 @require_safe
 def live(request: HttpRequest) -> JsonResponse:
     """Touches nothing but this process."""
-    return JsonResponse({"status": "ok", "role": settings.API_ROLE})
+    return _answer({"live": True})
+
+
+@require_safe
+def accepting(request: HttpRequest) -> JsonResponse:
+    """503 once the process has been told to stop, though it goes on for a while."""
+    return _answer({"accepting": not is_draining()})
 
 
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
-    """200 when everything that this role cannot do without answers, else 503; each check named."""
-    checks: dict[str, Callable[[], object]] = {"state": lambda: state_valkey().ping()}
-    for alias in PRIMARIES:
-        checks[f"{alias}-primary"] = partial(_select_1, alias)
-    results = {name: _passes(name, check) for name, check in checks.items()}
-    ok = all(results.values())
+    """200 when everything that this role cannot do without answers, else 503; each check named.
+
+    The Read API does without CACHE, and of each database without the replica, or the primary.
+    """
+    checks = {"accepting": not is_draining(), "state": _state_answers()}
+    for database in consistency.PRIMARIES:
+        checks[database] = consistency.answers(database, for_writes=settings.API_ROLE != "read")
+    return _answer(checks)
+
+
+def _answer(checks: Mapping[str, bool]) -> JsonResponse:
+    ok = all(checks.values())
     return JsonResponse(
-        {"status": "ok" if ok else "unavailable", "role": settings.API_ROLE, "checks": results},
+        {"status": "ok" if ok else "unavailable", "role": settings.API_ROLE, "checks": checks},
         status=200 if ok else 503,
     )
 
@@ -50,6 +63,7 @@ class HealthMiddleware:
     pages: ClassVar[Mapping[str, Callable[[HttpRequest], HttpResponse]]] = {
         "/healthz/live": live,
         "/healthz/ready": ready,
+        "/healthz/accepting": accepting,
         "/metrics": metrics,
     }
 
@@ -60,15 +74,10 @@ class HealthMiddleware:
         return self.pages.get(request.path_info, self.get_response)(request)
 
 
-def _select_1(alias: str) -> None:
-    with connections[alias].cursor() as cursor:
-        cursor.execute("SELECT 1")
-
-
-def _passes(name: str, check: Callable[[], object]) -> bool:
+def _state_answers() -> bool:
     try:
-        check()
-    except (DatabaseError, *ValkeyUnavailable):
-        logger.exception("not ready: %s", name)
+        state_valkey().ping()
+    except ValkeyUnavailable:
+        logger.exception("not ready: STATE does not answer")
         return False
     return True

@@ -7,7 +7,11 @@ from collections.abc import Iterable
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
+
+from socialfeed.common import consistency
+from socialfeed.serving import shedding
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -18,11 +22,16 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "socialfeed.settings")
 MAX_BODY_BYTES = 12 * 1024 * 1024
 
 _django = get_wsgi_application()
+if settings.API_ROLE != "all":
+    consistency.watch()
 
 
-def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+def _application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Django, with a length for bodies that come in chunks: without one it reads nothing."""
     if environ.get("wsgi.input_terminated") and not environ.get("CONTENT_LENGTH"):
         body = environ["wsgi.input"].read(MAX_BODY_BYTES)
         environ |= {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
     return _django(environ, start_response)
+
+
+application = shedding(_application, settings.MAX_REQUESTS_IN_FLIGHT)

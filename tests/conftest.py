@@ -12,7 +12,9 @@ import re
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from random import randrange
@@ -20,7 +22,7 @@ from typing import Any
 
 import django
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
 
 from socialfeed.stack.layout import HOST, PROJECT_DIR
 from socialfeed.stack.lifecycle import Stack
@@ -115,6 +117,34 @@ def connections_made_anew() -> Iterator[None]:
     """What this process is connected to may be killed; the tests after this one connect again."""
     yield
     connections.close_all()
+
+
+@pytest.fixture
+def paused_replay(committed: None) -> Iterator[Callable[[], None]]:
+    """Pause the replica's replay of the primary's log; it goes on after the test."""
+
+    def on_replica(sql: str) -> Any:
+        # Another test may have killed the server that this was connected to.
+        connections["posts_replica"].close()
+        with connections["posts_replica"].cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchone()[0]
+
+    yield lambda: on_replica("SELECT pg_wal_replay_pause()")
+    while on_replica("SELECT pg_is_wal_replay_paused()"):
+        # What is replayed may cancel the very statement that lets it go on.
+        with suppress(OperationalError):
+            on_replica("SELECT pg_wal_replay_resume()")
+
+
+@pytest.fixture
+def servers_as_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process knows of no SQL server that is gone, and of nothing that others have written."""
+    from socialfeed.common.consistency import positions, servers  # noqa: PLC0415
+
+    monkeypatch.setattr(servers, "_servers", {})
+    common = positions._Common(read_at=time.monotonic() + 3600, positions={})
+    monkeypatch.setattr(positions, "_common", common)
 
 
 @pytest.fixture

@@ -109,17 +109,21 @@ def build(
     """Build a cold timeline, and answer from what was read; None when it is warm or being built.
 
     First the graph position, then the builder's mark, and only then SQL: what is committed before
-    that is read, what is delivered after it goes into the list. Not `keep`: it stays cold.
+    that is read, what is delivered after it goes into the list. Not `keep`: it stays cold. So it
+    does while a primary is down: its replica may lack what was delivered before the mark.
     """
-    as_of = graph_selectors.graph_position() if timeline.is_home else 0
-    mark = store.begin_build(key=timeline.key, as_of=as_of) if keep else None
-    if mark is None and (keep or store.peek(key=timeline.key) is not None):
-        return None
-    followed = timeline.followed()
-    viewing = Viewing(as_of, tuple(followed.pulled), tuple(sorted(followed.hidden)))
-    cap = settings.TIMELINE_CAP
-    built = _refs_in_sql([timeline.user_id, *followed.pushed], None, cap)
-    if mark is not None:
+    with primary_reads() as reads:
+        as_of = graph_selectors.graph_position() if timeline.is_home else 0
+        mark = None
+        if keep and reads.are_fresh:
+            mark = store.begin_build(key=timeline.key, as_of=as_of)
+        if mark is None and (keep or store.peek(key=timeline.key) is not None):
+            return None
+        followed = timeline.followed()
+        viewing = Viewing(as_of, tuple(followed.pulled), tuple(sorted(followed.hidden)))
+        cap = settings.TIMELINE_CAP
+        built = _refs_in_sql([timeline.user_id, *followed.pushed], None, cap)
+    if mark is not None and reads.are_fresh:
         store.finish_build(
             key=timeline.key, mark=mark, refs=built.refs, is_end=built.is_end, viewing=viewing
         )

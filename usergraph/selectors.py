@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connections, router
 from django.db.models import QuerySet
 
-from socialfeed.common.consistency import primary_reads
+from socialfeed.common.consistency import log_position, primary_reads
 from socialfeed.common.valkey import ValkeyUnavailable
 from usergraph import store
 from usergraph.models import Follow, PulledAuthor
@@ -102,7 +102,7 @@ class FollowedAuthors:
 def followed_authors(*, viewer_id: int) -> FollowedAuthors:
     """Whom a viewer follows, from the primary; one query."""
     # By hand: a page past the cap and a build ask this, and the ORM would double their cost.
-    with connections[router.db_for_write(Follow)].cursor() as cursor:
+    with primary_reads(), connections[router.db_for_read(Follow)].cursor() as cursor:
         cursor.execute(_FOLLOWED_SQL, [list(_PULLED_WHEN_READ), viewer_id])
         rows = cursor.fetchall()
     return FollowedAuthors(
@@ -140,10 +140,8 @@ def graph_position() -> int:
 
     Tells which of two looks at the graph came first, whatever process or clock they were on.
     """
-    with connections[router.db_for_write(Follow)].cursor() as cursor:
-        cursor.execute("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint")
-        position: int = cursor.fetchone()[0]
-    return position
+    with primary_reads():
+        return log_position(router.db_for_read(Follow))
 
 
 def follower_count(*, author_id: int, at_most: int) -> int:

@@ -160,9 +160,11 @@ def _read_and_store(
     read: list[dict[int, bytes]] = []
     for copies, marks in lists:
         ids = [id_ for id_, mark in marks.items() if mark is not None]
-        with primary_reads():
+        with primary_reads() as reads:
             loaded = copies.load(ids) if ids else {}
         read.append(_payloads(loaded))
+        if not reads.are_fresh:
+            continue  # the primary is down: good enough to be shown, but not to be kept
         for id_ in ids:
             version, payload = loaded[id_]
             copy = _COPY + b"%0*d" % (_VERSION_DIGITS, version) + payload

@@ -6,6 +6,7 @@ import environ
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 
+from socialfeed.settings.core import API_ROLE
 from socialfeed.settings.environment import LOCAL, LOCAL_DEFAULTS, env, required
 
 # --- SQL ------------------------------------------------------------------------------------------
@@ -21,37 +22,76 @@ def database(name: str) -> dict[str, dict[str, object]]:
     alias = "default" if name == "USERS" else name.lower()
     return {
         alias: environ.Env.db_url_config(required(primary)) | CONNECTION,
+        # Not asked whether it still works each time: what fails on a replica is done elsewhere.
         f"{alias}_replica": environ.Env.db_url_config(replica)
         | CONNECTION
-        | {"TEST": {"MIRROR": alias}},
+        | {"CONN_HEALTH_CHECKS": False, "TEST": {"MIRROR": alias}},
     }
 
 
-# A connection lives as long as its thread; a dead one is noticed before it is used.
-CONNECTION = {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True, "OPTIONS": {"connect_timeout": 3}}
+# The longest that a statement of a request may take, in seconds. Tasks take their time.
+STATEMENT_TIMEOUT_SECONDS = env.float("STATEMENT_TIMEOUT_SECONDS", default=5.0)
+# And for how long an API process waits for an answer, when not even a cancellation comes.
+DATABASE_DEADLINE_SECONDS = STATEMENT_TIMEOUT_SECONDS + 1 if API_ROLE != "all" else None
+SESSION = {
+    # Nothing that runs in the Read API can write, whatever it tries.
+    "default_transaction_read_only": "on" if API_ROLE == "read" else "off",
+    "statement_timeout": f"{STATEMENT_TIMEOUT_SECONDS:g}s" if API_ROLE != "all" else "0",
+    # A transaction whose process hangs holds its locks no longer than this.
+    "idle_in_transaction_session_timeout": "30s" if API_ROLE != "all" else "0",
+}
+# A connection lives as long as its thread; a dead one is noticed before it is used, and one whose
+# server has vanished from the network within 10 s.
+CONNECTION = {
+    "CONN_MAX_AGE": None,
+    "CONN_HEALTH_CHECKS": True,
+    "OPTIONS": {
+        "connect_timeout": 2,
+        "keepalives_idle": 4,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 10_000,
+        "options": " ".join(f"-c {name}={value}" for name, value in SESSION.items()),
+    },
+}
 DATABASES = database("USERS") | database("POSTS") | database("COMMENTS")
 DATABASE_ROUTERS = ["socialfeed.common.consistency.DatabaseRouter"]
-# For how long a user's reads stay on the primary after a write of theirs, in seconds.
-READ_YOUR_WRITES_SECONDS = env.int("READ_YOUR_WRITES_SECONDS", default=5)
+# A replica that lags by more than so many seconds is not read from.
+REPLICA_MAX_LAG = env.float("REPLICA_MAX_LAG", default=5.0)
+# Whether reads wait for what their users have written. Off: to measure what that costs.
+READ_YOUR_WRITES = env.bool("READ_YOUR_WRITES", default=True)
+# For so long it is kept how far a user's writes have come: much longer than a replica may lag.
+POSITION_SECONDS = max(60, round(10 * REPLICA_MAX_LAG))
 
 # --- Valkey ---------------------------------------------------------------------------------------
 
 
-def valkey(url: str) -> dict[str, object]:
+# How long a request waits for Valkey, which answers within a millisecond when all is well.
+VALKEY_TIMEOUT_SECONDS = env.float("VALKEY_TIMEOUT_SECONDS", default=0.25)
+PATIENCE = VALKEY_TIMEOUT_SECONDS if API_ROLE != "all" else max(2.0, VALKEY_TIMEOUT_SECONDS)
+
+
+def valkey(url: str, pool: str) -> dict[str, object]:
     return {
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": url,
         "OPTIONS": {
             "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
-            "SOCKET_CONNECT_TIMEOUT": 1,
-            "SOCKET_TIMEOUT": 1,
+            "SOCKET_CONNECT_TIMEOUT": PATIENCE,
+            "SOCKET_TIMEOUT": PATIENCE,
+            "CONNECTION_POOL_CLASS": pool,
         },
     }
 
 
 # `default` is STATE, because what libraries keep there (sessions, rate limits, one-time codes)
 # must not be evicted; `cache` is CACHE, used through `socialfeed.common.valkey` only.
-CACHES = {"default": valkey(required("STATE_URL")), "cache": valkey(required("CACHE_URL"))}
+POOL = "redis.ConnectionPool"
+CACHE_POOL = "socialfeed.common.valkey.BreakingPool" if API_ROLE == "read" else POOL
+CACHES = {
+    "default": valkey(required("STATE_URL"), pool=POOL),
+    "cache": valkey(required("CACHE_URL"), pool=CACHE_POOL),
+}
 SESSION_ENGINE = "django.contrib.sessions.backends.cache"
 
 # --- Object storage -------------------------------------------------------------------------------

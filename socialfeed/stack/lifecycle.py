@@ -236,6 +236,30 @@ class Stack:
             f"Mend the cause that the log names, then run `stack up` again."
         )
 
+    # --- restart --------------------------------------------------------------------------------
+
+    def restart(self, names: Collection[str] = ()) -> list[str]:
+        """Restart services one by one, each once the one before answers; returns their names.
+
+        No names: all that runs this project's code, so that it runs the code that is there now.
+        An API instance serves on until the web server has stopped sending it requests.
+        """
+        known = {service.name: service for service in self.services}
+        if unknown := set(names) - known.keys():
+            raise StackError(
+                f"No service is called {', '.join(sorted(unknown))}; there are {', '.join(known)}."
+            )
+        chosen = [known[name] for name in known if name in names or not names]
+        chosen = [service for service in chosen if names or service.is_ours]
+        with self.lock():
+            for service in chosen:
+                self.say(f"Restarting {service.name}.")
+                deadline = time.monotonic() + STOP_LIMIT + START_LIMIT
+                self._stop([service.name], deadline)
+                self.supervisor.start_program(service.name)
+                self._await_service(service, deadline)
+        return [service.name for service in chosen]
+
     # --- status ---------------------------------------------------------------------------------
 
     def status(self, *names: str) -> list[Status]:

@@ -31,7 +31,7 @@ from socialfeed.stack.ports import GRPC_OFFSET
 from socialfeed.stack.postgres import Postgres
 
 # Instances of the Read API and of the Write API each, and of the fan-out workers.
-API_INSTANCES = 1
+API_INSTANCES = 2
 WORKERS = 2
 
 
@@ -63,6 +63,11 @@ class Service:
     after_start: Callable[[], None] | None = None
     # Whether it answers its probe at any time, not only between two tasks.
     always_answers: bool = True
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it runs this project's code."""
+        return self.command[0] == sys.executable
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,11 @@ def parts(
         external("s3", "S3_ENDPOINT_URL") or _s3(layout, environ),
         external("postgres-primary", *primaries) or _postgres(layout, postgres, "primary"),
         external("postgres-replica", *replicas) or _postgres(layout, postgres, "replica"),
-        *(_api(layout, role, number) for role in ("read", "write") for number in _instances()),
+        *(
+            _api(layout, environ, role, number)
+            for role in ("read", "write")
+            for number in _instances()
+        ),
         *(_worker(layout, urls, number) for number in range(1, WORKERS + 1)),
         _beat(layout),
         _caddy(layout, environ),
@@ -238,7 +247,7 @@ def _s3(layout: Layout, environ: Mapping[str, str]) -> Service:
     )
 
 
-def _api(layout: Layout, role: str, number: int) -> Service:
+def _api(layout: Layout, environ: Mapping[str, str], role: str, number: int) -> Service:
     port = layout.port(f"{role}-api") + number - 1
     url = f"http://{HOST}:{port}"
     config = PROJECT_DIR / "deploy" / "gunicorn.conf.py"
@@ -252,7 +261,12 @@ def _api(layout: Layout, role: str, number: int) -> Service:
         probe=probes.http_answer(f"{url}/healthz/ready", expect=frozenset({200})),
         ports=(port,),
         url=url,
-        environ={"API_ROLE": role, "GUNICORN_BIND": f"{HOST}:{port}"},
+        environ={
+            "API_ROLE": role,
+            "GUNICORN_BIND": f"{HOST}:{port}",
+            # Two instances of one process each are enough for a machine of the usual size.
+            "GUNICORN_WORKERS": environ.get("GUNICORN_WORKERS") or "1",
+        },
     )
 
 

@@ -8,7 +8,6 @@ from typing import cast
 import httpx
 import pytest
 from django.core.cache import cache
-from django.db import connections
 from django_redis.cache import RedisCache
 
 from socialfeed.stack.lifecycle import Stack
@@ -55,17 +54,3 @@ def member(
     yield make
     for person in people:
         person.http.close()
-
-
-@pytest.fixture
-def paused_replay(committed: None) -> Iterator[Callable[[], None]]:
-    """Pause the replica's replay of the primary's log; it goes on after the test."""
-
-    def on_replica(sql: str) -> None:
-        # Another test may have killed the server that this was connected to.
-        connections["posts_replica"].close()
-        with connections["posts_replica"].cursor() as cursor:
-            cursor.execute(sql)
-
-    yield lambda: on_replica("SELECT pg_wal_replay_pause()")
-    on_replica("SELECT pg_wal_replay_resume()")

@@ -216,7 +216,7 @@ def test_what_a_replica_lacks_while_the_cache_is_down_is_asked_of_the_primary(
     closed_cache: None,
 ) -> None:
     def load(ids: Sequence[int]) -> dict[int, Versioned]:
-        there = (1, 2) if consistency._replica_will_do() else (1, 2, 3)
+        there = (1, 2) if consistency.reads._may_read_replicas() else (1, 2, 3)
         return {id_: (0, b"there" if id_ in there else b"") for id_ in ids}
 
     rows = Copies(key=str, load=load, ttl_seconds=60)

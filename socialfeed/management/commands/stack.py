@@ -39,6 +39,12 @@ class Command(BaseCommand):
         up.add_argument("--demo", action="store_true", help="fill in demo data first")
         status = actions.add_parser("status", help="show each service; exit code 3 if one is off")
         status.add_argument("--json", action="store_true")
+        restart = actions.add_parser(
+            "restart", help="restart services one by one, so that no request fails"
+        )
+        restart.add_argument(
+            "service", nargs="*", help="for example: write-api-1 (default: all of this project)"
+        )
         actions.add_parser("down", help="stop everything")
         logs = actions.add_parser("logs", help="print the end of the logs")
         logs.add_argument("-f", "--follow", action="store_true")
@@ -82,6 +88,9 @@ class Command(BaseCommand):
                 self._say(line(status))
         if not all_up:
             sys.exit(EXIT_NOT_ALL_UP)
+
+    def _restart(self, stack: Stack, options: dict[str, Any]) -> None:
+        self._say(f"Restarted {', '.join(stack.restart(options['service']))}.")
 
     def _down(self, stack: Stack, options: dict[str, Any]) -> None:
         self._say("The stack is down." if stack.down() else "The stack was not up.")

@@ -1,0 +1,84 @@
+"""What goes over each connection: who has written where, and which server has gone.
+
+Every statement of every connection passes here, whoever sends it, so that nothing else has to say
+what it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from django.db import InterfaceError, OperationalError
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+from django.dispatch import receiver
+
+from socialfeed.common.consistency import servers
+
+# Errors that say that the server is gone, or is going: connection exceptions, and shut-downs.
+_GONE_CLASS = "08"
+_GOING = frozenset({"57P01", "57P02", "57P03"})
+# A replica cancels a query that holds up its replay. Another server can answer it.
+_IN_THE_WAY = "40001"
+
+_written: ContextVar[set[str] | None] = ContextVar("written", default=None)
+_bypassed: ContextVar[set[str] | None] = ContextVar("bypassed", default=None)
+
+
+@contextmanager
+def noted_writes() -> Iterator[set[str]]:
+    """The aliases of the databases that are written to inside, as they come."""
+    written: set[str] = set()
+    token = _written.set(written)
+    try:
+        yield written
+    finally:
+        _written.reset(token)
+
+
+@contextmanager
+def noted_failures() -> Iterator[set[str]]:
+    """The aliases of servers that did not answer inside, but that another might do for."""
+    bypassed: set[str] = set()
+    token = _bypassed.set(bypassed)
+    try:
+        yield bypassed
+    finally:
+        _bypassed.reset(token)
+
+
+def note_failure(alias: str, error: Exception) -> None:
+    """Note what a statement, or a connection, has failed with: its server may be gone."""
+    code = getattr(error.__cause__, "pgcode", None)
+    is_gone = code is None or code.startswith(_GONE_CLASS) or code in _GOING
+    if is_gone:
+        servers.left(alias, error)
+    bypassed = _bypassed.get()
+    if bypassed is not None and (is_gone or code == _IN_THE_WAY):
+        bypassed.add(alias)
+
+
+@receiver(connection_created)
+def _watch(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
+    servers.note_connected(connection.alias)
+    if _watched not in connection.execute_wrappers:
+        # First, for Django takes its own, temporary ones from the end.
+        connection.execute_wrappers.insert(0, _watched)
+
+
+def _watched(
+    execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]
+) -> Any:
+    alias = context["connection"].alias
+    written = _written.get()
+    # WITH may hide an INSERT, so only what can be nothing but a read counts as one.
+    if written is not None and not servers.is_replica(alias) and sql.lstrip()[:6] != "SELECT":
+        written.add(alias)
+    try:
+        return execute(sql, params, many, context)
+    except (OperationalError, InterfaceError) as error:
+        note_failure(alias, error)
+        raise
