@@ -25,6 +25,7 @@ from socialfeed.stack.lifecycle import Stack, Status
 from socialfeed.stack.ports import GRPC_OFFSET, free_port_base, is_free
 from socialfeed.stack.postgres import Postgres, remove_data
 from socialfeed.stack.services import External, Service, addresses, mask, parts
+from tests.flows.client import wait_until
 
 SERVICES = [
     "valkey-cache",
@@ -33,7 +34,9 @@ SERVICES = [
     "postgres-primary",
     "postgres-replica",
     "read-api-1",
+    "read-api-2",
     "write-api-1",
+    "write-api-2",
     "worker-1",
     "worker-2",
     "beat",
@@ -132,7 +135,7 @@ def test_everything_listens_on_loopback_only(stack: Stack) -> None:
 
 
 @pytest.mark.usefixtures("connections_made_anew")
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", [name for name in SERVICES if not name.endswith("api-2")])
 def test_a_killed_service_is_back_within_seconds(
     stack: Stack, name: str, measured: Callable[[str], None]
 ) -> None:
@@ -161,6 +164,28 @@ def test_a_second_up_finds_the_stack_up(stack: Stack) -> None:
 
     assert done.returncode == 0, done.stderr
     assert "up already" in done.stdout
+
+
+def test_a_restart_of_what_there_is_not_is_refused(stack: Stack) -> None:
+    done = manage(stack.environ, "restart", "read-api-1", "read-api")
+
+    assert done.returncode == 1
+    assert "No service is called read-api; there are valkey-cache," in done.stderr
+
+
+def test_a_restart_takes_all_of_this_project_or_what_is_named(stack: Stack) -> None:
+    before = {status.name: status.pid for status in stack.status()}
+
+    done = manage(stack.environ, "restart", "beat")
+
+    assert done.returncode == 0, done.stderr
+    assert "Restarted beat." in done.stdout
+    changed = {status.name for status in stack.status() if status.pid != before[status.name]}
+    assert changed == {"beat"}
+    ours = [service.name for service in stack.services if service.is_ours]
+    assert ours == [
+        name for name in SERVICES if "api" in name or "worker" in name or name == "beat"
+    ]
 
 
 def test_two_ups_at_once_are_told(stack: Stack) -> None:
@@ -217,9 +242,11 @@ def test_a_stack_goes_up_and_down_and_leaves_nothing(
     stack.supervisor.shutdown()
     assert stack.supervisor.is_running()
     down(own_environ)
-    up(own_environ)
 
     # Nobody supervises any longer, and still everything is found.
+    stack.supervisor.start(stack.services, stack.environ)
+    stack.supervisor.start_program("valkey-cache")
+    wait_until(lambda: one(stack, "valkey-cache").state == "running", 20)
     supervisor_pid = int((stack.run_dir / "supervisord.pid").read_text())
     psutil.Process(supervisor_pid).kill()
     down(own_environ)
