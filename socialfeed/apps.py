@@ -5,7 +5,10 @@ from django.apps import AppConfig
 # Makes this Celery app the one that `shared_task` belongs to, in whichever process.
 from socialfeed.celery import app as celery_app
 
-__all__ = ["SocialfeedConfig", "celery_app"]
+# Its signals: whoever sends or runs a task goes through them.
+from socialfeed.common import messages
+
+__all__ = ["SocialfeedConfig", "celery_app", "messages"]
 
 
 class SocialfeedConfig(AppConfig):

@@ -50,9 +50,11 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "socialfeed.common.requests.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "socialfeed.common.problems.ProblemMiddleware",
     "socialfeed.health.HealthMiddleware",
+    "socialfeed.common.requests.MeasureMiddleware",
     "socialfeed.common.consistency.ConsistencyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

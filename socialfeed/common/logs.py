@@ -1,0 +1,32 @@
+"""What each log line says besides its message: who wrote it, and for which request."""
+
+from __future__ import annotations
+
+import logging
+
+from socialfeed.common.context import CARRIED
+
+_role = "none"
+
+
+def set_role(role: str) -> None:
+    """Name what this process is for: an API's role, `worker` or `beat`."""
+    global _role  # noqa: PLW0603  (a process has one)
+    _role = role
+
+
+class ContextFilter(logging.Filter):
+    """Lets every record pass, with the role and whatever `socialfeed.common.context` carries.
+
+    `role` is what the process is until `set_role` knows better.
+    """
+
+    def __init__(self, role: str) -> None:
+        super().__init__()
+        set_role(role)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.role = _role
+        for name, var in CARRIED.items():
+            setattr(record, name, var.get())
+        return True
