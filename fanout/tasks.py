@@ -6,8 +6,9 @@ import logging
 from typing import Any
 
 from celery import shared_task
+from celery.signals import beat_init
 
-from fanout import outbox, reconcile, services
+from fanout import backlog, outbox, reconcile, services
 from socialfeed.common.consistency import PRIMARIES
 from socialfeed.common.gauges import count, sample
 
@@ -64,3 +65,9 @@ def prune_outbox(**kwargs: Any) -> None:
     for database in PRIMARIES:
         while outbox.prune(database=database):
             pass
+
+
+@beat_init.connect
+def export_backlog(**kwargs: Any) -> None:
+    """By beat itself: when all workers are dead, no task would say so."""
+    backlog.start_exporting()
