@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from django.core.exceptions import ImproperlyConfigured
 
 from socialfeed.settings.core import API_ROLE
@@ -14,6 +16,8 @@ try:
     _formatter = formatter(LOG_FORMAT)
 except ValueError as _error:
     raise ImproperlyConfigured(str(_error)) from _error
+# Python's own warnings too are lines like all others.
+logging.captureWarnings(LOG_FORMAT == "json")
 # Requests that take longer, in seconds, are logged as a warning.
 SLOW_REQUEST_SECONDS = env.float("SLOW_REQUEST_SECONDS", default=1.0)
 

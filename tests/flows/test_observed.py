@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from socialfeed.stack.lifecycle import Stack
@@ -35,6 +36,14 @@ class Lines:
 
     def of_request(self, id_: str) -> list[dict[str, Any]]:
         return [line for line in self.read() if line["request_id"] == id_]
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_a_process_logs_json_from_its_first_line_on(stack: Stack, name: str) -> None:
+    first = json.loads((stack.log_dir / f"{name}.log").read_text().splitlines()[0])
+    members = {"time", "level", "logger", "message", "request_id", "role", "pid"}
+    assert first.keys() >= members
+    assert first["role"] in {name.partition("-")[0], "all"}, "Celery's, before it is set up"
 
 
 def test_a_request_is_followed_by_its_id_into_the_worker(
