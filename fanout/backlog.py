@@ -26,8 +26,7 @@ from socialfeed.common.consistency import PRIMARIES
 from socialfeed.common.gauges import sample, set_gauges
 
 logger = logging.getLogger(__name__)
-# No more rows of a database are counted: a tenth of a second or two, and a backlog that size has
-# but one message.
+# No more rows of a database are counted, so that a backlog of millions is not read all the time.
 COUNTED_AT_MOST = 100_000
 # Whose outbox has the posts.
 _POSTS = "posts"
