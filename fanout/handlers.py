@@ -1,13 +1,15 @@
 """What delivering each kind of event means.
 
 A handler does its work in steps and yields after each one: the cursor from which to go on if it
-is interrupted there. Every step may be done twice.
+is interrupted there, and how many entries of home timelines it has written. Every step may be done
+twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
@@ -22,12 +24,20 @@ from usergraph import selectors as graph_selectors
 from usergraph import services as graph_services
 from users import services as user_services
 
-Handler = Callable[[OutboxEvent], Iterator[int]]
+
+class Step(NamedTuple):
+    """What a handler has just done."""
+
+    cursor: int
+    entries: int = 0
+
+
+Handler = Callable[[OutboxEvent], Iterator[Step]]
 # No request that began before an account was gone is under way any more after this.
 _LATE_LOOK = timedelta(minutes=2)
 
 
-def deliver_post(event: OutboxEvent) -> Iterator[int]:
+def deliver_post(event: OutboxEvent) -> Iterator[Step]:
     """Bring a post into its author's own and all followers' home timelines.
 
     Once done, every follower's next read shows it. Pushed, batch by batch, the cursor being a
@@ -40,15 +50,15 @@ def deliver_post(event: OutboxEvent) -> Iterator[int]:
     if reach.changing is not None:
         for user_ids in _followers(author_id, after=0):
             timeline_services.drop_home_timelines(user_ids=user_ids)
-            yield user_ids[-1]
+            yield Step(user_ids[-1])
         graph_services.settle_reach(author_id=author_id, changing=reach.changing)
     elif not reach.is_pulled:
         as_of = graph_selectors.graph_position()
         for user_ids in _followers(author_id, after=event.cursor):
-            timeline_services.deliver_to_home_timelines(
+            entries = timeline_services.deliver_to_home_timelines(
                 post_id=post_id, author_id=author_id, user_ids=user_ids, as_of=as_of
             )
-            yield user_ids[-1]
+            yield Step(user_ids[-1], entries)
 
 
 def _followers(author_id: int, *, after: int) -> Iterator[list[int]]:
@@ -56,7 +66,7 @@ def _followers(author_id: int, *, after: int) -> Iterator[list[int]]:
     return graph_selectors.follower_id_batches(author_id=author_id, after=after, size=size)
 
 
-def withdraw_post(event: OutboxEvent) -> Iterator[int]:
+def withdraw_post(event: OutboxEvent) -> Iterator[Step]:
     """Take a deleted post out of its author's timelines, and remove all that hangs on it.
 
     Its likes, its comments in their database, its media in the object store.
@@ -69,19 +79,19 @@ def withdraw_post(event: OutboxEvent) -> Iterator[int]:
     yield from _steps(removal.remove_what_hangs_on_post(post_id=post_id))
 
 
-def _steps(removed: Iterator[removal.Removed]) -> Iterator[int]:
+def _steps(removed: Iterator[removal.Removed]) -> Iterator[Step]:
     """A removal as steps of a delivery; it finds by itself where to go on, so they are counted."""
     for step, _ in enumerate(removed, start=1):
-        yield step
+        yield Step(step)
 
 
-def renew_post(event: OutboxEvent) -> Iterator[int]:
+def renew_post(event: OutboxEvent) -> Iterator[Step]:
     """Show a post as its author has changed it."""
     post_services.renew_records(post_ids=[event.payload["post_id"]])
     yield from ()
 
 
-def renew_comments(event: OutboxEvent) -> Iterator[int]:
+def renew_comments(event: OutboxEvent) -> Iterator[Step]:
     """Show a post with the comments that it has now: one record, from which all timelines render.
 
     Comments on a post that was deleted meanwhile are removed, and with them what is kept here. So
@@ -99,19 +109,19 @@ def renew_comments(event: OutboxEvent) -> Iterator[int]:
         yield from _steps(removal.remove_what_hangs_on_post(post_id=post_id))
 
 
-def withdraw_comments(event: OutboxEvent) -> Iterator[int]:
+def withdraw_comments(event: OutboxEvent) -> Iterator[Step]:
     """Remove what hangs on deleted comments: their likes, and replies that did not go with them."""
     gone = event.payload["comment_ids"]
     yield from _steps(removal.remove_what_hangs_on_comments(comment_ids=gone))
 
 
-def renew_user(event: OutboxEvent) -> Iterator[int]:
+def renew_user(event: OutboxEvent) -> Iterator[Step]:
     """Show a user as they have changed, wherever they are named."""
     user_services.renew_documents(user_ids=[event.payload["user_id"]])
     yield from ()
 
 
-def renew_graph(event: OutboxEvent) -> Iterator[int]:
+def renew_graph(event: OutboxEvent) -> Iterator[Step]:
     """Drop what was made from the old graph: of one edge, or of many that are gone.
 
     The followers first, as deliveries go by them. The cursor is saved between the two, which moves
@@ -122,13 +132,13 @@ def renew_graph(event: OutboxEvent) -> Iterator[int]:
     followees = payload.get("followee_ids") or [payload["followee_id"]]
     followers = payload.get("follower_ids") or [payload["follower_id"]]
     graph_services.forget_followers(author_ids=followees)
-    yield 1
+    yield Step(1)
     graph_services.renew_followed(viewer_ids=followers)
     timeline_services.drop_home_timelines(user_ids=followers)
-    yield 2
+    yield Step(2)
 
 
-def remove_account(event: OutboxEvent) -> Iterator[int]:
+def remove_account(event: OutboxEvent) -> Iterator[Step]:
     """Remove an account that is switched off, and all that it owns: SQL, Valkey, the object store.
 
     Its own row goes last, and then a second delivery is left for later, which removes what requests
@@ -138,7 +148,7 @@ def remove_account(event: OutboxEvent) -> Iterator[int]:
     owned = removal.remove_owned_by_account(user_id=user_id)
     for step, (kind, count) in enumerate(owned, start=1):
         user_services.note_removed(deletion_id=deletion_id, kind=kind, count=count)
-        yield step
+        yield Step(step)
     with transaction.atomic(using="default"):
         if user_services.finish_deletion(deletion_id=deletion_id):
             outbox.record(

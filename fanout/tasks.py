@@ -6,9 +6,11 @@ import logging
 from typing import Any
 
 from celery import shared_task
+from celery.signals import beat_init
 
-from fanout import outbox, reconcile, services
+from fanout import backlog, outbox, reconcile, services
 from socialfeed.common.consistency import PRIMARIES
+from socialfeed.common.gauges import count, sample
 
 logger = logging.getLogger(__name__)
 SWEEP_LIMIT = 500
@@ -16,8 +18,27 @@ SWEEP_LIMIT = 500
 
 @shared_task
 def deliver_event(*, database: str, event_id: int, **kwargs: Any) -> None:
-    """Deliver one outbox row."""
-    services.deliver_event(database=database, event_id=event_id)
+    """Deliver one outbox row; log it and count it."""
+    delivery = services.deliver_event(database=database, event_id=event_id)
+    if delivery is None:
+        return
+    seconds = round(delivery.seconds, 4)
+    logger.info(
+        *("delivered %s/%d: %s, %d entries, %.4f s", database, event_id),
+        *(delivery.kind, delivery.entries, seconds),
+        extra={
+            "event": f"{database}/{event_id}",
+            "kind": delivery.kind,
+            "entries": delivery.entries,
+            "seconds": seconds,
+        },
+    )
+    count(
+        values={
+            sample("socialfeed_deliveries_total", delivery.kind): 1,
+            "socialfeed_timeline_entries_total": delivery.entries,
+        }
+    )
 
 
 @shared_task(expires=60)
@@ -44,3 +65,9 @@ def prune_outbox(**kwargs: Any) -> None:
     for database in PRIMARIES:
         while outbox.prune(database=database):
             pass
+
+
+@beat_init.connect
+def export_backlog(**kwargs: Any) -> None:
+    """By beat itself: when all workers are dead, no task would say so."""
+    backlog.start_exporting()

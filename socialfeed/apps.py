@@ -5,9 +5,11 @@ from django.conf import settings
 
 # Makes this Celery app the one that `shared_task` belongs to, in whichever process.
 from socialfeed.celery import app as celery_app
-from socialfeed.common import deadlines
 
-__all__ = ["SocialfeedConfig", "celery_app"]
+# Its signals: whoever sends or runs a task goes through them.
+from socialfeed.common import deadlines, messages
+
+__all__ = ["SocialfeedConfig", "celery_app", "messages"]
 
 
 class SocialfeedConfig(AppConfig):

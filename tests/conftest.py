@@ -41,6 +41,7 @@ os.environ |= {
     "STACK_PORT_BASE": str(free_port_base()),
     "STACK_VAR_DIR": str(_FOLDER / "var"),
     "LOG_LEVEL": "WARNING",
+    "OUTBOX_EXPORT_SECONDS": "0.5",
     # The stack's own audits would mend what a test has made wrong: never, while the suite runs.
     "TIMELINE_AUDIT_SECONDS": "86400",
     "COUNTERS_CHECK_SECONDS": "86400",
@@ -50,6 +51,8 @@ os.environ |= {
 }
 
 django.setup()
+# For the stack, whose logs a flow follows; what this process logs is as said above.
+os.environ["LOG_LEVEL"] = "INFO"
 
 ALL_DATABASES = ["default", "posts", "comments"]
 _numbers = count(randrange(10**6) * 1000)

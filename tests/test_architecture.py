@@ -15,10 +15,10 @@ from socialfeed.common.events import Event
 from socialfeed.stack.layout import PROJECT_DIR
 
 ROOMS = {
-    "__init__", "admin", "apps", "audit", "authentication", "events", "explain", "handlers",
-    "headless", "images", "keys", "listeners", "models", "outbox", "parsers", "reconcile",
-    "records", "refresh", "removal", "selectors", "serializers", "services", "sessions", "slices",
-    "storage", "store", "tasks", "tokens", "urls", "views",
+    "__init__", "admin", "apps", "audit", "authentication", "backlog", "events", "explain",
+    "handlers", "headless", "images", "keys", "listeners", "models", "outbox", "parsers",
+    "reconcile", "records", "refresh", "removal", "selectors", "serializers", "services",
+    "sessions", "slices", "storage", "store", "tasks", "tokens", "urls", "views",
 }  # fmt: skip
 MAX_LINES = 400
 

@@ -5,6 +5,8 @@ errors, which `exception_handler` and `ProblemMiddleware` turn into the same sha
 
     {"type": "/problems/validation", "title": "…", "status": 400, "detail": "what to change",
      "errors": [{"field": "caption", "code": "max_length", "message": "…"}]}
+
+Those of 5xx name the request, by which its log lines are found: `"request_id": "…"`.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from socialfeed.common.context import request_id
 from socialfeed.common.valkey import ValkeyUnavailable
 
 logger = logging.getLogger(__name__)
@@ -101,7 +104,11 @@ def problem_document(
         "status": int(status),
         "detail": detail,
     }
-    return document | ({"errors": errors} if errors else {})
+    if errors:
+        document["errors"] = errors
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and (id_ := request_id()):
+        document["request_id"] = id_
+    return document
 
 
 # What Django, its database and Valkey raise, the first that fits: the status, and the detail

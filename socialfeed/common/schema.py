@@ -29,6 +29,9 @@ class ProblemDocument(serializers.Serializer[Any]):
     title = serializers.CharField()
     status = serializers.IntegerField()
     detail = serializers.CharField(help_text="What is wrong and what to change.")
+    request_id = serializers.CharField(
+        required=False, help_text="Of an error on our side: what to name when you report it."
+    )
     errors = FieldError(many=True, required=False)  # type: ignore[assignment]  # a field's name
 
 

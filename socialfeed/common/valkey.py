@@ -17,6 +17,10 @@ from django_redis import get_redis_connection
 ValkeyUnavailable = (redis.ConnectionError, redis.TimeoutError)
 
 
+class LeftAlone(redis.ConnectionError):
+    """Nobody has asked the server: it did not answer a moment ago, which has been logged."""
+
+
 def cache_valkey() -> redis.Redis:
     """A client of the CACHE Valkey; bytes in, bytes out."""
     return cast("redis.Redis", get_redis_connection("cache"))
@@ -39,7 +43,7 @@ class BreakingPool(redis.ConnectionPool):
 
     def get_connection(self, *args: Any, **options: Any) -> Any:
         if time.monotonic() - self.left_at < self.LEFT_ALONE_SECONDS:
-            raise redis.ConnectionError("It did not answer a moment ago, and is left alone.")
+            raise LeftAlone("It did not answer a moment ago, and is left alone.")
         return super().get_connection(*args, **options)
 
     def release(self, connection: Any) -> None:

@@ -53,9 +53,11 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "socialfeed.common.requests.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "socialfeed.common.problems.ProblemMiddleware",
     "socialfeed.health.HealthMiddleware",
+    "socialfeed.common.requests.MeasureMiddleware",
     "socialfeed.roles.RoleMiddleware",
     "socialfeed.common.consistency.ConsistencyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -19,7 +19,6 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # How often the durable counters are brought up to date with the likes and comments, in seconds.
 # Nobody sees that they lag, as what is not in them yet is added to them.
 COUNTERS_SETTLE_SECONDS = env.float("COUNTERS_SETTLE_SECONDS", default=2.0)
@@ -27,6 +26,8 @@ COUNTERS_SETTLE_SECONDS = env.float("COUNTERS_SETTLE_SECONDS", default=2.0)
 COUNTERS_CHECK_SECONDS = env.float("COUNTERS_CHECK_SECONDS", default=60.0)
 # How often a sample of timelines is compared with SQL, in seconds.
 TIMELINE_AUDIT_SECONDS = env.float("TIMELINE_AUDIT_SECONDS", default=60.0)
+# How often beat itself measures what is still to be delivered, in seconds.
+OUTBOX_EXPORT_SECONDS = env.float("OUTBOX_EXPORT_SECONDS", default=5.0)
 CELERY_BEAT_SCHEDULE = {
     "sweep-outbox": {
         "task": "fanout.tasks.sweep_outbox",

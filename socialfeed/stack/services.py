@@ -118,8 +118,8 @@ def parts(
             for role in ("read", "write")
             for number in _instances()
         ),
-        *(_worker(layout, urls, number) for number in range(1, WORKERS + 1)),
-        _beat(layout),
+        *(_worker(layout, environ, urls, number) for number in range(1, WORKERS + 1)),
+        _beat(layout, environ),
         _caddy(layout, environ),
     ]
 
@@ -247,6 +247,11 @@ def _s3(layout: Layout, environ: Mapping[str, str]) -> Service:
     )
 
 
+def _logging(environ: Mapping[str, str]) -> dict[str, str]:
+    """What the Python services are told of their logs."""
+    return {"LOG_FORMAT": environ.get("LOG_FORMAT") or "json"}
+
+
 def _api(layout: Layout, environ: Mapping[str, str], role: str, number: int) -> Service:
     port = layout.port(f"{role}-api") + number - 1
     url = f"http://{HOST}:{port}"
@@ -266,40 +271,46 @@ def _api(layout: Layout, environ: Mapping[str, str], role: str, number: int) -> 
             "GUNICORN_BIND": f"{HOST}:{port}",
             # Two instances of one process each are enough for a machine of the usual size.
             "GUNICORN_WORKERS": environ.get("GUNICORN_WORKERS") or "1",
+            "GUNICORN_METRICS_DIR": str(layout.var_dir / "run" / f"metrics-{role}-api-{number}"),
+            **_logging(environ),
         },
     )
 
 
-def _worker(layout: Layout, urls: Mapping[str, str], number: int) -> Service:
+def _worker(
+    layout: Layout, environ: Mapping[str, str], urls: Mapping[str, str], number: int
+) -> Service:
     # The port base tells the workers of two stacks on one broker apart.
     hostname = f"worker-{number}@stack-{layout.port_base}"
     return Service(
         name=f"worker-{number}",
         phase=Phase.APPLICATION,
         command=(
-            *(sys.executable, "-m", "celery", "--app", "socialfeed", "worker"),
+            *(sys.executable, "-m", "celery", "--quiet", "--app", "socialfeed"),
             # One process, so that killing it leaves no child behind.
-            *("--pool", "solo", "--hostname", hostname, "--loglevel", "INFO"),
+            *("worker", "--pool", "solo", "--hostname", hostname),
             # Workers have nothing to say to each other, and asking costs a second at the start.
             *("--without-mingle", "--without-gossip"),
         ),
         probe=probes.celery_worker(hostname, urls["STATE_URL"]),
+        environ=_logging(environ),
         always_answers=False,
     )
 
 
-def _beat(layout: Layout) -> Service:
+def _beat(layout: Layout, environ: Mapping[str, str]) -> Service:
     pid_file = layout.var_dir / "run" / "beat.pid"
     return Service(
         name="beat",
         phase=Phase.APPLICATION,
         command=(
-            *(sys.executable, "-m", "celery", "--app", "socialfeed", "beat"),
+            *(sys.executable, "-m", "celery", "--quiet", "--app", "socialfeed"),
             # In memory: what is due is soon due again, so nothing is worth keeping in a file.
-            *("--scheduler", "celery.beat:Scheduler", "--loglevel", "INFO"),
+            *("beat", "--scheduler", "celery.beat:Scheduler"),
             *("--pidfile", str(pid_file)),
         ),
         probe=probes.celery_beat(pid_file),
+        environ=_logging(environ),
         # After a reboot its number may be another process's, and beat would not start.
         before_start=lambda: pid_file.unlink(missing_ok=True),
     )

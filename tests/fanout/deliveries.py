@@ -38,7 +38,7 @@ def pending(database: str, kind: str, **payload: int) -> OutboxEvent:
 
 
 def deliver(database: str, event: OutboxEvent) -> bool:
-    return deliver_event(database=database, event_id=event.pk)
+    return deliver_event(database=database, event_id=event.pk) is not None
 
 
 def deliver_though_killed_after_each_step(

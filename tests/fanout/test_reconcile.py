@@ -21,7 +21,7 @@ from posts.keys import record_key
 from posts.models import CommentSummary, Like
 from posts.services import like_post, settle_likes
 from socialfeed.common.counters import Counter, CounterChange
-from socialfeed.common.gauges import read_gauges
+from socialfeed.common.gauges import read_stored
 from socialfeed.common.valkey import cache_valkey
 from tests.conftest import ALL_DATABASES
 from tests.posts_factory import make_posts
@@ -172,14 +172,14 @@ def test_the_beat_mends_what_has_changed_lately_and_exports_how_much(
     viewer_id, post_id, _ = seen
     Counter.objects.using("posts").filter(pk=post_id).update(value=5)
     tasks.reconcile_counters()
-    gauges = read_gauges()
+    gauges = read_stored()
     assert gauges["socialfeed_counters_checked"] >= 2
     assert gauges["socialfeed_counters_drifted"] >= 1
     assert gauges["socialfeed_counter_drift"] >= 3
     assert gauges["socialfeed_counter_check_timestamp_seconds"] > 0
     assert shown_post(post_id, viewer_id)["counts"]["likes"] == 2
     tasks.reconcile_counters()
-    assert read_gauges()["socialfeed_counter_drift"] == 0
+    assert read_stored()["socialfeed_counter_drift"] == 0
 
 
 def run(*arguments: str) -> str:

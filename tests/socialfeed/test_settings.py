@@ -72,7 +72,12 @@ def test_production_refuses_to_start_without(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("SOCIALFEED_ENV", "prod"), ("API_ROLE", "reader"), ("STACK_PORT_BASE", "eighty")],
+    [
+        ("SOCIALFEED_ENV", "prod"),
+        ("API_ROLE", "reader"),
+        ("LOG_FORMAT", "xml"),
+        ("STACK_PORT_BASE", "eighty"),
+    ],
 )
 def test_a_value_that_makes_no_sense_is_refused_by_name(
     name: str, value: str, tmp_path: Path

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.conf import settings as project
 
-from socialfeed.common.gauges import read_gauges
+from socialfeed.common.gauges import read_stored
 from tests.posts_factory import make_posts
 from tests.timeline.drift import put, refs_of, warm
 from timeline import audit, services
@@ -41,7 +41,7 @@ def test_the_task_mends_what_has_drifted_logs_it_and_exports_the_gauges(
     assert f"{home.key} has drifted" in caplog.text
     assert "0 missing, 0 extra, 1 misplaced" in caplog.text
     assert len(caplog.records) == 1
-    gauges = {name: value for name, value in read_gauges().items() if "timeline" in name}
+    gauges = {name: value for name, value in read_stored().items() if "timeline" in name}
     assert gauges.pop("socialfeed_timeline_audit_timestamp_seconds") == pytest.approx(
         time.time(), abs=5
     )
@@ -54,7 +54,7 @@ def test_the_task_mends_what_has_drifted_logs_it_and_exports_the_gauges(
     caplog.clear()
     audit_timelines()
     assert not caplog.records
-    assert read_gauges()["socialfeed_timeline_drift_ratio"] == 0
+    assert read_stored()["socialfeed_timeline_drift_ratio"] == 0
 
 
 def test_a_sample_of_none_audits_nothing(home: Timeline, settings: Any) -> None:
@@ -62,7 +62,7 @@ def test_a_sample_of_none_audits_nothing(home: Timeline, settings: Any) -> None:
     put(home, refs_of(home)[:1])
     audit_timelines()
     assert len(refs_of(home)) == 1
-    assert read_gauges()["socialfeed_timelines_audited"] == 0
+    assert read_stored()["socialfeed_timelines_audited"] == 0
 
 
 def test_what_an_audit_takes(

@@ -25,7 +25,7 @@ import psycopg2
 from django.conf import settings
 from django.db import connections
 
-from socialfeed.common import deadlines
+from socialfeed.common import deadlines, meters
 from socialfeed.common.consistency.positions import POSITION_SQL, log_position
 
 logger = logging.getLogger(__name__)
@@ -191,8 +191,10 @@ def _is_gone(host: str, port: int) -> bool:
 
 def _watch(alias: str) -> None:
     connection: psycopg2.extensions.connection | None = None
+    server = _server(alias)
     while True:
         connection = look(alias, connection)
+        meters.note_server(server=server.name, answers=server.answers, lag=server.lag)
         time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
