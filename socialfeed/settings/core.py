@@ -53,6 +53,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "socialfeed.common.problems.ProblemMiddleware",
     "socialfeed.health.HealthMiddleware",
+    "socialfeed.common.limits.RateLimitMiddleware",
     "socialfeed.common.consistency.ConsistencyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
