@@ -193,6 +193,7 @@ def test_an_empty_setting_is_no_limit_and_costs_nothing(
         ("/api/v1/nowhere", "of alice", 404),
         ("/_allauth/app/v1/auth/session", "of alice", 401),
     ],
+    ids=lambda asked: f"{asked[0]} {asked[1]}",
 )
 def test_each_request_is_counted_once_for_its_address(
     alice: int, bearer: Bearer, address: str, asked: tuple[str, str, int]
