@@ -12,6 +12,7 @@ from media import selectors, services
 from media.parsers import UploadParser
 from media.serializers import MediaDocument, Upload
 from socialfeed.common.callers import caller_id
+from socialfeed.common.limits import UploadThrottle
 from socialfeed.common.problems import UnsupportedMedia
 
 
@@ -19,6 +20,7 @@ class UploadView(APIView):
     """Where pictures come in."""
 
     parser_classes = [UploadParser]
+    throttle_classes = [UploadThrottle]
 
     def handle_exception(self, exc: Exception) -> Response:
         """Say which content type it should have been."""

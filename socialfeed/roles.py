@@ -7,7 +7,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 
-SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+from socialfeed.common.requests import SAFE_METHODS
 
 
 class RoleMiddleware:

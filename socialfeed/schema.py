@@ -7,10 +7,31 @@ from typing import Any
 
 from allauth.headless.spec.internal.schema import get_schema
 
+from socialfeed.common.problems import CONTENT_TYPE
+
 ACCOUNT_PREFIX = "/_allauth/app/v1/"
 TAG = "accounts"
 # Mounted by django-allauth, but without a use here: no phone numbers, no log-in by code.
 UNUSED = ("/phone", "/auth/code/")
+# Of each answer to a request that was counted; `Retry-After` of those that refuse one.
+_HEADERS = {
+    "RateLimit-Limit": (
+        "How many requests the limit that is nearest to its end allows.",
+        "integer",
+    ),
+    "RateLimit-Remaining": ("How many are left of it.", "integer"),
+    "RateLimit-Reset": ("Seconds until there are more.", "integer"),
+    "RateLimit-Policy": (
+        "All limits that the request counts for: `1200;w=60` is 1200 a minute.",
+        "string",
+    ),
+    "Retry-After": ("Seconds until it may be tried again.", "integer"),
+}
+_TOO_MANY_REQUESTS = {
+    "description": "Over a rate limit; nothing has been done.",
+    "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in _HEADERS},
+    "content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
+}
 
 
 def add_account_endpoints(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
@@ -27,6 +48,18 @@ def add_account_endpoints(result: dict[str, Any], **kwargs: Any) -> dict[str, An
         if clash := ours.keys() & components.keys():
             raise ValueError(f"two {kind} of the same name: {', '.join(sorted(clash))}")
         ours |= components
+    return result
+
+
+def add_rate_limits(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """drf-spectacular's hook: each operation may be refused for the number of its requests."""
+    result["components"]["headers"] = {
+        name: {"description": description, "schema": {"type": kind}}
+        for name, (description, kind) in _HEADERS.items()
+    }
+    for item in result["paths"].values():
+        for operation in item.values():
+            operation["responses"]["429"] = _TOO_MANY_REQUESTS
     return result
 
 

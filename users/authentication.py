@@ -1,11 +1,12 @@
 """`Authorization: Bearer <access token>`: the JWT of django-allauth, and its session, still alive.
 
 One Valkey round trip and no SQL: the token says who, the session in STATE says that it has not
-been revoked.
+been revoked. The request is counted in the same round trip (`socialfeed.common.limits`).
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, cast
 
 from allauth.account.adapter import get_adapter
@@ -18,13 +19,16 @@ from rest_framework.request import Request
 
 from socialfeed.common.callers import Caller
 from socialfeed.common.consistency import note_reader
+from socialfeed.common.limits import count_caller, take_back
 from socialfeed.common.problems import CHALLENGE, Invalid, NotFound
 from users.models import User
-from users.sessions import session_user_id
+from users.sessions import ask_for_session, session_user_id
 
 
 class BearerAuthentication(BaseAuthentication):
-    """Answers 401 to a token that is malformed, expired, or of a session that has ended."""
+    """Answers 401 to a token that is malformed, expired, or of a session that has ended, and 429 to
+    one request too many.
+    """
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
         scheme, _, token = get_authorization_header(request).partition(b" ")
@@ -37,9 +41,18 @@ class BearerAuthentication(BaseAuthentication):
                 "The access token is malformed or has expired. Get a new one at "
                 "/_allauth/app/v1/tokens/refresh, or log in again."
             )
-        user_id = session_user_id(session_key)
+        stored, window = count_caller(
+            request=request,
+            user_id=payload["sub"],
+            beside=partial(ask_for_session, session_key=session_key),
+        )
+        user_id = session_user_id(stored)
         if user_id is None or str(user_id) != payload["sub"]:
+            if window:  # a revoked token must not use up what its owner may do
+                take_back(window)
             raise AuthenticationFailed("This session has ended. Log in again.")
+        if window:
+            window.admit()
         note_reader(user_id=user_id)
         return Caller(user_id), payload
 

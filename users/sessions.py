@@ -1,7 +1,8 @@
 """Sessions in the STATE Valkey: asked about on every request, ended at once.
 
 Django's cache session backend owns the sessions; here are the two questions it has no answer
-to: whose session is this, in one round trip and without SQL, and which sessions has a user.
+to: whose session is this, beside what else STATE is asked and without SQL, and which sessions has a
+user.
 STATE down: nobody can be authenticated (503), since a revoked session must not work.
 """
 
@@ -15,14 +16,21 @@ from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.cache import KEY_PREFIX
 from django.core.cache import cache
+from django_redis.cache import RedisCache
+from redis.client import Pipeline
 
 from socialfeed.common.valkey import state_valkey
 from users.keys import sessions_key
 
 
-def session_user_id(session_key: str) -> int | None:
+def ask_for_session(pipeline: Pipeline, *, session_key: str) -> None:
+    """Queue the question whose session this is; `session_user_id` understands the reply."""
+    pipeline.get(cast("RedisCache", cache).client.make_key(KEY_PREFIX + session_key))
+
+
+def session_user_id(stored: bytes | None) -> int | None:
     """The user who is logged in by a session, or None when it has ended."""
-    session = cache.get(KEY_PREFIX + session_key)
+    session = cast("RedisCache", cache).client.decode(stored) if stored else None
     return int(session[SESSION_KEY]) if session and SESSION_KEY in session else None
 
 

@@ -33,7 +33,8 @@ logger = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
 # What every 401 says of how to authenticate.
 CHALLENGE = 'Bearer realm="socialfeed"'
-# Seconds after which to try again: when a store is away, and over a rate limit (a minute's, mostly)
+# Seconds after which to try again, where nobody knows better: when a store is away, and over one of
+# django-allauth's limits (a minute's, mostly).
 RETRY_AFTER = {HTTPStatus.SERVICE_UNAVAILABLE: 5, HTTPStatus.TOO_MANY_REQUESTS: 60}
 # Of a body with more errors, so many are named.
 MAX_FIELD_ERRORS = 20
@@ -83,6 +84,17 @@ class UnsupportedMedia(Problem):
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     code = "unsupported_media_type"
+
+
+class TooManyRequests(Problem):
+    """429: over a rate limit; there is more after `wait` seconds."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    code = "too_many_requests"
+
+    def __init__(self, detail: str, *, wait: int) -> None:
+        super().__init__(detail)
+        self.wait = wait
 
 
 class Unavailable(Problem):
@@ -159,10 +171,22 @@ def exception_handler(exception: Exception, context: dict[str, Any]) -> Response
     if document is None:
         return None
     _log_unavailable(document, exception)
-    headers = _headers(document["status"])
-    if wait := getattr(exception, "wait", None):
-        headers["Retry-After"] = str(int(wait))
+    headers = _headers(document["status"], exception)
     return Response(document, status=document["status"], headers=headers, content_type=CONTENT_TYPE)
+
+
+def problem_response(exception: Exception) -> HttpResponse | None:
+    """The same outside DRF."""
+    document = document_of(exception)
+    if document is None:
+        return None
+    _log_unavailable(document, exception)
+    return HttpResponse(
+        orjson.dumps(document),
+        status=document["status"],
+        headers=_headers(document["status"], exception),
+        content_type=CONTENT_TYPE,
+    )
 
 
 def _log_unavailable(document: dict[str, Any], exception: Exception) -> None:
@@ -170,12 +194,12 @@ def _log_unavailable(document: dict[str, Any], exception: Exception) -> None:
         logger.error("a store does not answer", exc_info=exception)
 
 
-def _headers(status: int) -> dict[str, str]:
-    """The headers that an answer of this status must have."""
+def _headers(status: int, exception: Exception | None = None) -> dict[str, str]:
+    """The headers that such an answer must have; the exception may know for how long to wait."""
     if status == HTTPStatus.UNAUTHORIZED:
         return {"WWW-Authenticate": CHALLENGE}
-    if seconds := RETRY_AFTER.get(HTTPStatus(status)):
-        return {"Retry-After": str(seconds)}
+    if seconds := getattr(exception, "wait", None) or RETRY_AFTER.get(HTTPStatus(status)):
+        return {"Retry-After": str(int(seconds))}
     return {}
 
 
@@ -217,13 +241,7 @@ class ProblemMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """What a view outside DRF raised, seen while the reason is still known."""
-        if not request.path.startswith(API_PREFIXES):
-            return None
-        document = document_of(exception)
-        if document is None:
-            return None
-        _log_unavailable(document, exception)
-        return _become(HttpResponse(status=document["status"]), document)
+        return problem_response(exception) if request.path.startswith(API_PREFIXES) else None
 
 
 def _is_problem(response: HttpResponse) -> bool:

@@ -24,6 +24,8 @@ from socialfeed.common import context, meters
 
 logger = logging.getLogger(__name__)
 HEADER = "X-Request-ID"
+# Those that change nothing (RFC 9110, 9.2.1), as far as there are views for them.
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 # What may go into logs and headers as it is.
 _VALID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 

@@ -10,6 +10,7 @@ from socialfeed.settings.api import *
 from socialfeed.settings.core import *
 from socialfeed.settings.environment import *
 from socialfeed.settings.feed import *
+from socialfeed.settings.limits import *
 from socialfeed.settings.logs import *
 from socialfeed.settings.stores import *
 from socialfeed.settings.tasks import *

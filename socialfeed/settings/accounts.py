@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from socialfeed.settings.core import PUBLIC_ORIGIN
 from socialfeed.settings.environment import LOCAL, env, required
+from socialfeed.settings.limits import TRUSTED_PROXY_COUNT
 
 AUTH_USER_MODEL = "users.User"
 AUTHENTICATION_BACKENDS = [
@@ -40,7 +41,16 @@ ACCOUNT_EMAIL_VERIFICATION = env.str(
 )
 ACCOUNT_PRESERVE_USERNAME_CASING = False
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
-ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=1)
+ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
+# What an address may do is counted by socialfeed.common.limits; here is what one account may have
+# tried on it, from anywhere.
+ACCOUNT_RATE_LIMITS = {
+    "login": None,
+    "signup": None,
+    "reset_password_from_key": None,
+    "reset_password": "5/m/key",
+    "login_failed": "5/5m/key",
+}
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "socialfeed"
 

@@ -16,7 +16,9 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": (
         "An open photo feed. Sign up and log in under `/_allauth/app/v1/`, then send "
         "`Authorization: Bearer <access token>`. Ids are strings; times are RFC 3339 UTC; errors "
-        "are RFC 9457 problem documents; lists are `{results, next}` with an opaque cursor."
+        "are RFC 9457 problem documents; lists are `{results, next}` with an opaque cursor. "
+        "Requests are limited by user and by address: `RateLimit-*` headers say what is left, and "
+        "one too many is answered 429 with `Retry-After`."
     ),
     "VERSION": "1.0.0",
     "SERVE_INCLUDE_SCHEMA": False,
@@ -39,5 +41,6 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "socialfeed.schema.add_account_endpoints",
+        "socialfeed.schema.add_rate_limits",
     ],
 }

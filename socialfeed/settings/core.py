@@ -59,6 +59,7 @@ MIDDLEWARE = [
     "socialfeed.health.HealthMiddleware",
     "socialfeed.common.requests.MeasureMiddleware",
     "socialfeed.roles.RoleMiddleware",
+    "socialfeed.common.limits.RateLimitMiddleware",
     "socialfeed.common.consistency.ConsistencyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -60,6 +60,15 @@ def test_every_operation_of_ours_says_what_it_does_and_how_it_fails(schema: dict
             assert operation["tags"], (method, path)
 
 
+def test_every_operation_says_that_it_is_limited(schema: dict[str, Any]) -> None:
+    names = {f"RateLimit-{what}" for what in ("Limit", "Remaining", "Reset", "Policy")}
+    assert schema["components"]["headers"].keys() == names | {"Retry-After"}
+    for path, method, operation in operations(schema):
+        refused = operation["responses"]["429"]
+        assert refused["headers"].keys() == names | {"Retry-After"}, (method, path)
+        assert "application/problem+json" in refused["content"], (method, path)
+
+
 def test_likes_and_comments_are_in_the_schema(schema: dict[str, Any]) -> None:
     methods = {
         "/posts/{post_id}/like": {"put", "delete"},

@@ -19,6 +19,7 @@ REQUIRED = {
 }
 # Where a setting may be read from the environment.
 SOURCES = ["socialfeed/settings", "deploy", "socialfeed/stack"]
+READS = r"(?:env\.\w+|required|rate_limit|environ\.get)\(\s*\"([A-Z0-9_]+)\"|{\$([A-Z_]+)"
 # What the stack passes to its own processes, and what is no setting of ours.
 NOT_SETTINGS = {"HOME", "PATH", "LC_ALL", "SOCIALFEED_STACK"}
 
@@ -29,8 +30,7 @@ def names_in_code() -> set[str]:
         path = PROJECT_DIR / source
         for file in path.glob("*") if path.is_dir() else [path]:
             if file.is_file():
-                reads = r"(?:env\.\w+|required|environ\.get)\(\s*\"([A-Z0-9_]+)\"|{\$([A-Z_]+)"
-                names |= {one or other for one, other in re.findall(reads, file.read_text())}
+                names |= {one or other for one, other in re.findall(READS, file.read_text())}
     return names - NOT_SETTINGS
 
 
@@ -77,6 +77,10 @@ def test_production_refuses_to_start_without(name: str, tmp_path: Path) -> None:
         ("API_ROLE", "reader"),
         ("LOG_FORMAT", "xml"),
         ("STACK_PORT_BASE", "eighty"),
+        ("RATE_LIMIT_LOGIN", "many"),
+        ("RATE_LIMIT_LOGIN", "10/fortnight"),
+        ("RATE_LIMIT_LOGIN", "10/minute; 100/hour"),
+        ("RATE_LIMIT_LOGIN", "0/minute"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_by_name(

@@ -23,7 +23,13 @@ from users.authentication import BearerAuthentication
 from users.headless import SessionTokens
 from users.keys import sessions_key
 from users.models import User
-from users.sessions import end_sessions, forget_session, remember_session, session_user_id
+from users.sessions import (
+    ask_for_session,
+    end_sessions,
+    forget_session,
+    remember_session,
+    session_user_id,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -69,8 +75,10 @@ def test_a_session_that_has_ended_authenticates_nobody(alice: int) -> None:
 def test_ending_sessions_keeps_the_one_named_and_those_of_others(alice: int, bob: int) -> None:
     kept, ended, other = (open_session(user_id) for user_id in (alice, alice, bob))
     assert end_sessions(user_id=alice, keep=kept.session_key) == 1
-    alive = [session_user_id(session.session_key or "") for session in (kept, ended, other)]
-    assert alive == [alice, None, bob]
+    pipeline = state_valkey().pipeline()
+    for session in (kept, ended, other):
+        ask_for_session(pipeline, session_key=session.session_key or "")
+    assert [session_user_id(stored) for stored in pipeline.execute()] == [alice, None, bob]
     assert end_sessions(user_id=alice) == 1, "the kept one can be ended later"
 
 
