@@ -17,6 +17,7 @@ from comments.serializers import (
     NewComment,
 )
 from socialfeed.common.callers import caller_id
+from socialfeed.common.idempotency import idempotent
 from socialfeed.common.pagination import page_request, page_response
 from socialfeed.common.schema import PAGE_PARAMETERS
 from users import selectors as user_selectors
@@ -27,6 +28,7 @@ class CommentsView(APIView):
     """The comments on a post."""
 
     @extend_schema(request=NewComment, responses={201: CommentDocument}, tags=["comments"])
+    @idempotent(database="comments")
     def post(self, request: Request, post_id: int) -> Response:
         """Comment on a post, or reply to a comment on it."""
         new = NewComment(data=request.data)

@@ -13,6 +13,7 @@ from comments import services as comment_services
 from media import services as media_services
 from posts import selectors as post_selectors
 from posts import services as post_services
+from socialfeed.common import idempotency
 from timeline import services as timeline_services
 from usergraph import services as graph_services
 from users import services as user_services
@@ -75,6 +76,8 @@ def _one_round(user_id: int) -> Iterator[Removed]:
         "comment likes", comment_services.remove_likes_of_user, user_id=user_id, limit=STEP
     )
     yield from _all("follows", graph_services.remove_follows_of_user, user_id=user_id, limit=STEP)
+    # The answers that they keep show what the account has made.
+    yield from _all("keys", idempotency.remove_keys_of, user_id=user_id, limit=STEP)
     # Last: should the object store be down, all the rest is gone already.
     yield from _all("media", media_services.remove_media_of_owner, owner_id=user_id, limit=FEW)
 

@@ -15,6 +15,7 @@ from media.events import MediaChanged, media_changed
 from media.images import VARIANTS, ImageTooLargeError, NotAnImageError, process_image
 from media.models import Media
 from socialfeed.common.problems import Invalid, NotFound, TooLarge, Unavailable, UnsupportedMedia
+from socialfeed.common.transactions import undo_on_rollback
 
 _ACCEPTED = "JPEG, PNG or WebP"
 
@@ -24,8 +25,8 @@ def store_image(*, owner_id: int, file: File[Any], alt: str = "") -> Media:
 
     Raises `Invalid` on an empty file, `TooLarge` over MEDIA_MAX_BYTES or MEDIA_MAX_PIXELS,
     `UnsupportedMedia` on what is no usable image, and `Unavailable` when the object store does not
-    answer. Whatever is raised, nothing is left stored. The objects are there before the row, so
-    that who sees the row can fetch them.
+    answer. Whatever is raised, here or later in an undoable transaction of the caller's, nothing is
+    left stored. The objects are there before the row, so that who sees the row can fetch them.
     """
     size = file.size
     if not size:
@@ -51,7 +52,7 @@ def store_image(*, owner_id: int, file: File[Any], alt: str = "") -> Media:
     except storage.StoreUnavailable as error:
         raise Unavailable("The object store does not answer. Try again in a while.") from error
     try:
-        return Media.objects.create(
+        media = Media.objects.create(
             owner_id=owner_id,
             width=image.width,
             height=image.height,
@@ -63,6 +64,9 @@ def store_image(*, owner_id: int, file: File[Any], alt: str = "") -> Media:
     except BaseException:
         storage.delete_variants(prefix=prefix, variants=list(image.variants))
         raise
+    # The row may be part of more, and go with that.
+    undo_on_rollback("posts", storage.delete_variants, prefix=prefix, variants=list(image.variants))
+    return media
 
 
 def claim_media(*, owner_id: int, media_ids: Sequence[int], used_as: str, used_by_id: int) -> None:

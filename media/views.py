@@ -12,6 +12,7 @@ from media import selectors, services
 from media.parsers import UploadParser
 from media.serializers import MediaDocument, Upload
 from socialfeed.common.callers import caller_id
+from socialfeed.common.idempotency import idempotent
 from socialfeed.common.limits import UploadThrottle
 from socialfeed.common.problems import UnsupportedMedia
 
@@ -31,6 +32,7 @@ class UploadView(APIView):
     @extend_schema(
         request={"multipart/form-data": Upload}, responses={201: MediaDocument}, tags=["media"]
     )
+    @idempotent(database="posts")
     def post(self, request: Request) -> Response:
         """Upload an image; its id can then be used once, in a post or as an avatar."""
         upload = Upload(data=request.data)

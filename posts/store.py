@@ -44,8 +44,8 @@ def _load_liked(user_ids: Sequence[int]) -> dict[int, Versioned]:
         }
 
 
-RECORDS = Copies(key=record_key, load=load_records, ttl_seconds=RECORD_TTL)
-LIKED = Copies(key=liked_key, load=_load_liked, ttl_seconds=LIKED_TTL)
+RECORDS = Copies(database="posts", key=record_key, load=load_records, ttl_seconds=RECORD_TTL)
+LIKED = Copies(database="posts", key=liked_key, load=_load_liked, ttl_seconds=LIKED_TTL)
 
 
 @dataclass(frozen=True)

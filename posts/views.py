@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 from posts import selectors, services
 from posts.serializers import NewPost, PostChanges, PostDocument, PostPage, PostsQuery
 from socialfeed.common.callers import caller_id
+from socialfeed.common.idempotency import idempotent
 from socialfeed.common.pagination import page_request, page_response
 from socialfeed.common.rendering import fragments
 from socialfeed.common.schema import PAGE_PARAMETERS
@@ -22,6 +23,7 @@ class PostsView(APIView):
     """All posts."""
 
     @extend_schema(request=NewPost, responses={201: PostDocument}, tags=["posts"])
+    @idempotent(database="posts")
     def post(self, request: Request) -> Response:
         """Publish a post of 1 to 10 uploaded media."""
         new = NewPost(data=request.data)

@@ -22,7 +22,9 @@ from posts.keys import liked_key
 from posts.models import CommentSummary, Like, Post
 from posts.services import like_post, publish_post
 from posts.store import LIKED
+from socialfeed.common.consistency import PRIMARIES
 from socialfeed.common.counters import Counter, CounterChange
+from socialfeed.common.idempotency import IdempotencyKey
 from socialfeed.common.valkey import cache_valkey, state_valkey
 from timeline.keys import home_key, profile_key
 from usergraph.keys import followed_key, followers_key
@@ -131,6 +133,10 @@ def left_of_account(user_id: int) -> dict[str, int]:
         media=Media.objects.filter(owner_id=user_id),
         comments=Comment.objects.filter(author_id=user_id),
         comment_likes=CommentLike.objects.filter(user_id=user_id),
+        **{
+            f"keys_{database}": IdempotencyKey.objects.using(database).filter(caller_id=user_id)
+            for database in PRIMARIES
+        },
     )
 
 

@@ -112,4 +112,6 @@ def unpack_followed(packed: bytes) -> frozenset[int]:
     return frozenset(struct.unpack(f">x{len(packed) // 8}q", packed))
 
 
-FOLLOWED = Copies(key=followed_key, load=_load_followed, ttl_seconds=FOLLOWED_TTL)
+FOLLOWED = Copies(
+    database="default", key=followed_key, load=_load_followed, ttl_seconds=FOLLOWED_TTL
+)

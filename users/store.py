@@ -57,4 +57,4 @@ def _payload(user_id: int, username: str, display_name: str, avatar_key: str) ->
     )
 
 
-USERS = Copies(key=user_key, load=_load, ttl_seconds=USER_TTL)
+USERS = Copies(database="default", key=user_key, load=_load, ttl_seconds=USER_TTL)

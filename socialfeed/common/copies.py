@@ -12,17 +12,19 @@ reading SQL for it. Three rules keep it right, whatever runs at once, dies, or i
   is still there, or has been replaced by a copy. So a reader that an eviction has overtaken stores
   nothing.
 
-What is copied is not to be read in a transaction that has changed it: it could be stored, and then
-rolled back. A change whose refresh is lost must leave a row behind for somebody to make up for it:
-see docs/decisions/0010. CACHE down: reads come from SQL, and `refresh_copies` raises
-`ValkeyUnavailable`.
+What is copied is not to be stored by a transaction that has changed it, which may be rolled back:
+such a one reads inside `uncommitted_reads`. A change whose refresh is lost must leave a row behind
+for somebody to make up for it: see docs/decisions/0010. CACHE down: reads come from SQL, and
+`refresh_copies` raises `ValkeyUnavailable`.
 """
 
 from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from socialfeed.common.consistency import all_found, primary_reads
@@ -67,10 +69,11 @@ Versioned = tuple[int, bytes]  # the version that it was read at, and the payloa
 class Copies:
     """Copies of one kind.
 
-    `key` names the one of an id. `load` reads SQL, from wherever reads go, and answers for every
-    id that it is asked for; the payload of what does not exist is empty.
+    `database` has the rows. `key` names the copy of an id. `load` reads SQL, from wherever reads
+    go, and answers for every id that it is asked for; the payload of what does not exist is empty.
     """
 
+    database: str
     key: Callable[[int], str]
     load: Callable[[Sequence[int]], Mapping[int, Versioned]]
     ttl_seconds: int
@@ -89,6 +92,24 @@ class Copies:
 
 Wanted = Sequence[tuple[Copies, Collection[int]]]
 
+# The database whose copies are neither read nor stored for now.
+_uncommitted: ContextVar[str | None] = ContextVar("uncommitted", default=None)
+
+
+@contextmanager
+def uncommitted_reads(*, database: str) -> Iterator[None]:
+    """Read inside as the caller's open transaction on `database` sees it.
+
+    What that database has comes from its primary, past CACHE, in which nothing of it is stored.
+    Copies of what is in other databases are read as ever. To be left before the transaction ends.
+    """
+    token = _uncommitted.set(database)
+    try:
+        with primary_reads():
+            yield
+    finally:
+        _uncommitted.reset(token)
+
 
 def read_copies(wanted: Wanted) -> list[dict[int, bytes]]:
     """The payloads of ids of several kinds; warm, one round trip for all of them.
@@ -96,6 +117,18 @@ def read_copies(wanted: Wanted) -> list[dict[int, bytes]]:
     What is cold is read from SQL, a kind at a time, and stored. What does not exist is empty.
     """
     lists = [(copies, list(dict.fromkeys(ids))) for copies, ids in wanted]
+    uncommitted = _uncommitted.get()
+    stored = iter(_read_stored([part for part in lists if part[0].database != uncommitted]))
+    return [
+        _read(copies, ids) if copies.database == uncommitted else next(stored)
+        for copies, ids in lists
+    ]
+
+
+def _read_stored(lists: Sequence[tuple[Copies, Sequence[int]]]) -> list[dict[int, bytes]]:
+    """The same of what CACHE may be asked for."""
+    if not lists:
+        return []
     try:
         found = _get(lists)
         cold = [
@@ -112,12 +145,16 @@ def read_copies(wanted: Wanted) -> list[dict[int, bytes]]:
         return [_from_sql(copies, ids) for copies, ids in lists]
 
 
+def _read(copies: Copies, ids: Sequence[int]) -> dict[int, bytes]:
+    """The payloads from wherever reads go."""
+    return _payloads(copies.load(ids)) if ids else {}
+
+
 def _from_sql(copies: Copies, ids: Sequence[int]) -> dict[int, bytes]:
-    """The payloads from wherever reads go; what a replica lacks is asked of the primary."""
+    """The same; what a replica lacks is asked of the primary."""
 
     def read(wanted: Sequence[int]) -> dict[int, bytes]:
-        loaded = _payloads(copies.load(wanted)) if wanted else {}
-        return {id_: payload for id_, payload in loaded.items() if payload}
+        return {id_: payload for id_, payload in _read(copies, wanted).items() if payload}
 
     found = all_found(read, ids)
     return {id_: found.get(id_, b"") for id_ in ids}

@@ -8,6 +8,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer, inline_serializer
 from rest_framework import serializers
 
+from socialfeed.common import idempotency
 from socialfeed.common.pagination import PageQuery
 from socialfeed.common.problems import CONTENT_TYPE
 
@@ -35,8 +36,31 @@ class ProblemDocument(serializers.Serializer[Any]):
     errors = FieldError(many=True, required=False)  # type: ignore[assignment]  # a field's name
 
 
+_KEY_PARAMETER = {
+    "in": "header",
+    "name": idempotency.HEADER,
+    "schema": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": idempotency.MAX_LENGTH,
+        "pattern": "^[!-~]+$",
+    },
+    "description": (
+        "A random text, new for each new request. Sent again with the same key within 24 hours, "
+        "the request makes nothing anew and gets the same answer, with "
+        f"`{idempotency.REPLAYED}: true`."
+    ),
+    "example": "0b0e1d0c-5b3f-4d4c-9a39-9d2f0ad5c1b7",
+}
+_KEY_PROBLEMS = {
+    "409": "The first request with this key is still being answered; or another conflict.",
+    "422": "This key was used for another request: another body, or another address.",
+}
+
+
 class ProblemAutoSchema(AutoSchema):
-    """Adds the problem document as the default answer of each operation.
+    """Adds the problem document as the default answer of each operation, and the key of those that
+    take one.
 
     The first line of a view method's docstring is the operation's summary.
     """
@@ -68,11 +92,23 @@ class ProblemAutoSchema(AutoSchema):
     def _get_response_bodies(self, direction: Direction = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
         component = self.resolve_serializer(ProblemDocument, direction)
-        bodies["default"] = {
-            "description": "An error, as a problem document.",
-            "content": {CONTENT_TYPE: {"schema": component.ref}},
-        }
+        problems = _KEY_PROBLEMS if self._takes_key() else {}
+        for status, description in {
+            **problems,
+            "default": "An error, as a problem document.",
+        }.items():
+            bodies[status] = {
+                "description": description,
+                "content": {CONTENT_TYPE: {"schema": component.ref}},
+            }
         return bodies
+
+    def _get_parameters(self) -> list[dict[str, Any]]:
+        parameters: list[dict[str, Any]] = super()._get_parameters()
+        return [*parameters, _KEY_PARAMETER] if self._takes_key() else parameters
+
+    def _takes_key(self) -> bool:
+        return idempotency.takes_key(getattr(self.view, self.method.lower(), None))
 
 
 PAGE_PARAMETERS = [PageQuery]

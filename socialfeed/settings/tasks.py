@@ -43,6 +43,10 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": COUNTERS_CHECK_SECONDS,
     },
     "prune-outbox": {"task": "fanout.tasks.prune_outbox", "schedule": 3600.0},
+    "prune-idempotency-keys": {
+        "task": "socialfeed.tasks.prune_idempotency_keys",
+        "schedule": 3600.0,
+    },
     "audit-timelines": {
         "task": "timeline.tasks.audit_timelines",
         "schedule": TIMELINE_AUDIT_SECONDS,

@@ -21,6 +21,8 @@ from media.models import Media
 from posts import services as post_services
 from posts.models import Like, Post
 from posts.store import LIKED
+from socialfeed.common.consistency import PRIMARIES
+from socialfeed.common.idempotency import IdempotencyKey
 from tests.belongings import (
     Belongings,
     left_in_valkey,
@@ -132,6 +134,24 @@ def test_an_account_goes_with_all_that_it_owns_and_nothing_of_others_is_touched(
         summary = comment_selectors.summary(post_id=post_id)
         assert summary.count == 1
         assert [comment["author_id"] for comment in summary.recent] == [alice]
+
+
+def test_the_answers_that_were_kept_for_its_requests_go_with_an_account(
+    alice: int, bob: int
+) -> None:
+    """As many keys as take more than one step, in each database; and one of alice's."""
+    for database in PRIMARIES:
+        IdempotencyKey.objects.using(database).bulk_create(
+            IdempotencyKey(caller_id=caller, key=str(number), status=201, body=b"{}")
+            for caller, count in ((bob, removal.STEP + 1), (alice, 1))
+            for number in range(count)
+        )
+    hers = left_of_account(alice)
+    delete_account(user_id=bob, requested_by="self")
+    assert deliver("default", pending("default", Kind.ACCOUNT_DELETED, user_id=bob))
+    assert left_of_account(bob) == {}
+    assert left_of_account(alice) == hers
+    assert deletion_of(bob).removed == {"keys": len(PRIMARIES) * (removal.STEP + 1)}
 
 
 def test_the_row_of_a_deletion_tells_how_far_it_is_and_forgets_the_name_in_the_end(

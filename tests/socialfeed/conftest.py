@@ -1,4 +1,4 @@
-"""Fixtures of the project's own tests: who asks, from where, and how often they may."""
+"""Fixtures of the project's own tests: who asks, from where, how often they may; and uploads."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from limits import RateLimitItem, parse
 from rest_framework.test import APIClient
 
 from tests.flows.feeds import access_token
+from tests.media.conftest import stored_keys, upload
+
+__all__ = ["stored_keys", "upload"]
 
 _numbers = count(randrange(2**16))
 

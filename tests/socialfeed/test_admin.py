@@ -18,6 +18,7 @@ from fanout import outbox
 from fanout.models import OutboxEvent
 from media.models import Media
 from posts.models import CommentSummary, Like, Post
+from socialfeed.common.idempotency import IdempotencyKey
 from tests.conftest import ALL_DATABASES
 from tests.fanout.deliveries import deliver, pending
 from tests.posts_factory import make_posts
@@ -29,7 +30,7 @@ from users.services import delete_account, ensure_account
 
 pytestmark = pytest.mark.django_db
 
-OURS = ["comments", "fanout", "media", "posts", "usergraph", "users"]
+OURS = ["comments", "fanout", "media", "posts", "socialfeed", "usergraph", "users"]
 MODELS = [model for model in admin.site._registry if model._meta.app_label in OURS]
 
 
@@ -64,6 +65,9 @@ def rows(person: Callable[[str], int]) -> Callable[[], None]:
             payload = {"post_id": post_id, "author_id": bob}
             kind = OutboxEvent.Kind.POST_DELETED
             outbox.record(database=database, kind=kind, payload=payload)
+            IdempotencyKey.objects.using(database).create(
+                caller_id=alice, key="1", route="/api/v1/posts", status=201, body=b"{}"
+            )
 
     return add
 

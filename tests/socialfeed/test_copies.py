@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from random import Random
 from typing import Any, ClassVar
 
@@ -43,7 +44,7 @@ class Rows:
         self.values = dict.fromkeys(range(IDS), 1)
         self.known = dict.fromkeys(range(IDS), 0)  # the last change whose refresh has ended
         self.between: list[list[str]] = []
-        self.copies = Copies(key=self.key, load=self.load, ttl_seconds=60)
+        self.copies = Copies(database="posts", key=self.key, load=self.load, ttl_seconds=60)
 
     def key(self, id_: int) -> str:
         return f"{self.prefix}:{{{id_}}}"
@@ -219,16 +220,37 @@ def test_what_a_replica_lacks_while_the_cache_is_down_is_asked_of_the_primary(
         there = (1, 2) if consistency.reads._may_read_replicas() else (1, 2, 3)
         return {id_: (0, b"there" if id_ in there else b"") for id_ in ids}
 
-    rows = Copies(key=str, load=load, ttl_seconds=60)
+    rows = Copies(database="posts", key=str, load=load, ttl_seconds=60)
     with consistency.replica_reads():
         assert rows.get([1, 3, 4]) == {1: b"there", 3: b"there", 4: b""}
         assert rows.get([]) == {}
+
+
+def test_uncommitted_reads_see_sql_as_it_is_and_store_nothing(
+    stack: Stack, unique: Callable[[str], str]
+) -> None:
+    changed, elsewhere = Rows(unique("copies")), Rows(unique("copies"))
+    elsewhere.copies = replace(elsewhere.copies, database="default")
+    wanted = [(changed.copies, [0, 1]), (elsewhere.copies, [0]), (changed.copies, [])]
+    changed.read(0)
+    for rows in (changed, elsewhere):
+        rows.change_and_die(0)
+    with consistency.replica_reads():
+        with copies.uncommitted_reads(database="posts"):
+            assert read_copies(wanted) == [{0: b"2", 1: b"1"}, {0: b"2"}, {}]
+            elsewhere.change_and_die(0)
+            assert read_copies(wanted)[1] == {0: b"2"}, "a copy, as ever"
+            assert not consistency.reads._may_read_replicas()
+        assert consistency.reads._may_read_replicas()
+    assert dict(changed.stored()) == {0: 1}, "not renewed, and no more than there was"
+    assert changed.copies.get([0]) == {0: b"1"}
 
 
 def test_what_does_not_exist_is_known_for_a_while_only(
     stack: Stack, unique: Callable[[str], str]
 ) -> None:
     nothing = Copies(
+        database="posts",
         key=Rows(unique("copies")).key,
         load=lambda ids: dict.fromkeys(ids, (7, b"")),
         ttl_seconds=9999,

@@ -105,6 +105,22 @@ def test_deleting_ones_account_takes_the_password_and_no_other_delete_a_body(
     assert component["required"] == ["password"]
 
 
+def test_every_post_of_ours_takes_a_key_and_nothing_else_does(schema: dict[str, Any]) -> None:
+    posts = 0
+    for path, method, operation in operations(schema):
+        if not path.startswith("/api/v1/"):
+            continue
+        takes_key = method == "post"
+        posts += takes_key
+        names = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "header"}
+        assert ("Idempotency-Key" in names) == takes_key, (method, path)
+        problems = {"409", "422"} & operation["responses"].keys()
+        assert problems == ({"409", "422"} if takes_key else set()), (method, path)
+        for status in problems:
+            assert "application/problem+json" in operation["responses"][status]["content"]
+    assert posts >= 3
+
+
 def test_every_body_that_is_sent_or_answered_has_an_example(schema: dict[str, Any]) -> None:
     for path, method, operation in operations(schema):
         if not path.startswith("/api/v1/"):

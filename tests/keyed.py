@@ -1,0 +1,44 @@
+"""POSTs with an `Idempotency-Key`, in the process: bodies, and who sends them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+
+def form(content: bytes, boundary: str, **fields: str) -> dict[str, Any]:
+    """An upload; each time it is sent, a client gives it a boundary of its own."""
+    parts = [("file", '; filename="a.jpg"', content)]
+    parts += [(name, "", value.encode()) for name, value in fields.items()]
+    body = b"".join(
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"{more}\r\n\r\n'.encode()
+        + value
+        + b"\r\n"
+        for name, more, value in parts
+    )
+    return {
+        "data": body + f"--{boundary}--\r\n".encode(),
+        "content_type": f"multipart/form-data; boundary={boundary}",
+    }
+
+
+def document(**members: Any) -> dict[str, Any]:
+    """A body of JSON."""
+    return {"data": orjson.dumps(members), "content_type": "application/json"}
+
+
+def send(client: Any, path: str, body: dict[str, Any], key: str | None) -> Any:
+    """POST it; None: without a key."""
+    headers = {} if key is None else {"Idempotency-Key": key}
+    return client.generic("POST", path, **body, headers=headers)
+
+
+def assert_problem(response: Any, status: int, code: str, *words: str) -> None:
+    """The answer is a problem document of this kind, which says this."""
+    problem = response.json()
+    assert response.status_code == problem["status"] == status
+    assert response["Content-Type"] == "application/problem+json"
+    assert problem["type"] == f"/problems/{code.replace('_', '-')}"
+    for word in words:
+        assert word in problem["detail"]
