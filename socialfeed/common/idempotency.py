@@ -37,7 +37,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from socialfeed.common.callers import caller_id
-from socialfeed.common.consistency import PRIMARIES
+from socialfeed.common.consistency import PRIMARIES, note_written
 from socialfeed.common.copies import uncommitted_reads
 from socialfeed.common.ids import TimeOrderedModel
 from socialfeed.common.problems import Conflict, Invalid, Problem
@@ -189,6 +189,8 @@ def _once(database: str, asked: _Asked, work: Callable[[], Response]) -> Respons
             kept = _alive(database, asked).first()
             if kept is not None:
                 _check_same(kept, asked)
+                # Who made it may have died before its caller's reads were told to wait for it.
+                note_written(database)
                 return _answer(kept, {REPLAYED: "true"})
             with uncommitted_reads(database=database):
                 answer = work()

@@ -37,8 +37,9 @@ SESSION = {
     # Nothing that runs in the Read API can write, whatever it tries.
     "default_transaction_read_only": "on" if API_ROLE == "read" else "off",
     "statement_timeout": f"{STATEMENT_TIMEOUT_SECONDS:g}s" if API_ROLE != "all" else "0",
-    # A transaction whose process hangs holds its locks no longer than this.
-    "idle_in_transaction_session_timeout": "30s" if API_ROLE != "all" else "0",
+    # A transaction whose process hangs holds its locks no longer than this; longer than an upload,
+    # which is inside one when it comes with an Idempotency-Key, may wait for S3.
+    "idle_in_transaction_session_timeout": "60s" if API_ROLE != "all" else "0",
 }
 # A connection lives as long as its thread; a dead one is noticed before it is used, and one whose
 # server has vanished from the network within 10 s.

@@ -140,6 +140,8 @@ def test_of_50_at_once_killed_after_the_commit_and_before_the_answer_there_is_on
     assert {answer.status_code for answer in answered} == {201}
     assert len({answer.content for answer in answered}) == 1
     assert all(is_replay(answer) for answer in answered)
+    # Who made it was killed before it could tell what its author's reads are to wait for.
+    assert all("Consistency-Token" in answer.headers for answer in answered)
     assert made.count() == 1
     assert author.get(f"/posts/{last[0].json()['id']}") == last[0].json()
     measured(

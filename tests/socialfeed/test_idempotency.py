@@ -368,14 +368,15 @@ def test_keys_that_have_lived_their_time_are_pruned_in_batches_from_each_databas
 
 # --- What it costs --------------------------------------------------------------------------------
 
-# SQL queries by database: without a key; with one; with the same one again. A key's own are six:
+# SQL queries by database: without a key; with one; with the same one again. The last of each asks
+# how far the log has come. A key's own are six:
 # its transaction (two: it makes the service's own one a savepoint), the lock, the look at its row
 # here and in the other database, and its row. A post's answer takes one more, as whether the author
 # likes it is in the database that is being changed.
 COSTS: dict[str, tuple[dict[str, int], ...]] = {
-    "post": ({"posts": 8}, {"posts": 14, "comments": 1}, {"posts": 4, "comments": 1}),
-    "media": ({"posts": 1}, {"posts": 6, "comments": 1}, {"posts": 4, "comments": 1}),
-    "comment": ({"comments": 6}, {"comments": 11, "posts": 1}, {"comments": 4, "posts": 1}),
+    "post": ({"posts": 9}, {"posts": 15, "comments": 1}, {"posts": 5, "comments": 1}),
+    "media": ({"posts": 2}, {"posts": 7, "comments": 1}, {"posts": 5, "comments": 1}),
+    "comment": ({"comments": 7}, {"comments": 12, "posts": 1}, {"comments": 5, "posts": 1}),
 }
 
 

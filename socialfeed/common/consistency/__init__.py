@@ -28,6 +28,7 @@ from socialfeed.common.consistency.reads import (
 )
 from socialfeed.common.consistency.router import PRIMARIES, DatabaseRouter
 from socialfeed.common.consistency.servers import lags, watch
+from socialfeed.common.consistency.statements import note_written
 
 __all__ = [
     "PRIMARIES",
@@ -39,6 +40,7 @@ __all__ = [
     "lags",
     "log_position",
     "note_reader",
+    "note_written",
     "primary_reads",
     "replica_reads",
     "watch",

@@ -6,6 +6,7 @@ what it does.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -24,6 +25,9 @@ _GOING = frozenset({"57P01", "57P02", "57P03"})
 # A replica cancels a query that holds up its replay. Another server can answer it.
 _IN_THE_WAY = "40001"
 
+# What can change nothing by itself; WITH may hide an INSERT.
+_READS = re.compile(r"\s*(SELECT|SAVEPOINT|RELEASE|ROLLBACK|SET|SHOW)\b", re.IGNORECASE)
+
 _written: ContextVar[set[str] | None] = ContextVar("written", default=None)
 _bypassed: ContextVar[set[str] | None] = ContextVar("bypassed", default=None)
 
@@ -37,6 +41,13 @@ def noted_writes() -> Iterator[set[str]]:
         yield written
     finally:
         _written.reset(token)
+
+
+def note_written(alias: str) -> None:
+    """Count a database as written to: by somebody who may not have lived to say how far."""
+    written = _written.get()
+    if written is not None:
+        written.add(alias)
 
 
 @contextmanager
@@ -74,8 +85,7 @@ def _watched(
 ) -> Any:
     alias = context["connection"].alias
     written = _written.get()
-    # WITH may hide an INSERT, so only what can be nothing but a read counts as one.
-    if written is not None and not servers.is_replica(alias) and sql.lstrip()[:6] != "SELECT":
+    if written is not None and not servers.is_replica(alias) and not _READS.match(sql):
         written.add(alias)
     try:
         return execute(sql, params, many, context)

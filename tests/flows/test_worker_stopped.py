@@ -1,0 +1,43 @@
+"""A worker that is told to stop ends what it is doing, and only then itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import psutil
+from django.db import connections, transaction
+
+from fanout.models import OutboxEvent
+from socialfeed.stack.lifecycle import Stack
+from tests.flows.client import Person, wait_until
+from tests.images import jpeg_with_gps
+
+WORKERS = ("worker-1", "worker-2")
+
+
+def test_a_delivery_under_way_is_finished_by_who_began_it(
+    stack: Stack, signed_up: Callable[[str], Person], committed: None
+) -> None:
+    author, follower = signed_up("author"), signed_up("follower")
+    follower.follow(author)
+    assert follower.home_ids() == []  # warm: only a delivery can put the post in
+    processes = [psutil.Process(status.pid) for status in stack.status(*WORKERS) if status.pid]
+    try:
+        with transaction.atomic("default"), connections["default"].cursor() as cursor:
+            # Whoever delivers asks for the followers, and waits here.
+            cursor.execute("LOCK TABLE usergraph_follow IN ACCESS EXCLUSIVE MODE")
+            post = author.post("Before the shift ends.", jpeg_with_gps())
+            row = OutboxEvent.objects.using("posts").filter(payload__post_id=int(post["id"]))
+            wait_until(lambda: row.get().attempts == 1, 10)
+            for worker in WORKERS:
+                stack.supervisor.stop_program(worker)
+            wait_until(lambda: sum(process.is_running() for process in processes) == 1, 15)
+            assert row.get().done_at is None
+        wait_until(lambda: not any(process.is_running() for process in processes), 15)
+        assert row.get().done_at is not None
+        assert row.get().attempts == 1
+        assert follower.home_ids() == [post["id"]]
+    finally:
+        for worker in WORKERS:
+            stack.supervisor.start_program(worker)
+        wait_until(lambda: all(status.is_up for status in stack.status(*WORKERS)), 30)
