@@ -179,7 +179,7 @@ def test_of_50_at_once_one_is_done_and_all_get_its_answer(
         send_until_answered(author, path, key, **body)[-1] if is_unanswered(answer) else answer
         for answer in first
     ]
-    assert {answer.status_code for answer in first} <= {201, 409}
+    assert {answer.status_code for answer in first} <= {201, 409, 503}, "503: too many at once"
     assert sum(answer.status_code == 201 and not is_replay(answer) for answer in first) == 1
     assert len({answer.content for answer in last}) == 1
     assert {answer.status_code for answer in last} == {201}

@@ -48,7 +48,8 @@ def test_of_200_log_ins_at_once_exactly_ten_are_tried(
         ThreadPoolExecutor(ATTEMPTS) as threads,
     ):
         answers = list(threads.map(log_in, range(ATTEMPTS)))
-    tried = [answer for answer in answers if answer.status_code != 429]
+    # So many at once, some may not even be taken in (503), which no limit has to do with.
+    tried = [answer for answer in answers if answer.status_code not in (429, 503)]
     measured(
         f"{len(tried)} of {ATTEMPTS} concurrent log-ins tried, {len(tried) - LIMIT} over {LIMIT}"
     )

@@ -31,7 +31,8 @@ from socialfeed.common.consistency.positions import POSITION_SQL, log_position
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LOOKS = 1.0
-SECONDS_OF_A_LOOK = 1.0
+# More than a busy server takes: who waits for one that a look gave up on, gives up too.
+SECONDS_OF_A_LOOK = 2.0
 LEFT_ALONE_SECONDS = 5.0
 # How long ago the last transaction that a replica has replayed was committed, by its clock.
 _REPLICA_SQL = f"""
