@@ -58,7 +58,7 @@ def test_it_is_tried_again_and_used_as_soon_as_it_answers(
 def test_an_error_of_the_command_is_not_the_servers(stack: Stack) -> None:
     valkey = client(stack.layout.port("valkey-cache"))
     with pytest.raises(redis.ResponseError):
-        valkey.execute_command("NOSUCH")
+        valkey.eval("no Lua", 0)
     assert valkey.ping()
 
 
