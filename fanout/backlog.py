@@ -22,12 +22,15 @@ from django.db.models import Count, DurationField, ExpressionWrapper, F, Q
 from django.db.models.functions import Now
 
 from fanout.models import OutboxEvent
+from socialfeed.common import deadlines
 from socialfeed.common.consistency import PRIMARIES
 from socialfeed.common.gauges import sample, set_gauges
 
 logger = logging.getLogger(__name__)
 # No more rows of a database are counted, so that a backlog of millions is not read all the time.
 COUNTED_AT_MOST = 100_000
+# A database that does not answer for so long is left out.
+SECONDS_TO_MEASURE = 5.0
 # Whose outbox has the posts.
 _POSTS = "posts"
 
@@ -73,7 +76,8 @@ def export_backlog() -> None:
     values: dict[str, float] = {}
     for database in PRIMARIES:
         try:
-            values |= _figures(database)
+            with deadlines.deadline(SECONDS_TO_MEASURE):
+                values |= _figures(database)
         except Error:
             logger.exception("the outbox of %s cannot be measured", database)
     set_gauges(values=values)

@@ -12,7 +12,7 @@ connection, and ends when the last request has been answered. So a restart break
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.workers.gthread import ThreadWorker
@@ -33,7 +33,7 @@ _SHED_HEADERS = [
     ("Retry-After", "1"),
 ]
 # What has to be told of a process that is busy.
-_PROBES = ("/healthz/", "/metrics")
+PROBES = frozenset({"/healthz/live", "/healthz/ready", "/healthz/accepting", "/metrics"})
 
 _draining = threading.Event()
 
@@ -53,18 +53,30 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
             timer.daemon = True
             timer.start()
 
+    def murder_keepalived(self) -> None:
+        """At the end of a stop, close connections that wait for no answer, instead of waiting for
+        their next request: the web server has none for us any more.
+        """
+        if not self.alive:
+            for connection in self.keepalived_conns:
+                connection.timeout = 0.0
+        super().murder_keepalived()
 
-def shedding(application: WSGIApplication, limit: int) -> WSGIApplication:
-    """The application, with at most `limit` requests in it at once."""
+
+def shedding(
+    application: WSGIApplication, limit: int, on_refused: Callable[[], object]
+) -> WSGIApplication:
+    """The application, with at most `limit` requests in it at once; of others it is told."""
     free = threading.BoundedSemaphore(limit)
 
     def bounded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ["PATH_INFO"].startswith(_PROBES):
+        if environ["PATH_INFO"] in PROBES:
             return application(environ, start_response)
         if not free.acquire(blocking=False):
+            on_refused()
             start_response("503 Service Unavailable", _SHED_HEADERS)
             return [_SHED]
-        # Until the body has been sent: Django answers nothing in streams that would take long.
+        # Until the answer is made, as a whole: no view of ours streams.
         try:
             return application(environ, start_response)
         finally:

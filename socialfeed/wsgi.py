@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
-from socialfeed.common import consistency
+from socialfeed.common import consistency, meters
 from socialfeed.serving import shedding
 
 if TYPE_CHECKING:
@@ -34,4 +35,8 @@ def _application(environ: WSGIEnvironment, start_response: StartResponse) -> Ite
     return _django(environ, start_response)
 
 
-application = shedding(_application, settings.MAX_REQUESTS_IN_FLIGHT)
+application = shedding(
+    _application,
+    settings.MAX_REQUESTS_IN_FLIGHT,
+    on_refused=partial(meters.note_refused, role=settings.API_ROLE),
+)

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connections, router
 from django.db.models import QuerySet
 
-from socialfeed.common.consistency import log_position, primary_reads
+from socialfeed.common.consistency import primary_reads
 from socialfeed.common.valkey import ValkeyUnavailable
 from usergraph import store
 from usergraph.models import Follow, PulledAuthor
@@ -135,13 +135,24 @@ def hidden_author_ids(*, viewer_id: int) -> frozenset[int]:
     return frozenset()
 
 
+# On a replica, which does while the primary is down, how much of the log it shows.
+_POSITION_SQL = """
+SELECT (
+    CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END
+    - '0/0'
+)::bigint
+"""
+
+
 def graph_position() -> int:
     """How far the users database's log has come, in bytes: it grows with every change in there.
 
     Tells which of two looks at the graph came first, whatever process or clock they were on.
     """
-    with primary_reads():
-        return log_position(router.db_for_read(Follow))
+    with primary_reads(), connections[router.db_for_read(Follow)].cursor() as cursor:
+        cursor.execute(_POSITION_SQL)
+        position: int = cursor.fetchone()[0]
+    return position
 
 
 def follower_count(*, author_id: int, at_most: int) -> int:

@@ -18,11 +18,17 @@ from contextlib import contextmanager
 import psycopg2
 from psycopg2 import extensions
 
+# A server that is there takes a connection within milliseconds.
+SECONDS_TO_CONNECT = 2.0
 # How often who waits asks whether there is a point in it.
 SECONDS_BETWEEN_DOUBTS = 0.25
 
 _limits = threading.local()
 _doubts: list[Callable[[str, int], bool]] = []
+
+
+class BudgetSpent(psycopg2.OperationalError):
+    """A request has waited long enough, for whatever it was."""
 
 
 def install(*, seconds: float) -> None:
@@ -42,19 +48,31 @@ def give_up_when(is_gone: Callable[[str, int], bool]) -> None:
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
     """Inside, in this thread, wait for so many seconds at most; nothing unless installed."""
-    before = dict(_limits.__dict__)
+    before = getattr(_limits, "seconds", None)
     _limits.seconds = seconds
     try:
         yield
     finally:
-        _limits.__dict__.clear()
-        _limits.__dict__.update(before)
+        _limits.seconds = before
+
+
+@contextmanager
+def budget(seconds: float) -> Iterator[None]:
+    """Inside, in this thread, wait for so many seconds in all; nothing unless installed."""
+    _limits.budget_until = time.monotonic() + seconds
+    try:
+        yield
+    finally:
+        del _limits.budget_until
 
 
 def _wait(connection: extensions.connection, seconds: float) -> None:
     own: float | None = getattr(_limits, "seconds", None)
+    if connection.status == extensions.STATUS_SETUP:
+        seconds = min(seconds, SECONDS_TO_CONNECT)
     now = time.monotonic()
     until = now + (seconds if own is None else own)
+    budget_until = getattr(_limits, "budget_until", until)
     while (state := connection.poll()) != extensions.POLL_OK:
         wanted = select.POLLIN if state == extensions.POLL_READ else select.POLLOUT
         # Anew each time: while it connects, its socket may be another each time.
@@ -62,6 +80,8 @@ def _wait(connection: extensions.connection, seconds: float) -> None:
         poller.register(connection.fileno(), wanted)
         while not poller.poll(max(0.0, min(until - now, SECONDS_BETWEEN_DOUBTS)) * 1000):
             now = time.monotonic()
+            if now >= budget_until:
+                raise BudgetSpent("The request has taken too long")
             server = connection.info.host, connection.info.port
             if now >= until or (own is None and any(is_gone(*server) for is_gone in _doubts)):
                 raise psycopg2.OperationalError(

@@ -12,6 +12,8 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import cast
 
+from redis import ResponseError
+
 from socialfeed.common.valkey import ValkeyUnavailable, state_valkey
 
 logger = logging.getLogger(__name__)
@@ -69,8 +71,8 @@ def set_gauges(*, values: Mapping[str, float]) -> None:
     _check(values, GAUGES)
     try:
         state_valkey().hset(_figures_key(), mapping={name: repr(v) for name, v in values.items()})
-    except ValkeyUnavailable:
-        logger.exception("STATE is down: these gauges are lost: %s", dict(values))
+    except (ResponseError, *ValkeyUnavailable):
+        logger.exception("STATE is down or full: these gauges are lost: %s", dict(values))
 
 
 def count(*, values: Mapping[str, int]) -> None:
@@ -81,8 +83,8 @@ def count(*, values: Mapping[str, int]) -> None:
         for name, value in values.items():
             pipeline.hincrby(_figures_key(), name, value)
         pipeline.execute()
-    except ValkeyUnavailable:
-        logger.exception("STATE is down: this is not counted: %s", dict(values))
+    except (ResponseError, *ValkeyUnavailable):
+        logger.exception("STATE is down or full: this is not counted: %s", dict(values))
 
 
 def read_stored() -> dict[str, float]:

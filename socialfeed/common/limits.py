@@ -130,11 +130,14 @@ def count_caller(
     `admit` or `take_back`; None: there is no limit, or STATE takes no writes. Raises
     `TooManyRequests` when the address is over its limit.
     """
-    _current().is_address_counted = True
+    tally = _current()
+    is_again = tally.is_address_counted  # a read that is done again, around a server that is gone
+    tally.is_address_counted = True
     kind = "read" if request.method in SAFE_METHODS else "write"
     pipeline = state_valkey().pipeline(transaction=False)
     beside(pipeline)
-    limits = _queue_fixed(pipeline, {"ip": client_address(request), kind: user_id})
+    subjects = {} if is_again else {"ip": client_address(request), kind: user_id}
+    limits = _queue_fixed(pipeline, subjects)
     reply, *replies = pipeline.execute(raise_on_error=False)
     if isinstance(reply, Exception):
         raise reply
@@ -265,7 +268,9 @@ class RateLimitMiddleware:
         self, request: HttpRequest, view: Callable[..., HttpResponse], *args: Any
     ) -> HttpResponse | None:
         """Count before a view runs."""
-        return None if _will_authenticate(view, request) else self._refusal(request)
+        if _current().is_address_counted or _will_authenticate(view, request):
+            return None
+        return self._refusal(request)
 
     def _refusal(self, request: HttpRequest) -> HttpResponse | None:
         """Count for the address; the answer to one too many, or to what cannot be counted."""

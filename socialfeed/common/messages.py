@@ -1,4 +1,4 @@
-"""What Celery's processes and messages have of ours: the context, the logs.
+"""What Celery's processes and messages have of ours: the context, the logs, the deadlines.
 
 A message carries the context that it is sent in (`socialfeed.common.context`), so that a task works
 under the id of the request that has woken it. What beat sends has none: the task gets a new one.
@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from celery import Task, signals
+from django.conf import settings
 
-from socialfeed.common import context
+from socialfeed.common import context, deadlines
 from socialfeed.common.logs import set_role
 
 # Of a message: a dictionary, as `context.carried` gives it.
@@ -41,10 +42,12 @@ def leave_logging_alone(**kwargs: Any) -> None:
 
 
 @signals.celeryd_init.connect
-def log_as_worker(**kwargs: Any) -> None:
+def begin_worker(**kwargs: Any) -> None:
     set_role("worker")
+    deadlines.install(seconds=settings.TASK_DEADLINE_SECONDS)
 
 
 @signals.beat_init.connect
-def log_as_beat(**kwargs: Any) -> None:
+def begin_beat(**kwargs: Any) -> None:
     set_role("beat")
+    deadlines.install(seconds=settings.TASK_DEADLINE_SECONDS)

@@ -38,6 +38,12 @@ REQUEST_SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
     registry=PROCESS_REGISTRY,
 )
+REFUSED = Counter(
+    "socialfeed_requests_refused_total",
+    "Requests that were one too many at once, answered 503.",
+    ["role"],
+    registry=PROCESS_REGISTRY,
+)
 SERVER_ANSWERS = Gauge(
     "socialfeed_sql_server_answers",
     "Whether a SQL server answers the instance: 1, or 0.",
@@ -52,6 +58,14 @@ REPLICA_LAG = Gauge(
     registry=PROCESS_REGISTRY,
     multiprocess_mode="livemax",
 )
+
+
+def note_refused(*, role: str) -> None:
+    """Count a request that was not taken in."""
+    try:
+        REFUSED.labels(role).inc()
+    except OSError:
+        logger.exception("a refused request is not counted")
 
 
 def note_server(*, server: str, answers: bool, lag: float | None) -> None:

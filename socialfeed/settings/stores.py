@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import environ
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
@@ -21,18 +23,28 @@ def database(name: str) -> dict[str, dict[str, object]]:
         replica = LOCAL_DEFAULTS[f"{name}_REPLICA_URL"] if bundled else required(primary)
     alias = "default" if name == "USERS" else name.lower()
     return {
-        alias: environ.Env.db_url_config(required(primary)) | CONNECTION,
+        alias: server(required(primary)),
         # Not asked whether it still works each time: what fails on a replica is done elsewhere.
-        f"{alias}_replica": environ.Env.db_url_config(replica)
-        | CONNECTION
+        f"{alias}_replica": server(replica)
         | {"CONN_HEALTH_CHECKS": False, "TEST": {"MIRROR": alias}},
     }
+
+
+def server(url: str) -> dict[str, object]:
+    """What Django needs to connect to a server; what its URL says in options (sslmode) counts."""
+    config: dict[str, Any] = environ.Env.db_url_config(url)
+    config |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
+    return config | {"OPTIONS": OPTIONS | config.get("OPTIONS", {})}
 
 
 # The longest that a statement of a request may take, in seconds. Tasks take their time.
 STATEMENT_TIMEOUT_SECONDS = env.float("STATEMENT_TIMEOUT_SECONDS", default=5.0)
 # And for how long an API process waits for an answer, when not even a cancellation comes.
 DATABASE_DEADLINE_SECONDS = STATEMENT_TIMEOUT_SECONDS + 1 if API_ROLE != "all" else None
+# How long all of a request's statements may take together; less than the web server waits.
+REQUEST_SECONDS = 25.0
+# Tasks do their work in steps, each of which takes a second or so.
+TASK_DEADLINE_SECONDS = 60.0
 SESSION = {
     # Nothing that runs in the Read API can write, whatever it tries.
     "default_transaction_read_only": "on" if API_ROLE == "read" else "off",
@@ -43,17 +55,13 @@ SESSION = {
 }
 # A connection lives as long as its thread; a dead one is noticed before it is used, and one whose
 # server has vanished from the network within 10 s.
-CONNECTION = {
-    "CONN_MAX_AGE": None,
-    "CONN_HEALTH_CHECKS": True,
-    "OPTIONS": {
-        "connect_timeout": 2,
-        "keepalives_idle": 4,
-        "keepalives_interval": 2,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 10_000,
-        "options": " ".join(f"-c {name}={value}" for name, value in SESSION.items()),
-    },
+OPTIONS = {
+    "connect_timeout": 2,
+    "keepalives_idle": 4,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+    "options": " ".join(f"-c {name}={value}" for name, value in SESSION.items()),
 }
 DATABASES = database("USERS") | database("POSTS") | database("COMMENTS")
 DATABASE_ROUTERS = ["socialfeed.common.consistency.DatabaseRouter"]

@@ -11,6 +11,7 @@ from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.db import OperationalError, connections
 from django.http import HttpRequest, HttpResponse
+from psycopg2.errors import SerializationFailure
 
 from comments.models import Comment
 from fanout.models import OutboxEvent
@@ -27,6 +28,7 @@ from socialfeed.common.consistency import (
     primary_reads,
     replica_reads,
     servers,
+    statements,
 )
 from tests.conftest import ALL_DATABASES
 from tests.flows.client import wait_until
@@ -49,7 +51,7 @@ def replica_is_behind(paused_replay: Callable[[], None]) -> int:
     """The replica replays nothing more; a position that it will not have come to."""
     paused_replay()
     with connections["posts"].cursor() as cursor:
-        cursor.execute("SELECT pg_logical_emit_message(false, 'test', 'later')")
+        cursor.execute("SELECT pg_logical_emit_message(true, 'test', 'later')")
     return positions.log_position("posts")
 
 
@@ -184,6 +186,17 @@ def test_even_then_nobody_misses_what_they_wrote(user_id: int, replica_is_behind
         assert read_alias() == "posts"
 
 
+def test_what_only_others_wrote_is_missed_rather_than_nothing_answered(
+    replica_is_behind: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(positions._common, "positions", {"posts": replica_is_behind})
+    with replica_reads():
+        assert read_alias() == "posts"
+    servers.left("posts", OperationalError("gone"))
+    with replica_reads():
+        assert read_alias() == "posts_replica"
+
+
 def test_who_writes_never_reads_from_a_replica() -> None:
     servers.left("posts", OperationalError("gone"))
     with primary_reads() as reads:
@@ -246,9 +259,9 @@ def test_a_request_that_writes_says_how_far_and_its_caller_waits_for_it(
     token = response.headers.get(positions.TOKEN_HEADER)
     kept = positions.kept(user_id=user_id)
     assert kept is not None
-    assert (token is not None) == is_noted == (kept.get("posts", 0) >= before)
+    assert (token is not None) == is_noted == (kept.own.get("posts", 0) >= before)
     if token is not None:
-        assert positions.positions_in(token) == {"posts": kept["posts"]}
+        assert positions.positions_in(token) == kept.own
 
 
 def test_a_token_comes_with_the_request(settings: Any, replica_is_behind: int) -> None:
@@ -298,6 +311,26 @@ def test_a_read_whose_replica_goes_is_done_again_by_the_primary(
     response = ConsistencyMiddleware(view)(request())
     assert [answer.status_code for answer in answers] == [503, 200]
     assert response.text == "posts"
+
+
+def test_a_query_that_is_in_the_replicas_way_is_done_again_by_the_primary(settings: Any) -> None:
+    settings.API_ROLE = "read"
+    asked = []
+
+    def view(request: HttpRequest) -> HttpResponse:
+        asked.append(read_alias())
+        if asked == ["posts_replica"]:
+            error = OperationalError("canceling statement due to conflict with recovery")
+            error.__cause__ = SerializationFailure()
+            statements.note_failure("posts_replica", error)
+            return HttpResponse(status=503)
+        return HttpResponse()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SerializationFailure, "pgcode", "40001")
+        assert ConsistencyMiddleware(view)(request()).status_code == 200
+    assert asked == ["posts_replica", "posts"]
+    assert servers.answers("posts_replica")
 
 
 def test_an_error_of_the_query_itself_is_not_the_servers(settings: Any) -> None:

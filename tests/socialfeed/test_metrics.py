@@ -49,7 +49,11 @@ def test_each_metric_is_shown_with_its_type_and_help() -> None:
     assert types == (
         dict.fromkeys(GAUGES, "gauge")
         | dict.fromkeys((name.removesuffix("_total") for name in COUNTERS), "counter")
-        | {"socialfeed_requests": "counter", "socialfeed_request_seconds": "histogram"}
+        | {
+            "socialfeed_requests_refused": "counter",
+            "socialfeed_requests": "counter",
+            "socialfeed_request_seconds": "histogram",
+        }
         | dict.fromkeys(
             ["socialfeed_sql_server_answers", "socialfeed_replica_lag_seconds"], "gauge"
         )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import OperationalError, connections
 
 from socialfeed.common.consistency import positions, servers
+from socialfeed.stack.layout import HOST
 from tests.flows.client import wait_until
 
 pytestmark = pytest.mark.usefixtures("committed", "servers_as_at_the_start")
@@ -28,15 +31,15 @@ def test_a_replica_that_follows_does_not_lag() -> None:
 
 
 def test_one_that_lags_too_much_is_left_alone_and_comes_back_by_itself(
-    paused_replay: Callable[[], None], settings: pytest.FixtureRequest
+    paused_replay: Callable[[], None], settings: Any
 ) -> None:
     wait_until(lambda: look_at_both() == 0, 10)
     paused_replay()
     with connections["posts"].cursor() as cursor:
-        cursor.execute("SELECT pg_logical_emit_message(false, 'test', 'text')")
+        cursor.execute("SELECT pg_logical_emit_message(true, 'test', 'text')")
     assert look_at_both() < 3, "it has lagged only since then, however quiet it was before"
     assert servers.is_in_rotation("posts_replica")
-    settings.REPLICA_MAX_LAG = 0.2  # type: ignore[attr-defined]
+    settings.REPLICA_MAX_LAG = 0.2
     wait_until(lambda: look_at_both() > 0.2, 5)
     assert not servers.is_in_rotation("posts_replica")
     with connections["posts_replica"].cursor() as cursor:
@@ -46,12 +49,20 @@ def test_one_that_lags_too_much_is_left_alone_and_comes_back_by_itself(
 
 
 def test_with_the_primary_down_a_replica_is_as_good_as_it_is(
-    paused_replay: Callable[[], None],
+    paused_replay: Callable[[], None], settings: Any
 ) -> None:
+    wait_until(lambda: look_at_both() == 0, 10)
     paused_replay()
+    with connections["posts"].cursor() as cursor:
+        cursor.execute("SELECT pg_logical_emit_message(true, 'test', 'never sent')")
+    before = look_at_both()
+    servers.left("posts", OperationalError("gone"))
+    settings.REPLICA_MAX_LAG = before + 0.2
+    time.sleep(0.3)
     connection = servers.look("posts_replica")
     assert connection is not None
     connection.close()
+    assert servers.lags()["posts_replica"] == before
     assert servers.is_in_rotation("posts_replica")
 
 
@@ -74,6 +85,16 @@ def test_where_nobody_looks_it_is_left_alone_for_a_while(monkeypatch: pytest.Mon
     assert not servers.answers("posts_replica")
     monkeypatch.setattr(servers, "LEFT_ALONE_SECONDS", 0.0)
     assert servers.answers("posts_replica")
+
+
+def test_only_a_look_makes_others_give_up() -> None:
+    host, port = HOST, connections["posts_replica"].settings_dict["PORT"]
+    servers.left("posts_replica", OperationalError("gone"))
+    assert not servers._is_gone(host, int(port))
+    servers._server("posts_replica").is_silent = True
+    assert servers._is_gone(host, int(port))
+    look_at_both()
+    assert not servers._is_gone(host, int(port))
 
 
 def test_a_look_that_fails_takes_the_server_out(monkeypatch: pytest.MonkeyPatch) -> None:

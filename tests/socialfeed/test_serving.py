@@ -28,14 +28,15 @@ def answer() -> Iterable[Any]:
         start_response("200 OK", [])
         return [b"done"]
 
-    bounded = shedding(application, LIMIT)
+    refused: list[int] = []
+    bounded = shedding(application, LIMIT, on_refused=lambda: refused.append(1))
 
     def ask(path: str = "/") -> tuple[str, dict[str, str], bytes]:
         said: list[Any] = []
         body = b"".join(bounded({"PATH_INFO": path}, lambda *parts: said.extend(parts)))  # type: ignore[arg-type]
         return said[0], dict(said[1]), body
 
-    ask.go_on, ask.entered = go_on, entered  # type: ignore[attr-defined]
+    ask.go_on, ask.entered, ask.refused = go_on, entered, refused  # type: ignore[attr-defined]
     yield ask
     go_on.set()
 
@@ -50,6 +51,8 @@ def test_more_requests_than_the_limit_are_refused_at_once(answer: Any) -> None:
         assert int(headers["Retry-After"]) > 0
         assert headers["Content-Type"] == "application/problem+json"
         assert orjson.loads(body)["status"] == 503
+        assert len(answer.refused) == 1
+        assert answer("/healthz/livelier")[0] == "503 Service Unavailable"
         probe = pool.submit(answer, "/healthz/live")
         answer.go_on.set()
         assert [each.result()[0] for each in [*served, probe]] == ["200 OK"] * (LIMIT + 1)

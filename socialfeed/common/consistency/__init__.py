@@ -17,7 +17,7 @@ A request that meets a server that is gone is run once more, around it.
 """
 
 from socialfeed.common.consistency.middleware import ConsistencyMiddleware
-from socialfeed.common.consistency.positions import log_position
+from socialfeed.common.consistency.positions import PRIMARIES
 from socialfeed.common.consistency.reads import (
     all_found,
     answers,
@@ -26,7 +26,7 @@ from socialfeed.common.consistency.reads import (
     primary_reads,
     replica_reads,
 )
-from socialfeed.common.consistency.router import PRIMARIES, DatabaseRouter
+from socialfeed.common.consistency.router import DatabaseRouter
 from socialfeed.common.consistency.servers import lags, watch
 from socialfeed.common.consistency.statements import note_written
 
@@ -38,7 +38,6 @@ __all__ = [
     "answers",
     "first_found",
     "lags",
-    "log_position",
     "note_reader",
     "note_written",
     "primary_reads",

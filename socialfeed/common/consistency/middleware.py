@@ -7,6 +7,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from socialfeed.common import deadlines
 from socialfeed.common.consistency import positions
 from socialfeed.common.consistency.reads import replica_reads
 from socialfeed.common.consistency.statements import noted_failures, noted_writes
@@ -19,6 +20,10 @@ class ConsistencyMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        with deadlines.budget(settings.REQUEST_SECONDS):
+            return self._respond(request)
+
+    def _respond(self, request: HttpRequest) -> HttpResponse:
         if settings.API_ROLE == "read":
             return self._read(request)
         with noted_writes() as written:
@@ -35,7 +40,6 @@ class ConsistencyMiddleware:
         with replica_reads(token=token), noted_failures() as gone:
             response = self.get_response(request)
         if gone and response.status_code >= 500:
-            # Known to be gone by now, so it is not asked again.
-            with replica_reads(token=token):
+            with replica_reads(token=token, avoid=gone):
                 response = self.get_response(request)
         return response

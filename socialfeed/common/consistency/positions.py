@@ -1,22 +1,24 @@
 """How far a primary's log has come: after a commit, in STATE, and in a token for the client.
 
-A position is the number of bytes of PostgreSQL's log (LSN) up to some moment. A server that has
-replayed a position shows everything that was committed before it was asked for.
+A position is the number of bytes of PostgreSQL's log (LSN) that was on the primary's disk at some
+moment. A server that has replayed it shows everything that was committed before it was asked for.
 
-The write is done when its position is asked for. Should that fail, the position is `UNKNOWN`, which
-no replica has ever replayed. STATE down: the token is all there is, and it is logged.
+The write is done when its position is asked for. Should that fail, the position is `UNKNOWN`,
+which no replica has ever replayed: its user's reads stay on the primary for a while. STATE down, or
+taking no writes: the token is all there is, and it is logged.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.core.signing import BadSignature, SignatureExpired, TimestampSigner
 from django.db import DatabaseError, InterfaceError, connections
+from redis import ResponseError
 
 from socialfeed.common.scripts import Call, run_script
 from socialfeed.common.valkey import ValkeyUnavailable, state_valkey
@@ -24,10 +26,12 @@ from socialfeed.common.valkey import ValkeyUnavailable, state_valkey
 logger = logging.getLogger(__name__)
 
 TOKEN_HEADER = "Consistency-Token"  # noqa: S105  (a header's name)
-# Where a server is: a primary's log, or how much of it a replica has replayed.
+PRIMARIES = ("default", "posts", "comments")
+# Where a server is: a primary's log, or how much of it a replica has replayed. Not what a primary
+# has only begun to write: that is not committed, and not sent to any replica yet.
 POSITION_SQL = """
 SELECT (
-    CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END
+    CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END
     - '0/0'
 )::bigint
 """
@@ -38,31 +42,32 @@ COMMON_SECONDS = 0.5
 
 Positions = dict[str, int]  # by alias of the primary
 
-# KEYS: one. ARGV: seconds to live, then alias and position, in turn. Positions only grow, so that
-# of two requests the later one wins, whoever stores first. As text of one length, for numbers in
-# Lua are exact to 2^53 only.
+# KEYS: one. ARGV: the position, seconds to live. Positions only grow, so that of two requests the
+# later one wins, whoever stores first; none lives longer for a lower one. As text of one length,
+# for numbers in Lua are exact to 2^53 only.
 _RAISE_LUA = """
-for i = 2, #ARGV, 2 do
-  local now = redis.call('HGET', KEYS[1], ARGV[i])
-  if not now or now < ARGV[i + 1] then redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
-end
-redis.call('EXPIRE', KEYS[1], ARGV[1])
+local now = redis.call('GET', KEYS[1])
+if now and now >= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 return 1
 """
 _DIGITS = 19
+_EVERYBODY = "everybody"
 
 
-def _own_key(user_id: int) -> str:
-    """STATE. Hash: alias of a primary -> position, 19 digits: after the user's last commit there.
-
-    Up to 100 bytes; lives POSITION_SECONDS after the last write.
+def position_key(whose: int | str, alias: str) -> str:
+    """STATE. String: a position, 19 digits. Of a user, or of `everybody`, after their last commit
+    there; lives POSITION_SECONDS.
     """
-    return f"position:v1:{{{user_id}}}"
+    return f"position:v2:{{{whose}}}:{alias}"
 
 
-def _common_key() -> str:
-    """STATE. Hash, likewise: after the last commit that others are to see soon."""
-    return "position:v1:common"
+@dataclass
+class Kept:
+    """What a replica must have replayed: for the caller, and for everybody."""
+
+    own: Positions = field(default_factory=dict)
+    common: Positions = field(default_factory=dict)
 
 
 @dataclass
@@ -70,7 +75,7 @@ class _Common:
     """The common positions as this process read them last."""
 
     read_at: float = -COMMON_SECONDS
-    positions: Positions | None = None
+    positions: Positions = field(default_factory=dict)
 
 
 _common = _Common()
@@ -86,71 +91,77 @@ def log_position(alias: str) -> int:
 
 def after_commit(aliases: Collection[str]) -> Positions:
     """The positions of some primaries now; one query each."""
-    found: Positions = {}
-    for alias in aliases:
+    return {alias: _position_or_unknown(alias) for alias in aliases}
+
+
+def _position_or_unknown(alias: str) -> int:
+    try:
         try:
-            found[alias] = log_position(alias)
+            return log_position(alias)
         except (DatabaseError, InterfaceError):
-            logger.exception("%s has committed, and is gone: its position is not known", alias)
-            found[alias] = UNKNOWN
-    return found
+            # It may be only the connection that has died.
+            connections[alias].close()
+            return log_position(alias)
+    except (DatabaseError, InterfaceError):
+        logger.exception("%s has committed, and is gone: its position is not known", alias)
+        return UNKNOWN
 
 
 def keep(positions: Positions, *, user_id: int | None) -> None:
     """Let the user's reads wait for what a request of theirs has written; one round trip.
 
     And everybody's, for what is written in the users database: it decides who may see what. No
-    user: a task has written, for whoever it may concern.
+    user: a task has written, for whoever it may concern. What is UNKNOWN only its user waits for.
     """
     calls: list[Call] = []
-    if user_id is not None:
-        calls.append(_raised(_own_key(user_id), positions))
-    common = positions if user_id is None else _of(positions, ["default"])
-    if common:
-        calls.append(_raised(_common_key(), common))
+    for alias, position in positions.items():
+        if user_id is not None:
+            calls.append(_raised(user_id, alias, position))
+        if (user_id is None or alias == "default") and position != UNKNOWN:
+            calls.append(_raised(_EVERYBODY, alias, position))
+    if not calls:
+        return
     try:
         run_script(state_valkey(), _RAISE_LUA, calls)
-    except ValkeyUnavailable:
-        logger.exception("STATE is down: positions are not kept for user %s", user_id)
+    except (ResponseError, *ValkeyUnavailable):
+        logger.exception("STATE is down or full: positions are not kept for user %s", user_id)
 
 
-def _of(positions: Positions, aliases: Collection[str]) -> Positions:
-    return {alias: position for alias, position in positions.items() if alias in aliases}
+def _raised(whose: int | str, alias: str, position: int) -> Call:
+    seconds = settings.POSITION_SECONDS
+    return [position_key(whose, alias)], [f"{position:0{_DIGITS}d}", seconds]
 
 
-def _raised(key: str, positions: Positions) -> Call:
-    arguments: list[object] = [settings.POSITION_SECONDS]
-    for alias, position in positions.items():
-        arguments += [alias, f"{position:0{_DIGITS}d}"]
-    return [key], arguments
-
-
-def kept(*, user_id: int | None) -> Positions | None:
+def kept(*, user_id: int | None) -> Kept | None:
     """What a replica must have replayed for this user, or anybody; None: STATE does not say.
 
     One round trip, or none for nobody in particular while the common positions are known.
     """
     ask_common = time.monotonic() - _common.read_at > COMMON_SECONDS
-    if user_id is None and not ask_common:
-        return _common.positions or {}
-    pipeline = state_valkey().pipeline(transaction=False)
-    if user_id is not None:
-        pipeline.hgetall(_own_key(user_id))
-    if ask_common:
-        pipeline.hgetall(_common_key())
+    asked = [] if user_id is None else [str(user_id)]
+    asked += [_EVERYBODY] if ask_common else []
     began = time.monotonic()
-    try:
-        answers = [_decoded(answer) for answer in pipeline.execute()]
-    except ValkeyUnavailable:
-        logger.exception("STATE is down: reads go to the primaries")
-        return None
+    answers = {}
+    if asked:
+        pipeline = state_valkey().pipeline(transaction=False)
+        for whose in asked:  # the keys of each are in one slot
+            pipeline.mget([position_key(whose, alias) for alias in PRIMARIES])
+        try:
+            answers = {
+                whose: _decoded(answer)
+                for whose, answer in zip(asked, pipeline.execute(), strict=True)
+            }
+        except ValkeyUnavailable:
+            logger.exception("STATE is down: reads go to the primaries")
+            return None
     if ask_common:
-        _common.positions, _common.read_at = answers.pop(), began
-    return merged(*answers, _common.positions or {})
+        _common.positions, _common.read_at = answers[_EVERYBODY], began
+    return Kept(answers.get(str(user_id), {}), _common.positions)
 
 
-def _decoded(answer: Mapping[bytes, bytes]) -> Positions:
-    return {alias.decode(): int(position) for alias, position in answer.items()}
+def _decoded(answer: Collection[bytes | None]) -> Positions:
+    pairs = zip(PRIMARIES, answer, strict=True)
+    return {alias: int(position) for alias, position in pairs if position is not None}
 
 
 def merged(*several: Positions) -> Positions:
@@ -181,5 +192,5 @@ def positions_in(token: str) -> Positions | None:
 
 
 def _signer() -> TimestampSigner:
-    # Signed, so that nobody can send all of their reads to the primaries for good.
+    # Signed, so that what is in it is what we put there.
     return TimestampSigner(salt="socialfeed.consistency", sep=".")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -29,8 +29,9 @@ class _Reader:
     """Who reads in the current request, and what a replica must have replayed for it."""
 
     token: str | None = None
+    avoid: frozenset[str] = frozenset()  # servers that have failed this request before
     user_id: int | None = None
-    needed: positions.Positions | None = None
+    needed: positions.Kept | None = None
     is_known: bool = False  # whether `needed` has been asked for; None then: not even STATE knows
     sources: dict[str, str] = field(default_factory=dict)  # what was decided, by primary
     primary: Freshness | None = None  # inside `primary_reads`
@@ -42,17 +43,18 @@ _reader: ContextVar[_Reader | None] = ContextVar("reader", default=None)
 def note_reader(*, user_id: int) -> None:
     """Say whose request this is; authentication calls it once the token has been checked."""
     if reader := _reader.get():
-        reader.user_id, reader.is_known = user_id, False
+        reader.user_id, reader.is_known, reader.needed = user_id, False, None
         reader.sources.clear()
 
 
 @contextmanager
-def replica_reads(*, token: str | None = None) -> Iterator[None]:
+def replica_reads(*, token: str | None = None, avoid: Collection[str] = ()) -> Iterator[None]:
     """Let the reads inside go to the replicas, as far as read-your-writes allows it.
 
-    `token`: the Consistency-Token that the client has sent along.
+    `token`: the Consistency-Token that the client has sent along. `avoid`: aliases of replicas not
+    to be asked.
     """
-    outer = _reader.set(_Reader(token))
+    outer = _reader.set(_Reader(token, frozenset(avoid)))
     try:
         yield
     finally:
@@ -135,7 +137,7 @@ def _decided(reader: _Reader, primary: str) -> str:
 
 
 def _will_do(reader: _Reader, primary: str, replica: str) -> bool:
-    if not servers.is_in_rotation(replica):
+    if replica in reader.avoid or not servers.is_in_rotation(replica):
         return False
     try:
         if servers.is_outlived(replica):
@@ -144,18 +146,23 @@ def _will_do(reader: _Reader, primary: str, replica: str) -> bool:
         if not settings.READ_YOUR_WRITES:
             return True
         needed = _needed(reader)
-        return needed is not None and (
-            primary not in needed or servers.has_replayed(replica, needed[primary])
-        )
+        if needed is None:
+            return False
+        position = needed.own.get(primary, 0)
+        if servers.answers(primary):
+            # What others have written is no reason to fail who reads, once nobody could show it.
+            position = max(position, needed.common.get(primary, 0))
+        return servers.has_replayed(replica, position)
     except (OperationalError, InterfaceError) as error:
         note_failure(replica, error)
         return False
 
 
-def _needed(reader: _Reader) -> positions.Positions | None:
+def _needed(reader: _Reader) -> positions.Kept | None:
     if not reader.is_known:
         told = positions.positions_in(reader.token) if reader.token else {}
         kept = positions.kept(user_id=reader.user_id)
-        reader.needed = None if told is None or kept is None else positions.merged(told, kept)
+        if told is not None and kept is not None:
+            reader.needed = positions.Kept(positions.merged(told, kept.own), kept.common)
         reader.is_known = True
     return reader.needed

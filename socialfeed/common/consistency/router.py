@@ -6,11 +6,11 @@ from typing import Any
 
 from django.db.models import Model
 
+from socialfeed.common.consistency.positions import PRIMARIES
 from socialfeed.common.consistency.reads import source_of
 
 # The database of each app; an app that is not here lives in `default` (users).
 DATABASE_OF_APP = {"posts": "posts", "media": "posts", "comments": "comments"}
-PRIMARIES = ("default", "posts", "comments")
 # Apps whose tables exist in every database: the ids' function, the counters and the outbox.
 EVERYWHERE = frozenset({"socialfeed", "fanout"})
 

@@ -48,7 +48,8 @@ class _Server:
     """What is known of a server; shared by all aliases that lead to it."""
 
     name: str
-    left_at: float | None = None  # since when it does not answer
+    left_at: float | None = None  # since when it is out of rotation, by a look or a request
+    is_silent: bool = False  # whether the last look had no answer
     last_left_at: float | None = None  # the same, kept once it answers again
     lag: float | None = None  # of a replica, in seconds; None: not known
     is_watched: bool = False
@@ -166,7 +167,7 @@ def _server(alias: str) -> _Server:
 def _address(alias: str) -> tuple[str, tuple[str, str]]:
     parameters = connections[alias].settings_dict
     role = "replica" if is_replica(alias) else "primary"
-    host = f"{parameters['HOST']}:{parameters['PORT']}"
+    host = f"{parameters['HOST']}:{parameters['PORT'] or 5432}"
     return f"{role} {host}", (role, host)
 
 
@@ -187,15 +188,23 @@ def watch() -> None:
 
 def _is_gone(host: str, port: int) -> bool:
     addresses = [(role, f"{host}:{port}") for role in ("primary", "replica")]
-    return any(key in _servers and not _servers[key].answers for key in addresses)
+    # What a request has met may be its own connection's end; a look is sure.
+    return any(key in _servers and _servers[key].is_silent for key in addresses)
 
 
 def _watch(alias: str) -> None:
     connection: psycopg2.extensions.connection | None = None
     server = _server(alias)
     while True:
-        connection = look(alias, connection)
-        meters.note_server(server=server.name, answers=server.answers, lag=server.lag)
+        try:
+            connection = look(alias, connection)
+        except Exception as error:  # whatever it is, nobody else would look again
+            logger.exception("%s was not looked at", server.name)
+            left(alias, error)
+        lag = float("inf") if server.lag is None else server.lag
+        meters.note_server(
+            server=server.name, answers=server.answers, lag=lag if is_replica(alias) else None
+        )
         time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
@@ -213,11 +222,12 @@ def look(
                 row = cursor.fetchone()
     except psycopg2.Error as error:
         left(alias, error)
-        server.lag = None
+        server.lag, server.is_silent = None, True
         if connection is not None:
             connection.close()
         return None
     assert row is not None  # noqa: S101  (both statements answer one row)
+    server.is_silent = False
     if is_replica(alias):
         _note_lag(server, _server(alias.removesuffix(_SUFFIX)), began, _Replayed(*row))
     else:
@@ -249,6 +259,9 @@ def _note_lag(replica: _Server, primary: _Server, now: float, found: _Replayed) 
     samples = list(primary.samples)
     if not found.is_replica or not samples or found.position >= samples[-1][1]:
         replica.lag = 0.0
+    elif not primary.answers:
+        # Nothing is written meanwhile, and what it lacks it cannot get.
+        replica.lag = replica.lag or 0.0
     else:
         # Two bounds, of which the first is not known of what was before this process began to look.
         bounds = [now - at for at, position in samples if position <= found.position][-1:]

@@ -17,11 +17,13 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.dispatch import receiver
 
+from socialfeed.common import deadlines
 from socialfeed.common.consistency import servers
 
 # Errors that say that the server is gone, or is going: connection exceptions, and shut-downs.
 _GONE_CLASS = "08"
 _GOING = frozenset({"57P01", "57P02", "57P03"})
+_REFUSED = "too many clients"
 # A replica cancels a query that holds up its replay. Another server can answer it.
 _IN_THE_WAY = "40001"
 
@@ -63,9 +65,13 @@ def noted_failures() -> Iterator[set[str]]:
 
 def note_failure(alias: str, error: Exception) -> None:
     """Note what a statement, or a connection, has failed with: its server may be gone."""
-    code = getattr(error.__cause__, "pgcode", None)
+    cause = error.__cause__
+    code = getattr(cause, "pgcode", None)
     is_gone = code is None or code.startswith(_GONE_CLASS) or code in _GOING
-    if is_gone:
+    if isinstance(cause, deadlines.BudgetSpent):
+        return  # too much was asked of it
+    if is_gone and not isinstance(error, InterfaceError) and _REFUSED not in str(error):
+        # Not where this side has closed the connection, or the server has too many of them.
         servers.left(alias, error)
     bypassed = _bypassed.get()
     if bypassed is not None and (is_gone or code == _IN_THE_WAY):
