@@ -1,0 +1,105 @@
+"""Scenario: offered twice what it can do, the service goes on doing nearly what it can.
+
+Client and service share the machine, so the request is one that costs the service much more than
+the client: a home timeline of 100 posts, which the client does not parse.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from random import Random
+
+from tests.chaos.checkers import good_rate, quantiles
+from tests.chaos.client import Client, Member
+from tests.chaos.history import Read
+from tests.chaos.load import Actor, load
+from tests.chaos.report import Figure
+from tests.chaos.scenario import Run
+from tests.flows.feeds import make_many_posts
+
+ADDRESS = "/timeline/home?limit=100"
+# How long a client of the open loop waits for its answer.
+PATIENCE = 3.0
+# People at once in the closed loop: more and more, until it gains nothing.
+CROWDS = (2, 4, 8, 16, 32)
+WORTH_IT = 1.05
+SECONDS_AT_PEAK = 4.0
+OFFERED = 2.0
+# Of the open loop, seconds that do not count: the queue fills.
+SECONDS_TO_SETTLE = 2 * PATIENCE
+
+
+def goodput(run: Run) -> list[Figure]:
+    """The peak of a closed loop, then twice that many requests a second, answered or not."""
+    members = run.world.people(16, follows=8)
+    make_many_posts([member.id for member in members], 20 * len(members))
+    peak, crowd = _peak(run, members)
+    seconds = max(2.0 * SECONDS_TO_SETTLE, 20.0 * min(1.0, run.scale * 2))
+    rate = OFFERED * peak
+    began = time.monotonic()
+    reads = _open_loop(run, members, rate=rate, seconds=seconds)
+    good = good_rate(reads, since=began + SECONDS_TO_SETTLE, until=began + seconds)
+    answered = quantiles(read.ended - read.began for read in reads if read.is_answered)
+    shed = sum(read.status == 503 for read in reads)
+    return [
+        Figure(
+            "goodput at twice capacity, against the peak",
+            good / peak,
+            len(reads),
+            at_least=0.8,
+            is_share=True,
+            notes=f"peak {peak:.0f}/s with {crowd} at once; offered {rate:.0f}/s for "
+            f"{seconds:.0f} s, good {good:.0f}/s, {shed} shed with 503, "
+            f"{sum(read.status == 0 for read in reads)} given up after {PATIENCE:.0f} s; "
+            f"the good took {answered}",
+        )
+    ]
+
+
+def _asking(actor: Actor, mine: Sequence[Member], random: Random) -> Iterator[None]:
+    while True:
+        answer = actor.read(random.choice(mine), ADDRESS)
+        assert answer.status == 200, answer.status
+        yield
+
+
+def _peak(run: Run, members: Sequence[Member]) -> tuple[float, int]:
+    """The greatest rate of a closed loop, and of how many people it is."""
+    best, best_crowd = 0.0, 0
+    for crowd in CROWDS:
+        everybody = [members[number % len(members)] for number in range(crowd)]
+        with load(run.world.origin, everybody, _asking, threads=crowd, seed=run.seed) as running:
+            running.last(1.0)
+            since, until = running.last(SECONDS_AT_PEAK)
+        rate = good_rate(running.history.reads, since=since, until=until)
+        if rate < best * WORTH_IT:
+            return max((best, best_crowd), (rate, crowd))
+        best, best_crowd = rate, crowd
+    return best, best_crowd
+
+
+def _open_loop(run: Run, members: Sequence[Member], *, rate: float, seconds: float) -> list[Read]:
+    """Requests that begin by the clock, however those before them fare.
+
+    There are enough threads for all that can be waiting, so that no request begins late.
+    """
+    reads: list[Read] = []
+    numbers = count()
+    began = time.monotonic()
+
+    def work() -> None:
+        with Client(run.world.origin, patience=PATIENCE) as client:
+            while (number := next(numbers)) < rate * seconds:
+                due = began + number / rate
+                time.sleep(max(0.0, due - time.monotonic()))
+                answer = client.get(members[number % len(members)], ADDRESS)
+                reads.append(Read(answer.status, answer.began, answer.ended))
+
+    threads = int(rate * PATIENCE * 1.2) + 8
+    with ThreadPoolExecutor(threads) as pool:
+        for done in [pool.submit(work) for _ in range(threads)]:
+            done.result()
+    return reads
