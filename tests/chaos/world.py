@@ -22,6 +22,7 @@ from fanout.models import OutboxEvent
 from media.models import Media
 from posts.models import Like, Post
 from socialfeed.common.counters import CounterChange
+from socialfeed.stack.errors import StackError
 from socialfeed.stack.layout import Layout
 from socialfeed.stack.lifecycle import Stack
 from socialfeed.stack.services import External, Service
@@ -107,7 +108,12 @@ def running(setup: Setup, say: Callable[[str], object]) -> Iterator[World]:
         world = World(stack, Faults(stack, proxies), say)
         ending.callback(stack.remove)
         ending.callback(world.faults.thaw)  # what is frozen cannot stop
-        stack.up()
+        try:
+            stack.up()
+        except StackError as error:
+            # It has taken itself down. On a busy machine it is slow while it makes its data.
+            say(f"The stack did not come up; once more. {error}")
+            stack.up()
         yield world
 
 
