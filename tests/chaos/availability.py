@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -36,10 +37,8 @@ SECONDS_TO_RESTART = 240
 _SCANS_SQL = """
 SELECT coalesce(sum(seq_scan + coalesce(idx_scan, 0)), 0)::bigint FROM pg_stat_user_tables
 """
-_CLIENTS = """
-FROM pg_stat_activity
-WHERE backend_type = 'client backend' AND datname LIKE 'socialfeed%' AND pid <> pg_backend_pid()
-"""
+# A server process that is idle tells of its last ones so late.
+SECONDS_TO_TELL = 11.0
 
 
 def share_of_replica(run: Run) -> list[Figure]:
@@ -70,21 +69,26 @@ def share_of_replica(run: Run) -> list[Figure]:
 
 
 def _scans(run: Run) -> dict[str, int]:
-    """Scans of tables on each server so far.
+    """Scans of tables on each server so far, once its processes have told of their last ones."""
+    layout = run.world.stack.layout
+    found: dict[str, int] = {}
+    since = 0.0
 
-    A server process tells of its last ones when it ends: so all that serve clients are ended.
-    """
-    found = {}
-    for server in ("primary", "replica"):
-        port = run.world.stack.layout.port(f"postgres-{server}")
-        probes.query(port, f"SELECT count(pg_terminate_backend(pid)) {_CLIENTS}")
-        _await_no_clients(port)
-        found[server] = sum(_scans_of(port, f"socialfeed_{name}") for name in DATABASES)
+    def is_settled() -> bool:
+        nonlocal found, since
+        now = {
+            server: sum(
+                _scans_of(layout.port(f"postgres-{server}"), f"socialfeed_{name}")
+                for name in DATABASES
+            )
+            for server in ("primary", "replica")
+        }
+        if now != found:
+            found, since = now, time.monotonic()
+        return time.monotonic() > since + SECONDS_TO_TELL
+
+    wait_until(is_settled, 60)
     return found
-
-
-def _await_no_clients(port: int) -> None:
-    wait_until(lambda: probes.query(port, f"SELECT count(*) {_CLIENTS}") == (0,), 30)
 
 
 def _scans_of(port: int, database: str) -> int:
@@ -176,8 +180,13 @@ def _answered(
     what: str, reads: list[Read], span: tuple[float, float], *, at_least: float
 ) -> Figure:
     found = check_availability(reads, since=span[0], until=span[1])
-    lasted = quantiles(read.ended - read.began for read in reads if span[0] <= read.began < span[1])
-    notes = f"within {span[1] - span[0]:.0f} s; they took {lasted}"
+    during = [read for read in reads if span[0] <= read.began < span[1]]
+    failed = Counter(f"{read.status} {read.what}" for read in during if not read.is_answered)
+    notes = (
+        f"within {span[1] - span[0]:.0f} s; "
+        f"they took {quantiles(read.ended - read.began for read in during)}"
+        + "".join(f"; {number} {what}" for what, number in failed.most_common(6))
+    )
     return Figure(what, found.share, found.reads, at_least=at_least, is_share=True, notes=notes)
 
 

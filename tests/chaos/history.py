@@ -52,11 +52,15 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One GET; `status` is 0 when the connection broke or the client's patience ended."""
+    """One GET; `status` is 0 when the connection broke or the client's patience ended.
+
+    `what` is the address with N for each number.
+    """
 
     status: int
     began: float
     ended: float
+    what: str = ""
 
     @property
     def is_answered(self) -> bool:

@@ -6,6 +6,7 @@ other. Which person does what next comes from the seed.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +21,7 @@ from tests.chaos.history import History, Kind, Outcome, Read, Write
 # Seconds before a write whose outcome is unknown is tried once more.
 BEFORE_RETRY = 1.0
 _marks = count(1)
+_NUMBER = re.compile(r"[0-9]+")
 
 
 def outcome_of(answer: Answer) -> Outcome:
@@ -100,7 +102,8 @@ class Actor:
     def read(self, member: Member, path: str) -> Answer:
         """GET something that exists."""
         answer = self.client.get(member, path)
-        self.history.reads.append(Read(answer.status, answer.began, answer.ended))
+        what = _NUMBER.sub("N", path)
+        self.history.reads.append(Read(answer.status, answer.began, answer.ended, what))
         return answer
 
     def sees(self, member: Member, path: str, id_: int) -> bool | None:

@@ -51,6 +51,20 @@ class Figure:
         return f"{100 * value:.4g} %" if self.is_share else f"{value:,.0f}"
 
 
+def measured_commit() -> str:
+    """The commit that is being measured; with a + when something was changed since."""
+
+    def git(*args: str) -> str:
+        done = subprocess.run(
+            ["git", *args], cwd=PROJECT_DIR, capture_output=True, text=True, check=False
+        )
+        return done.stdout.strip()
+
+    return (git("rev-parse", "--short", "HEAD") or "unknown") + (
+        "+" if git("status", "--porcelain", "--untracked-files=no") else ""
+    )
+
+
 @dataclass
 class Report:
     """What a run has found so far, by scenario, and which scenarios did not come to an end."""
@@ -59,6 +73,7 @@ class Report:
     scale: float
     figures: dict[str, list[Figure]] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
+    commit: str = field(default_factory=measured_commit)
 
     @property
     def is_right(self) -> bool:
@@ -81,7 +96,7 @@ class Report:
             [
                 *lines,
                 "",
-                f"Seed {self.seed}, scale {self.scale:g}, commit {_commit()}, "
+                f"Seed {self.seed}, scale {self.scale:g}, commit {self.commit}, "
                 f"{os.cpu_count()} cores. In bold: what falls short.",
             ]
         )
@@ -99,17 +114,3 @@ class Report:
             for scenario, figures in self.figures.items()
         }
         path.write_text(json.dumps({"figures": rows, "broken": self.broken}, indent=1))
-
-
-def _commit() -> str:
-    """The commit that was measured; with a + when something was changed since."""
-
-    def git(*args: str) -> str:
-        done = subprocess.run(
-            ["git", *args], cwd=PROJECT_DIR, capture_output=True, text=True, check=False
-        )
-        return done.stdout.strip()
-
-    return (git("rev-parse", "--short", "HEAD") or "unknown") + (
-        "+" if git("status", "--porcelain", "--untracked-files=no") else ""
-    )
