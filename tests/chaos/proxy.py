@@ -119,11 +119,11 @@ class Proxy:
 
     async def _end(self) -> None:
         self._server.close()
-        self._reset_all()
+        # Whoever waits here goes on, and finds its connections broken.
+        await self._switch(Mode.CUT, 0.0)
         others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        if others:
+            await asyncio.wait(others, timeout=5)
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

@@ -149,7 +149,7 @@ def test_availability_counts_the_reads_that_begin_within_the_span() -> None:
 
 def test_goodput_counts_good_answers_by_their_end() -> None:
     reads = [Read(200, 0.0, 1.5), Read(200, 1.0, 5.0), Read(503, 1.0, 1.5), Read(200, 1.9, 2.9)]
-    assert good_rate(reads, since=1.0, until=3.0) == 1.0
+    assert good_rate([*reads, Read(200, 0.5, 1.2)], since=1.0, until=3.0) == 1.5
 
 
 def test_a_replica_that_serves_nothing_has_no_share() -> None:
