@@ -95,9 +95,14 @@ class Faults:
         for process in self.processes(name):
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        supervisor.stop_program(name)
+
+        def is_stopped() -> bool:
+            # Asked while it is between an end and a start, supervisord goes on starting it.
+            supervisor.stop_program(name)
+            return supervisor.programs()[name].state == "STOPPED"
+
         try:
-            wait_until(lambda: supervisor.programs()[name].pid == 0, SECONDS_TO_RETURN)
+            wait_until(is_stopped, SECONDS_TO_RETURN)
             yield
         finally:
             supervisor.start_program(name)
