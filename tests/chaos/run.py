@@ -13,7 +13,7 @@ from tqdm import tqdm
 from tests.chaos.report import Report
 from tests.chaos.scenario import Run, Scenario
 from tests.chaos.scenarios import SCENARIOS
-from tests.chaos.world import running
+from tests.chaos.world import World, running
 
 INTERRUPTED = 130
 
@@ -56,27 +56,39 @@ def _run_all(scenarios: list[Scenario], report: Report, bar: tqdm[Any]) -> None:
     for setup, group in groupby(scenarios, key=lambda scenario: scenario.setup):
         mine = list(group)
         bar.set_postfix_str(f"starting the {setup.name} stack")
-        with running(setup, bar.write) as world:
+        try:
+            with running(setup, bar.write) as world:
+                for scenario in mine:
+                    _play(scenario, world, report, bar)
+                bar.set_postfix_str(f"stopping the {setup.name} stack")
+        except Exception as error:  # the stacks of the others can still be made
+            bar.write(traceback.format_exc())
             for scenario in mine:
-                bar.set_postfix_str(scenario.name)
-                bar.write(f"{scenario.name}: {scenario.summary}")
-                asked = Run(world, seed=report.seed, scale=report.scale)
-                try:
-                    figures = scenario.play(asked)
-                except Exception as error:  # the others can still be measured
-                    bar.write(traceback.format_exc())
-                    report.broken[scenario.name] = " ".join(
-                        f"{type(error).__name__}: {error}".split()
-                    )[:300]
-                    world.faults.calm()
-                    world.await_up()
-                else:
-                    report.figures[scenario.name] = figures
-                    for figure in figures:
-                        verdict = "ok" if figure.is_right else "SHORT"
-                        bar.write(
-                            f"  {verdict:5} {figure.what}: {figure.measured} of {figure.n:,} "
-                            f"(wanted {figure.wanted}) {figure.notes}"
-                        )
-                bar.update()
-            bar.set_postfix_str(f"stopping the {setup.name} stack")
+                if scenario.name not in report.figures:
+                    report.broken.setdefault(scenario.name, _in_short(error))
+
+
+def _play(scenario: Scenario, world: World, report: Report, bar: tqdm[Any]) -> None:
+    bar.set_postfix_str(scenario.name)
+    bar.write(f"{scenario.name}: {scenario.summary}")
+    try:
+        figures = scenario.play(Run(world, seed=report.seed, scale=report.scale))
+    except Exception as error:  # the other scenarios can still be measured
+        bar.write(traceback.format_exc())
+        report.broken[scenario.name] = _in_short(error)
+        world.faults.calm()
+        world.await_up()
+    else:
+        report.figures[scenario.name] = figures
+        for figure in figures:
+            verdict = "ok" if figure.is_right else "SHORT"
+            bar.write(
+                f"  {verdict:5} {figure.what}: {figure.measured} of {figure.n:,} "
+                f"(wanted {figure.wanted}) {figure.notes}"
+            )
+    bar.update()
+
+
+def _in_short(error: Exception) -> str:
+    """For a cell of the table."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
