@@ -42,10 +42,12 @@ def goodput(run: Run) -> list[Figure]:
     members = run.world.people(16, follows=8)
     make_many_posts([member.id for member in members], 20 * len(members))
     peak, crowd = _peak(run, members)
+    used = time.process_time()
     seconds = max(2.0 * SECONDS_TO_SETTLE, 20.0 * min(1.0, run.scale * 2))
     rate = OFFERED * peak
     began = time.monotonic()
     reads = _open_loop(run, members, rate=rate, seconds=seconds)
+    used = (time.process_time() - used) / seconds
     good = good_rate(reads, since=began + SECONDS_TO_SETTLE, until=began + seconds)
     answered = quantiles(read.ended - read.began for read in reads if read.is_answered)
     # Late: it is the client that cannot offer so much.
@@ -61,7 +63,8 @@ def goodput(run: Run) -> list[Figure]:
             notes=f"peak {peak:.0f}/s with {crowd} at once; offered {rate:.0f}/s for "
             f"{seconds:.0f} s, good {good:.0f}/s, {shed} shed with 503, "
             f"{sum(read.status == 0 for read in reads)} given up after {PATIENCE:.0f} s; "
-            f"the good took {answered}; the last began {late:.1f} s late",
+            f"the good took {answered}; the last began {late:.1f} s late; "
+            f"the client took {used:.0%} of a core",
         )
     ]
 

@@ -47,7 +47,8 @@ SCENARIOS = {
         Scenario(
             "replica_swallowed", PROXIED, "Read, the replica says nothing.", replica_swallowed
         ),
-        Scenario("sweeper_off", WITHOUT, "Control: frozen_workers, no sweeper.", sweeper_off),
         Scenario("sticking_off", WITHOUT, "Control: own_writes, no sticking.", sticking_off),
+        # Last: what it loses stays in the outbox.
+        Scenario("sweeper_off", WITHOUT, "Control: frozen_workers, no sweeper.", sweeper_off),
     )
 }
