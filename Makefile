@@ -6,7 +6,7 @@ RUN    := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long check format clean
+.PHONY: help setup run test test-long chaos check format clean
 
 help: ## Print this help.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -38,6 +38,9 @@ test: $(READY) ## Run the whole suite, on real servers of its own (ARGS="-k time
 
 test-long: $(READY) ## Run the state machine of home timelines for an hour or so.
 	@exec $(RUN) -m pytest tests/timeline/test_home_property.py -k whatever --hypothesis-profile=long
+
+chaos: $(READY) ## Break stacks of its own under load, and check what was promised (ARGS="--help").
+	@exec $(RUN) -m tests.chaos $(ARGS)
 
 check: $(READY) ## Lint, types, import contracts, migrations: exactly what CI checks.
 	$(VENV)/bin/ruff check .

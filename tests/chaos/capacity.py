@@ -1,0 +1,141 @@
+"""Scenario: offered twice what it can do, the service goes on doing nearly what it can.
+
+Client and service share the machine, so the request is one that costs the service much more than
+the client: a home timeline of 100 posts, which the client does not parse. What is offered by the
+clock comes from one thread, as the many that wait would cost more than the service.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from random import Random
+
+from socialfeed.stack.layout import HOST
+from tests.chaos.checkers import good_rate, quantiles
+from tests.chaos.client import Member
+from tests.chaos.history import Read
+from tests.chaos.load import Actor, load
+from tests.chaos.report import Figure
+from tests.chaos.scenario import Run
+from tests.flows.feeds import make_many_posts
+
+ADDRESS = "/timeline/home?limit=100"
+# How long a client of the open loop waits for its answer.
+PATIENCE = 3.0
+# People at once in the closed loop: more and more, until it gains nothing.
+CROWDS = (2, 4, 8, 16, 32)
+WORTH_IT = 1.05
+SECONDS_AT_PEAK = 4.0
+OFFERED = 2.0
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+_LENGTH = re.compile(rb"\r\ncontent-length: (\d+)\r\n", re.IGNORECASE)
+# Of the open loop, seconds that do not count: the queue fills.
+SECONDS_TO_SETTLE = 2 * PATIENCE
+
+
+def goodput(run: Run) -> list[Figure]:
+    """The peak of a closed loop, then twice that many requests a second, answered or not."""
+    members = run.world.people(16, follows=8)
+    make_many_posts([member.id for member in members], 20 * len(members))
+    peak, crowd = _peak(run, members)
+    used = time.process_time()
+    seconds = max(2.0 * SECONDS_TO_SETTLE, 20.0 * min(1.0, run.scale * 2))
+    rate = OFFERED * peak
+    began = time.monotonic()
+    reads = _open_loop(run, members, rate=rate, seconds=seconds)
+    used = (time.process_time() - used) / seconds
+    good = good_rate(reads, since=began + SECONDS_TO_SETTLE, until=began + seconds)
+    answered = quantiles(read.ended - read.began for read in reads if read.is_answered)
+    # Late: it is the client that cannot offer so much.
+    late = max(0.0, max(read.began for read in reads) - (began + seconds))
+    shed = sum(read.status == 503 for read in reads)
+    return [
+        Figure(
+            "goodput at twice capacity, against the peak",
+            good / peak,
+            len(reads),
+            at_least=0.8,
+            is_share=True,
+            notes=f"peak {peak:.0f}/s with {crowd} at once; offered {rate:.0f}/s for "
+            f"{seconds:.0f} s, good {good:.0f}/s, {shed} shed with 503, "
+            f"{sum(read.status == 0 for read in reads)} given up after {PATIENCE:.0f} s; "
+            f"the good took {answered}; the last began {late:.1f} s late; "
+            f"the client took {used:.0%} of a core",
+        )
+    ]
+
+
+def _asking(actor: Actor, mine: Sequence[Member], random: Random) -> Iterator[None]:
+    while True:
+        actor.read(random.choice(mine), ADDRESS)
+        yield
+
+
+def _peak(run: Run, members: Sequence[Member]) -> tuple[float, int]:
+    """The greatest rate of a closed loop, and of how many people it is."""
+    best, best_crowd = 0.0, 0
+    for crowd in CROWDS:
+        everybody = [members[number % len(members)] for number in range(crowd)]
+        with load(run.world.origin, everybody, _asking, threads=crowd, seed=run.seed) as running:
+            running.last(1.0)
+            since, until = running.last(SECONDS_AT_PEAK)
+        rate = good_rate(running.history.reads, since=since, until=until)
+        if rate < best * WORTH_IT:
+            return max((best, best_crowd), (rate, crowd))
+        best, best_crowd = rate, crowd
+    return best, best_crowd
+
+
+def _open_loop(run: Run, members: Sequence[Member], *, rate: float, seconds: float) -> list[Read]:
+    """Requests that begin by the clock, however those before them fare."""
+    layout = run.world.stack.layout
+    return asyncio.run(_offer(layout.port("caddy"), members, rate=rate, seconds=seconds))
+
+
+async def _offer(
+    port: int, members: Sequence[Member], *, rate: float, seconds: float
+) -> list[Read]:
+    reads: list[Read] = []
+    idle: list[Connection] = []
+    requests = [
+        f"GET /api/v1{ADDRESS} HTTP/1.1\r\nHost: {HOST}:{port}\r\n"
+        f"Authorization: Bearer {member.token}\r\n\r\n".encode()
+        for member in members
+    ]
+    began = time.monotonic()
+
+    async def ask(number: int) -> None:
+        start, status = time.monotonic(), 0
+        with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
+            async with asyncio.timeout(PATIENCE):
+                connection = idle.pop() if idle else await asyncio.open_connection(HOST, port)
+                status = await _answer(connection, requests[number % len(requests)])
+                idle.append(connection)
+        reads.append(Read(status, start, time.monotonic()))
+
+    async with asyncio.TaskGroup() as asking:
+        for number in range(int(rate * seconds)):
+            await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
+            asking.create_task(ask(number))
+    for _, writer in idle:
+        writer.close()
+    return reads
+
+
+async def _answer(connection: Connection, request: bytes) -> int:
+    """The status of an answer, once its body is here; a connection that gives none is closed."""
+    reader, writer = connection
+    try:
+        writer.write(request)
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = _LENGTH.search(head)
+        assert length, head
+        await reader.readexactly(int(length[1]))
+    except BaseException:
+        writer.transport.abort()
+        raise
+    return int(head.split(maxsplit=2)[1])

@@ -1,0 +1,158 @@
+"""Who sends the load: people with tokens, and an HTTP client that costs next to nothing.
+
+The client shares two cores with the service, so it is `http.client` and one connection a thread.
+It follows no redirect, retries nothing, and parses only what is asked for.
+"""
+
+from __future__ import annotations
+
+import http.client
+import time
+import uuid
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+from allauth.headless.tokens.strategies.jwt.internal import create_access_token
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends.cache import SessionStore
+from django_redis.exceptions import ConnectionInterrupted
+
+from socialfeed.common.valkey import ValkeyUnavailable
+from users.models import User
+
+# How long a client waits for an answer, in seconds.
+PATIENCE = 10.0
+_NO_STATE = (ConnectionInterrupted, *ValkeyUnavailable)
+
+
+@dataclass
+class Member:
+    """A person of the load. Only one thread at a time writes as them."""
+
+    user: User
+    token: str = ""
+    # Uploaded pictures, not used yet.
+    media: deque[int] = field(default_factory=deque)
+    # Their posts that were acknowledged and that nobody has tried to delete.
+    posts: list[int] = field(default_factory=list)
+
+    @property
+    def id(self) -> int:
+        return self.user.pk
+
+    @property
+    def username(self) -> str:
+        return self.user.username
+
+    def log_in(self) -> bool:
+        """Get a new token, as a log-in gives it; False while STATE is down."""
+        session = SessionStore()
+        session[SESSION_KEY] = str(self.id)
+        try:
+            session.create()
+        except _NO_STATE:
+            return False
+        self.token = create_access_token(self.user, session, {})
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status 0: the connection broke, or the client's patience ended."""
+
+    status: int
+    body: bytes
+    began: float
+    ended: float
+
+    @property
+    def is_good(self) -> bool:
+        return 200 <= self.status < 300
+
+    def json(self) -> Any:
+        return orjson.loads(self.body)
+
+    def ids(self) -> list[int]:
+        """The ids of the results of a list."""
+        return [int(result["id"]) for result in self.json()["results"]]
+
+
+class Client:
+    """One connection, of one thread; made anew after it broke. Use as a context."""
+
+    def __init__(self, origin: str, *, patience: float = PATIENCE) -> None:
+        address = urlsplit(origin)
+        assert address.hostname
+        self._http = http.client.HTTPConnection(address.hostname, address.port, timeout=patience)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def send(
+        self,
+        member: Member,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        **headers: str,
+    ) -> Answer:
+        """One request under /api/v1. A token whose session is lost is replaced, once.
+
+        STATE keeps its log with `appendfsync everysec`: killed, it may forget the last second's
+        log-ins, and their owners log in again.
+        """
+        answer = self._send(member, method, path, body, headers)
+        if answer.status == 401 and member.log_in():
+            answer = self._send(member, method, path, body, headers)
+        return answer
+
+    def _send(
+        self,
+        member: Member,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        extra: Mapping[str, str],
+    ) -> Answer:
+        headers = {"Authorization": f"Bearer {member.token}"}
+        headers |= {name.replace("_", "-"): value for name, value in extra.items()}
+        content = None
+        if body is not None:
+            content = orjson.dumps(body)
+            headers["Content-Type"] = "application/json"
+        began = time.monotonic()
+        try:
+            self._http.request(method, f"/api/v1{path}", content, headers)
+            response = self._http.getresponse()
+            received = response.read()
+        except (OSError, http.client.HTTPException):
+            with suppress(OSError):
+                self._http.close()
+            return Answer(0, b"", began, time.monotonic())
+        return Answer(response.status, received, began, time.monotonic())
+
+    def get(self, member: Member, path: str) -> Answer:
+        return self.send(member, "GET", path)
+
+    def walk(self, member: Member, path: str) -> Iterator[int]:
+        """The ids on all pages of a list, following `next`; every page must be answered."""
+        following: str | None = path
+        while following:
+            answer = self.get(member, following)
+            assert answer.status == 200, (answer.status, answer.body[:500])
+            yield from answer.ids()
+            address = answer.json()["next"]
+            following = address and address.partition("/api/v1")[2]
+
+
+def idempotency_key(mark: str) -> str:
+    """The same for every attempt of one write."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, mark))

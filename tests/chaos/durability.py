@@ -1,0 +1,268 @@
+"""Scenarios: what was acknowledged is there, once, and its writer sees it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from django.conf import settings
+
+from socialfeed.common.valkey import cache_valkey
+from tests.chaos.behaviours import mixed, own_writes, publishing, reads_home
+from tests.chaos.checkers import (
+    SetResult,
+    check_own_reads,
+    check_set,
+    falsely_acknowledged,
+    quantiles,
+)
+from tests.chaos.client import Client, Member
+from tests.chaos.faults import Monkey
+from tests.chaos.history import History, Kind, Outcome
+from tests.chaos.load import Running, home_address, load
+from tests.chaos.report import Figure
+from tests.chaos.scenario import Run
+from tests.chaos.schedule import schedule
+from tests.chaos.world import audience
+from tests.flows.client import wait_until
+from timeline.keys import home_key
+
+KILLS = (
+    "kill worker",
+    "kill worker",
+    "kill beat",
+    "kill valkey-cache",
+    "kill valkey-state",
+    "kill postgres-primary",
+    "kill write-api",
+    "kill read-api",
+    "kill-child write-api",
+    "kill-child read-api",
+    "freeze valkey-cache",
+    "freeze-and-kill worker",
+)
+NETWORK = tuple(
+    f"{mode} {server}"
+    for mode in ("delay", "cut", "blackhole")
+    for server in ("cache", "state", "primary", "replica")
+)
+SECONDS_BETWEEN_FAULTS = 4.0
+# Many of them wait for a server that is away.
+THREADS = 16
+PEOPLE, FOLLOWS = 40, 4
+# Followers whose delivery has several steps.
+MANY = 8
+
+
+def everything_killed(run: Run) -> list[Figure]:
+    """Kill -9 of everything that the requirement names, under load."""
+    return _under_fire(run, faults=KILLS, wanted=run.scaled(5000, at_least=100))
+
+
+def network(run: Run) -> list[Figure]:
+    """The same while the application's connections are delayed, cut and swallowed."""
+    return _under_fire(run, faults=NETWORK, wanted=run.scaled(500, at_least=50))
+
+
+def _under_fire(run: Run, *, faults: Sequence[str], wanted: int) -> list[Figure]:
+    """Load until so many posts are acknowledged and each fault has happened once at least."""
+    world = run.world
+    members = world.people(PEOPLE, follows=FOLLOWS, media=2 * wanted // PEOPLE + 20)
+    _warm(run, [member for member in members if reads_home(member)])
+    plan = schedule(seed=run.seed, faults=faults, every=SECONDS_BETWEEN_FAULTS)
+    with ExitStack() as ending:
+        running = ending.enter_context(
+            load(world.origin, members, mixed, threads=THREADS, seed=run.seed)
+        )
+        monkey = ending.enter_context(Monkey(world.faults, plan, world.say))
+
+        def is_enough() -> bool:
+            monkey.check()
+            return _acknowledged(running) >= wanted and len(monkey.done) >= len(faults)
+
+        running.await_(is_enough, seconds=180 + wanted / 5)
+    drained = world.drain()
+    warm = sum(bool(cache_valkey().exists(home_key(member.id))) for member in members)
+    happened = ", ".join(f"{n} {what}" for what, n in sorted(Counter(monkey.done).items()))
+    return _figures(
+        run,
+        members,
+        running.history,
+        follows=FOLLOWS,
+        notes=f"drained after {drained:.0f} s; {warm} of {PEOPLE} timelines were warm; {happened}",
+    )
+
+
+def frozen_workers(run: Run) -> list[Figure]:
+    """Workers are frozen in the middle of their deliveries and killed; wake-ups are lost too."""
+    world, history = run.world, History()
+    each = 20
+    rounds = run.scaled(5, at_least=1)
+    members = world.people(20, follows=MANY, media=2 * each)
+    _warm(run, members)
+    drained = 0.0
+    for number in range(1, rounds + 1):
+        _frozen_then_killed(run, members, history, wanted=number * each)
+        drained = max(drained, world.drain())
+    notes = f"drained after {drained:.0f} s at most"
+    return _figures(run, members, history, follows=MANY, notes=notes)
+
+
+def _frozen_then_killed(run: Run, members: list[Member], history: History, wanted: int) -> None:
+    faults = run.world.faults
+    workers = faults.names("worker")
+    few = load(run.world.origin, members, publishing, threads=4, seed=run.seed, history=history)
+    with few as running:
+        # Some deliveries are under way, ...
+        running.await_(lambda: _acknowledged(running) >= wanted - 10, seconds=60)
+        for worker in workers:
+            faults.freeze(worker)
+        # ... and others come while nobody delivers.
+        running.await_(lambda: _acknowledged(running) >= wanted, seconds=60)
+    faults.lose_wake_ups()
+    for worker in workers:
+        faults.kill(worker)
+
+
+def sweeper_off(run: Run) -> list[Figure]:
+    """The control: without the sweeper, what frozen workers had in hand is lost, and is noticed."""
+    world, history = run.world, History()
+    members = world.people(20, follows=MANY, media=40)
+    _warm(run, members)
+    _frozen_then_killed(run, members, history, wanted=20)
+    world.await_up()
+    # Workers deliver again: what is published now arrives.
+    first = members[0]
+    before = len(first.posts)
+    with load(
+        world.origin, [first], publishing, threads=1, seed=run.seed, history=history
+    ) as running:
+        running.await_(lambda: len(first.posts) > before, seconds=60)
+    with Client(world.origin) as client:
+        wait_until(
+            lambda: first.posts[-1] in client.get(members[-1], home_address(members[-1])).ids(), 60
+        )
+    result = _checked(run, members, history, follows=MANY)
+    return [
+        Figure(
+            "posts missing with the sweeper off (control)",
+            len(result.lost_posts),
+            result.acknowledged,
+            at_least=1,
+        )
+    ]
+
+
+def own_writes_seen(run: Run) -> list[Figure]:
+    """Nobody misses their own write, however far the replica is behind."""
+    result, notes = _own_writes(run, wanted=run.scaled(10_000, at_least=300))
+    what = "own writes not seen, WAL replay paused"
+    return [Figure(what, result, notes[0], at_most=0, notes=notes[1])]
+
+
+def sticking_off(run: Run) -> list[Figure]:
+    """The control: with READ_YOUR_WRITES=off the same reads miss writes, and it is noticed."""
+    result, notes = _own_writes(run, wanted=300)
+    what = "own writes not seen with sticking off (control)"
+    return [Figure(what, result, notes[0], at_least=1, notes=notes[1])]
+
+
+def _own_writes(run: Run, wanted: int) -> tuple[int, tuple[int, str]]:
+    """How many writes were not seen; of how many, and what else there is to say."""
+    world = run.world
+    people = 96
+    media = wanted // people + 10
+    members = run.inhabitants(people, follows=0, posts=1)
+    for member, fresh in zip(members, world.pictures(members, media), strict=True):
+        member.media.extend(fresh)
+    with (
+        world.faults.replay_paused(),
+        load(world.origin, members, own_writes, threads=8, seed=run.seed) as running,
+    ):
+        running.await_(
+            lambda: (
+                len(running.history.acknowledged()) + len(running.history.later) >= wanted
+                and len(running.history.later) > 0
+            ),
+            seconds=120 + wanted / 10,
+        )
+    history = running.history
+    acknowledged = history.acknowledged()
+    at_once = check_own_reads(write.seen for write in acknowledged)
+    later = check_own_reads(history.later)
+    per_kind = Counter(write.kind for write in acknowledged if write.seen is not None)
+    missed = Counter(write.kind for write in acknowledged if write.seen is False)
+    notes = (
+        f"{per_kind[Kind.RENAME]:,} in users, {per_kind[Kind.POST]:,} in posts, "
+        f"{per_kind[Kind.COMMENT]:,} in comments, {later.pairs:,} looked at again seconds later "
+        f"(missed: {missed[Kind.RENAME]}, {missed[Kind.POST]}, {missed[Kind.COMMENT]}, "
+        f"{later.not_seen}); "
+        f"{at_once.unanswered + later.unanswered} reads unanswered; "
+        f"reads took {quantiles(read.ended - read.began for read in history.reads)}"
+    )
+    return at_once.not_seen + later.not_seen, (at_once.pairs + later.pairs, notes)
+
+
+def _warm(run: Run, members: Sequence[Member]) -> None:
+    """Read home timelines, for a delivery leaves cold ones to their next reader."""
+    with Client(run.world.origin) as client:
+        for member in members:
+            assert client.get(member, home_address(member)).status == 200
+
+
+def _acknowledged(running: Running) -> int:
+    return len(running.history.acknowledged(Kind.POST))
+
+
+def _checked(run: Run, members: list[Member], history: History, *, follows: int) -> SetResult:
+    shown = run.world.shown(members)
+    # What is past the cap comes from SQL, whether it was delivered or not.
+    assert all(len(ids) < settings.TIMELINE_CAP for ids in shown.values())
+    return check_set(
+        writes=history.writes,
+        rows=run.world.rows(members),
+        shown=shown,
+        audience=audience(members, follows=follows),
+    )
+
+
+def _figures(
+    run: Run, members: list[Member], history: History, *, follows: int, notes: str
+) -> list[Figure]:
+    """What each of these scenarios says."""
+    result = _checked(run, members, history, follows=follows)
+    rows = run.world.rows(members)
+    false = falsely_acknowledged(writes=history.writes, rows=rows)
+    acknowledged = history.acknowledged()
+    deleted = history.acknowledged(Kind.DELETE)
+    missing = result.lost_posts | {post_id for _, post_id in result.undelivered}
+    wrong = (*result.duplicated, *result.doubled, *result.resurrected)
+    lasted = [write.ended - write.began for write in history.writes if write.kind == Kind.POST]
+    return [
+        Figure(
+            "acknowledged posts missing from a timeline",
+            len(missing),
+            result.acknowledged,
+            at_most=0,
+            notes=f"{result.entries:,} entries; {result.attempts:,} attempts: {result.refused} "
+            f"refused, {result.unknown} unknown, {result.unknown_present} of these are there; "
+            f"{len(result.stale)} not in their author's next read; "
+            f"publishing took {quantiles(lasted)}; {notes}",
+        ),
+        Figure(
+            "entries doubled, or resurrected after deletion",
+            len(wrong),
+            result.entries,
+            at_most=0,
+            notes=f"{len(deleted)} posts deleted",
+        ),
+        Figure(
+            "writes acknowledged falsely",
+            len(false),
+            len(acknowledged),
+            at_most=0,
+            notes=f"of {len(history.writes):,} attempts, "
+            f"{sum(w.outcome == Outcome.UNKNOWN for w in history.writes)} unknown",
+        ),
+    ]

@@ -1,0 +1,231 @@
+"""What can be done to a stack: processes are found through its own supervisor, never by name.
+
+supervisord starts again what was killed, a second later. `calm` ends everything that lasts.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
+
+import psutil
+
+from socialfeed.common.valkey import state_valkey
+from socialfeed.stack import probes
+from socialfeed.stack.lifecycle import Stack
+from tests.chaos.proxy import Mode, Proxy
+from tests.chaos.schedule import Planned
+from tests.flows.client import wait_until
+
+QUEUE = "celery:celery"  # Celery's prefix in STATE, and its default queue
+# Longer than FANOUT_LEASE_SECONDS in the suite's stacks, so that another worker takes over.
+LONG = 6.0
+# Longer than the clients' time-outs of Valkey.
+SHORT = 3.0
+DELAY = 0.2
+SECONDS_TO_RETURN = 60.0
+
+
+class Faults:
+    """The faults of one stack; `proxies` stand in front of its servers, if it has any."""
+
+    def __init__(self, stack: Stack, proxies: Mapping[str, Proxy]) -> None:
+        self.stack = stack
+        self.proxies = proxies
+        self._frozen: list[psutil.Process] = []
+
+    # --- processes ------------------------------------------------------------------------------
+
+    def names(self, prefix: str) -> list[str]:
+        """The services whose names begin so: `worker` is all workers."""
+        return sorted(name for name in self.stack.supervisor.programs() if name.startswith(prefix))
+
+    def pid(self, name: str) -> int:
+        """The pid of a service; waits while it is being started again."""
+        found = 0
+
+        def runs() -> bool:
+            nonlocal found
+            program = self.stack.supervisor.programs().get(name)
+            found = program.pid if program else 0
+            return found != 0
+
+        wait_until(runs, SECONDS_TO_RETURN)
+        return found
+
+    def processes(self, name: str) -> list[psutil.Process]:
+        """A service's main process and those that it has started."""
+        with suppress(psutil.NoSuchProcess):
+            main = psutil.Process(self.pid(name))
+            return [main, *main.children(recursive=True)]
+        return []
+
+    def kill(self, name: str) -> None:
+        """Kill -9 the main process. What it leaves behind is the launcher's to end."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid(name), signal.SIGKILL)
+
+    def kill_child(self, name: str, pick: float) -> None:
+        """Kill -9 one of the processes that the main one has started."""
+        if children := self.processes(name)[1:]:
+            with suppress(psutil.NoSuchProcess):
+                children[int(pick * len(children))].kill()
+
+    def freeze(self, name: str) -> None:
+        """SIGSTOP all processes of a service."""
+        for process in self.processes(name):
+            with suppress(psutil.NoSuchProcess):
+                process.suspend()
+                self._frozen.append(process)
+
+    def thaw(self) -> None:
+        """SIGCONT what is frozen and still there."""
+        while self._frozen:
+            with suppress(psutil.NoSuchProcess):
+                self._frozen.pop().resume()
+
+    @contextmanager
+    def held_down(self, name: str) -> Iterator[None]:
+        """Kill -9 every process of a service and keep it away; it is back when this ends."""
+        supervisor = self.stack.supervisor
+        for process in self.processes(name):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+        def is_stopped() -> bool:
+            # Asked while it is between an end and a start, supervisord goes on starting it.
+            supervisor.stop_program(name)
+            return supervisor.programs()[name].state == "STOPPED"
+
+        try:
+            wait_until(is_stopped, SECONDS_TO_RETURN)
+            yield
+        finally:
+            supervisor.start_program(name)
+            wait_until(lambda: self.stack.status(name)[0].is_up, SECONDS_TO_RETURN)
+
+    @contextmanager
+    def stopped(self, *names: str) -> Iterator[None]:
+        """Stop services in good order; they are back when this ends."""
+        supervisor = self.stack.supervisor
+        for name in names:
+            supervisor.stop_program(name)
+        try:
+            wait_until(
+                lambda: not any(supervisor.programs()[name].pid for name in names),
+                SECONDS_TO_RETURN,
+            )
+            yield
+        finally:
+            for name in names:
+                supervisor.start_program(name)
+            wait_until(
+                lambda: all(status.is_up for status in self.stack.status(*names)),
+                SECONDS_TO_RETURN,
+            )
+
+    # --- the replica, and wake-ups ----------------------------------------------------------------
+
+    def replica_is_level(self) -> bool:
+        """Whether the replica has replayed all that is in the primary's log now."""
+        (end,) = probes.query(
+            self.stack.layout.port("postgres-primary"), "SELECT pg_current_wal_lsn()::text"
+        )
+        (is_level,) = probes.query(
+            self.stack.layout.port("postgres-replica"),
+            f"SELECT pg_last_wal_replay_lsn() >= '{end}'::pg_lsn",
+        )
+        return bool(is_level)
+
+    @contextmanager
+    def replay_paused(self) -> Iterator[None]:
+        """The replica holds all that was written before, and nothing that is written inside."""
+        # Recovery is of the whole server: any of its databases will do.
+        replica = self.stack.layout.port("postgres-replica")
+        wait_until(self.replica_is_level, SECONDS_TO_RETURN)
+        probes.query(replica, "SELECT 1 FROM pg_wal_replay_pause()")
+        try:
+            yield
+        finally:
+            probes.query(replica, "SELECT 1 FROM pg_wal_replay_resume()")
+
+    def lose_wake_ups(self) -> int:
+        """Delete Celery's queue from STATE."""
+        return int(state_valkey().delete(QUEUE))
+
+    # --- by the schedule --------------------------------------------------------------------------
+
+    def inject(self, planned: Planned, stop: Event) -> None:
+        """Do what a plan says. What lasts is over when this returns, sooner when told to stop."""
+        verb, _, target = planned.fault.partition(" ")
+        if target in self.proxies:
+            self.proxies[target].switch(Mode(verb), delay=DELAY)
+            stop.wait(SHORT)
+            self.proxies[target].switch(Mode.PASS)
+            return
+        names = self.names(target)
+        name = names[int(planned.pick * len(names))]
+        match verb:
+            case "kill":
+                self.kill(name)
+            case "kill-child":
+                self.kill_child(name, planned.pick)
+            case "freeze":
+                self.freeze(name)
+                stop.wait(SHORT)
+                self.thaw()
+            case "freeze-and-kill":
+                self.freeze(name)
+                stop.wait(LONG)
+                self.kill(name)
+            case _:
+                raise ValueError(f"no such fault: {planned.fault}")
+
+    def calm(self) -> None:
+        """End what lasts: nothing is frozen and no proxy misbehaves any more."""
+        self.thaw()
+        for proxy in self.proxies.values():
+            proxy.switch(Mode.PASS)
+
+
+class Monkey:
+    """A thread that injects faults by a schedule, from `start` to `end`."""
+
+    def __init__(
+        self, faults: Faults, plan: Iterator[Planned], say: Callable[[str], object]
+    ) -> None:
+        self.faults, self.plan, self.say = faults, plan, say
+        self.done: list[str] = []
+        self.error: BaseException | None = None
+        self._stop = Event()
+        self._thread = Thread(target=self._run, name="monkey", daemon=True)
+
+    def __enter__(self) -> Monkey:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self.faults.calm()
+
+    def check(self) -> None:
+        """Raises what has ended the thread, if anything has."""
+        if self.error is not None:
+            raise self.error
+
+    def _run(self) -> None:
+        began = time.monotonic()
+        try:
+            for planned in self.plan:
+                if self._stop.wait(max(0.0, began + planned.at - time.monotonic())):
+                    return
+                self.say(f"{time.monotonic() - began:5.1f} s  {planned.fault}")
+                self.faults.inject(planned, self._stop)
+                self.done.append(planned.fault)
+        except BaseException as error:  # the main thread raises it, by `check`
+            self.error = error

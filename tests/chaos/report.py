@@ -1,0 +1,116 @@
+"""The table of what was measured."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from socialfeed.stack.layout import PROJECT_DIR
+
+PAGE = PROJECT_DIR / "docs" / "reliability.md"
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One row. A count is right when it is `at_most` or `at_least` so much; a share likewise.
+
+    `n` is of how many; a figure of nothing is never right.
+    """
+
+    what: str
+    value: float
+    n: int
+    at_most: float | None = None
+    at_least: float | None = None
+    is_share: bool = False
+    notes: str = ""
+
+    @property
+    def is_right(self) -> bool:
+        low = self.at_least is None or self.value >= self.at_least
+        high = self.at_most is None or self.value <= self.at_most
+        return self.n > 0 and low and high
+
+    @property
+    def wanted(self) -> str:
+        sign, bound = ("≥", self.at_least) if self.at_least is not None else ("≤", self.at_most)
+        if bound is None:
+            return ""
+        return self._shown(bound) if not bound and sign == "≤" else f"{sign} {self._shown(bound)}"
+
+    @property
+    def measured(self) -> str:
+        return self._shown(self.value)
+
+    def _shown(self, value: float) -> str:
+        return f"{100 * value:.4g} %" if self.is_share else f"{value:,.0f}"
+
+
+def measured_commit() -> str:
+    """The commit that is being measured; with a + when something was changed since."""
+
+    def git(*args: str) -> str:
+        done = subprocess.run(
+            ["git", *args], cwd=PROJECT_DIR, capture_output=True, text=True, check=False
+        )
+        return done.stdout.strip()
+
+    return (git("rev-parse", "--short", "HEAD") or "unknown") + (
+        "+" if git("status", "--porcelain", "--untracked-files=no") else ""
+    )
+
+
+@dataclass
+class Report:
+    """What a run has found so far, by scenario, and which scenarios did not come to an end."""
+
+    seed: int
+    scale: float
+    figures: dict[str, list[Figure]] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
+    commit: str = field(default_factory=measured_commit)
+
+    @property
+    def is_right(self) -> bool:
+        rows = [figure for figures in self.figures.values() for figure in figures]
+        return bool(rows) and not self.broken and all(figure.is_right for figure in rows)
+
+    def markdown(self) -> str:
+        """The table, and what it was measured with."""
+        lines = [
+            "| scenario | what | wanted | measured | N | notes |",
+            "|---|---|---|---|---|---|",
+        ]
+        for scenario, figures in self.figures.items():
+            for figure in figures:
+                measured = figure.measured if figure.is_right else f"**{figure.measured}**"
+                cells = [scenario, figure.what, figure.wanted, measured, f"{figure.n:,}"]
+                lines.append(f"| {' | '.join([*cells, figure.notes])} |")
+        lines += [f"| {name} | **broken** | | | 0 | {why} |" for name, why in self.broken.items()]
+        return "\n".join(
+            [
+                *lines,
+                "",
+                f"Seed {self.seed}, scale {self.scale:g}, commit {self.commit}, "
+                f"{os.cpu_count()} cores. In bold: what falls short.",
+            ]
+        )
+
+    def write_docs(self) -> None:
+        """Put the table between its marks in docs/reliability.md."""
+        before, _, rest = PAGE.read_text().partition(BEGIN)
+        _, _, after = rest.partition(END)
+        PAGE.write_text(f"{before}{BEGIN}\n{self.markdown()}\n{END}{after}")
+
+    def write_json(self, path: Path) -> None:
+        """The same for programs."""
+        rows: Mapping[str, Sequence[object]] = {
+            scenario: [asdict(figure) | {"is_right": figure.is_right} for figure in figures]
+            for scenario, figures in self.figures.items()
+        }
+        path.write_text(json.dumps({"figures": rows, "broken": self.broken}, indent=1))

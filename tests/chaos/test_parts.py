@@ -1,0 +1,162 @@
+"""The parts of the suite that need no stack: schedule, proxy, report, command line."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from itertools import islice
+from threading import Thread
+
+import pytest
+
+from socialfeed.stack.layout import HOST, PROJECT_DIR
+from tests.chaos import report
+from tests.chaos.proxy import Mode, Proxy
+from tests.chaos.report import Figure, Report
+from tests.chaos.schedule import schedule
+
+FAULTS = ["a", "b", "c"]
+
+
+def test_the_same_seed_plans_the_same_faults() -> None:
+    first, again, other = (
+        list(islice(schedule(seed=seed, faults=FAULTS, every=2.0), 30)) for seed in (7, 7, 8)
+    )
+    assert first == again
+    assert first != other
+    # Each once a round, and about as often as asked for.
+    for number in range(0, 30, 3):
+        assert sorted(plan.fault for plan in first[number : number + 3]) == FAULTS
+    assert 40 < first[-1].at < 80
+    assert [plan.at for plan in first] == sorted(plan.at for plan in first)
+
+
+@pytest.fixture
+def echo() -> Iterator[int]:
+    """The port of a server that says what it is told."""
+
+    def serve(connection: socket.socket) -> None:
+        # The proxy resets its connections when it is told to.
+        with connection, suppress(ConnectionResetError):
+            while piece := connection.recv(1024):
+                connection.sendall(piece)
+
+    def accept(listener: socket.socket) -> None:
+        threads = []
+        while True:
+            connection, _ = listener.accept()
+            if connection.recv(1, socket.MSG_PEEK) == b"!":
+                connection.close()
+                break
+            threads.append(Thread(target=serve, args=[connection]))
+            threads[-1].start()
+        for thread in threads:
+            thread.join()
+
+    with socket.create_server((HOST, 0)) as listener:
+        thread = Thread(target=accept, args=[listener])
+        thread.start()
+        port: int = listener.getsockname()[1]
+        yield port
+        with socket.create_connection((HOST, port)) as last:
+            last.sendall(b"!")
+            thread.join()
+
+
+def said(client: socket.socket, text: bytes) -> bytes:
+    client.sendall(text)
+    return client.recv(1024)
+
+
+def test_a_proxy_passes_delays_swallows_and_cuts_what_is_connected(echo: int) -> None:
+    with (
+        Proxy(echo) as proxy,
+        closing(socket.create_connection((HOST, proxy.port), timeout=5)) as client,
+    ):
+        assert said(client, b"pass") == b"pass"
+
+        proxy.switch(Mode.DELAY, delay=0.1)
+        began = time.monotonic()
+        assert said(client, b"delay") == b"delay"
+        assert time.monotonic() - began >= 0.2
+
+        proxy.switch(Mode.BLACKHOLE)
+        client.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            said(client, b"held")
+        # As TCP would, what was sent meanwhile arrives once the way is free again.
+        proxy.switch(Mode.PASS)
+        client.settimeout(5)
+        assert client.recv(1024) == b"held"
+
+        proxy.switch(Mode.CUT)
+        with pytest.raises(ConnectionResetError):
+            client.recv(1024)
+
+
+def test_a_proxy_in_front_of_nothing_resets(echo: int) -> None:
+    with Proxy(echo) as proxy, Proxy(9) as to_nothing:
+        proxy.switch(Mode.CUT)
+        for port in (proxy.port, to_nothing.port):
+            with pytest.raises(ConnectionResetError):
+                first_byte(port)
+
+
+def first_byte(port: int) -> bytes:
+    with socket.create_connection((HOST, port), timeout=5) as client:
+        return client.recv(1)
+
+
+def test_a_figure_of_nothing_is_never_right() -> None:
+    assert not Figure("lost", 0, 0, at_most=0).is_right
+    assert Figure("lost", 0, 5, at_most=0).is_right
+    assert not Figure("lost", 1, 5, at_most=0).is_right
+    assert not Figure("share", 0.89, 5, at_least=0.9, is_share=True).is_right
+    assert Figure("control", 1, 5, at_least=1).is_right
+
+
+def test_a_report_is_right_when_all_figures_are_and_nothing_broke() -> None:
+    good, short = Figure("lost", 0, 5, at_most=0), Figure("seen", 0.5, 5, at_least=0.9)
+    assert not Report(1, 1).is_right
+    assert Report(1, 1, {"one": [good]}).is_right
+    assert not Report(1, 1, {"one": [good, short]}).is_right
+    assert not Report(1, 1, {"one": [good]}, {"two": "why"}).is_right
+
+
+def test_the_table_goes_between_its_marks(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    page = tmp_path_factory.mktemp("docs") / "reliability.md"
+    page.write_text(f"before\n{report.BEGIN}\nyesterday's\n{report.END}\nafter\n")
+    monkeypatch.setattr(report, "PAGE", page)
+    share = Figure("share", 0.5, 1200, at_least=0.9, is_share=True)
+    Report(7, 0.1, {"one": [share]}, {"two": "why"}).write_docs()
+    written = page.read_text()
+    assert written.startswith(f"before\n{report.BEGIN}\n|")
+    assert written.endswith(f"\n{report.END}\nafter\n")
+    assert "yesterday" not in written
+    assert "| one | share | ≥ 90 % | **50 %** | 1,200 |" in written
+    assert "| two | **broken** |" in written
+    assert "Seed 7, scale 0.1, commit " in written
+    assert report.BEGIN in (PROJECT_DIR / "docs" / "reliability.md").read_text()
+
+
+def chaos(*args: str, seconds: float = 30) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tests.chaos", *args],
+        cwd=PROJECT_DIR,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+
+
+def test_the_command_says_what_there_is() -> None:
+    unknown = chaos("--only", "typo")
+    assert unknown.returncode == 1
+    assert "No scenario typo. There are: replica_share, goodput," in unknown.stderr

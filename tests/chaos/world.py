@@ -1,0 +1,224 @@
+"""A stack of the suite's own, people in it, and what it holds at the end.
+
+Accounts, follows and uploaded pictures are made in the process, in bulk; everything that is
+measured goes over HTTP, through the web server.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import count
+
+from django.db import connections
+
+from comments.models import Comment
+from fanout.models import OutboxEvent
+from media.models import Media
+from posts.models import Like, Post
+from socialfeed.common.counters import CounterChange
+from socialfeed.stack.errors import StackError
+from socialfeed.stack.layout import Layout
+from socialfeed.stack.lifecycle import Stack
+from socialfeed.stack.services import External, Service
+from tests.chaos.client import Client, Member
+from tests.chaos.faults import Faults
+from tests.chaos.history import Rows
+from tests.chaos.proxy import Proxy
+from tests.flows.client import wait_until
+from timeline.services import drop_home_timelines
+from usergraph.services import import_follows
+from users.models import User
+from users.services import import_users
+
+# Which server each proxy stands in front of, and the settings that lead there.
+PROXIED = {
+    "cache": ("valkey-cache", ("CACHE_URL",)),
+    "state": ("valkey-state", ("STATE_URL",)),
+    "primary": (
+        "postgres-primary",
+        ("USERS_DATABASE_URL", "POSTS_DATABASE_URL", "COMMENTS_DATABASE_URL"),
+    ),
+    "replica": (
+        "postgres-replica",
+        ("USERS_REPLICA_URL", "POSTS_REPLICA_URL", "COMMENTS_REPLICA_URL"),
+    ),
+}
+APPLICATION = ("read-api", "write-api", "worker", "beat")
+SECONDS_TO_DRAIN = 300.0
+CHECKERS = 8
+_numbers = count()
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How a stack differs from the usual: settings of its services; proxies before its servers."""
+
+    name: str
+    environ: tuple[tuple[str, str], ...] = ()
+    is_proxied: bool = False
+
+
+class OwnStack(Stack):
+    """A stack whose application reaches some servers at other addresses than the stack's own.
+
+    Only the application: the stack starts, probes and prepares the servers where they are.
+    """
+
+    routes: Mapping[str, str] = {}
+
+    @cached_property
+    def parts(self) -> list[Service | External]:
+        return [
+            replace(part, environ={**part.environ, **self.routes})
+            if isinstance(part, Service) and part.name.startswith(APPLICATION)
+            else part
+            for part in super().parts
+        ]
+
+
+def _routes(layout: Layout, proxies: Mapping[str, Proxy]) -> dict[str, str]:
+    urls = layout.urls()
+    return {
+        variable: urls[variable].replace(f":{layout.port(server)}", f":{proxies[name].port}")
+        for name, (server, variables) in PROXIED.items()
+        if name in proxies
+        for variable in variables
+    }
+
+
+@contextmanager
+def running(setup: Setup, say: Callable[[str], object]) -> Iterator[World]:
+    """A stack by this setup, up; removed at the end, whatever happens."""
+    stack = OwnStack.from_environ({**os.environ, **dict(setup.environ)}, say)
+    assert isinstance(stack, OwnStack)
+    with ExitStack() as ending:
+        ending.callback(connections.close_all)
+        proxies = {
+            name: ending.enter_context(Proxy(stack.layout.port(server)))
+            for name, (server, _) in PROXIED.items()
+            if setup.is_proxied
+        }
+        stack.routes = _routes(stack.layout, proxies)
+        world = World(stack, Faults(stack, proxies), say)
+        ending.callback(stack.remove)
+        ending.callback(world.faults.thaw)  # what is frozen cannot stop
+        try:
+            stack.up()
+        except StackError as error:
+            # It has taken itself down. On a busy machine it is slow while it makes its data.
+            say(f"The stack did not come up; once more. {error}")
+            stack.up()
+        yield world
+
+
+def audience(members: list[Member], *, follows: int) -> dict[int, set[int]]:
+    """Who must see the posts of each of a ring of people: the followers, and the author."""
+    return {
+        member.id: {members[place - step].id for step in range(follows + 1)}
+        for place, member in enumerate(members)
+    }
+
+
+@dataclass(frozen=True)
+class World:
+    """What a scenario is given. `say` prints a line above the progress bar."""
+
+    stack: Stack
+    faults: Faults
+    say: Callable[[str], object]
+
+    @property
+    def origin(self) -> str:
+        return self.stack.layout.public_origin
+
+    # --- before -----------------------------------------------------------------------------------
+
+    def people(self, number: int, *, follows: int = 0, media: int = 0) -> list[Member]:
+        """People in a ring: each follows the next `follows`, and has uploaded `media` pictures."""
+        connections.close_all()
+        ids = import_users(usernames=[f"chaos_{next(_numbers)}" for _ in range(number)])
+        members = [Member(user) for user in User.objects.filter(pk__in=ids.values()).order_by("pk")]
+        for member, pictures in zip(members, self.pictures(members, media), strict=True):
+            assert member.log_in()
+            member.media.extend(pictures)
+        edges = [
+            (member.id, members[(place + step) % number].id)
+            for place, member in enumerate(members)
+            for step in range(1, follows + 1)
+        ]
+        list(import_follows(edges=edges))
+        drop_home_timelines(user_ids=[member.id for member in members])
+        return members
+
+    def pictures(self, members: list[Member], each: int) -> list[list[int]]:
+        """Let each have uploaded so many pictures: rows of which the object store knows nothing.
+
+        Returns the ids of all that are not used, by member.
+        """
+        rows = [
+            Media(
+                owner_id=member.id,
+                width=1,
+                height=1,
+                byte_size=1,
+                blurhash="00",
+                storage_prefix=f"public/media/{secrets.token_urlsafe(16)}",
+            )
+            for member in members
+            for _ in range(each)
+        ]
+        Media.objects.bulk_create(rows, batch_size=1000)
+        unused = Media.objects.filter(owner_id__in=[member.id for member in members], used_as="")
+        found = list(unused.order_by("pk").values_list("owner_id", "pk"))
+        return [[pk for owner, pk in found if owner == member.id] for member in members]
+
+    # --- after ------------------------------------------------------------------------------------
+
+    def await_up(self) -> float:
+        """Wait until every service answers; returns for how many seconds."""
+        return wait_until(
+            lambda: all(status.is_up for status in self.stack.status()), SECONDS_TO_DRAIN
+        )
+
+    def drain(self) -> float:
+        """Wait until all is up and nothing is on its way; returns for how many seconds."""
+        waited = self.await_up()
+        connections.close_all()
+        return waited + wait_until(self._is_drained, SECONDS_TO_DRAIN)
+
+    def _is_drained(self) -> bool:
+        undone = (
+            OutboxEvent.objects.using(database).filter(done_at__isnull=True)
+            for database in ("default", "posts", "comments")
+        )
+        changes = (CounterChange.objects.using(database) for database in ("posts", "comments"))
+        return not any(rows.exists() for rows in (*undone, *changes))
+
+    def rows(self, members: list[Member]) -> Rows:
+        """What SQL holds of these people, on the primaries."""
+        ids = [member.id for member in members]
+        return Rows(
+            posts=dict(Post.objects.filter(author_id__in=ids).values_list("pk", "caption")),
+            comments=dict(Comment.objects.filter(author_id__in=ids).values_list("pk", "text")),
+            likes=frozenset(
+                Like.objects.filter(user_id__in=ids).values_list("user_id", "subject_id")
+            ),
+            names=dict(User.objects.filter(pk__in=ids).values_list("pk", "display_name")),
+        )
+
+    def shown(self, members: list[Member]) -> dict[int, list[int]]:
+        """Every home timeline to its last page, over HTTP."""
+
+        def walk(member: Member) -> list[int]:
+            with Client(self.origin, patience=30) as client:
+                return list(client.walk(member, "/timeline/home?limit=100"))
+
+        with ThreadPoolExecutor(CHECKERS) as pool:
+            pages = list(pool.map(walk, members))
+        return {member.id: ids for member, ids in zip(members, pages, strict=True)}
