@@ -72,7 +72,7 @@ def _wait(connection: extensions.connection, seconds: float) -> None:
         seconds = min(seconds, SECONDS_TO_CONNECT)
     now = time.monotonic()
     until = now + (seconds if own is None else own)
-    budget_until = getattr(_limits, "budget_until", until)
+    budget_until: float = getattr(_limits, "budget_until", float("inf"))
     while (state := connection.poll()) != extensions.POLL_OK:
         wanted = select.POLLIN if state == extensions.POLL_READ else select.POLLOUT
         # Anew each time: while it connects, its socket may be another each time.

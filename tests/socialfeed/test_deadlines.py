@@ -56,6 +56,17 @@ def test_nobody_waits_for_a_server_that_is_known_to_be_gone(
         assert seconds_of_connecting(silent_port) > 0.5, "but for who finds out"
 
 
+def test_a_request_waits_for_so_long_in_all(installed: None, silent_port: int) -> None:
+    with deadlines.budget(0.3):
+        began = time.monotonic()
+        with pytest.raises(deadlines.BudgetSpent):
+            psycopg2.connect(host=HOST, port=silent_port)
+        assert time.monotonic() - began < 0.6
+        with pytest.raises(deadlines.BudgetSpent):
+            psycopg2.connect(host=HOST, port=silent_port)
+    assert seconds_of_connecting(silent_port) > 0.5
+
+
 def test_a_query_that_takes_too_long_ends_and_so_does_its_connection(
     installed: None, stack: Stack
 ) -> None:

@@ -59,11 +59,13 @@ def test_while_state_is_down_both_go_on_and_log(
         set_gauges(values={NAME: 0.5})
         count(values={"socialfeed_timeline_entries_total": 7})
         assert read_stored() == {}
-    assert "STATE is down: these gauges are lost: {'socialfeed_timeline_drift_ratio': 0.5}" in (
-        caplog.text
+    assert (
+        "STATE is down or full: these gauges are lost: {'socialfeed_timeline_drift_ratio': 0.5}"
+        in (caplog.text)
     )
-    assert "STATE is down: this is not counted: {'socialfeed_timeline_entries_total': 7}" in (
-        caplog.text
+    assert (
+        "STATE is down or full: this is not counted: {'socialfeed_timeline_entries_total': 7}"
+        in (caplog.text)
     )
     assert len(caplog.records) == 3
 

@@ -119,7 +119,7 @@ def source_of(primary: str) -> str:
     if reader is None:
         return primary
     if reader.primary is not None:
-        if servers.answers(primary):
+        if servers.answers(primary) and _connects(primary):
             return primary
         source = _decided(reader, primary)
         if source != primary:
@@ -137,12 +137,9 @@ def _decided(reader: _Reader, primary: str) -> str:
 
 
 def _will_do(reader: _Reader, primary: str, replica: str) -> bool:
-    if replica in reader.avoid or not servers.is_in_rotation(replica):
+    if replica in reader.avoid or not servers.is_in_rotation(replica) or not _connects(replica):
         return False
     try:
-        if servers.is_outlived(replica):
-            connections[replica].close()
-        connections[replica].ensure_connection()
         if not settings.READ_YOUR_WRITES:
             return True
         needed = _needed(reader)
@@ -156,6 +153,21 @@ def _will_do(reader: _Reader, primary: str, replica: str) -> bool:
     except (OperationalError, InterfaceError) as error:
         note_failure(replica, error)
         return False
+
+
+def _connects(alias: str) -> bool:
+    """Whether this thread has, or gets, a connection that works as far as it is asked."""
+    connection = connections[alias]
+    try:
+        if servers.is_outlived(alias):
+            connection.close()
+        # As a cursor does, but there nobody would note what has failed.
+        connection.close_if_health_check_failed()
+        connection.ensure_connection()
+    except (OperationalError, InterfaceError) as error:
+        note_failure(alias, error)
+        return False
+    return True
 
 
 def _needed(reader: _Reader) -> positions.Kept | None:
