@@ -16,7 +16,7 @@ from typing import Any
 bind = os.environ.get("GUNICORN_BIND", "127.0.0.1:8000")
 workers = int(os.environ.get("GUNICORN_WORKERS", "2"))
 # Some more than MAX_REQUESTS_IN_FLIGHT: those refuse what is too much, and answer probes.
-threads = int(os.environ.get("GUNICORN_THREADS", "12"))
+threads = int(os.environ.get("GUNICORN_THREADS", "32"))
 worker_class = "socialfeed.serving.DrainingWorker"
 # The C parser where it is installed.
 http_parser = "auto"

@@ -26,7 +26,7 @@ if API_ROLE not in {"read", "write", "all"}:
     raise ImproperlyConfigured("API_ROLE must be 'read', 'write' or 'all'.")
 
 # More requests than these at once are answered 503, of each API process.
-MAX_REQUESTS_IN_FLIGHT = env.int("MAX_REQUESTS_IN_FLIGHT", default=8)
+MAX_REQUESTS_IN_FLIGHT = env.int("MAX_REQUESTS_IN_FLIGHT", default=28)
 
 INSTALLED_APPS = [
     "django.contrib.admin",

@@ -5,9 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import httpx
+from django.conf import settings
+from django.core.cache import cache
+from django_redis.cache import RedisCache
+
+from socialfeed.common.limits import limit_key
+from socialfeed.common.valkey import state_valkey
+from socialfeed.stack.layout import HOST
 
 PASSWORD = "low-tide-at-dawn"
 
@@ -78,6 +85,14 @@ def sign_up(origin: str, username: str) -> Person:
     body = response.json()
     http.headers["Authorization"] = f"Bearer {body['meta']['access_token']}"
     return Person(username, str(body["data"]["user"]["id"]), http, body["meta"])
+
+
+def forget_log_ins() -> None:
+    """Let as many log in from this machine as if nobody had."""
+    log_ins = settings.RATE_LIMITS["login"]
+    assert log_ins is not None
+    state_valkey().delete(limit_key("login", log_ins, HOST))
+    cast("RedisCache", cache).delete_pattern("allauth:rl:*")
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> float:

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import cast
 
 import httpx
 import pytest
-from django.conf import settings
-from django.core.cache import cache
-from django_redis.cache import RedisCache
 
-from socialfeed.common.limits import limit_key
-from socialfeed.common.valkey import state_valkey
-from socialfeed.stack.layout import HOST
 from socialfeed.stack.lifecycle import Stack
-from tests.flows.client import Person, sign_up
+from tests.flows.client import Person, forget_log_ins, sign_up
 from tests.flows.feeds import access_token
 from users.services import ensure_account
 
@@ -23,10 +16,7 @@ from users.services import ensure_account
 @pytest.fixture(autouse=True)
 def limits_start_anew(stack: Stack) -> None:
     """All tests come from one address, whose log-ins are limited; accounts limit failures."""
-    log_ins = settings.RATE_LIMITS["login"]
-    assert log_ins is not None
-    state_valkey().delete(limit_key("login", log_ins, HOST))
-    cast("RedisCache", cache).delete_pattern("allauth:rl:*")
+    forget_log_ins()
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from tests.conftest import ALL_DATABASES
 from tests.flows.bad_accounts import ACCOUNT_CASES
 from tests.flows.bad_requests import AUTH, CASES, Bad
 from tests.flows.bad_talk import TALK_CASES
-from tests.flows.client import PASSWORD, Person
+from tests.flows.client import PASSWORD, Person, forget_log_ins
 from tests.images import jpeg_with_gps
 from usergraph.models import Follow
 from users.models import User
@@ -58,6 +58,7 @@ ENDPOINTS = sorted((method, route) for route, methods in ROUTES.items() for meth
 def world(stack: Stack, django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
     """Two people with a post and an unused upload each; the first one makes the bad requests."""
     origin = stack.layout.public_origin
+    forget_log_ins()
     people: list[Person] = []
     for number, role in enumerate(("me", "other")):
         name = f"{role}_{id(people)}_{number}"

@@ -15,6 +15,7 @@ from tests.flows.client import Person, wait_until
 from tests.images import jpeg_with_gps
 
 ROUNDS = 20
+INSTANCES = ("read-api-1", "read-api-2", "write-api-1", "write-api-2")
 
 
 def test_a_post_that_the_replica_lacks_is_shown_whole_and_a_deleted_one_is_not(
@@ -95,6 +96,19 @@ def stopped(stack: Stack, name: str) -> Iterator[None]:
     finally:
         stack.supervisor.start_program(name)
         wait_until(lambda: all(status.is_up for status in stack.status()), 30)
+        wait_until(lambda: all_servers_answer(stack), 10)
+
+
+def all_servers_answer(stack: Stack) -> bool:
+    """Whether each instance knows it, as each looks for itself."""
+    figures = [httpx.get(f"{stack.status(name)[0].url}/metrics").text for name in INSTANCES]
+    seen = [
+        line.endswith(" 1.0")
+        for text in figures
+        for line in text.splitlines()
+        if line.startswith("socialfeed_sql_server_answers{")
+    ]
+    return len(seen) == 2 * len(INSTANCES) and all(seen)
 
 
 @pytest.mark.usefixtures("connections_made_anew")
