@@ -15,8 +15,8 @@ from typing import Any
 
 bind = os.environ.get("GUNICORN_BIND", "127.0.0.1:8000")
 workers = int(os.environ.get("GUNICORN_WORKERS", "2"))
-# Some more than MAX_REQUESTS_IN_FLIGHT: those refuse what is too much, and answer probes.
-threads = int(os.environ.get("GUNICORN_THREADS", "32"))
+# More at once would only make each of them slower; the others wait, up to MAX_REQUESTS_IN_FLIGHT.
+threads = int(os.environ.get("GUNICORN_THREADS", "4"))
 worker_class = "socialfeed.serving.DrainingWorker"
 # The C parser where it is installed.
 http_parser = "auto"

@@ -1,8 +1,9 @@
 """How an API process takes requests: no more at once than it can do, and to the end when it is told
 to stop.
 
-More requests than MAX_REQUESTS_IN_FLIGHT are answered 503 at once, by threads that are there for
-nothing else, so that those in flight stay fast and probes are answered however busy it is.
+Requests wait their turn for a thread, in the order in which they have come. While more than
+MAX_REQUESTS_IN_FLIGHT are at work or wait, whichever has its turn is answered 503, which takes no
+time: so the queue is short again at once, and nobody waits for an answer that comes too late.
 
 SIGTERM: for SECONDS_TO_DRAIN the process says that it accepts nothing more (`is_draining`, which
 `/healthz/accepting` tells the web server) and goes on all the same; then it takes no new
@@ -43,8 +44,25 @@ def is_draining() -> bool:
     return _draining.is_set()
 
 
+class Load:
+    """How many requests this process has at the moment; a thread's business is its worker's."""
+
+    in_flight = 0
+
+
 class DrainingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
-    """gunicorn's worker with threads, which goes on for a while when it is told to stop."""
+    """gunicorn's worker with threads, which counts what it has taken in, and goes on for a while
+    when it is told to stop.
+    """
+
+    # Both of these gunicorn calls in the worker's main thread only.
+    def enqueue_req(self, conn: Any) -> None:
+        Load.in_flight += 1
+        super().enqueue_req(conn)
+
+    def finish_request(self, conn: Any, fs: Any) -> None:
+        Load.in_flight -= 1
+        super().finish_request(conn, fs)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         if not _draining.is_set():
@@ -66,20 +84,15 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
 def shedding(
     application: WSGIApplication, limit: int, on_refused: Callable[[], object]
 ) -> WSGIApplication:
-    """The application, with at most `limit` requests in it at once; of others it is told."""
-    free = threading.BoundedSemaphore(limit)
+    """The application, but for requests that come while more than `limit` are in flight; of those
+    it is told.
+    """
 
     def bounded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ["PATH_INFO"] in PROBES:
+        if Load.in_flight <= limit or environ["PATH_INFO"] in PROBES:
             return application(environ, start_response)
-        if not free.acquire(blocking=False):
-            on_refused()
-            start_response("503 Service Unavailable", _SHED_HEADERS)
-            return [_SHED]
-        # Until the answer is made, as a whole: no view of ours streams.
-        try:
-            return application(environ, start_response)
-        finally:
-            free.release()
+        on_refused()
+        start_response("503 Service Unavailable", _SHED_HEADERS)
+        return [_SHED]
 
     return bounded

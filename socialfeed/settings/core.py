@@ -25,8 +25,8 @@ API_ROLE = env.str("API_ROLE", default="all")
 if API_ROLE not in {"read", "write", "all"}:
     raise ImproperlyConfigured("API_ROLE must be 'read', 'write' or 'all'.")
 
-# More requests than these at once are answered 503, of each API process.
-MAX_REQUESTS_IN_FLIGHT = env.int("MAX_REQUESTS_IN_FLIGHT", default=28)
+# Of each API process: while more requests are at work or wait, they are answered 503.
+MAX_REQUESTS_IN_FLIGHT = env.int("MAX_REQUESTS_IN_FLIGHT", default=40)
 
 INSTALLED_APPS = [
     "django.contrib.admin",

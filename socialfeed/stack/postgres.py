@@ -32,7 +32,7 @@ SECONDS_TO_MAKE = 20
 SETTINGS = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
-    "max_connections": "500",
+    "max_connections": "300",
     "shared_buffers": "256MB",
     "jit": "off",
     "wal_level": "replica",

@@ -127,9 +127,17 @@ def test_500_readers_of_one_cold_timeline_are_all_answered_and_it_is_built_once(
     assert cache_valkey().delete(feed.key) == 1
     with commands_of_scripts(feed.key) as calls:
         start = time.monotonic()
-        answers = read_at_once(feed.viewer, READERS)
+        answers: list[httpx.Response] = []
+        while len(answers) < READERS:
+            # Who is held back too long is told to ask again, and does.
+            some = read_at_once(feed.viewer, READERS - len(answers))
+            answered = [answer for answer in some if answer.status_code == 200]
+            refused = [answer for answer in some if answer.status_code == 503]
+            assert answered
+            assert len(answered) + len(refused) == len(some)
+            assert all("Retry-After" in answer.headers for answer in refused)
+            answers += answered
         seconds = time.monotonic() - start
-    assert Counter(answer.status_code for answer in answers) == {200: READERS}
     right = feed.post_ids[:20]
     wrong = [answer for answer in answers if ids_of(checked_page(answer)) != right]
     assert not wrong

@@ -1,11 +1,13 @@
-"""An API process starts whatever is down, and says what it cannot do."""
+"""An API process starts whatever is down, says what it cannot do, and refuses what is too much."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -15,28 +17,38 @@ from socialfeed.stack.layout import HOST, PROJECT_DIR, Layout
 from socialfeed.stack.ports import free_port_base
 from tests.flows.client import wait_until
 
+Start = Callable[..., str]
 
-@pytest.fixture(params=["read", "write"])
-def origin(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A gunicorn whose databases, Valkeys and object store are ports that nobody listens on."""
-    port = free_port_base()
-    closed = {name: url.replace(":1024", ":9") for name, url in _urls_at_1024().items()}
-    environ = (
-        os.environ
-        | closed
-        | {
-            "API_ROLE": request.param,
-            "GUNICORN_BIND": f"{HOST}:{port}",
-            "GUNICORN_WORKERS": "1",
-            "GUNICORN_METRICS_DIR": str(tmp_path / "metrics"),
-        }
-    )
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start a gunicorn whose databases, Valkeys and object store are ports that nobody listens on;
+    where it is.
+    """
     config = PROJECT_DIR / "deploy" / "gunicorn.conf.py"
     command = [sys.executable, "-m", "gunicorn", "-c", str(config), "socialfeed.wsgi:application"]
-    log = (tmp_path / "log").open("w")
-    with log, subprocess.Popen(command, env=environ, cwd=PROJECT_DIR, stderr=log) as process:
-        yield f"http://{HOST}:{port}"
-        process.terminate()
+    with ExitStack() as ends:
+
+        def begin(**environ: str) -> str:
+            port = free_port_base()
+            closed = {name: url.replace(":1024", ":9") for name, url in _urls_at_1024().items()}
+            own = {
+                "GUNICORN_BIND": f"{HOST}:{port}",
+                "GUNICORN_WORKERS": "1",
+                "GUNICORN_METRICS_DIR": str(tmp_path / "metrics"),
+            }
+            log = ends.enter_context((tmp_path / "log").open("w"))
+            process = ends.enter_context(
+                subprocess.Popen(
+                    command, env=os.environ | closed | own | environ, cwd=PROJECT_DIR, stderr=log
+                )
+            )
+            ends.callback(process.terminate)
+            origin = f"http://{HOST}:{port}"
+            wait_until(lambda: answers(f"{origin}/healthz/live"), 60)
+            return origin
+
+        yield begin
 
 
 def _urls_at_1024() -> dict[str, str]:
@@ -55,8 +67,9 @@ def answers(url: str) -> bool:
         return False
 
 
-def test_it_is_there_and_not_ready(origin: str) -> None:
-    wait_until(lambda: answers(f"{origin}/healthz/live"), 60)
+@pytest.mark.parametrize("role", ["read", "write"])
+def test_it_is_there_and_not_ready(start: Start, role: str) -> None:
+    origin = start(API_ROLE=role)
     assert answers(f"{origin}/healthz/accepting")
     assert answers(f"{origin}/metrics")
     ready = httpx.get(f"{origin}/healthz/ready", timeout=10)
@@ -66,3 +79,15 @@ def test_it_is_there_and_not_ready(origin: str) -> None:
     answer = httpx.get(f"{origin}/api/v1/timeline/home", timeout=10)
     assert answer.status_code == httpx.codes.UNAUTHORIZED
     assert answers(f"{origin}/api/schema/"), "what needs no store is served"
+
+
+def test_of_more_at_once_than_it_can_do_it_refuses_most_and_serves_some(start: Start) -> None:
+    origin = start(API_ROLE="read", GUNICORN_THREADS="1", MAX_REQUESTS_IN_FLIGHT="3")
+    with ThreadPoolExecutor(20) as pool:
+        slow = [pool.submit(httpx.get, f"{origin}/api/schema/", timeout=60) for _ in range(20)]
+        statuses = [each.result().status_code for each in slow]
+    assert set(statuses) == {200, 503}
+    assert statuses.count(503) > statuses.count(200)
+    counted = f'socialfeed_requests_refused_total{{role="read"}} {statuses.count(503)}.0'
+    assert counted in httpx.get(f"{origin}/metrics").text
+    assert answers(f"{origin}/api/schema/"), "there is room again"

@@ -1,67 +1,46 @@
-"""How an API process takes requests."""
+"""How an API process refuses what is too much; how many it has, gunicorn's worker counts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from threading import Event, Semaphore
 from typing import Any
 
 import orjson
 import pytest
 
-from socialfeed.serving import shedding
+from socialfeed.serving import PROBES, Load, shedding
 
 LIMIT = 3
 
 
-@pytest.fixture
-def answer() -> Iterable[Any]:
-    """Answers of a bounded application whose requests wait for an event."""
-    go_on, entered = Event(), Semaphore(0)
+def application(environ: Any, start_response: Any) -> Iterable[bytes]:
+    start_response("200 OK", [])
+    return [b"done"]
 
-    def application(environ: Any, start_response: Any) -> Iterable[bytes]:
-        entered.release()
-        assert go_on.wait(10)
-        if environ["PATH_INFO"] == "/crash":
-            raise ValueError("crash")
-        start_response("200 OK", [])
-        return [b"done"]
 
+@pytest.mark.parametrize(
+    ("in_flight", "path", "is_served"),
+    [
+        (LIMIT, "/", True),
+        (LIMIT + 1, "/", False),
+        (LIMIT + 1, "/healthz/livelier", False),
+        *((LIMIT + 1, path, True) for path in sorted(PROBES)),
+    ],
+)
+def test_while_too_many_are_in_flight_all_but_probes_are_refused(
+    monkeypatch: pytest.MonkeyPatch, in_flight: int, path: str, is_served: bool
+) -> None:
+    monkeypatch.setattr(Load, "in_flight", in_flight)
     refused: list[int] = []
+    said: list[Any] = []
     bounded = shedding(application, LIMIT, on_refused=lambda: refused.append(1))
-
-    def ask(path: str = "/") -> tuple[str, dict[str, str], bytes]:
-        said: list[Any] = []
-        body = b"".join(bounded({"PATH_INFO": path}, lambda *parts: said.extend(parts)))  # type: ignore[arg-type]
-        return said[0], dict(said[1]), body
-
-    ask.go_on, ask.entered, ask.refused = go_on, entered, refused  # type: ignore[attr-defined]
-    yield ask
-    go_on.set()
-
-
-def test_more_requests_than_the_limit_are_refused_at_once(answer: Any) -> None:
-    with ThreadPoolExecutor(LIMIT + 1) as pool:
-        served = [pool.submit(answer) for _ in range(LIMIT)]
-        for _ in served:
-            answer.entered.acquire()
-        status, headers, body = answer()
+    answer = bounded({"PATH_INFO": path}, lambda *parts: said.extend(parts))  # type: ignore[arg-type]
+    body, (status, headers) = b"".join(answer), said
+    assert len(refused) == (not is_served)
+    if is_served:
+        assert (status, body) == ("200 OK", b"done")
+    else:
         assert status == "503 Service Unavailable"
-        assert int(headers["Retry-After"]) > 0
-        assert headers["Content-Type"] == "application/problem+json"
+        assert int(dict(headers)["Retry-After"]) > 0
+        assert dict(headers)["Content-Type"] == "application/problem+json"
         assert orjson.loads(body)["status"] == 503
-        assert len(answer.refused) == 1
-        assert answer("/healthz/livelier")[0] == "503 Service Unavailable"
-        probe = pool.submit(answer, "/healthz/live")
-        answer.go_on.set()
-        assert [each.result()[0] for each in [*served, probe]] == ["200 OK"] * (LIMIT + 1)
-    assert answer()[0] == "200 OK", "there is room again"
-
-
-def test_a_request_that_crashes_leaves_its_place(answer: Any) -> None:
-    answer.go_on.set()
-    for _ in range(LIMIT + 1):
-        with pytest.raises(ValueError, match="crash"):
-            answer("/crash")
-    assert answer()[0] == "200 OK"
