@@ -54,7 +54,10 @@ def make_media(owner_id: int, count: int) -> list[int]:
 
 
 def send(person: Person, path: str, key: str, **body: Any) -> httpx.Response:
-    return person.http.post(f"/api/v1{path}", headers={"Idempotency-Key": key}, **body)
+    try:
+        return person.http.post(f"/api/v1{path}", headers={"Idempotency-Key": key}, **body)
+    except httpx.RemoteProtocolError:  # killed in the midst of its answer
+        return httpx.Response(502)
 
 
 def is_unanswered(answer: httpx.Response) -> bool:
