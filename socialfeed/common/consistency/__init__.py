@@ -27,7 +27,7 @@ from socialfeed.common.consistency.reads import (
     replica_reads,
 )
 from socialfeed.common.consistency.router import DatabaseRouter
-from socialfeed.common.consistency.servers import lags, watch
+from socialfeed.common.consistency.servers import watch
 from socialfeed.common.consistency.statements import note_written
 
 __all__ = [
@@ -37,7 +37,6 @@ __all__ = [
     "all_found",
     "answers",
     "first_found",
-    "lags",
     "note_reader",
     "note_written",
     "primary_reads",

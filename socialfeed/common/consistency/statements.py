@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -35,14 +35,18 @@ _bypassed: ContextVar[set[str] | None] = ContextVar("bypassed", default=None)
 
 
 @contextmanager
-def noted_writes() -> Iterator[set[str]]:
-    """The aliases of the databases that are written to inside, as they come."""
-    written: set[str] = set()
-    token = _written.set(written)
+def _noted(variable: ContextVar[set[str] | None]) -> Iterator[set[str]]:
+    aliases: set[str] = set()
+    token = variable.set(aliases)
     try:
-        yield written
+        yield aliases
     finally:
-        _written.reset(token)
+        variable.reset(token)
+
+
+def noted_writes() -> AbstractContextManager[set[str]]:
+    """The aliases of the databases that are written to inside, as they come."""
+    return _noted(_written)
 
 
 def note_written(alias: str) -> None:
@@ -52,15 +56,9 @@ def note_written(alias: str) -> None:
         written.add(alias)
 
 
-@contextmanager
-def noted_failures() -> Iterator[set[str]]:
+def noted_failures() -> AbstractContextManager[set[str]]:
     """The aliases of servers that did not answer inside, but that another might do for."""
-    bypassed: set[str] = set()
-    token = _bypassed.set(bypassed)
-    try:
-        yield bypassed
-    finally:
-        _bypassed.reset(token)
+    return _noted(_bypassed)
 
 
 def note_failure(alias: str, error: Exception) -> None:
