@@ -8,7 +8,6 @@ use names of their own, so no test depends on another.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import signal
 import tempfile
@@ -24,41 +23,32 @@ import django
 import pytest
 from django.db import OperationalError, connections
 
-from socialfeed.stack.layout import HOST, PROJECT_DIR
+from socialfeed.stack.layout import HOST
 from socialfeed.stack.lifecycle import Stack
-from socialfeed.stack.ports import free_port_base
+from tests import environment
+from tests.costs import counted_round_trips
 
-# Before Django's settings are read: the suite knows no environment but its own.
-_example = (PROJECT_DIR / ".env.example").read_text()
-for _name in re.findall(r"^# ([A-Z0-9_]+)=", _example, re.MULTILINE):
-    os.environ.pop(_name, None)
 _FOLDER = Path(tempfile.mkdtemp(prefix="socialfeed-tests-"))
 MAIL_FOLDER = _FOLDER / "mail"
-os.environ |= {
-    "DJANGO_SETTINGS_MODULE": "socialfeed.settings",
-    "SOCIALFEED_ENV": "local",
-    "SOCIALFEED_ENV_FILE": os.devnull,
-    "STACK_PORT_BASE": str(free_port_base()),
-    "STACK_VAR_DIR": str(_FOLDER / "var"),
-    "LOG_LEVEL": "WARNING",
-    "OUTBOX_EXPORT_SECONDS": "0.5",
-    # The stack's own audits would mend what a test has made wrong: never, while the suite runs.
-    "TIMELINE_AUDIT_SECONDS": "86400",
-    "COUNTERS_CHECK_SECONDS": "86400",
-    # What a killed process had in hand is taken over soon.
-    "FANOUT_LEASE_SECONDS": "8",
-    # A machine that is busy with tests may take longer than one that serves.
-    "VALKEY_TIMEOUT_SECONDS": "2",
-    # One address sends all requests. The limit of log-ins is a real one; tests/flows resets it.
-    "RATE_LIMIT_IP": "100000/minute",
-    "RATE_LIMIT_READ": "100000/minute",
-    "RATE_LIMIT_WRITE": "100000/minute",
-    "RATE_LIMIT_UPLOAD": "100000/minute",
-    "RATE_LIMIT_SIGNUP": "100000/minute",
-    "RATE_LIMIT_RESET": "100000/minute",
-    "RATE_LIMIT_REFRESH": "100000/minute",
-    "EMAIL_URL": f"filemail:///{MAIL_FOLDER}",
-}
+environment.set_up(
+    _FOLDER,
+    {
+        "LOG_LEVEL": "WARNING",
+        "OUTBOX_EXPORT_SECONDS": "0.5",
+        # What a killed process had in hand is taken over soon.
+        "FANOUT_LEASE_SECONDS": "8",
+        # A machine that is busy with tests may take longer than one that serves.
+        "VALKEY_TIMEOUT_SECONDS": "2",
+        # One address sends all requests. The limit of log-ins is a real one; tests/flows resets it.
+        "RATE_LIMIT_IP": "100000/minute",
+        "RATE_LIMIT_READ": "100000/minute",
+        "RATE_LIMIT_WRITE": "100000/minute",
+        "RATE_LIMIT_UPLOAD": "100000/minute",
+        "RATE_LIMIT_SIGNUP": "100000/minute",
+        "RATE_LIMIT_RESET": "100000/minute",
+        "RATE_LIMIT_REFRESH": "100000/minute",
+    },
+)
 
 django.setup()
 # For the stack, whose logs a flow follows; what this process logs is as said above.
@@ -96,10 +86,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test in the process may use all three databases."""
+    """A test in the process may use all three databases, on one core with them."""
     for item in items:
         if item.get_closest_marker("django_db"):
             item.add_marker(pytest.mark.django_db(databases=ALL_DATABASES), append=False)
+            item.add_marker(pytest.mark.usefixtures("on_one_core"))
 
 
 @pytest.fixture(scope="session")
@@ -116,6 +107,23 @@ def stack() -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def django_db_setup(stack: Stack) -> None:
     """The databases are the stack's own, migrated by `manage.py prepare`."""
+
+
+@pytest.fixture
+def on_one_core(db: None) -> Iterator[None]:
+    """This process and those servers' processes that answer it share a core.
+
+    They take turns anyway, and to wake another core takes longer than most of what they do.
+    """
+    from socialfeed.common.valkey import cache_valkey, state_valkey  # noqa: PLC0415
+
+    cores = os.sched_getaffinity(0)
+    pids = [connections[alias].connection.get_backend_pid() for alias in ALL_DATABASES]
+    pids += [valkey().info("server")["process_id"] for valkey in (cache_valkey, state_valkey)]
+    for pid in (0, *pids):
+        os.sched_setaffinity(pid, {max(cores)})
+    yield
+    os.sched_setaffinity(0, cores)
 
 
 @pytest.fixture
@@ -206,24 +214,10 @@ def api() -> Callable[[int], Any]:
 
 
 @pytest.fixture
-def round_trips(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+def round_trips() -> Iterator[Callable[[], int]]:
     """How many round trips to any Valkey this process has made since the test began."""
-    from redis import Redis  # noqa: PLC0415
-    from redis.client import Pipeline  # noqa: PLC0415
-
-    made = 0
-
-    def counting(method: Any) -> Any:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            nonlocal made
-            made += 1
-            return method(*args, **kwargs)
-
-        return call
-
-    monkeypatch.setattr(Redis, "execute_command", counting(Redis.execute_command))
-    monkeypatch.setattr(Pipeline, "execute", counting(Pipeline.execute))
-    return lambda: made
+    with counted_round_trips() as costs:
+        yield lambda: costs.round_trips
 
 
 @pytest.fixture

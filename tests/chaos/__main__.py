@@ -6,8 +6,6 @@ Nothing that needs settings is imported before the environment of the suite's ow
 from __future__ import annotations
 
 import argparse
-import os
-import re
 import shutil
 import signal
 import sys
@@ -15,17 +13,10 @@ import tempfile
 from importlib import import_module
 from pathlib import Path
 
-from socialfeed.stack.layout import PROJECT_DIR
-from socialfeed.stack.ports import free_port_base
+from tests import environment
 
-# As in the test suite: an environment of its own, and no audit that would mend what is to be found.
-ENVIRON = {
-    "DJANGO_SETTINGS_MODULE": "socialfeed.settings",
-    "SOCIALFEED_ENV": "local",
-    "SOCIALFEED_ENV_FILE": os.devnull,
+SETTINGS = {
     "LOG_LEVEL": "ERROR",
-    "TIMELINE_AUDIT_SECONDS": "86400",
-    "COUNTERS_CHECK_SECONDS": "86400",
     "ACCESS_TOKEN_SECONDS": "86400",
     # All of the load comes from one address, and few people do all of it.
     "RATE_LIMIT_IP": "",
@@ -71,15 +62,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="socialfeed-chaos-"))
     try:
-        for name in re.findall(
-            r"^# ([A-Z0-9_]+)=", (PROJECT_DIR / ".env.example").read_text(), re.MULTILINE
-        ):
-            os.environ.pop(name, None)
-        os.environ |= ENVIRON | {
-            "STACK_PORT_BASE": str(free_port_base()),
-            "STACK_VAR_DIR": str(folder / "var"),
-            "EMAIL_URL": f"filemail:///{folder / 'mail'}",
-        }
+        environment.set_up(folder, SETTINGS)
         import_module("django").setup()
         status: int = import_module("tests.chaos.run").run(options)
         return status

@@ -7,21 +7,17 @@ clock comes from one thread, as the many that wait would cost more than the serv
 
 from __future__ import annotations
 
-import asyncio
-import re
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from random import Random
 
-from socialfeed.stack.layout import HOST
 from tests.chaos.checkers import good_rate, quantiles
 from tests.chaos.client import Member
-from tests.chaos.history import Read
 from tests.chaos.load import Actor, load
 from tests.chaos.report import Figure
 from tests.chaos.scenario import Run
 from tests.flows.feeds import make_many_posts
+from tests.http_load import get, offer
 
 ADDRESS = "/timeline/home?limit=100"
 # How long a client of the open loop waits for its answer.
@@ -31,8 +27,6 @@ CROWDS = (2, 4, 8, 16, 32)
 WORTH_IT = 1.05
 SECONDS_AT_PEAK = 4.0
 OFFERED = 2.0
-Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-_LENGTH = re.compile(rb"\r\ncontent-length: (\d+)\r\n", re.IGNORECASE)
 # Of the open loop, seconds that do not count: the queue fills.
 SECONDS_TO_SETTLE = 2 * PATIENCE
 
@@ -46,7 +40,9 @@ def goodput(run: Run) -> list[Figure]:
     seconds = max(2.0 * SECONDS_TO_SETTLE, 20.0 * min(1.0, run.scale * 2))
     rate = OFFERED * peak
     began = time.monotonic()
-    reads = _open_loop(run, members, rate=rate, seconds=seconds)
+    port = run.world.stack.layout.port("caddy")
+    requests = [get(f"/api/v1{ADDRESS}", token=member.token, port=port) for member in members]
+    reads = offer(port, requests, rate=rate, seconds=seconds, patience=PATIENCE)
     used = (time.process_time() - used) / seconds
     good = good_rate(reads, since=began + SECONDS_TO_SETTLE, until=began + seconds)
     answered = quantiles(read.ended - read.began for read in reads if read.is_answered)
@@ -88,54 +84,3 @@ def _peak(run: Run, members: Sequence[Member]) -> tuple[float, int]:
             return max((best, best_crowd), (rate, crowd))
         best, best_crowd = rate, crowd
     return best, best_crowd
-
-
-def _open_loop(run: Run, members: Sequence[Member], *, rate: float, seconds: float) -> list[Read]:
-    """Requests that begin by the clock, however those before them fare."""
-    layout = run.world.stack.layout
-    return asyncio.run(_offer(layout.port("caddy"), members, rate=rate, seconds=seconds))
-
-
-async def _offer(
-    port: int, members: Sequence[Member], *, rate: float, seconds: float
-) -> list[Read]:
-    reads: list[Read] = []
-    idle: list[Connection] = []
-    requests = [
-        f"GET /api/v1{ADDRESS} HTTP/1.1\r\nHost: {HOST}:{port}\r\n"
-        f"Authorization: Bearer {member.token}\r\n\r\n".encode()
-        for member in members
-    ]
-    began = time.monotonic()
-
-    async def ask(number: int) -> None:
-        start, status = time.monotonic(), 0
-        with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
-            async with asyncio.timeout(PATIENCE):
-                connection = idle.pop() if idle else await asyncio.open_connection(HOST, port)
-                status = await _answer(connection, requests[number % len(requests)])
-                idle.append(connection)
-        reads.append(Read(status, start, time.monotonic()))
-
-    async with asyncio.TaskGroup() as asking:
-        for number in range(int(rate * seconds)):
-            await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
-            asking.create_task(ask(number))
-    for _, writer in idle:
-        writer.close()
-    return reads
-
-
-async def _answer(connection: Connection, request: bytes) -> int:
-    """The status of an answer, once its body is here; a connection that gives none is closed."""
-    reader, writer = connection
-    try:
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = _LENGTH.search(head)
-        assert length, head
-        await reader.readexactly(int(length[1]))
-    except BaseException:
-        writer.transport.abort()
-        raise
-    return int(head.split(maxsplit=2)[1])

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from socialfeed.stack.layout import PROJECT_DIR
+from tests.documents import measured_commit, put_between
 
 PAGE = PROJECT_DIR / "docs" / "reliability.md"
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
 @dataclass(frozen=True)
@@ -49,20 +48,6 @@ class Figure:
 
     def _shown(self, value: float) -> str:
         return f"{100 * value:.4g} %" if self.is_share else f"{value:,.0f}"
-
-
-def measured_commit() -> str:
-    """The commit that is being measured; with a + when something was changed since."""
-
-    def git(*args: str) -> str:
-        done = subprocess.run(
-            ["git", *args], cwd=PROJECT_DIR, capture_output=True, text=True, check=False
-        )
-        return done.stdout.strip()
-
-    return (git("rev-parse", "--short", "HEAD") or "unknown") + (
-        "+" if git("status", "--porcelain", "--untracked-files=no") else ""
-    )
 
 
 @dataclass
@@ -103,9 +88,7 @@ class Report:
 
     def write_docs(self) -> None:
         """Put the table between its marks in docs/reliability.md."""
-        before, _, rest = PAGE.read_text().partition(BEGIN)
-        _, _, after = rest.partition(END)
-        PAGE.write_text(f"{before}{BEGIN}\n{self.markdown()}\n{END}{after}")
+        put_between(PAGE, self.markdown())
 
     def write_json(self, path: Path) -> None:
         """The same for programs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from socialfeed.common.valkey import state_valkey
 from socialfeed.stack.layout import HOST
 
 PASSWORD = "low-tide-at-dawn"
+# Of all clients: each would load all certificates anew, which takes longer than many a test.
+_TLS = ssl.create_default_context()
 
 
 @dataclass
@@ -74,9 +77,14 @@ class Person:
         return [post["id"] for post in self.get("/timeline/home", limit=100)["results"]]
 
 
+def http_client(origin: str | httpx.URL, **options: Any) -> httpx.Client:
+    """A client of a stack, or of one of its instances."""
+    return httpx.Client(**{"base_url": origin, "timeout": 20, "verify": _TLS} | options)
+
+
 def sign_up(origin: str, username: str) -> Person:
     """Sign up over HTTP."""
-    http = httpx.Client(base_url=origin, timeout=20)
+    http = http_client(origin)
     response = http.post(
         "/_allauth/app/v1/auth/signup",
         json={"username": username, "email": f"{username}@example.org", "password": PASSWORD},

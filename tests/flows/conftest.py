@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-import httpx
 import pytest
 
 from socialfeed.stack.lifecycle import Stack
-from tests.flows.client import Person, forget_log_ins, sign_up
+from tests.flows.client import Person, forget_log_ins, http_client, sign_up
 from tests.flows.feeds import access_token
 from users.services import ensure_account
 
@@ -43,7 +42,7 @@ def member(
     def make(name: str) -> Person:
         username = unique(name)
         user_id, _ = ensure_account(username=username, email=f"{username}@example.org")
-        http = httpx.Client(base_url=stack.layout.public_origin, timeout=30)
+        http = http_client(stack.layout.public_origin, timeout=30)
         http.headers["Authorization"] = f"Bearer {access_token(user_id)}"
         people.append(Person(username, str(user_id), http))
         return people[-1]

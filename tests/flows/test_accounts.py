@@ -19,7 +19,7 @@ from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 
 from socialfeed.stack.lifecycle import Stack
 from tests.conftest import MAIL_FOLDER
-from tests.flows.client import PASSWORD, wait_until
+from tests.flows.client import PASSWORD, http_client, wait_until
 from users.services import ensure_account, set_active
 
 AUTH = "/_allauth/app/v1"
@@ -37,7 +37,7 @@ class Account:
 @pytest.fixture
 def http(stack: Stack) -> Iterator[httpx.Client]:
     """An HTTP client of nobody."""
-    with httpx.Client(base_url=stack.layout.public_origin, timeout=20) as client:
+    with http_client(stack.layout.public_origin) as client:
         yield client
 
 

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from socialfeed.stack.lifecycle import Stack
+from tests.flows.client import http_client
 from users.services import ensure_account
 
 PASSWORD = "staff-of-the-tides"
@@ -22,7 +23,7 @@ def log_in(
     """Try a password on the admin's log-in page, as a member of staff."""
     name = unique("staff")
     ensure_account(username=name, email=f"{name}@example.org", password=PASSWORD, staff=True)
-    with httpx.Client(base_url=stack.layout.public_origin, timeout=20) as browser:
+    with http_client(stack.layout.public_origin) as browser:
 
         def attempt(password: str) -> httpx.Response:
             browser.cookies.clear()

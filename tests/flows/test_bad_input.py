@@ -26,7 +26,7 @@ from tests.conftest import ALL_DATABASES
 from tests.flows.bad_accounts import ACCOUNT_CASES
 from tests.flows.bad_requests import AUTH, CASES, Bad
 from tests.flows.bad_talk import TALK_CASES
-from tests.flows.client import PASSWORD, Person, forget_log_ins
+from tests.flows.client import PASSWORD, Person, forget_log_ins, http_client
 from tests.images import jpeg_with_gps
 from usergraph.models import Follow
 from users.models import User
@@ -66,7 +66,7 @@ def world(stack: Stack, django_db_setup: None, django_db_blocker: Any) -> Iterat
             user_id, _ = ensure_account(
                 username=name, email=f"{name}@example.org", password=PASSWORD
             )
-        client = httpx.Client(base_url=origin, timeout=20)
+        client = http_client(origin)
         login = client.post(
             "/_allauth/app/v1/auth/login", json={"username": name, "password": PASSWORD}
         )
@@ -107,7 +107,7 @@ def world(stack: Stack, django_db_setup: None, django_db_blocker: Any) -> Iterat
 
 @pytest.fixture
 def client(stack: Stack) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=stack.layout.public_origin, timeout=20) as nobody:
+    with http_client(stack.layout.public_origin) as nobody:
         yield nobody
 
 

@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event
 
-import httpx
 import pytest
 
 from socialfeed.common.valkey import cache_valkey
-from tests.flows.client import Person, wait_until
+from tests.flows.client import Person, http_client, wait_until
 from tests.flows.feeds import ids_of, make_follow, make_many_posts, pages
 from timeline import store
 from timeline.keys import home_key
@@ -57,9 +56,7 @@ def truth(
 
 def read_again_and_again(viewer: Person, right: list[int], reading: Reading) -> None:
     """Page a home timeline from top to bottom until told to stop, and compare each page."""
-    http = httpx.Client(
-        base_url=viewer.http.base_url, headers=viewer.http.headers, timeout=viewer.http.timeout
-    )
+    http = http_client(viewer.http.base_url, headers=viewer.http.headers)
     with http:
         reader = Person(viewer.username, viewer.id, http)
         while not reading.stop.is_set():

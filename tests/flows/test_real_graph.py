@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from random import Random
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -14,8 +13,8 @@ from django.core.management import call_command
 
 from media.services import store_image
 from posts.services import publish_post
-from socialfeed.stack.layout import PROJECT_DIR
 from tests.flows.client import wait_until
+from tests.graphs import graph_file
 from tests.images import jpeg_with_gps
 from timeline import store
 from timeline.keys import home_key
@@ -23,39 +22,16 @@ from timeline.slices import home_timeline, timeline_slice
 from usergraph.selectors import follower_id_batches
 from users.selectors import user_id_by_username
 
-REAL_GRAPH = PROJECT_DIR.parent / "shared" / "data" / "ego-facebook.txt"
 SECONDS_TO_LOAD = 120.0
 SECONDS_TO_DELIVER = 10.0
 
 pytestmark = pytest.mark.usefixtures("committed")
 
 
-def write_a_graph_like_it(path: Path) -> None:
-    """4,039 nodes by preferential attachment, with a hub of degree 1,045."""
-    random = Random(1)
-    ends = [0, 1]
-    edges = {(0, 1)}
-    for node in range(2, 4039):
-        for _ in range(min(node, 21)):
-            other = random.choice(ends)
-            if other != node:
-                edges.add((other, node))
-                ends += [node, other]
-    hub = Counter(end for edge in edges for end in edge).most_common(1)[0][0]
-    others = {sum(edge) - hub for edge in edges if hub in edge}
-    missing = [node for node in range(4039) if node not in others | {hub}]
-    edges |= {(hub, node) for node in missing[: max(0, 1045 - len(others))]}
-    path.write_text("\n".join(f"{one} {other}" for one, other in sorted(edges)))
-
-
 @pytest.fixture
-def edges(tmp_path: Path) -> Iterator[Path]:
+def edges(tmp_path: Path) -> Path:
     """The file of the graph."""
-    if REAL_GRAPH.exists():
-        yield REAL_GRAPH
-    else:
-        write_a_graph_like_it(tmp_path / "edges.txt")
-        yield tmp_path / "edges.txt"
+    return graph_file(tmp_path)
 
 
 def test_the_account_of_the_highest_degree_reaches_each_follower_once(

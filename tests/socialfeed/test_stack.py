@@ -24,7 +24,7 @@ from socialfeed.stack.layout import HOST, PORT_SPAN, PROJECT_DIR, Layout
 from socialfeed.stack.lifecycle import Stack, Status
 from socialfeed.stack.ports import GRPC_OFFSET, free_port_base, is_free
 from socialfeed.stack.postgres import Postgres, remove_data
-from socialfeed.stack.services import External, Service, addresses, mask, parts
+from socialfeed.stack.services import External, Phase, Service, addresses, mask, parts
 from tests.flows.client import wait_until
 
 SERVICES = [
@@ -233,8 +233,11 @@ def test_a_stack_goes_up_and_down_and_leaves_nothing(
 
     # Another primary: the replica's data cannot follow it and is made anew.
     shutil.rmtree(Path(own_environ["STACK_VAR_DIR"], "postgres", "primary"))
-    up(own_environ)
     stack = Stack.from_environ(own_environ)
+    stack.supervisor.start(stack.services, stack.environ)
+    wait_until(stack.supervisor.is_running, 10)
+    for phase in (Phase.STORAGE, Phase.REPLICA):
+        stack._start_phase(phase, stack.services, [], time.monotonic() + 30)
     assert one(stack, "postgres-replica").state == "running"
 
     # A program does not stop when it is asked, and supervisord waits for it; so `down` kills both.

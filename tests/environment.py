@@ -1,0 +1,37 @@
+"""The environment of a stack that belongs to tests: nothing of what a developer has set."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from socialfeed.stack.layout import PROJECT_DIR
+from socialfeed.stack.ports import free_port_base
+
+_EVERYWHERE = {
+    "DJANGO_SETTINGS_MODULE": "socialfeed.settings",
+    "SOCIALFEED_ENV": "local",
+    "SOCIALFEED_ENV_FILE": os.devnull,
+    # The stack's own audits would mend what a test has made wrong: never, while it runs.
+    "TIMELINE_AUDIT_SECONDS": "86400",
+    "COUNTERS_CHECK_SECONDS": "86400",
+}
+
+
+def set_up(folder: Path, settings: Mapping[str, str]) -> None:
+    """Let this process, and whatever it starts, know a stack in `folder`, and these settings.
+
+    To be called before Django's settings are read.
+    """
+    example = (PROJECT_DIR / ".env.example").read_text()
+    for name in re.findall(r"^# ([A-Z0-9_]+)=", example, re.MULTILINE):
+        os.environ.pop(name, None)
+    os.environ |= _EVERYWHERE
+    os.environ |= {
+        "STACK_PORT_BASE": str(free_port_base()),
+        "STACK_VAR_DIR": str(folder / "var"),
+        "EMAIL_URL": f"filemail:///{folder / 'mail'}",
+    }
+    os.environ |= settings
