@@ -6,10 +6,10 @@ RUN    := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long chaos check format clean
+.PHONY: help setup run test test-long chaos bench bench-quick check format clean
 
 help: ## Print this help.
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
 
 setup: $(READY) ## Make .venv and install everything into it.
 
@@ -41,6 +41,12 @@ test-long: $(READY) ## Run the state machine of home timelines for an hour or so
 
 chaos: $(READY) ## Break stacks of its own under load, and check what was promised (ARGS="--help").
 	@exec $(RUN) -m tests.chaos $(ARGS)
+
+bench: $(READY) ## Measure speed against references, some minutes (ARGS="--help").
+	@exec $(RUN) -m tests.benchmarks $(ARGS)
+
+bench-quick: $(READY) ## Less of it, within a minute; fails when a target is missed twofold.
+	@exec $(RUN) -m tests.benchmarks --quick $(ARGS)
 
 check: $(READY) ## Lint, types, import contracts, migrations: exactly what CI checks.
 	$(VENV)/bin/ruff check .

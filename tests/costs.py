@@ -13,6 +13,8 @@ from django.db import connections
 from redis import Redis
 from redis.client import Pipeline
 
+from socialfeed.common import valkey
+
 
 @dataclass
 class Costs:
@@ -41,6 +43,7 @@ def counted_round_trips() -> Iterator[Costs]:
     with (
         patch.object(Redis, "execute_command", counting(Redis.execute_command)),
         patch.object(Pipeline, "execute", counting(Pipeline.execute)),
+        patch.object(valkey, "_sent", counting(valkey._sent)),
     ):
         yield costs
 

@@ -8,6 +8,7 @@ slot only. Up to that many primaries can share the timelines.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 SLOTS = 64
 HOME_PREFIX, PROFILE_PREFIX = "home:v2:", "profile:v2:"
@@ -19,6 +20,19 @@ def home_key(user_id: int) -> str:
     about 15 kB when full. Lives TIMELINE_IDLE_DAYS after the last read.
     """
     return _key(HOME_PREFIX, user_id)
+
+
+def home_keys_by_slot(user_ids: Iterable[int]) -> list[list[bytes]]:
+    """`home_key` of many users, encoded, those of a hash slot together."""
+    slots: list[list[int]] = [[] for _ in range(SLOTS)]
+    for user_id in user_ids:
+        slots[user_id % SLOTS].append(user_id)
+    prefix = HOME_PREFIX.encode()
+    return [
+        [b"%b{%d}:%d" % (prefix, slot, user_id) for user_id in mine]
+        for slot, mine in enumerate(slots)
+        if mine
+    ]
 
 
 def profile_key(user_id: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from socialfeed.common.valkey import state_valkey
 from timeline import store
-from timeline.keys import delivered_up_to_key, home_key, profile_key
+from timeline.keys import delivered_up_to_key, home_key, home_keys_by_slot, profile_key
 from timeline.slices import Timeline, build
 
 
@@ -25,7 +25,8 @@ def deliver_to_home_timelines(
     read. Timelines built since then are left alone: they have the post, if they are to have it.
     One round trip. Repeating it changes nothing; late or not, the post lands in its place.
     """
-    return store.deliver(keys=map(home_key, user_ids), refs=[(post_id, author_id)], as_of=as_of)
+    slots = home_keys_by_slot(user_ids)
+    return store.deliver_to_slots(slots=slots, refs=[(post_id, author_id)], as_of=as_of)
 
 
 def remove_from_own_timelines(*, post_id: int, author_id: int) -> None:

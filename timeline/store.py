@@ -22,14 +22,13 @@ from __future__ import annotations
 
 import secrets
 import struct
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from django.conf import settings
 
-from socialfeed.common.valkey import cache_valkey
+from socialfeed.common.valkey import by_slot, cache_valkey
 from timeline.scripts import Call, run_scripts
 
 _ENTRY = struct.Struct(">qq")
@@ -96,23 +95,30 @@ class Snapshot:
     ttl_seconds: float
 
 
-def _by_slot(keys: Iterable[str]) -> list[list[str]]:
-    """Keys, those of one hash slot together."""
-    slots: defaultdict[str, list[str]] = defaultdict(list)
-    for key in keys:
-        slots[key[key.index("{") : key.index("}")]].append(key)
-    return list(slots.values())
+def _number(value: int) -> bytes:
+    """As an argument of a script."""
+    return b"%d" % value
 
 
-def deliver(*, keys: Iterable[str], refs: Iterable[Ref], as_of: int | None = None) -> int:
+def deliver(*, keys: Iterable[str], refs: Iterable[Ref]) -> int:
     """Put posts into warm timelines, each once and in its place; returns how many went in.
 
-    `as_of`: the graph position before which their keys were looked up; None: whoever they are,
-    they are right. One round trip and one script call a hash slot. Again, it changes nothing.
+    One round trip and one script call a hash slot. Again, it changes nothing.
+    """
+    return deliver_to_slots(slots=by_slot(keys), refs=refs)
+
+
+def deliver_to_slots(
+    *, slots: Iterable[Sequence[bytes]], refs: Iterable[Ref], as_of: int | None = None
+) -> int:
+    """The same, to keys of which those of a hash slot come together.
+
+    `as_of`: the graph position before which they were looked up; None: whoever they are, they are
+    right.
     """
     position = b"" if as_of is None else _ID.pack(as_of)
-    arguments = [settings.TIMELINE_CAP, position, *(_ENTRY.pack(*ref) for ref in refs)]
-    calls: list[Call] = [(slot_keys, arguments) for slot_keys in _by_slot(keys)]
+    arguments = [_number(settings.TIMELINE_CAP), position, *(_ENTRY.pack(*ref) for ref in refs)]
+    calls: list[Call] = [(keys, arguments) for keys in slots]
     return sum(run_scripts(cache_valkey(), "deliver", calls)) if calls else 0
 
 
@@ -129,11 +135,15 @@ def read_many(
 ) -> dict[str, Page | None]:
     """`read` of several timelines, by key; one round trip and one script call a hash slot."""
     after = b"" if before is None else _ENTRY.pack(before, 0)
-    arguments = [limit, settings.TIMELINE_IDLE_DAYS * _DAY if keep else b"", after]
-    calls: list[Call] = [(slot_keys, arguments) for slot_keys in _by_slot(keys)]
+    arguments = [
+        _number(limit),
+        _number(settings.TIMELINE_IDLE_DAYS * _DAY) if keep else b"",
+        after,
+    ]
+    calls: list[Call] = [(slot_keys, arguments) for slot_keys in by_slot(keys)]
     answers = run_scripts(cache_valkey(), "read", calls) if calls else []
     return {
-        key: None if answer is None else _page(*answer)
+        key.decode(): None if answer is None else _page(*answer)
         for (slot_keys, _), slot_answers in zip(calls, answers, strict=True)
         for key, answer in zip(slot_keys, slot_answers, strict=True)
     }
@@ -151,7 +161,8 @@ def begin_build(*, key: str, as_of: int) -> bytes | None:
     graph position, asked for before that.
     """
     mark = _TAIL.pack(0, BUILDING, as_of) + secrets.token_bytes(8)
-    began = run_scripts(cache_valkey(), "begin_build", [([key], [mark, BUILD_LEASE_MS])])[0]
+    arguments = [mark, _number(BUILD_LEASE_MS)]
+    (began,) = run_scripts(cache_valkey(), "begin_build", [([key.encode()], arguments)])
     return mark if began else None
 
 
@@ -161,13 +172,14 @@ def finish_build(
     """Make a timeline warm with what SQL had, newest first; False when it was dropped meanwhile."""
     entries = [_ENTRY.pack(*ref) for ref in refs]
     seconds = settings.TIMELINE_IDLE_DAYS * _DAY
-    arguments = [mark, settings.TIMELINE_CAP, seconds, int(is_end), viewing.pack(), *entries]
-    return bool(run_scripts(cache_valkey(), "finish_build", [([key], arguments)])[0])
+    numbers = map(_number, (settings.TIMELINE_CAP, seconds, is_end))
+    arguments = [mark, *numbers, viewing.pack(), *entries]
+    return bool(run_scripts(cache_valkey(), "finish_build", [([key.encode()], arguments)])[0])
 
 
 def remove(*, keys: Iterable[str], ref: Ref) -> None:
     """Take a post out of timelines; one round trip."""
-    run_scripts(cache_valkey(), "remove", [([key], [_ENTRY.pack(*ref)]) for key in keys])
+    run_scripts(cache_valkey(), "remove", [([key.encode()], [_ENTRY.pack(*ref)]) for key in keys])
 
 
 def drop(*, keys: Iterable[str]) -> int:

@@ -54,8 +54,9 @@ def read_followers(*, author_id: int, after: int, limit: int) -> tuple[list[int]
     )
     if _END not in members[-1:] and len(members) <= limit:
         return None
-    ids = [_ID.unpack(member)[0] for member in members[:limit] if member != _END]
-    return ids, members[-1] == _END
+    is_last = members[-1] == _END
+    ids = members[:-1] if is_last else members[:limit]
+    return list(struct.unpack(f">{len(ids)}q", b"".join(ids))), is_last
 
 
 def begin_loading(*, author_id: int) -> bytes:

@@ -6,8 +6,10 @@ been revoked. The request is counted in the same round trip (`socialfeed.common.
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any, cast
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 from allauth.account.adapter import get_adapter
 from allauth.headless.tokens.strategies.jwt.internal import decode_token, session_key_from_sid
@@ -24,6 +26,9 @@ from socialfeed.common.problems import CHALLENGE, Invalid, NotFound
 from users.models import User
 from users.sessions import ask_for_session, session_user_id
 
+# A process remembers so many tokens that it has verified; 1 kB each.
+TOKENS_KEPT = 4096
+
 
 class BearerAuthentication(BaseAuthentication):
     """Answers 401 to a token that is malformed, expired, or of a session that has ended, and 429 to
@@ -34,38 +39,62 @@ class BearerAuthentication(BaseAuthentication):
         scheme, _, token = get_authorization_header(request).partition(b" ")
         if scheme.lower() != b"bearer":
             return None
-        payload = _decode(token.strip().decode("latin-1"))
-        session_key = session_key_from_sid(payload["sid"]) if payload else None
-        if payload is None or session_key is None:
+        claims = _claims(token.strip().decode("latin-1"))
+        if claims is None:
             raise AuthenticationFailed(
                 "The access token is malformed or has expired. Get a new one at "
                 "/_allauth/app/v1/tokens/refresh, or log in again."
             )
         stored, window = count_caller(
             request=request,
-            user_id=payload["sub"],
-            beside=partial(ask_for_session, session_key=session_key),
+            user_id=claims.subject,
+            beside=ask_for_session(session_key=claims.session_key),
         )
         user_id = session_user_id(stored)
-        if user_id is None or str(user_id) != payload["sub"]:
+        if user_id is None or str(user_id) != claims.subject:
             if window:  # a revoked token must not use up what its owner may do
                 take_back(window)
             raise AuthenticationFailed("This session has ended. Log in again.")
         if window:
             window.admit()
         note_reader(user_id=user_id)
-        return Caller(user_id), payload
+        return Caller(user_id), claims
 
     def authenticate_header(self, request: Request) -> str:
         return CHALLENGE
 
 
-def _decode(token: str) -> dict[str, str] | None:
+@dataclass(frozen=True)
+class Claims:
+    """What a valid access token says: whose it is, of which session, until when (Unix time)."""
+
+    subject: str
+    session_key: str
+    expires: float
+
+
+class _InvalidToken(Exception):
+    """Not to be remembered: it may be valid once its time has come."""
+
+
+def _claims(token: str) -> Claims | None:
     """The claims of a valid access token, else None."""
     try:
-        return cast("dict[str, str] | None", decode_token(token, "access"))
-    except RecursionError:  # its header is JSON before its signature is checked
+        claims = _verified(token)
+    except (_InvalidToken, RecursionError):  # its header is JSON before its signature is checked
         return None
+    return claims if claims.expires > time.time() else None
+
+
+# A signature that was right stays right; of a token that comes again, only the time has to be
+# looked at here, and its session each time (docs/performance.md).
+@lru_cache(maxsize=TOKENS_KEPT)
+def _verified(token: str) -> Claims:
+    payload = decode_token(token, "access")
+    session_key = session_key_from_sid(payload["sid"]) if payload else None
+    if payload is None or session_key is None:
+        raise _InvalidToken
+    return Claims(payload["sub"], session_key, float(payload["exp"]))
 
 
 def confirm_password(*, user_id: int, password: str) -> None:

@@ -17,15 +17,15 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.cache import KEY_PREFIX
 from django.core.cache import cache
 from django_redis.cache import RedisCache
-from redis.client import Pipeline
 
-from socialfeed.common.valkey import state_valkey
+from socialfeed.common.valkey import Command, state_valkey
 from users.keys import sessions_key
 
 
-def ask_for_session(pipeline: Pipeline, *, session_key: str) -> None:
-    """Queue the question whose session this is; `session_user_id` understands the reply."""
-    pipeline.get(cast("RedisCache", cache).client.make_key(KEY_PREFIX + session_key))
+def ask_for_session(*, session_key: str) -> Command:
+    """The question whose session this is; `session_user_id` understands the reply."""
+    key = cast("RedisCache", cache).client.make_key(KEY_PREFIX + session_key)
+    return b"GET", key.encode()
 
 
 def session_user_id(stored: bytes | None) -> int | None:

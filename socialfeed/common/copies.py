@@ -29,7 +29,7 @@ from dataclasses import dataclass
 
 from socialfeed.common.consistency import all_found, primary_reads
 from socialfeed.common.scripts import Call, run_script
-from socialfeed.common.valkey import ValkeyUnavailable, cache_valkey
+from socialfeed.common.valkey import ValkeyUnavailable, cache_valkey, values_of
 
 logger = logging.getLogger(__name__)
 
@@ -179,11 +179,8 @@ def _get(lists: Sequence[tuple[Copies, Sequence[int]]]) -> list[dict[int, bytes]
 
 def _values(keys: Sequence[str]) -> list[bytes]:
     """What is stored at each key, empty where nothing is."""
-    # Not MGET, which may touch one hash slot only on a cluster.
-    pipeline = cache_valkey().pipeline(transaction=False)
-    for key in keys:
-        pipeline.get(key)
-    return [value or b"" for value in pipeline.execute()]
+    found = values_of(cache_valkey(), keys)
+    return [found[key] or b"" for key in keys]
 
 
 def _read_and_store(
@@ -196,17 +193,17 @@ def _read_and_store(
     calls: list[Call] = []
     read: list[dict[int, bytes]] = []
     for copies, marks in lists:
-        ids = [id_ for id_, mark in marks.items() if mark is not None]
+        wanted = {id_: mark for id_, mark in marks.items() if mark is not None}
         with primary_reads() as reads:
-            loaded = copies.load(ids) if ids else {}
+            loaded = copies.load(list(wanted)) if wanted else {}
         read.append(_payloads(loaded))
         if not reads.are_fresh:
             continue  # the primary is down: good enough to be shown, but not to be kept
-        for id_ in ids:
+        for id_, mark in wanted.items():
             version, payload = loaded[id_]
             copy = _COPY + b"%0*d" % (_VERSION_DIGITS, version) + payload
             seconds = copies.ttl_seconds if payload else ABSENT_SECONDS
-            calls.append(([copies.key(id_)], [marks[id_], copy, seconds]))
+            calls.append(([copies.key(id_).encode()], [mark, copy, b"%d" % seconds]))
     if calls:
         run_script(cache_valkey(), _STORE_LUA, calls)
     return read

@@ -21,7 +21,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -31,14 +31,13 @@ from django.http import HttpRequest, HttpResponse
 from limits import RateLimitItem
 from limits.storage import RedisStorage
 from redis import ResponseError
-from redis.client import Pipeline
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from socialfeed.common.callers import caller_id, client_address
 from socialfeed.common.problems import Problem, TooManyRequests, Unavailable, problem_response
 from socialfeed.common.requests import SAFE_METHODS
-from socialfeed.common.valkey import ValkeyUnavailable, state_valkey
+from socialfeed.common.valkey import Command, ValkeyUnavailable, exchange, state_valkey
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView  # imports authentication, which imports this
@@ -57,9 +56,10 @@ STRICT_VIEWS: Mapping[str, str] = {
     "headless:app:account:reset_password": "reset",
     "headless:app:tokens:refresh": "refresh",
 }
-# The library's scripts, for pipelines, which its own methods do not run in. Sent as a whole and not
-# as a hash: a server that has lost them would have to be taught, and all be sent and counted again.
-_COUNT = RedisStorage.SCRIPT_INCR_EXPIRE.decode()
+# The library's scripts, for round trips with others, which its own methods do not make. Sent as a
+# whole and not as a hash: a server that has lost them would have to be taught, and all be sent and
+# counted again.
+_COUNT = RedisStorage.SCRIPT_INCR_EXPIRE
 _ACQUIRE = RedisStorage.SCRIPT_ACQUIRE_MOVING_WINDOW.decode()
 _LOOK = RedisStorage.SCRIPT_MOVING_WINDOW.decode()
 
@@ -121,24 +121,20 @@ def _current() -> _Tally:
     return _tally.get() or _Tally()
 
 
-def count_caller(
-    *, request: Request, user_id: str, beside: Callable[[Pipeline], object]
-) -> tuple[Any, Window | None]:
+def count_caller(*, request: Request, user_id: str, beside: Command) -> tuple[Any, Window | None]:
     """Count a request of a user and of their address, in the round trip of another command.
 
-    `beside` queues that command. Returns its reply, and the user's window, for the caller to
-    `admit` or `take_back`; None: there is no limit, or STATE takes no writes. Raises
-    `TooManyRequests` when the address is over its limit.
+    Returns the reply to `beside`, and the user's window, for the caller to `admit` or `take_back`;
+    None: there is no limit, or STATE takes no writes. Raises `TooManyRequests` when the address is
+    over its limit.
     """
     tally = _current()
     is_again = tally.is_address_counted  # a read that is done again, around a server that is gone
     tally.is_address_counted = True
     kind = "read" if request.method in SAFE_METHODS else "write"
-    pipeline = state_valkey().pipeline(transaction=False)
-    beside(pipeline)
-    subjects = {} if is_again else {"ip": client_address(request), kind: user_id}
-    limits = _queue_fixed(pipeline, subjects)
-    reply, *replies = pipeline.execute(raise_on_error=False)
+    limits = _limits_of({} if is_again else {"ip": client_address(request), kind: user_id})
+    commands = [beside, *_counting(limits)]
+    reply, *replies = exchange(state_valkey(), commands, raise_errors=False)
     if isinstance(reply, Exception):
         raise reply
     try:
@@ -153,7 +149,7 @@ def count_caller(
 
 def take_back(window: Window) -> None:
     """Uncount a request of a user that turned out not to be theirs; their window shows nowhere."""
-    state_valkey().eval(_COUNT, 1, window.key, window.limit.get_expiry(), -1)
+    exchange(state_valkey(), [_count(window.key, window.limit, by=-1)])
     if window in (windows := _current().windows):
         windows.remove(window)
 
@@ -183,19 +179,24 @@ def count_strictly(*, name: str, who: str) -> None:
     window.admit()
 
 
-def _queue_fixed(
-    pipeline: Pipeline, subjects: Mapping[str, str]
-) -> dict[str, tuple[str, RateLimitItem]]:
-    """Queue two commands for each limit there is: count, and ask when its window ends."""
-    limits = {
+def _limits_of(subjects: Mapping[str, str]) -> dict[str, tuple[str, RateLimitItem]]:
+    """The key and the limit of those subjects that are limited, by the limit's name."""
+    return {
         name: (limit_key(name, limit, who), limit)
         for name, who in subjects.items()
         if (limit := settings.RATE_LIMITS[name])
     }
+
+
+def _counting(limits: Mapping[str, tuple[str, RateLimitItem]]) -> Iterator[Command]:
+    """Two commands for each limit: count, and ask when its window ends."""
     for key, limit in limits.values():
-        pipeline.eval(_COUNT, 1, key, limit.get_expiry(), 1)
-        pipeline.pttl(key)
-    return limits
+        yield _count(key, limit)
+        yield b"PTTL", key.encode()
+
+
+def _count(key: str, limit: RateLimitItem, *, by: int = 1) -> Command:
+    return b"EVAL", _COUNT, b"1", key.encode(), b"%d" % limit.get_expiry(), b"%d" % by
 
 
 def _fixed_windows(
@@ -287,12 +288,12 @@ class RateLimitMiddleware:
         return None
 
     def _count_address(self, request: HttpRequest) -> None:
-        pipeline = state_valkey().pipeline(transaction=False)
-        limits = _queue_fixed(pipeline, {"ip": client_address(request)})
+        limits = _limits_of({"ip": client_address(request)})
         if not limits:
             return
         try:
-            _fixed_windows(limits, pipeline.execute(raise_on_error=False))["ip"].admit()
+            replies = exchange(state_valkey(), [*_counting(limits)], raise_errors=False)
+            _fixed_windows(limits, replies)["ip"].admit()
         except (ResponseError, *ValkeyUnavailable):
             self._state_is_left_alone.begin()
             _say("STATE is down or full: addresses are not counted")

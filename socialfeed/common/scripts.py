@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from hashlib import sha1
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import redis
 from redis.exceptions import NoScriptError
 
-Call = tuple[list[str], list[Any]]  # keys of one hash slot, arguments
+from socialfeed.common.valkey import exchange
+
+Call = tuple[Sequence[bytes], Sequence[bytes]]  # keys of one hash slot, arguments
 
 
 def run_script(client: redis.Redis, source: str, calls: list[Call]) -> list[Any]:
@@ -18,23 +21,17 @@ def run_script(client: redis.Redis, source: str, calls: list[Call]) -> list[Any]
     A server that does not know the script yet is taught it, and all calls are made again: every
     script must bear to run twice.
     """
+    sha = _sha(source)
+    commands = [
+        (b"EVALSHA", sha, b"%d" % len(keys), *keys, *arguments) for keys, arguments in calls
+    ]
     try:
-        return _run(client, _sha(source), calls)
+        return exchange(client, commands)
     except NoScriptError:
         client.script_load(source)
-        return _run(client, _sha(source), calls)
+        return exchange(client, commands)
 
 
 @cache
-def _sha(source: str) -> str:
-    return sha1(source.encode(), usedforsecurity=False).hexdigest()
-
-
-def _run(client: redis.Redis, sha: str, calls: list[Call]) -> list[Any]:
-    if len(calls) == 1:
-        keys, arguments = calls[0]
-        return [client.evalsha(sha, len(keys), *keys, *arguments)]
-    pipeline = client.pipeline(transaction=False)
-    for keys, arguments in calls:
-        pipeline.evalsha(sha, len(keys), *keys, *arguments)
-    return pipeline.execute()
+def _sha(source: str) -> bytes:
+    return sha1(source.encode(), usedforsecurity=False).hexdigest().encode()

@@ -1,5 +1,8 @@
 """The two Valkey servers, through django-redis.
 
+Hot paths ask by `exchange`, which packs commands itself: redis-py does so much for each that it
+takes four times as long, and longer than the server (docs/performance.md).
+
 `cache_valkey()`: timelines, graph sets and other copies. May vanish at any moment without loss:
 whoever reads it answers from SQL when it is down (`ValkeyUnavailable`).
 `state_valkey()`: sessions, positions, locks, the Celery broker. Kept on disk, never evicted.
@@ -8,10 +11,13 @@ whoever reads it answers from SQL when it is down (`ValkeyUnavailable`).
 from __future__ import annotations
 
 import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import redis
 from django_redis import get_redis_connection
+from redis.exceptions import ResponseError
 
 # What a client raises when the server is away, too slow, or still loading its data.
 ValkeyUnavailable = (redis.ConnectionError, redis.TimeoutError)
@@ -29,6 +35,71 @@ def cache_valkey() -> redis.Redis:
 def state_valkey() -> redis.Redis:
     """A client of the STATE Valkey; bytes in, bytes out."""
     return cast("redis.Redis", get_redis_connection("default"))
+
+
+Command = Sequence[bytes]  # its name, and its arguments
+
+
+def exchange(
+    client: redis.Redis, commands: Sequence[Command], *, raise_errors: bool = True
+) -> list[Any]:
+    """Send commands in one round trip; returns their replies, in order.
+
+    Connections, time-outs and retries are redis-py's. What the server replies for an error is
+    raised, the first of them, once all replies are here; or it is returned, if not `raise_errors`.
+    """
+    message = b"".join(map(_packed, commands))
+    connection: Any = client.connection_pool.get_connection()
+    try:
+        replies: list[Any] = connection.retry.call_with_retry(
+            lambda: _sent(connection, message, len(commands)),
+            lambda error: connection.disconnect(),
+        )
+    finally:
+        client.connection_pool.release(connection)
+    if raise_errors:
+        for reply in replies:
+            if isinstance(reply, ResponseError):
+                raise reply
+    return replies
+
+
+def _packed(command: Command) -> bytes:
+    """In the protocol's own form (RESP)."""
+    parts = [b"$%d\r\n%b\r\n" % (len(part), part) for part in command]
+    return b"*%d\r\n%b" % (len(parts), b"".join(parts))
+
+
+def _sent(connection: Any, message: bytes, replies: int) -> list[Any]:
+    connection.send_packed_command([message])
+    found: list[Any] = []
+    for _ in range(replies):
+        try:
+            found.append(connection.read_response())
+        except ResponseError as error:  # the other replies are to be read all the same
+            found.append(error)
+    return found
+
+
+def by_slot(keys: Iterable[str]) -> list[list[bytes]]:
+    """Keys, those of one hash tag together: one command may name them all, on a cluster too."""
+    slots: defaultdict[str, list[bytes]] = defaultdict(list)
+    for key in keys:
+        slots[key[key.index("{") : key.index("}")]].append(key.encode())
+    return list(slots.values())
+
+
+def values_of(client: redis.Redis, keys: Iterable[str]) -> dict[str, bytes | None]:
+    """What is stored at each key; one round trip, and one MGET a hash tag."""
+    slots = by_slot(keys)
+    if not slots:
+        return {}
+    replies = exchange(client, [[b"MGET", *slot] for slot in slots])
+    return {
+        key.decode(): value
+        for slot, values in zip(slots, replies, strict=True)
+        for key, value in zip(slot, values, strict=True)
+    }
 
 
 class BreakingPool(redis.ConnectionPool):

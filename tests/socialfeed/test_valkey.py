@@ -1,17 +1,18 @@
-"""A Valkey that does not answer is left alone for a while."""
+"""Round trips to Valkey; and that one which does not answer is left alone for a while."""
 
 from __future__ import annotations
 
 import logging
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import redis
+from redis import ResponseError
 
 from socialfeed.common.logs import RepetitionFilter
-from socialfeed.common.valkey import BreakingPool, LeftAlone
+from socialfeed.common.valkey import BreakingPool, LeftAlone, cache_valkey, exchange, values_of
 from socialfeed.stack.layout import HOST
 from socialfeed.stack.lifecycle import Stack
 
@@ -25,6 +26,14 @@ def silent_port() -> Iterator[int]:
 
 def client(port: int) -> redis.Redis:
     return redis.Redis(connection_pool=BreakingPool(host=HOST, port=port, socket_timeout=0.2))
+
+
+@pytest.fixture
+def key(stack: Stack, unique: Callable[[str], str]) -> Iterator[str]:
+    """The name of something in CACHE."""
+    name = unique("exchanged")
+    yield name
+    cache_valkey().unlink(name)
 
 
 def test_one_request_waits_and_the_others_do_not(silent_port: int) -> None:
@@ -69,3 +78,41 @@ def test_only_the_one_who_tried_is_logged(error: Exception, is_logged: bool) -> 
     info = (type(error), error, None)
     record = logging.LogRecord("any", logging.ERROR, "", 1, "CACHE is down", (), info)
     assert RepetitionFilter().filter(record) == is_logged
+
+
+def test_an_error_among_the_replies_leaves_the_connection_in_step(stack: Stack, key: str) -> None:
+    name = key.encode()
+    commands = [[b"SET", name, b"text"], [b"LPUSH", name, b"x"], [b"GET", name]]
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        exchange(cache_valkey(), commands)
+    replies = exchange(cache_valkey(), commands, raise_errors=False)
+    assert [replies[0], replies[2]] == [b"OK", b"text"]
+    assert isinstance(replies[1], ResponseError)
+    assert exchange(cache_valkey(), [[b"PING"]]) == [b"PONG"]
+
+
+def test_a_server_that_stays_silent_is_a_time_out_and_then_left_alone(silent_port: int) -> None:
+    valkey = client(silent_port)
+    with pytest.raises(redis.TimeoutError):
+        exchange(valkey, [[b"PING"]])
+    with pytest.raises(LeftAlone):
+        exchange(valkey, [[b"PING"]])
+
+
+def test_commands_may_hold_any_bytes(stack: Stack, key: str) -> None:
+    value = bytes(range(256)) * 1000
+    replies = exchange(cache_valkey(), [[b"SET", key.encode(), value], [b"GET", key.encode()]])
+    assert replies == [b"OK", value]
+
+
+def test_values_are_read_in_one_round_trip_whatever_their_slots(
+    stack: Stack, unique: Callable[[str], str], round_trips: Callable[[], int]
+) -> None:
+    keys = [f"{unique('value')}:{{{number % 3}}}:{number}" for number in range(10)]
+    for key in keys[:-1]:
+        cache_valkey().set(key, key, ex=60)
+    before = round_trips()
+    found = values_of(cache_valkey(), [*keys, keys[0]])
+    assert round_trips() - before == 1
+    assert found == {key: key.encode() for key in keys[:-1]} | {keys[-1]: None}
+    assert values_of(cache_valkey(), []) == {}

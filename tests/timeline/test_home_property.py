@@ -167,12 +167,12 @@ def read_before_marking(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def deliver_by_old_followers(monkeypatch: pytest.MonkeyPatch) -> None:
     """A delivery does not mind that a timeline was built since it asked for the followers."""
-    deliver = store.deliver
+    deliver = store.deliver_to_slots
 
     def deliver_to_all(**arguments: Any) -> int:
         return deliver(**arguments | {"as_of": None})
 
-    monkeypatch.setattr(store, "deliver", deliver_to_all)
+    monkeypatch.setattr(store, "deliver_to_slots", deliver_to_all)
 
 
 def cross_the_limit_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -207,17 +207,17 @@ def test_a_timeline_that_is_only_looked_at_lives_no_longer(key: str) -> None:
 
 def test_a_delivery_leaves_a_timeline_alone_that_was_built_since(key: str) -> None:
     warm(key, [1])
-    assert store.deliver(keys=[key], refs=[ref(2)], as_of=AS_OF - 1) == 0
-    assert store.deliver(keys=[key], refs=[ref(2)], as_of=AS_OF) == 1
-    assert store.deliver(keys=[key], refs=[ref(3)], as_of=AS_OF + 1) == 1
+    assert store.deliver_to_slots(slots=[[key.encode()]], refs=[ref(2)], as_of=AS_OF - 1) == 0
+    assert store.deliver_to_slots(slots=[[key.encode()]], refs=[ref(2)], as_of=AS_OF) == 1
+    assert store.deliver_to_slots(slots=[[key.encode()]], refs=[ref(3)], as_of=AS_OF + 1) == 1
     assert numbers_of(store.read(key=key, before=None, limit=9)) == [3, 2, 1]
 
 
 def test_a_delivery_leaves_a_timeline_alone_that_is_being_built_since(key: str) -> None:
     mark = store.begin_build(key=key, as_of=AS_OF)
     assert mark is not None
-    assert store.deliver(keys=[key], refs=[ref(2)], as_of=AS_OF - 1) == 0
-    assert store.deliver(keys=[key], refs=[ref(3)], as_of=AS_OF) == 1
+    assert store.deliver_to_slots(slots=[[key.encode()]], refs=[ref(2)], as_of=AS_OF - 1) == 0
+    assert store.deliver_to_slots(slots=[[key.encode()]], refs=[ref(3)], as_of=AS_OF) == 1
 
 
 @given(

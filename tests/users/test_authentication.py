@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
 
-from socialfeed.common.valkey import state_valkey
+from socialfeed.common.valkey import exchange, state_valkey
 from users.authentication import BearerAuthentication
 from users.headless import SessionTokens
 from users.keys import sessions_key
@@ -72,13 +73,26 @@ def test_a_session_that_has_ended_authenticates_nobody(alice: int) -> None:
         BearerAuthentication().authenticate(request)
 
 
+def test_a_token_that_was_valid_expires_all_the_same(
+    alice: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = request_of(alice, open_session(alice))
+    assert BearerAuthentication().authenticate(request)
+    lifetime = settings.HEADLESS_JWT_ACCESS_TOKEN_EXPIRES_IN
+    expired = time.time() + lifetime
+    monkeypatch.setattr("users.authentication.time.time", lambda: expired)
+    with pytest.raises(AuthenticationFailed, match="expired"):
+        BearerAuthentication().authenticate(request)
+
+
 def test_ending_sessions_keeps_the_one_named_and_those_of_others(alice: int, bob: int) -> None:
     kept, ended, other = (open_session(user_id) for user_id in (alice, alice, bob))
     assert end_sessions(user_id=alice, keep=kept.session_key) == 1
-    pipeline = state_valkey().pipeline()
-    for session in (kept, ended, other):
-        ask_for_session(pipeline, session_key=session.session_key or "")
-    assert [session_user_id(stored) for stored in pipeline.execute()] == [alice, None, bob]
+    asked = [
+        ask_for_session(session_key=session.session_key or "") for session in (kept, ended, other)
+    ]
+    replies = exchange(state_valkey(), asked)
+    assert [session_user_id(stored) for stored in replies] == [alice, None, bob]
     assert end_sessions(user_id=alice) == 1, "the kept one can be ended later"
 
 

@@ -21,7 +21,7 @@ from django.db import DatabaseError, InterfaceError, connections
 from redis import ResponseError
 
 from socialfeed.common.scripts import Call, run_script
-from socialfeed.common.valkey import ValkeyUnavailable, state_valkey
+from socialfeed.common.valkey import ValkeyUnavailable, state_valkey, values_of
 
 logger = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ def keep(positions: Positions, *, user_id: int | None) -> None:
 
 def _raised(whose: int | str, alias: str, position: int) -> Call:
     seconds = settings.POSITION_SECONDS
-    return [position_key(whose, alias)], [f"{position:0{_DIGITS}d}", seconds]
+    return [position_key(whose, alias).encode()], [b"%0*d" % (_DIGITS, position), b"%d" % seconds]
 
 
 def kept(*, user_id: int | None) -> Kept | None:
@@ -143,13 +143,11 @@ def kept(*, user_id: int | None) -> Kept | None:
     began = time.monotonic()
     answers = {}
     if asked:
-        pipeline = state_valkey().pipeline(transaction=False)
-        for whose in asked:  # the keys of each are in one slot
-            pipeline.mget([position_key(whose, alias) for alias in PRIMARIES])
+        keys = {whose: [position_key(whose, alias) for alias in PRIMARIES] for whose in asked}
         try:
+            found = values_of(state_valkey(), [key for some in keys.values() for key in some])
             answers = {
-                whose: _decoded(answer)
-                for whose, answer in zip(asked, pipeline.execute(), strict=True)
+                whose: _decoded([found[key] for key in some]) for whose, some in keys.items()
             }
         except ValkeyUnavailable:
             logger.exception("STATE is down: reads go to the primaries")

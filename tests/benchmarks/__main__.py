@@ -1,0 +1,72 @@
+"""`python -m tests.benchmarks`: measure, print the table, write var/bench.json.
+
+Nothing that needs settings is imported before the environment of a stack of its own is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import signal
+import sys
+import tempfile
+from importlib import import_module
+from pathlib import Path
+
+from socialfeed.stack.layout import PROJECT_DIR
+from tests import environment
+
+SETTINGS = {
+    "LOG_LEVEL": "ERROR",
+    "ACCESS_TOKEN_SECONDS": "86400",
+    # Few people from one address ask for everything; they are counted all the same.
+    "RATE_LIMIT_IP": "100000000/minute",
+    "RATE_LIMIT_READ": "100000000/minute",
+    "RATE_LIMIT_WRITE": "100000000/minute",
+}
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks",
+        description="Measure speed and size, each against a reference in the same run, on a stack "
+        "of its own.",
+        epilog="Exit status: 0 measured (with --quick: nothing misses its target twofold), 1 not "
+        "so, 130 interrupted. Ctrl-C takes the stack down. Example: "
+        'make bench ARGS="--only requests"',
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="Less of everything, in a minute: for CI."
+    )
+    parser.add_argument(
+        "--only", metavar="NAME[,NAME]", help="Measure these parts (default: all of them)."
+    )
+    parser.add_argument("--list", action="store_true", help="Say what the parts are.")
+    parser.add_argument(
+        "--write-docs", action="store_true", help="Put the result into docs/performance.md."
+    )
+    parser.add_argument(
+        *("--json", "-o"),
+        type=Path,
+        metavar="FILE",
+        default=PROJECT_DIR / "var" / "bench.json",
+        help="Where the figures go (var/bench.json).",
+    )
+    return parser
+
+
+def main() -> int:
+    options = arguments().parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    folder = Path(tempfile.mkdtemp(prefix="socialfeed-benchmark-"))
+    try:
+        environment.set_up(folder, SETTINGS)
+        import_module("django").setup()
+        status: int = import_module("tests.benchmarks.run").run(options, folder)
+        return status
+    finally:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,207 @@
+"""Fan-out: one worker's deliveries, against the bare script and against the ways of two peers.
+
+The peers' ways are their plain command sequences, without any of the code around them, on the same
+server, for the same followers, whose ids they are given:
+
+- BookWyrm 0.9.2 (`bookwyrm/activitystreams.py`, `redis_store.py`): ZADD, trim, INCR and HINCRBY for
+  each follower, all in one MULTI.
+- Stream-Framework 1.4.0 (`storage/redis/timeline_storage.py`): a round trip for each follower.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from statistics import median
+
+from fanout import outbox, tasks
+from fanout.models import OutboxEvent
+from socialfeed.common.scripts import run_script
+from socialfeed.common.valkey import cache_valkey
+from tests.benchmarks.figures import Figure
+from tests.benchmarks.population import add_accounts, add_followers, add_posts, warm
+from timeline import scripts, store
+from timeline.keys import home_key
+
+CAP = 800
+# Timelines that the bare script is given at once.
+RAW_KEYS = 500
+# What BookWyrm keeps of each; and for so many of the followers a round trip each is measured.
+BOOKWYRM_CAP, STREAM_FOLLOWERS = 200, 1000
+Refs = tuple[int, int]
+
+
+@dataclass
+class Took:
+    """Seconds, by the clock and of this process's CPU."""
+
+    wall: float = 0.0
+    cpu: float = 0.0
+
+
+@contextmanager
+def took() -> Iterator[Took]:
+    """What is done inside."""
+    found = Took()
+    wall, cpu = time.perf_counter(), time.process_time()
+    yield found
+    found.wall, found.cpu = time.perf_counter() - wall, time.process_time() - cpu
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Deliveries a second, and the client's microseconds of CPU for one; medians of rounds."""
+
+    per_second: float
+    cpu: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Audience:
+    """An author, and followers whose timelines are full and warm."""
+
+    author_id: int
+    follower_ids: Sequence[int]
+
+    @staticmethod
+    def of(count: int) -> Audience:
+        """So many new people who follow a new author; their homes are as long as they get."""
+        (author_id,) = add_accounts(f"author_{count}_", 1)
+        follower_ids = sorted(add_accounts(f"follower_{count}_", count))
+        add_followers(author_id, follower_ids)
+        warm(follower_ids, [(post_id, author_id) for post_id in add_posts([author_id], CAP)])
+        return Audience(author_id, follower_ids)
+
+    def deliver(self) -> Took:
+        """A post, by the worker's own task, from its start to its end."""
+        (post_id,) = add_posts([self.author_id], 1)
+        event_id = outbox.record(
+            database="posts",
+            kind=OutboxEvent.Kind.POST_PUBLISHED,
+            payload={"post_id": post_id, "author_id": self.author_id},
+            wake_after=timedelta(days=1),  # by nobody else
+        )
+        with took() as delivery:
+            tasks.deliver_event(database="posts", event_id=event_id)
+        self.check((post_id, self.author_id))
+        return delivery
+
+    def check(self, ref: Refs) -> None:
+        """The post is on top in every follower's timeline, which is as long as before."""
+        newest = store.read_many(keys=self.keys(), before=None, limit=1, keep=False)
+        assert all(page is not None and page.refs == [ref] for page in newest.values())
+
+    def keys(self) -> list[str]:
+        return [home_key(user_id) for user_id in self.follower_ids]
+
+    def raw_script(self) -> Took:
+        """The deliver script alone, RAW_KEYS timelines a call, keys and all made before."""
+        (post_id,) = add_posts([self.author_id], 1)
+        entry = store._ENTRY.pack(post_id, self.author_id)
+        source, client = scripts._source("deliver"), cache_valkey()
+        keys = [key.encode() for key in self.keys()]
+        arguments = [b"%d" % CAP, b"", entry]
+        calls = [(keys[n : n + RAW_KEYS], arguments) for n in range(0, len(keys), RAW_KEYS)]
+        with took() as deliveries:
+            for call in calls:
+                run_script(client, source, [call])
+        return deliveries
+
+    def like_bookwyrm(self) -> Took:
+        """One MULTI pipeline with four commands a follower."""
+        now = time.time()
+        with took() as deliveries:
+            pipeline = cache_valkey().pipeline(transaction=True)
+            for user_id in self.follower_ids:
+                stream = f"peer:{user_id}-home"
+                pipeline.zadd(stream, {str(now): now})
+                pipeline.zremrangebyrank(stream, 0, -(BOOKWYRM_CAP + 1))
+                pipeline.incr(f"{stream}-unread")
+                pipeline.hincrby(f"{stream}-unread-by-type", "Status", 1)
+            pipeline.execute()
+        return deliveries
+
+    def like_stream_framework(self) -> Took:
+        """A ZADD and a trim for each follower, in a round trip of their own."""
+        now = time.time()
+        client = cache_valkey()
+        with took() as deliveries:
+            for user_id in self.follower_ids[:STREAM_FOLLOWERS]:
+                pipeline = client.pipeline(transaction=False)
+                pipeline.zadd(f"peer:feed:{user_id}", {str(now): now})
+                pipeline.zremrangebyrank(f"peer:feed:{user_id}", 0, -(CAP + 1))
+                pipeline.execute()
+        return deliveries
+
+    def fill_peers(self) -> None:
+        """As full as they get, so that each delivery trims."""
+        pipeline = cache_valkey().pipeline(transaction=False)
+        for key, cap in self._of_peers():
+            pipeline.zadd(key, {f"0.{number}": number for number in range(cap)})
+            if len(pipeline) == 100:
+                pipeline.execute()
+        pipeline.execute()
+
+    def forget_peers(self) -> None:
+        pipeline = cache_valkey().pipeline(transaction=False)
+        for key, _ in self._of_peers():
+            pipeline.unlink(key, f"{key}-unread", f"{key}-unread-by-type")
+        pipeline.execute()
+
+    def _of_peers(self) -> Iterator[tuple[str, int]]:
+        for user_id in self.follower_ids:
+            yield f"peer:{user_id}-home", BOOKWYRM_CAP
+        for user_id in self.follower_ids[:STREAM_FOLLOWERS]:
+            yield f"peer:feed:{user_id}", CAP
+
+
+def _rates(ways: Sequence[tuple[Callable[[], Took], int]], rounds: int) -> list[Rate]:
+    """The rates of several ways, each of which makes so many deliveries, by turns."""
+    for way, _ in ways:
+        way()
+    turns = [[way() for way, _ in ways] for _ in range(rounds)]
+    return [
+        Rate(
+            each / median(turn.wall for turn in mine),
+            median(turn.cpu for turn in mine) / each * 1e6,
+            each * rounds,
+        )
+        for (_, each), mine in zip(ways, zip(*turns, strict=True), strict=True)
+    ]
+
+
+def fan_out(*, followers: int, rounds: int) -> Iterator[Figure]:
+    """The rates, and what a delivery costs the worker."""
+    audience = Audience.of(followers)
+    audience.fill_peers()
+    ours, raw, bookwyrm, stream = _rates(
+        [
+            (audience.deliver, followers),
+            (audience.raw_script, followers),
+            (audience.like_bookwyrm, followers),
+            (audience.like_stream_framework, min(followers, STREAM_FOLLOWERS)),
+        ],
+        rounds,
+    )
+    audience.forget_peers()
+    for name, other, at_least in (
+        ("BookWyrm's way", bookwyrm, 5.0),
+        ("Stream-Framework's way", stream, None),
+        ("the script alone", raw, 0.6),
+    ):
+        yield Figure(
+            f"fan-out of one worker, against {name}",
+            ours.per_second,
+            "deliveries/s",
+            ours.n,
+            reference=other.per_second,
+            reference_name=name,
+            ratio=ours.per_second / other.per_second,
+            at_least=at_least,
+            note=f"{followers:,} followers, timelines of {CAP}",
+        )
+    yield Figure("client CPU a delivery", ours.cpu, "us", ours.n, at_most=1.5)

@@ -1,0 +1,128 @@
+"""What was measured: figures, each with its reference and its target, as a table and as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from socialfeed.stack.layout import PROJECT_DIR
+from tests.documents import measured_commit, put_between
+
+PAGE = PROJECT_DIR / "docs" / "performance.md"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One row. The target is about the ratio where there is a reference, else about the value.
+
+    `gross`: how many times the target a figure may miss it by before that is a gross regression.
+    """
+
+    name: str
+    value: float
+    unit: str
+    n: int
+    reference: float | None = None
+    reference_name: str = ""
+    ratio: float | None = None
+    at_most: float | None = None
+    at_least: float | None = None
+    note: str = ""
+
+    GROSS = 2.0
+
+    @property
+    def judged(self) -> float:
+        """What the target is about."""
+        return self.value if self.ratio is None else self.ratio
+
+    def is_right(self, slack: float = 1.0) -> bool:
+        """Whether the target is met; with a slack, whether it is missed by no more than that."""
+        low = self.at_least is None or self.judged >= self.at_least / slack
+        high = self.at_most is None or self.judged <= self.at_most * slack
+        # What has to be nothing at all is not more so with a slack.
+        return self.n > 0 and low and high
+
+    @property
+    def target(self) -> str:
+        sign, bound = (
+            ("at most", self.at_most) if self.at_most is not None else ("at least", self.at_least)
+        )
+        if bound is None:
+            return ""
+        unit = "x" if self.ratio is not None else f" {self.unit}"
+        return f"{sign} {shown(bound)}{unit}"
+
+    def cells(self) -> list[str]:
+        """For a table: figure, value, reference, ratio, target, verdict, N, note."""
+        reference = ""
+        if self.reference is not None:
+            reference = f"{shown(self.reference)} {self.unit} ({self.reference_name})"
+        return [
+            self.name,
+            f"{shown(self.value)} {self.unit}",
+            reference,
+            "" if self.ratio is None else f"{shown(self.ratio)}x",
+            self.target,
+            ("pass" if self.is_right() else "short") if self.target else "",
+            f"{self.n:,}",
+            self.note,
+        ]
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "figure": self.name,
+            "value": self.value,
+            "unit": self.unit,
+            "reference": self.reference,
+            "ratio": self.ratio,
+            "target": self.target or None,
+            "pass": self.is_right(),
+            "n": self.n,
+            "note": self.note,
+        }
+
+
+HEADINGS = ["figure", "value", "reference", "ratio", "target", "", "N", "notes"]
+
+
+def shown(number: float) -> str:
+    """A number as people read it: three significant digits."""
+    if number == 0 or abs(number) >= 100:
+        return f"{number:,.0f}"
+    return f"{number:.3g}"
+
+
+def table(figures: Sequence[Figure]) -> str:
+    """For a terminal."""
+    rows = [HEADINGS[:-1], *(figure.cells()[:-1] for figure in figures)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def markdown(figures: Sequence[Figure]) -> str:
+    """For a page."""
+    lines = [f"| {' | '.join(HEADINGS)} |", "|" + "---|" * len(HEADINGS)]
+    for figure in figures:
+        cells = figure.cells()
+        cells[5] = f"**{cells[5]}**" if cells[5] == "short" else cells[5]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", f"Commit {measured_commit()}, {os.cpu_count()} cores. In bold: what falls short."]
+    return "\n".join(lines)
+
+
+def write_json(path: Path, figures: Sequence[Figure]) -> None:
+    """For programs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps([figure.as_json() for figure in figures], indent=1) + "\n")
+
+
+def write_docs(parts: Sequence[str]) -> None:
+    """Put these parts between the marks of docs/performance.md."""
+    put_between(PAGE, "\n\n".join(parts))

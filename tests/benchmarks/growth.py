@@ -1,0 +1,100 @@
+"""Whether a home read costs more as everything grows: authors, the timeline, the tables.
+
+The cost is the CPU of the web worker and of CACHE together, in units of the bare DRF view, measured
+by turns with it; PostgreSQL is not asked. A cold read is all about PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from statistics import median
+
+from posts import selectors as post_selectors
+from tests.benchmarks.figures import Figure
+from tests.benchmarks.population import add_posts, analyze, warm
+from tests.benchmarks.requests import PAGE, Bench
+from tests.benchmarks.servers import compare
+from tests.costs import counted
+from timeline.selectors import timeline_page
+from timeline.services import drop_home_timelines
+from timeline.slices import home_timeline
+
+TABLE, FACTOR = 10_000, 100
+LENGTHS = (24, 800)
+FLAT = 1.3
+COLD_READS = 50
+
+
+def growth(bench: Bench) -> Iterator[Figure]:
+    """The cost of a warm home read, small against large; and a cold one, when all is large."""
+    people = bench.population
+    add_posts(people.members, TABLE)
+    page = people.page  # the newest
+    analyze()
+    few = _cost(bench, people.few)
+    many = _cost(bench, people.many)
+    yield _flat(f"{people.MANY} authors followed, not {people.FEW}", few, many)
+
+    costs = []
+    for reader, length in zip(people.readers, LENGTHS, strict=False):
+        ids = [*page, *range(page[-1] - 1, page[-1] - 1 - (length - len(page)), -1)]
+        warm([reader], [(id_, people.followed[0]) for id_ in ids])
+        costs.append(_cost(bench, reader))
+    yield _flat(f"{LENGTHS[1]} entries, not {LENGTHS[0]}", *costs)
+
+    before = _cost(bench, people.few)
+    add_posts(people.members, TABLE * (FACTOR - 1))
+    analyze()
+    yield _flat(f"{TABLE * FACTOR:,} posts, not {TABLE:,}", before, _cost(bench, people.few))
+    yield _cold(bench)
+
+
+def _cost(bench: Bench, user_id: int) -> float:
+    """Of a warm first page, as a multiple of the bare DRF view's."""
+    home = bench.home(user_id, bench.population.page)
+    home = replace(home, server=replace(home.server, also=(bench.cache,)))
+    return compare(home, bench.bare_drf, rounds=bench.rounds, times=bench.times // 2).ratio
+
+
+def _flat(what: str, small: float, large: float) -> Figure:
+    return Figure(
+        f"home read: {what}",
+        large,
+        "bare DRF views",
+        1,
+        reference=small,
+        reference_name="the smaller",
+        ratio=large / small,
+        at_most=FLAT,
+    )
+
+
+def _cold(bench: Bench) -> Figure:
+    """Database time of a first page of a cold timeline, as the client sees it."""
+    people = bench.population
+    read = partial(
+        timeline_page,
+        timeline=home_timeline(user_id=people.many),
+        before=None,
+        limit=PAGE,
+        show=partial(post_selectors.post_documents, viewer_id=people.many),
+    )
+    milliseconds = []
+    for _ in range(COLD_READS):
+        drop_home_timelines(user_ids=[people.many])
+        with counted() as costs:
+            shown, _position = read()
+        assert len(shown) == PAGE
+        assert costs.statements
+        milliseconds.append(1000 * costs.sql_seconds)
+    return Figure(
+        "cold timeline read, database time",
+        median(milliseconds),
+        "ms",
+        COLD_READS,
+        at_most=15,
+        note=f"{people.MANY} followed accounts, {TABLE * FACTOR:,} posts, "
+        f"{len(costs.statements)} statements; maximum {max(milliseconds):.1f} ms",
+    )

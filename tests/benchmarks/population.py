@@ -1,0 +1,149 @@
+"""Who is there, and what they have posted: made in bulk, before anything is timed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from django.db import connections
+
+from comments.services import add_comment
+from posts.services import like_post
+from tests.flows.feeds import access_token
+from timeline import store
+from timeline.keys import home_key
+from timeline.services import drop_home_timelines
+from timeline.store import Viewing
+from usergraph.selectors import graph_position
+from usergraph.services import import_follows
+from users.services import import_users
+
+# On a page that is measured each post has a picture, this many likes, and this many comments.
+LIKES, COMMENTS = 6, 3
+_CHUNK = 1000
+
+_ACCOUNTS_SQL = """
+INSERT INTO users_user (
+    username, display_name, password, email, is_superuser, is_staff, is_active, date_joined,
+    bio, avatar_key
+)
+SELECT %s || number, 'No. ' || number, '!', '', false, false, true, now(), '', ''
+FROM generate_series(1, %s) AS number
+RETURNING id
+"""
+_FOLLOWERS_SQL = """
+INSERT INTO usergraph_follow (follower_id, followee_id) SELECT unnest(%s::bigint[]), %s
+"""
+_POSTS_SQL = """
+INSERT INTO posts_post (author_id, caption)
+SELECT (%s::bigint[])[1 + number %% %s], 'On the beach at low tide, No. ' || number
+FROM generate_series(0, %s) AS number
+RETURNING id
+"""
+_PICTURES_SQL = """
+INSERT INTO media_media (
+    owner_id, width, height, byte_size, blurhash, alt, storage_prefix, used_as, used_by_id, position
+)
+SELECT author_id, 1080, 1350, 250000, 'LEHV6nWB2yk8pyo0adR*.7kCMdnj', 'The beach at low tide.',
+    'public/media/' || md5(id::text), 'post', id, 0
+FROM posts_post WHERE id = ANY(%s)
+"""
+
+
+def _rows(alias: str, sql: str, *parameters: Any) -> list[int]:
+    with connections[alias].cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return [id_ for (id_,) in cursor.fetchall()] if cursor.description else []
+
+
+def add_accounts(prefix: str, count: int) -> list[int]:
+    """Accounts without e-mail or password; their ids."""
+    return _rows("default", _ACCOUNTS_SQL, prefix, count)
+
+
+def add_followers(author_id: int, follower_ids: Sequence[int]) -> None:
+    """Let all of them follow an author of whom nothing is in CACHE yet."""
+    for first in range(0, len(follower_ids), 100_000):
+        part = list(follower_ids[first : first + 100_000])
+        _rows("default", _FOLLOWERS_SQL, part, author_id)
+
+
+def add_posts(author_ids: Sequence[int], count: int, *, pictures: bool = False) -> list[int]:
+    """Posts by these authors in turn, without events, newest first."""
+    ids = _rows("posts", _POSTS_SQL, list(author_ids), len(author_ids), count - 1)
+    if pictures:
+        _rows("posts", _PICTURES_SQL, ids)
+    return sorted(ids, reverse=True)
+
+
+def analyze() -> None:
+    """Let PostgreSQL know what there is now."""
+    for alias in ("default", "posts", "comments"):
+        _rows(alias, "VACUUM ANALYZE")
+
+
+def warm(user_ids: Sequence[int], refs: Sequence[tuple[int, int]]) -> None:
+    """Let home timelines be warm and hold these entries, newest first: as their reads would do."""
+    as_of = graph_position()
+    for user_id in user_ids:
+        key = home_key(user_id)
+        mark = store.begin_build(key=key, as_of=as_of)
+        assert mark
+        store.finish_build(key=key, mark=mark, refs=refs, is_end=False, viewing=Viewing(as_of))
+
+
+class Population:
+    """The members of a follower graph, and two people who read: one follows few, one many."""
+
+    FEW, MANY = 40, 400
+
+    def __init__(self, edges: Path, *, limit: int | None = None) -> None:
+        self.random = Random(6)
+        pairs = list(_edges(edges, limit))
+        names = sorted({node for pair in pairs for node in pair}, key=int)
+        ids = import_users(usernames=[f"member_{name}" for name in names])
+        self.members = [ids[f"member_{name}"] for name in names]
+        both = (
+            (ids[f"member_{a}"], ids[f"member_{b}"]) for a, b in chain(pairs, map(_back, pairs))
+        )
+        self.follows = sum(import_follows(edges=both))
+        self.few, self.many, *self.readers = add_accounts("reader_", 10)
+        followed = self.random.sample(self.members, min(self.MANY, len(self.members)))
+        self.followed = followed
+        edges_of = [(self.few, id_) for id_ in followed[: self.FEW]]
+        edges_of += [(self.many, id_) for id_ in followed]
+        list(import_follows(edges=edges_of))
+        drop_home_timelines(user_ids=[self.few, self.many])
+
+    @cached_property
+    def page(self) -> list[int]:
+        """The newest posts of those whom both readers follow, which people talk about."""
+        post_ids = add_posts(self.followed[: self.FEW], 24, pictures=True)
+        for post_id in post_ids:
+            people = self.random.sample(self.members, LIKES + COMMENTS)
+            for user_id in people[:LIKES]:
+                like_post(post_id=post_id, user_id=user_id)
+            for user_id in people[LIKES:]:
+                add_comment(post_id=post_id, author_id=user_id, text="What a light! Where is it?")
+        drop_home_timelines(user_ids=[self.few, self.many])
+        return post_ids
+
+    def token(self, user_id: int) -> str:
+        """As a log-in gives it."""
+        return access_token(user_id)
+
+
+def _back(pair: tuple[str, str]) -> tuple[str, str]:
+    return pair[1], pair[0]
+
+
+def _edges(path: Path, limit: int | None) -> Iterator[tuple[str, str]]:
+    """Edges among the first `limit` nodes, or all."""
+    for line in path.read_text().splitlines():
+        one, other = line.split()
+        if limit is None or max(int(one), int(other)) < limit:
+            yield one, other

@@ -1,0 +1,122 @@
+"""Publishing over HTTP: how soon all see a post; whether the audience slows the request."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from itertools import count
+from statistics import median, quantiles
+
+from fanout.models import OutboxEvent
+from media.models import Media
+from tests.benchmarks.deliveries import Audience
+from tests.benchmarks.figures import Figure
+from tests.benchmarks.population import add_accounts, add_followers
+from tests.benchmarks.requests import Bench
+from tests.benchmarks.wire import Connection, request
+from tests.flows.client import wait_until
+from timeline import store
+from timeline.keys import home_key
+
+ACTIVE = 10_000
+SMALL, BIG = 10, 1_000_000
+SECONDS_TO_SETTLE = 180.0
+_numbers = count()
+
+
+def visible(bench: Bench, *, posts: int) -> Iterator[Figure]:
+    """From the answer of POST /posts to the last of 10,000 warm timelines."""
+    audience = Audience.of(ACTIVE)
+    token = bench.population.token(audience.author_id)
+    took = []
+    with Connection(bench.layout.port("caddy")) as connection:
+        for message in _new_posts(audience.author_id, token, posts):
+            answer = connection.ask(message)
+            began = time.perf_counter()
+            assert answer.status == 201, answer.body
+            ref = (int(answer.json()["id"]), audience.author_id)
+            last = home_key(audience.follower_ids[-1])
+            wait_until(lambda key=last, ref=ref: _newest(key) == ref, 30)  # type: ignore[misc]
+            took.append(1000 * (time.perf_counter() - began))
+            audience.check(ref)  # they are delivered in the order of ids, so the last one is last
+    ordered = quantiles(took, n=100)
+    yield Figure(
+        f"post acknowledged to visible for all of {ACTIVE:,}, p99",
+        ordered[98],
+        "ms",
+        len(took),
+        at_most=500,
+        note=f"p50 {median(took):.0f} ms; {posts * ACTIVE:,} deliveries",
+    )
+
+
+def _newest(key: str) -> tuple[int, int] | None:
+    page = store.read(key=key, before=None, limit=1, keep=False)
+    return page.refs[0] if page and page.refs else None
+
+
+def _new_posts(author_id: int, token: str, posts: int) -> Iterator[bytes]:
+    """Requests, each with a picture of its own."""
+    pictures = Media.objects.bulk_create(
+        Media(
+            owner_id=author_id,
+            width=1080,
+            height=1350,
+            byte_size=250_000,
+            blurhash="LEHV6nWB2yk8pyo0adR*.7kCMdnj",
+            storage_prefix=f"public/media/benchmark-{next(_numbers)}",
+        )
+        for _ in range(posts)
+    )
+    for picture in pictures:
+        body = {"caption": "On the beach at low tide.", "media": [str(picture.pk)]}
+        yield request("POST", "/api/v1/posts", token=token, body=body)
+
+
+def audiences(bench: Bench, *, posts: int, big: int = BIG) -> Iterator[Figure]:
+    """The request's time at few and at very many followers, by turns."""
+    people = add_accounts(f"fan_of_{big}_", big)
+    authors = add_accounts("publisher_", 2)
+    add_followers(authors[0], people[:SMALL])
+    add_followers(authors[1], people)
+    tokens = [bench.population.token(author_id) for author_id in authors]
+    took: list[list[float]] = [[], []]
+    with Connection(bench.write_api.port) as connection:
+
+        def publish(number: int, message: bytes) -> None:
+            began = time.perf_counter()
+            answer = connection.ask(message)
+            took[number].append(1000 * (time.perf_counter() - began))
+            assert answer.status == 201, answer.body
+
+        # With the first post of an author who has become big, all followers' timelines are dropped.
+        for number, author_id in enumerate(authors):
+            for message in _new_posts(author_id, tokens[number], 5):
+                publish(number, message)
+        wait_until(lambda: _is_delivered(authors), SECONDS_TO_SETTLE)
+        took = [[], []]
+        turns = [
+            _new_posts(author_id, token, posts)
+            for author_id, token in zip(authors, tokens, strict=True)
+        ]
+        for messages in zip(*turns, strict=True):
+            for number, message in enumerate(messages):
+                publish(number, message)
+                wait_until(lambda: _is_delivered(authors), 30)
+    small, large = (median(times) for times in took)
+    yield Figure(
+        f"POST /posts at {big:,} followers",
+        large,
+        "ms",
+        posts,
+        reference=small,
+        reference_name=f"at {SMALL}",
+        ratio=large / small,
+        at_most=1.2,
+        note="median, by turns",
+    )
+
+
+def _is_delivered(author_ids: Sequence[int]) -> bool:
+    rows = OutboxEvent.objects.using("posts").filter(done_at=None)
+    return not rows.filter(payload__author_id__in=list(author_ids)).exists()

@@ -1,0 +1,148 @@
+"""Runs the parts of the benchmark on one stack, and reports."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psutil
+from tqdm import tqdm
+
+from socialfeed.stack import launch
+from tests.benchmarks import deliveries, figures, growth, latency, publishing, requests, sizes
+from tests.benchmarks.figures import Figure
+from tests.benchmarks.population import Population, analyze
+from tests.benchmarks.requests import Bench
+from tests.benchmarks.servers import bare_server, cores_apart, instance
+from tests.chaos.world import Setup, World, running
+from tests.graphs import graph_file
+
+INTERRUPTED = 130
+# Of the graph so many nodes do for a quick look.
+QUICK_NODES = 400
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some figures that are measured together; `in_quick`: also in a quick run.
+
+    `is_pinned`: the web workers have a core of their own.
+    """
+
+    summary: str
+    measure: Callable[[Bench], Iterator[Figure]]
+    in_quick: bool = True
+    is_pinned: bool = True
+
+
+def _fan_out(bench: Bench) -> Iterator[Figure]:
+    return deliveries.fan_out(followers=2000 if bench.is_quick else 10_000, rounds=bench.rounds)
+
+
+PARTS = {
+    "reads": Part("What reads cost the web worker.", requests.reads),
+    "writes": Part("What writes cost the web worker.", requests.writes),
+    "sizes": Part("What a home read asks of the stores; bytes.", sizes.sizes),
+    "fan-out": Part("Deliveries a second, and what they cost.", _fan_out),
+    "growth": Part("Home reads as everything grows.", growth.growth, in_quick=False),
+    "latency": Part(
+        "Waiting times under load.",
+        partial(latency.latency, seconds=15.0),
+        in_quick=False,
+        is_pinned=False,
+    ),
+    "visible": Part(
+        "From a post to its audience.",
+        partial(publishing.visible, posts=100),
+        in_quick=False,
+        is_pinned=False,
+    ),
+    "audiences": Part(
+        "Publishing to few and to many.",
+        partial(publishing.audiences, posts=100),
+        in_quick=False,
+        is_pinned=False,
+    ),
+}
+
+
+def chosen(only: str | None, *, is_quick: bool) -> dict[str, Part]:
+    """The parts of these names; SystemExit on a name that is none."""
+    if only is None:
+        return {name: part for name, part in PARTS.items() if part.in_quick or not is_quick}
+    names = only.split(",")
+    if unknown := [name for name in names if name not in PARTS]:
+        sys.exit(f"No part {', '.join(unknown)}. There are: {', '.join(PARTS)}")
+    return {name: part for name, part in PARTS.items() if name in names}
+
+
+def run(options: Namespace, folder: Path) -> int:
+    """Run what the command line asks for; returns the exit status."""
+    parts = chosen(options.only, is_quick=options.quick)
+    if options.list:
+        for name, part in parts.items():
+            print(f"{name:12} {part.summary}")
+        return 0
+    found: list[Figure] = []
+    with tqdm(total=len(parts), desc="benchmark", unit="part") as bar:
+        bar.set_postfix_str("starting a stack")
+        with running(Setup("benchmark"), bar.write) as world:
+            try:
+                _measure(parts, world, folder, found, bar, is_quick=options.quick)
+            except KeyboardInterrupt:
+                print(figures.table(found))
+                return INTERRUPTED
+    print(figures.table(found))
+    figures.write_json(options.json, found)
+    if options.write_docs:
+        figures.write_docs([figures.markdown(found)])
+    slack = Figure.GROSS
+    return 0 if not options.quick or all(figure.is_right(slack) for figure in found) else 1
+
+
+def _measure(
+    parts: dict[str, Part],
+    world: World,
+    folder: Path,
+    found: list[Figure],
+    bar: tqdm[Any],
+    *,
+    is_quick: bool,
+) -> None:
+    bar.set_postfix_str("making people and posts")
+    population = Population(graph_file(folder), limit=QUICK_NODES if is_quick else None)
+    bar.write(f"{len(population.members):,} people, {population.follows:,} follows.")
+    analyze()
+    with bare_server(folder) as bare:
+        bench = Bench(
+            bare=bare,
+            read_api=instance(world.stack, "read-api-1"),
+            write_api=instance(world.stack, "write-api-1"),
+            cache=psutil.Process(world.stack.supervisor.programs()["valkey-cache"].pid),
+            layout=world.stack.layout,
+            population=population,
+            rounds=3 if is_quick else 7,
+            times=300 if is_quick else 1000,
+            is_quick=is_quick,
+        )
+        servers = [bench.bare, bench.read_api, bench.write_api]
+        mine = {server.worker.pid for server in servers}
+        everything: list[psutil.Process] = [
+            process
+            for process in launch.processes_of(str(world.stack.layout.var_dir))
+            if process.pid not in mine
+        ]
+        for name, part in parts.items():
+            bar.set_postfix_str(name)
+            with cores_apart(servers, everything) if part.is_pinned else nullcontext():
+                for figure in part.measure(bench):
+                    found.append(figure)
+                    verdict = "pass " if figure.is_right() else "SHORT"
+                    bar.write(f"  {verdict} {'  '.join(cell for cell in figure.cells() if cell)}")
+            bar.update()

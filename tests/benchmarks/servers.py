@@ -1,0 +1,174 @@
+"""Web servers whose CPU time is read: instances of the stack, and the bare one, on their own core.
+
+What is compared is measured by turns, in rounds, so that whatever else the machine does meets both.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from statistics import median
+
+import psutil
+
+from socialfeed.stack.layout import HOST, PROJECT_DIR
+from socialfeed.stack.lifecycle import Stack
+from socialfeed.stack.ports import free_port_base
+from tests.benchmarks.wire import Answer, Connection, request
+from tests.flows.client import wait_until
+
+_CONFIG = PROJECT_DIR / "deploy" / "gunicorn.conf.py"
+Check = Callable[[Answer], object]
+
+
+@dataclass(frozen=True)
+class Server:
+    """A gunicorn with one worker process; `also` are processes that work for it, and count."""
+
+    name: str
+    master_pid: int
+    port: int
+    also: tuple[psutil.Process, ...] = ()
+
+    @cached_property
+    def worker(self) -> psutil.Process:
+        """The process that answers."""
+        (worker,) = psutil.Process(self.master_pid).children()
+        return worker
+
+    def cpu_seconds(self) -> float:
+        """What they have used so far, all threads, user and system."""
+        times = [process.cpu_times() for process in (self.worker, *self.also)]
+        return sum(float(each.user + each.system) for each in times)
+
+
+@contextmanager
+def bare_server(folder: Path) -> Iterator[Server]:
+    """The views that do nothing, under the gunicorn of the instances."""
+    port = free_port_base()
+    environ = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "tests.benchmarks.bare_settings",
+        "GUNICORN_BIND": f"{HOST}:{port}",
+        "GUNICORN_WORKERS": "1",
+        "GUNICORN_METRICS_DIR": str(folder / "metrics-bare"),
+    }
+    command = [sys.executable, "-m", "gunicorn", "--config", str(_CONFIG)]
+    with (folder / "bare.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "tests.benchmarks.bare:application"],
+            cwd=PROJECT_DIR,
+            env=environ,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        server = Server("bare", process.pid, port)
+        wait_until(lambda: _answers(port), 30)
+        yield server
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _answers(port: int) -> bool:
+    with suppress(OSError, AssertionError), Connection(port) as connection:
+        return connection.ask(request("GET", "/django")).status == 200
+    return False
+
+
+def instance(stack: Stack, name: str) -> Server:
+    """One of the stack's own, asked directly."""
+    (service,) = [service for service in stack.services if service.name == name]
+    return Server(name, stack.supervisor.programs()[name].pid, service.ports[0])
+
+
+@contextmanager
+def cores_apart(servers: Sequence[Server], others: Sequence[psutil.Process]) -> Iterator[None]:
+    """Give these servers' workers the last core, and this process and the `others` the rest.
+
+    Where there is but one core, nothing is pinned.
+    """
+    cores = sorted(psutil.Process().cpu_affinity() or [])
+    if len(cores) > 1:
+        for server in servers:
+            _pin(server.worker, cores[-1:])
+        for process in (psutil.Process(), *others):
+            _pin(process, cores[:-1])
+    try:
+        yield
+    finally:
+        for process in (psutil.Process(), *others, *(server.worker for server in servers)):
+            _pin(process, cores)
+
+
+def _pin(process: psutil.Process, cores: list[int]) -> None:
+    with suppress(psutil.NoSuchProcess):
+        for thread in process.threads():
+            with suppress(ProcessLookupError):
+                os.sched_setaffinity(thread.id, cores)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A kind of request: whom it is sent to, what in turn, and what a right answer is."""
+
+    server: Server
+    messages: Sequence[bytes]
+    check: Check
+
+    def cost(self, times: int) -> float:
+        """Microseconds of CPU of its server for one, of so many; every answer is checked."""
+        messages = self.messages
+        with Connection(self.server.port) as connection:
+            before = self.server.cpu_seconds()
+            answers = [connection.ask(messages[n % len(messages)]) for n in range(times)]
+            used = self.server.cpu_seconds() - before
+        for answer in answers:
+            self.check(answer)
+        return used / times * 1e6
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Medians of rounds: of a subject's cost, its reference's, and of their ratio."""
+
+    value: float
+    reference: float
+    ratio: float
+    n: int
+
+
+def compare(subject: Subject, reference: Subject, *, rounds: int, times: int) -> Compared:
+    """Both by turns; microseconds of CPU a request."""
+    for each in (subject, reference):
+        each.cost(max(50, times // 10))  # warm
+    pairs = [(subject.cost(times), reference.cost(times)) for _ in range(rounds)]
+    return Compared(
+        value=median(value for value, _ in pairs),
+        reference=median(reference for _, reference in pairs),
+        ratio=median(value / reference for value, reference in pairs),
+        n=rounds * times,
+    )
+
+
+def is_ok(status: int = 200) -> Check:
+    """An answer of this status is right."""
+
+    def check(answer: Answer) -> None:
+        assert answer.status == status, (answer.head, answer.body[:500])
+
+    return check
+
+
+def seconds_of(act: Callable[[], object]) -> float:
+    """How long something takes."""
+    began = time.perf_counter()
+    act()
+    return time.perf_counter() - began
