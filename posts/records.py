@@ -101,19 +101,22 @@ class Record:
         """The latest likers, whom the viewer follows first: those to be shown, and one in reserve,
         as an account may be switched off.
         """
-        likers: Sequence[int] = self.liker_ids
-        if len(likers) > 1 and followed:
-            likers = sorted(likers, key=lambda user_id: user_id not in followed)
-        return likers[: LIKERS_SHOWN + 1]
+        first = [id_ for id_ in self.liker_ids if id_ in followed]
+        if first:
+            first += [id_ for id_ in self.liker_ids if id_ not in followed]
+        return (first or self.liker_ids)[: LIKERS_SHOWN + 1]
 
     def document(
-        self, users: Mapping[int, bytes], *, liked: bool, followed: Collection[int]
+        self, users: Mapping[int, bytes], *, liked: bool, liker_ids: Sequence[int]
     ) -> bytes | None:
-        """What an answer shows of the post, as JSON; None when its author is not shown."""
+        """What an answer shows of the post, as JSON; None when its author is not shown.
+
+        `liker_ids` as `likers_shown` says.
+        """
         author = users.get(self.author_id)
         if author is None:
             return None
-        likers = [users[id_] for id_ in self.likers_shown(followed) if id_ in users]
+        likers = [users[id_] for id_ in liker_ids if id_ in users]
         comments = [
             b'{"author":%b,%b' % (users[author_id], comment[1:])
             for author_id, comment in self.recent_comments
@@ -132,10 +135,10 @@ class Record:
             b",".join(comments),
         )
 
-    def people(self, followed: Collection[int]) -> Iterator[int]:
-        """Ids of all who may be shown with the post."""
+    def people(self, liker_ids: Sequence[int]) -> Iterator[int]:
+        """Ids of all who may be shown with the post, of its likers these."""
         yield self.author_id
-        yield from self.likers_shown(followed)
+        yield from liker_ids
         for author_id, _ in self.recent_comments:
             yield author_id
 

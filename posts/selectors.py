@@ -106,11 +106,13 @@ def post_documents(*, post_ids: Collection[int], viewer_id: int) -> dict[int, by
     Warm: two round trips and no SQL, whatever their number.
     """
     viewed = store.view(post_ids=post_ids, viewer_id=viewer_id)
-    people = {id_ for record in viewed.records.values() for id_ in record.people(viewed.followed)}
+    records = viewed.records
+    likers = {id_: record.likers_shown(viewed.followed) for id_, record in records.items()}
+    people = {person for id_, record in records.items() for person in record.people(likers[id_])}
     users = user_selectors.user_documents(user_ids=people)
     documents = {
-        post_id: record.document(users, liked=post_id in viewed.liked, followed=viewed.followed)
-        for post_id, record in viewed.records.items()
+        id_: record.document(users, liked=id_ in viewed.liked, liker_ids=likers[id_])
+        for id_, record in records.items()
     }
     return {post_id: document for post_id, document in documents.items() if document is not None}
 

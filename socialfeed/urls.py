@@ -9,20 +9,21 @@ from socialfeed import front
 
 admin.site.site_header = admin.site.site_title = "socialfeed"
 
+# What is asked for most comes first.
 api = [
+    path("", include("timeline.urls")),
+    path("", include("posts.urls")),
+    path("", include("comments.urls")),
     path("", include("users.urls")),
     path("", include("usergraph.urls")),
     path("", include("media.urls")),
-    path("", include("posts.urls")),
-    path("", include("comments.urls")),
-    path("", include("timeline.urls")),
 ]
 
 urlpatterns = [
+    path("api/v1/", include(api)),
     path("", front.front_page, name="front"),
     path("account/verify-email/<str:key>", front.verify_email, name="verify-email"),
     path("account/password-reset/<str:key>", front.reset_password, name="reset-password"),
-    path("api/v1/", include(api)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("_allauth/", include("allauth.headless.urls")),

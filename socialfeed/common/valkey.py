@@ -85,7 +85,8 @@ def by_slot(keys: Iterable[str]) -> list[list[bytes]]:
     """Keys, those of one hash tag together: one command may name them all, on a cluster too."""
     slots: defaultdict[str, list[bytes]] = defaultdict(list)
     for key in keys:
-        slots[key[key.index("{") : key.index("}")]].append(key.encode())
+        # With what comes before the tag, which is the same for all keys of a kind.
+        slots[key[: key.index("}")]].append(key.encode())
     return list(slots.values())
 
 

@@ -52,6 +52,14 @@ INSTALLED_APPS = [
     "fanout",
 ]
 
+# For those who are known by a cookie: staff, and visitors of django-allauth. Both are the Write
+# API's (deploy/Caddyfile).
+_FOR_COOKIES = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
 MIDDLEWARE = [
     "socialfeed.common.requests.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -61,11 +69,8 @@ MIDDLEWARE = [
     "socialfeed.roles.RoleMiddleware",
     "socialfeed.common.limits.RateLimitMiddleware",
     "socialfeed.common.consistency.ConsistencyMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    *([] if API_ROLE == "read" else _FOR_COOKIES),
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
 ]

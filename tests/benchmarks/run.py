@@ -128,7 +128,7 @@ def _measure(
             layout=world.stack.layout,
             population=population,
             rounds=3 if is_quick else 7,
-            times=300 if is_quick else 1000,
+            times=100 if is_quick else 1000,
             is_quick=is_quick,
         )
         servers = [bench.bare, bench.read_api, bench.write_api]

@@ -47,7 +47,7 @@ PEOPLE = {id_: b'{"id":"%d"}' % id_ for id_ in (1, *range(11, 19), 21, 22)}
 
 
 def test_a_document_is_json_with_the_people_put_in() -> None:
-    document = a_record(likers=1, comments=2).document(PEOPLE, liked=True, followed=())
+    document = a_record(likers=1, comments=2).document(PEOPLE, liked=True, liker_ids=[11])
     assert document is not None
     assert orjson.loads(document) == {
         "id": "5",
@@ -66,11 +66,11 @@ def test_a_document_is_json_with_the_people_put_in() -> None:
 def test_who_is_switched_off_is_left_out_and_with_the_author_the_post() -> None:
     record = a_record(likers=2, comments=2)
     rest = {id_: user for id_, user in PEOPLE.items() if id_ not in (11, 22)}
-    document = orjson.loads(record.document(rest, liked=False, followed=()) or b"")
+    document = orjson.loads(record.document(rest, liked=False, liker_ids=record.liker_ids) or b"")
     assert document["recent_likes"] == [{"id": "12"}]
     assert [comment["author"] for comment in document["recent_comments"]] == [{"id": "21"}]
     assert document["counts"] == {"likes": 2, "comments": 2}
-    assert record.document({11: b"{}"}, liked=False, followed=()) is None
+    assert record.document({11: b"{}"}, liked=False, liker_ids=[11]) is None
 
 
 @pytest.mark.parametrize(
@@ -89,8 +89,9 @@ def test_of_the_latest_likers_those_whom_one_follows_come_first(
     likers: int, followed: tuple[int, ...], shown: list[int]
 ) -> None:
     record = a_record(likers=likers)
-    assert list(record.likers_shown(frozenset(followed))) == shown
-    document = orjson.loads(record.document(PEOPLE, liked=False, followed=set(followed)) or b"")
+    liker_ids = record.likers_shown(frozenset(followed))
+    assert list(liker_ids) == shown
+    document = orjson.loads(record.document(PEOPLE, liked=False, liker_ids=liker_ids) or b"")
     assert [int(user["id"]) for user in document["recent_likes"]] == shown[:LIKERS_SHOWN]
 
 
@@ -101,9 +102,10 @@ def test_a_post_is_shown_the_same_however_many_others_are_on_the_page(
     """Those who are known for another post's sake make no difference."""
     record = a_record(likers=8, comments=2)
     active = {id_: user for id_, user in PEOPLE.items() if id_ not in off}
-    asked = {id_: active[id_] for id_ in record.people(followed) if id_ in active}
-    alone = record.document(asked, liked=False, followed=followed)
-    assert alone == record.document(active, liked=False, followed=followed)
+    liker_ids = record.likers_shown(followed)
+    asked = {id_: active[id_] for id_ in record.people(liker_ids) if id_ in active}
+    alone = record.document(asked, liked=False, liker_ids=liker_ids)
+    assert alone == record.document(active, liked=False, liker_ids=liker_ids)
 
 
 @pytest.mark.django_db
