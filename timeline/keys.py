@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterable
 
 SLOTS = 64
-HOME_PREFIX, PROFILE_PREFIX = "home:v2:", "profile:v2:"
-_KEY = re.compile(r"(home:v2:|profile:v2:)\{[0-9]+\}:([0-9]+)")
+HOME_PREFIX, PROFILE_PREFIX = "home:v3:", "profile:v3:"
+_KEY = re.compile(r"(home:v3:|profile:v3:)\{[0-9]+\}:([0-9]+)")
 
 
 def home_key(user_id: int) -> str:
-    """CACHE. List of 16-byte entries (timeline.store), newest first, TIMELINE_CAP at most:
+    """CACHE. List of a header and 16-byte entries (timeline.store), newest first, TIMELINE_CAP at most:
     about 15 kB when full. Lives TIMELINE_IDLE_DAYS after the last read.
     """
     return _key(HOME_PREFIX, user_id)

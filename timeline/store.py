@@ -1,8 +1,8 @@
-"""Timelines in the CACHE Valkey: lists of 16-byte entries, newest first, and a tail.
+"""Timelines in the CACHE Valkey: lists of a header and 16-byte entries, newest first.
 
-An entry is `(post_id, author_id)`, both big-endian, so that byte order is time order. The tail is
-the last element: an id of 0 (older than every post, so inserting in order never has to know of
-it), a letter that says what the list is, and the graph position at which its build began.
+An entry is `(post_id, author_id)`, both big-endian, so that byte order is time order. The header is
+the first element: a letter that says what the list is, and the graph position at which its build
+began. No header is as long as an entry.
 
 - `e`: complete, nothing is older;
 - `c`: cut off at the cap, SQL knows what is older than the last entry;
@@ -32,7 +32,7 @@ from socialfeed.common.valkey import by_slot, cache_valkey
 from timeline.scripts import Call, run_scripts
 
 _ENTRY = struct.Struct(">qq")
-_TAIL = struct.Struct(">qcq")
+_HEADER = struct.Struct(">cq")
 _ID = struct.Struct(">q")
 _COUNT = struct.Struct(">I")
 COMPLETE, CUT, BUILDING = b"e", b"c", b"b"
@@ -65,16 +65,16 @@ class Viewing:
     hidden: tuple[int, ...] = ()
 
     def pack(self) -> bytes:
-        """The tail from its graph position on."""
+        """The header from its graph position on."""
         ids = (*self.pulled, *self.hidden)
         return b"".join((_ID.pack(self.as_of), _COUNT.pack(len(self.pulled)), *map(_ID.pack, ids)))
 
     @staticmethod
-    def unpack(tail: bytes) -> Viewing:
-        """The inverse, of a whole tail that is not a builder's mark."""
-        as_of: int = _TAIL.unpack_from(tail)[2]
-        (pulled,) = _COUNT.unpack_from(tail, _TAIL.size)
-        ids = tuple(id_ for (id_,) in _ID.iter_unpack(tail[_TAIL.size + _COUNT.size :]))
+    def unpack(header: bytes) -> Viewing:
+        """The inverse, of a whole header that is not a builder's mark."""
+        as_of: int = _HEADER.unpack_from(header)[1]
+        (pulled,) = _COUNT.unpack_from(header, _HEADER.size)
+        ids = tuple(id_ for (id_,) in _ID.iter_unpack(header[_HEADER.size + _COUNT.size :]))
         return Viewing(as_of, ids[:pulled], ids[pulled:])
 
 
@@ -87,7 +87,7 @@ class Page(Slice):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A timeline as it is, for staff and audits: entries and tail, seconds left to live."""
+    """A timeline as it is, for staff and audits: entries and header, seconds left to live."""
 
     refs: list[Ref]
     kind: bytes
@@ -149,9 +149,9 @@ def read_many(
     }
 
 
-def _page(tail: bytes, reached: int, entries: bytes) -> Page:
-    is_end = bool(reached) and _TAIL.unpack_from(tail)[1] == COMPLETE
-    return Page(list(_ENTRY.iter_unpack(entries)), is_end, viewing=Viewing.unpack(tail))
+def _page(header: bytes, reached: int, entries: bytes) -> Page:
+    is_end = bool(reached) and _HEADER.unpack_from(header)[0] == COMPLETE
+    return Page(list(_ENTRY.iter_unpack(entries)), is_end, viewing=Viewing.unpack(header))
 
 
 def begin_build(*, key: str, as_of: int) -> bytes | None:
@@ -160,7 +160,7 @@ def begin_build(*, key: str, as_of: int) -> bytes | None:
     To be called before SQL is read: whatever is delivered from now on is kept. `as_of` is the
     graph position, asked for before that.
     """
-    mark = _TAIL.pack(0, BUILDING, as_of) + secrets.token_bytes(8)
+    mark = _HEADER.pack(BUILDING, as_of) + secrets.token_bytes(8)
     arguments = [mark, _number(BUILD_LEASE_MS)]
     (began,) = run_scripts(cache_valkey(), "begin_build", [([key.encode()], arguments)])
     return mark if began else None
@@ -201,9 +201,9 @@ def peek(*, key: str) -> Snapshot | None:
     elements, milliseconds = pipeline.execute()
     if not elements:
         return None
-    *entries, tail = elements
-    _, kind, as_of = _TAIL.unpack_from(tail)
-    viewing = Viewing(as_of) if kind == BUILDING else Viewing.unpack(tail)
+    header, *entries = elements
+    kind, as_of = _HEADER.unpack_from(header)
+    viewing = Viewing(as_of) if kind == BUILDING else Viewing.unpack(header)
     return Snapshot([_ENTRY.unpack(entry) for entry in entries], kind, viewing, milliseconds / 1000)
 
 

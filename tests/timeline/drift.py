@@ -22,8 +22,8 @@ def refs_of(timeline: Timeline) -> list[Ref]:
 
 
 def put(timeline: Timeline, refs: list[Ref]) -> None:
-    """Put other entries into a warm timeline, in this order, and leave its tail as it is."""
+    """Put other entries into a warm timeline, in this order, and leave its header as it is."""
     client = cache_valkey()
-    tail = cast("bytes", client.lindex(timeline.key, -1))
+    header = cast("bytes", client.lindex(timeline.key, 0))
     client.delete(timeline.key)
-    client.rpush(timeline.key, *(struct.pack(">qq", *ref) for ref in refs), tail)
+    client.rpush(timeline.key, header, *(struct.pack(">qq", *ref) for ref in refs))

@@ -30,11 +30,11 @@ def look(timeline: Timeline, grace_seconds: float = 0) -> Finding:
     return finding
 
 
-def change_tail(timeline: Timeline, viewing: Viewing) -> None:
+def change_header(timeline: Timeline, viewing: Viewing) -> None:
     client = cache_valkey()
-    tail = client.lindex(timeline.key, -1)
-    assert isinstance(tail, bytes)
-    client.lset(timeline.key, -1, tail[:9] + viewing.pack())  # type: ignore[arg-type]
+    header = client.lindex(timeline.key, 0)
+    assert isinstance(header, bytes)
+    client.lset(timeline.key, 0, header[:1] + viewing.pack())  # type: ignore[arg-type]
 
 
 def pull(author_id: int, state: str = "pulled") -> None:
@@ -189,9 +189,9 @@ def test_a_timeline_that_calls_itself_complete_and_is_not_is_found(
     """The cap is where it was cut, so that only the post after it is missing."""
     make_posts(bob, CAP)
     services.rebuild(timeline=home)
-    tail = cache_valkey().lindex(home.key, -1)
-    assert isinstance(tail, bytes)
-    cache_valkey().lset(home.key, -1, tail[:8] + store.COMPLETE + tail[9:])  # type: ignore[arg-type]
+    header = cache_valkey().lindex(home.key, 0)
+    assert isinstance(header, bytes)
+    cache_valkey().lset(home.key, 0, store.COMPLETE + header[1:])  # type: ignore[arg-type]
     assert numbers(look(home)) == (1, 0, 0, 0, 0)
     mend(home)
 
@@ -241,7 +241,7 @@ def test_authors_who_are_pulled_though_not_followed_are_found(
     home: Timeline, alice: int, bob: int, person: Callable[[str], int]
 ) -> None:
     stranger = person("stranger")
-    change_tail(home, Viewing(as_of=1, pulled=(stranger,)))
+    change_header(home, Viewing(as_of=1, pulled=(stranger,)))
     finding = look(home)
     assert finding.unfollowed == {stranger}
     assert numbers(finding) == (0, 0, 0, 0, 1)
@@ -312,7 +312,7 @@ def test_a_second_look_forgives_whatever_was_mended_in_between(
     stranger = person("stranger")
     refs, strange = refs_of(home), (make_posts(stranger, 1)[0], stranger)
     put(home, [strange, refs[1], refs[0], *refs[3:]])
-    change_tail(home, Viewing(as_of=1, pulled=(stranger,)))
+    change_header(home, Viewing(as_of=1, pulled=(stranger,)))
     pull(bob)
     assert numbers(look(home)) == (1, 1, 1, 1, 1)
     between_looks(monkeypatch, lambda: services.rebuild(timeline=home))

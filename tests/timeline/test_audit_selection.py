@@ -13,7 +13,7 @@ from timeline.slices import Timeline, home_timeline, profile_timeline
 
 pytestmark = pytest.mark.django_db
 
-NO_TEXT = b"home:v2:\xff"
+NO_TEXT = b"home:v3:\xff"
 
 
 @pytest.fixture
@@ -22,8 +22,8 @@ def others() -> Iterator[list[str]]:
     keys = [
         "post-deleted:v1:{7}",
         "home:v0:{7}:7",
-        "home:v2:{8}:7",
-        "profile:v2:{7}:07",
+        "home:v3:{8}:7",
+        "profile:v3:{7}:07",
         "xhome:v2",
     ]
     client = cache_valkey()

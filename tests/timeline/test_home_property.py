@@ -141,7 +141,7 @@ class HomeMachine(RuleBasedStateMachine):
 def insert_nothing_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """A late delivery puts the post on top."""
     source = scripts._source
-    in_order, on_top = "insert(key, tail, entry)", "redis.call('LPUSH', key, entry)"
+    in_order, on_top = "insert(key, header, entry)", "call('LINSERT', key, 'AFTER', header, entry)"
     broken = source("deliver").replace(f"length = {in_order}", f"length = {on_top}")
     assert broken != source("deliver")
     planted = {"deliver": broken}

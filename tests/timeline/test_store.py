@@ -66,7 +66,7 @@ def test_a_cold_timeline_stays_cold_when_posts_are_delivered(key: str) -> None:
 
 def test_an_entry_takes_16_bytes_and_names_post_and_author(key: str) -> None:
     warm(key, [1])
-    assert cache_valkey().lindex(key, 0) == (BIG + 1).to_bytes(8) + AUTHOR.to_bytes(8)
+    assert cache_valkey().lindex(key, 1) == (BIG + 1).to_bytes(8) + AUTHOR.to_bytes(8)
 
 
 def test_a_warm_empty_timeline_is_not_a_cold_one(key: str) -> None:
@@ -137,7 +137,7 @@ def test_a_full_timeline_is_trimmed_to_exactly_the_cap(key: str) -> None:
     warm(key, [0])
     for number in range(1, 3 * CAP):
         store.deliver(keys=[key], refs=[ref(number)])
-    assert cache_valkey().llen(key) == CAP + 1, "and the tail"
+    assert cache_valkey().llen(key) == CAP + 1, "and the header"
     newest = list(range(3 * CAP - 1, 2 * CAP - 1, -1))
     assert numbers_of(store.read(key=key, before=None, limit=99)) == newest
 

@@ -1,18 +1,18 @@
--- Shared by all scripts. A timeline is a list: entries, newest first, and a tail; timeline/store.py
--- says what is in them. Both begin with a big-endian id, and the tail's is 0, so it sorts below all.
+-- Shared by all scripts. A timeline is a list: a header, then entries, newest first;
+-- timeline/store.py says what is in them.
 -- Ids are compared as two 32-bit halves: Lua's numbers are exact to 2^53 only, and its string
 -- comparison follows the server's locale.
+local call, unpack_ids = redis.call, struct.unpack
+local COMPLETE, CUT, BUILDING = 'e', 'c', 'b'
+local CHUNK = 64
+-- Where in a header the graph position of its build is.
+local POSITION_AT = 2
+
 local function newer(a, b)
-  local a_high, a_low = struct.unpack('>I4I4', a)
-  local b_high, b_low = struct.unpack('>I4I4', b)
+  local a_high, a_low = unpack_ids('>I4I4', a)
+  local b_high, b_low = unpack_ids('>I4I4', b)
   if a_high ~= b_high then return a_high > b_high end
   return a_low > b_low
 end
 
-local NO_POST = string.rep('\0', 8)
-local COMPLETE, CUT, BUILDING = 'e', 'c', 'b'
-local CHUNK = 64
-
-local function is_tail(element) return string.sub(element, 1, 8) == NO_POST end
-local function kind_of(tail) return string.sub(tail, 9, 9) end
-local function position_of(tail) return string.sub(tail, 10, 17) end
+local function kind_of(header) return string.sub(header, 1, 1) end
