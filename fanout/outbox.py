@@ -14,8 +14,8 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db import connections, transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from fanout.models import OutboxEvent
@@ -30,6 +30,26 @@ ERROR_LENGTH = 2000
 # may begin anew, or when the clock was set back.
 _BEFORE_THE_ROW = timedelta(seconds=1)
 _AFTER_THE_POST = timedelta(seconds=30)
+
+
+# By hand: each delivery makes them, and the ORM would take longer over them than over the rest.
+_UNTIL = "statement_timestamp() + %(seconds)s * interval '1 second'"
+_TAKE_SQL = f"""
+UPDATE fanout_outboxevent
+SET lease_token = %(token)s, lease_until = {_UNTIL}, wake_at = {_UNTIL}, attempts = attempts + 1
+WHERE id = %(id)s AND done_at IS NULL
+    AND (lease_until IS NULL OR lease_until < statement_timestamp())
+RETURNING *
+"""  # noqa: S608  (constants)
+_MINE = "WHERE id = %(id)s AND lease_token = %(token)s::uuid AND done_at IS NULL"
+_SAVE_SQL = f"""
+UPDATE fanout_outboxevent
+SET cursor = %(cursor)s, lease_until = {_UNTIL}, wake_at = {_UNTIL} {_MINE}
+"""  # noqa: S608  (constants)
+_DONE_SQL = f"""
+UPDATE fanout_outboxevent
+SET done_at = statement_timestamp(), lease_until = NULL, last_error = '' {_MINE}
+"""  # noqa: S608  (constants)
 
 
 @dataclass(frozen=True)
@@ -58,27 +78,30 @@ def record(
 def take_lease(*, database: str, event_id: int) -> Lease | None:
     """Take the right to deliver a row; None when it is done, gone, or somebody else's for now."""
     token = uuid.uuid4()
-    rows = OutboxEvent.objects.using(database).filter(pk=event_id)
-    taken = rows.filter(
-        Q(lease_until__isnull=True) | Q(lease_until__lt=Now()), done_at__isnull=True
-    ).update(
-        lease_token=token,
-        lease_until=Now() + _lease(),
-        wake_at=Now() + _lease(),
-        attempts=F("attempts") + 1,
-    )
-    return Lease(database, token, rows.get()) if taken else None
+    seconds = settings.FANOUT_LEASE_SECONDS
+    parameters = {"token": token, "id": event_id, "seconds": seconds}
+    rows = OutboxEvent.objects.using(database).raw(_TAKE_SQL, parameters)
+    event = next(iter(rows), None)
+    return None if event is None else Lease(database, token, event)
 
 
 def save_cursor(lease: Lease, *, cursor: int) -> bool:
     """Save how far the delivery has come and renew the lease; False when it has been lost."""
-    until = Now() + _lease()
-    return bool(_mine(lease).update(cursor=cursor, lease_until=until, wake_at=until))
+    seconds = settings.FANOUT_LEASE_SECONDS
+    return _update(lease, _SAVE_SQL, cursor=cursor, seconds=seconds)
 
 
 def mark_done(lease: Lease) -> bool:
     """End the row's life; False when the lease has been lost."""
-    return bool(_mine(lease).update(done_at=Now(), lease_until=None, last_error=""))
+    return _update(lease, _DONE_SQL)
+
+
+def _update(lease: Lease, sql: str, **parameters: int) -> bool:
+    """Change the row, as long as nobody has taken it over; returns whether that is so."""
+    mine = {"id": lease.event.pk, "token": str(lease.token)}
+    with connections[lease.database].cursor() as cursor:
+        cursor.execute(sql, {**parameters, **mine})
+        return bool(cursor.rowcount)
 
 
 def give_back(lease: Lease, *, error: BaseException) -> None:

@@ -16,8 +16,8 @@ _KEY = re.compile(r"(home:v3:|profile:v3:)\{[0-9]+\}:([0-9]+)")
 
 
 def home_key(user_id: int) -> str:
-    """CACHE. List of a header and 16-byte entries (timeline.store), newest first, TIMELINE_CAP at most:
-    about 15 kB when full. Lives TIMELINE_IDLE_DAYS after the last read.
+    """CACHE. List of a header and 16-byte entries (timeline.store), newest first, TIMELINE_CAP at
+    most: about 15 kB when full. Lives TIMELINE_IDLE_DAYS after the last read.
     """
     return _key(HOME_PREFIX, user_id)
 
