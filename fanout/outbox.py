@@ -96,11 +96,11 @@ def mark_done(lease: Lease) -> bool:
     return _update(lease, _DONE_SQL)
 
 
-def _update(lease: Lease, sql: str, **parameters: int) -> bool:
+def _update(lease: Lease, sql: str, **numbers: int) -> bool:
     """Change the row, as long as nobody has taken it over; returns whether that is so."""
-    mine = {"id": lease.event.pk, "token": str(lease.token)}
+    parameters: dict[str, int | str] = {"id": lease.event.pk, "token": str(lease.token), **numbers}
     with connections[lease.database].cursor() as cursor:
-        cursor.execute(sql, {**parameters, **mine})
+        cursor.execute(sql, parameters)
         return bool(cursor.rowcount)
 
 

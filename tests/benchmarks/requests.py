@@ -55,11 +55,12 @@ class Bench:
         *,
         at_most: float,
         reference: str = BARE_DRF,
+        times: int | None = None,
         note: str = "",
     ) -> Figure:
         """The subject's cost against one of the bare views, as a row."""
         bare = self.bare_django if reference == BARE_DJANGO else self.bare_drf
-        compared = compare(subject, bare, rounds=self.rounds, times=self.times)
+        compared = compare(subject, bare, rounds=self.rounds, times=times or self.times)
         return Figure(
             name,
             compared.value,
@@ -141,6 +142,7 @@ def writes(bench: Bench) -> Iterator[Figure]:
     people = bench.population
     token = people.token(people.many)
     posts = people.page
+    times = bench.times // 2
     strangers = add_accounts("stranger_", 50)
     names = list(User.objects.filter(pk__in=strangers).values_list("username", flat=True))
 
@@ -153,8 +155,12 @@ def writes(bench: Bench) -> Iterator[Figure]:
         ]
         return Subject(bench.write_api, messages, is_ok(204))
 
-    yield bench.figure("like, and take it back", by_turns("/posts/{}/like", [*posts]), at_most=12)
-    yield bench.figure("follow, and unfollow", by_turns("/users/{}/follow", [*names]), at_most=12)
+    yield bench.figure(
+        "like, and take it back", by_turns("/posts/{}/like", [*posts]), at_most=12, times=times
+    )
+    yield bench.figure(
+        "follow, and unfollow", by_turns("/users/{}/follow", [*names]), at_most=12, times=times
+    )
     texts = cycle(["Where is it?", "What a light!"])
     messages = [
         request(
@@ -163,4 +169,4 @@ def writes(bench: Bench) -> Iterator[Figure]:
         for post_id in posts
     ]
     comment = Subject(bench.write_api, messages, is_ok(201))
-    yield bench.figure("comment", comment, at_most=12)
+    yield bench.figure("comment", comment, at_most=12, times=times)

@@ -127,8 +127,8 @@ def _measure(
             cache=psutil.Process(world.stack.supervisor.programs()["valkey-cache"].pid),
             layout=world.stack.layout,
             population=population,
-            rounds=3 if is_quick else 7,
-            times=100 if is_quick else 1000,
+            rounds=3 if is_quick else 5,
+            times=100 if is_quick else 400,
             is_quick=is_quick,
         )
         servers = [bench.bare, bench.read_api, bench.write_api]
