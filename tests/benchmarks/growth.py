@@ -13,7 +13,7 @@ from statistics import median
 
 from posts import selectors as post_selectors
 from tests.benchmarks.figures import Figure
-from tests.benchmarks.population import add_posts, analyze, warm
+from tests.benchmarks.population import add_older_posts, analyze, warm
 from tests.benchmarks.requests import PAGE, Bench
 from tests.benchmarks.servers import compare
 from tests.costs import counted
@@ -30,8 +30,8 @@ COLD_READS = 50
 def growth(bench: Bench) -> Iterator[Figure]:
     """The cost of a warm home read, small against large; and a cold one, when all is large."""
     people = bench.population
-    add_posts(people.members, TABLE)
-    page = people.page  # the newest
+    page = people.page
+    add_older_posts(people.members, TABLE)
     analyze()
     few = _cost(bench, people.few)
     many = _cost(bench, people.many)
@@ -45,7 +45,7 @@ def growth(bench: Bench) -> Iterator[Figure]:
     yield _flat(f"{LENGTHS[1]} entries, not {LENGTHS[0]}", *costs)
 
     before = _cost(bench, people.few)
-    add_posts(people.members, TABLE * (FACTOR - 1))
+    add_older_posts(people.members, TABLE * (FACTOR - 1))
     analyze()
     yield _flat(f"{TABLE * FACTOR:,} posts, not {TABLE:,}", before, _cost(bench, people.few))
     yield _cold(bench)

@@ -44,6 +44,11 @@ SELECT (%s::bigint[])[1 + number %% %s], 'On the beach at low tide, No. ' || num
 FROM generate_series(0, %s) AS number
 RETURNING id
 """
+_OLDER_POSTS_SQL = """
+INSERT INTO posts_post (id, author_id, caption)
+SELECT oldest.id - 1 - number, (%s::bigint[])[1 + number %% %s], 'At low tide, No. ' || number
+FROM generate_series(0, %s) AS number, (SELECT min(id) AS id FROM posts_post) AS oldest
+"""
 _PICTURES_SQL = """
 INSERT INTO media_media (
     owner_id, width, height, byte_size, blurhash, alt, storage_prefix, used_as, used_by_id, position
@@ -78,6 +83,11 @@ def add_posts(author_ids: Sequence[int], count: int, *, pictures: bool = False) 
     if pictures:
         _rows("posts", _PICTURES_SQL, ids)
     return sorted(ids, reverse=True)
+
+
+def add_older_posts(author_ids: Sequence[int], count: int) -> None:
+    """Posts by these authors in turn, without events, older than any that there are."""
+    _rows("posts", _OLDER_POSTS_SQL, list(author_ids), len(author_ids), count - 1)
 
 
 def analyze() -> None:

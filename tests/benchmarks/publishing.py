@@ -57,7 +57,7 @@ def _newest(key: str) -> tuple[int, int] | None:
 
 def _new_posts(author_id: int, token: str, posts: int) -> Iterator[bytes]:
     """Requests, each with a picture of its own."""
-    pictures = Media.objects.bulk_create(
+    Media.objects.bulk_create(
         Media(
             owner_id=author_id,
             width=1080,
@@ -68,8 +68,9 @@ def _new_posts(author_id: int, token: str, posts: int) -> Iterator[bytes]:
         )
         for _ in range(posts)
     )
-    for picture in pictures:
-        body = {"caption": "On the beach at low tide.", "media": [str(picture.pk)]}
+    unused = Media.objects.filter(owner_id=author_id, used_as="")
+    for picture_id in unused.order_by("pk").values_list("pk", flat=True):
+        body = {"caption": "On the beach at low tide.", "media": [str(picture_id)]}
         yield request("POST", "/api/v1/posts", token=token, body=body)
 
 

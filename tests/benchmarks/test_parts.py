@@ -1,0 +1,100 @@
+"""The benchmark's own parts: what counts as a pass, and what its client understands."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from socialfeed.stack.layout import PROJECT_DIR
+from tests.benchmarks import figures
+from tests.benchmarks.figures import Figure
+from tests.benchmarks.wire import _unchunked, request
+from tests.documents import BEGIN, END
+
+
+def a_figure(
+    value: float,
+    *,
+    ratio: float | None = None,
+    at_most: float | None = None,
+    at_least: float | None = None,
+) -> Figure:
+    return Figure("speed", value, "us", 10, ratio=ratio, at_most=at_most, at_least=at_least)
+
+
+@pytest.mark.parametrize(
+    ("figure", "is_right", "is_gross"),
+    [
+        (a_figure(5.0, at_most=5.0), True, False),
+        (a_figure(5.1, at_most=5.0), False, False),
+        (a_figure(10.1, at_most=5.0), False, True),
+        (a_figure(9.0, ratio=4.0, at_most=5.0), True, False),  # the ratio counts, if there is one
+        (a_figure(1.0, ratio=6.0, at_most=5.0), False, False),
+        (a_figure(1.0, ratio=0.6, at_least=0.6), True, False),
+        (a_figure(1.0, ratio=0.5, at_least=0.6), False, False),
+        (a_figure(1.0, ratio=0.2, at_least=0.6), False, True),
+        (a_figure(1.0, at_most=0.0), False, True),  # none at all is not less strict with a slack
+        (Figure("nothing", 1.0, "us", 0, at_most=5.0), False, True),
+    ],
+)
+def test_a_figure_passes_falls_short_or_has_grossly_regressed(
+    figure: Figure, is_right: bool, is_gross: bool
+) -> None:
+    assert figure.is_right() == is_right
+    assert (not figure.is_right(Figure.GROSS)) == is_gross
+
+
+def test_a_figure_says_what_it_is_compared_with() -> None:
+    figure = Figure(
+        "home", 900.0, "us CPU", 20, reference=200.0, reference_name="bare", ratio=4.5, at_most=5
+    )
+    assert figure.cells() == [
+        *("home", "900 us CPU", "200 us CPU (bare)", "4.5x", "at most 5x", "pass", "20", ""),
+    ]
+    assert "home" in figures.table([figure])
+    assert "| 4.5x | at most 5x | pass |" in figures.markdown([figure])
+
+
+def test_the_file_holds_what_programs_compare(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "bench.json"
+    figures.write_json(path, [a_figure(6.0, ratio=6.0, at_most=5.0), a_figure(1.0)])
+    compared, counted = json.loads(path.read_text())
+    assert {"figure", "value", "unit", "reference", "ratio", "target", "pass"} <= compared.keys()
+    assert (compared["ratio"], compared["target"], compared["pass"]) == (6.0, "at most 5x", False)
+    assert (counted["ratio"], counted["target"], counted["pass"]) == (None, None, True)
+
+
+def test_a_body_in_chunks_is_put_together() -> None:
+    chunks = b"3\r\nabc\r\n10\r\n0123456789\r\n4567\r\n0\r\n\r\n"
+    assert _unchunked(chunks) == b"abc0123456789\r\n4567"
+    assert _unchunked(b"0\r\n\r\n") == b""
+
+
+def test_a_request_has_a_body_of_its_length() -> None:
+    head, _, body = request("POST", "/x", token="t", body={"text": "é"}).partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /x HTTP/1.1\r\n")
+    assert b"\r\nAuthorization: Bearer t" in head
+    assert b"\r\nContent-Length: %d" % len(body) in head
+    assert json.loads(body) == {"text": "é"}
+
+
+def test_the_page_has_a_place_for_the_result() -> None:
+    page = figures.PAGE.read_text()
+    assert page.index(BEGIN) < page.index(END)
+
+
+def test_the_command_says_what_there_is() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks", "--only", "typo"],
+        cwd=PROJECT_DIR,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "No part typo. There are: reads, writes," in done.stderr
