@@ -10,6 +10,7 @@ server, for the same followers, whose ids they are given:
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,13 +26,14 @@ from tests.benchmarks.figures import Figure
 from tests.benchmarks.population import add_accounts, add_followers, add_posts, warm
 from timeline import scripts, store
 from timeline.keys import home_key
+from timeline.store import Ref
 
 CAP = 800
 # Timelines that the bare script is given at once.
 RAW_KEYS = 500
 # What BookWyrm keeps of each; and for so many of the followers a round trip each is measured.
 BOOKWYRM_CAP, STREAM_FOLLOWERS = 200, 1000
-Refs = tuple[int, int]
+_audiences = itertools.count(1)
 
 
 @dataclass
@@ -70,8 +72,9 @@ class Audience:
     @staticmethod
     def of(count: int) -> Audience:
         """So many new people who follow a new author; their homes are as long as they get."""
-        (author_id,) = add_accounts(f"author_{count}_", 1)
-        follower_ids = sorted(add_accounts(f"follower_{count}_", count))
+        number = next(_audiences)
+        (author_id,) = add_accounts(f"author_{number}_", 1)
+        follower_ids = sorted(add_accounts(f"follower_{number}_", count))
         add_followers(author_id, follower_ids)
         warm(follower_ids, [(post_id, author_id) for post_id in add_posts([author_id], CAP)])
         return Audience(author_id, follower_ids)
@@ -90,7 +93,7 @@ class Audience:
         self.check((post_id, self.author_id))
         return delivery
 
-    def check(self, ref: Refs) -> None:
+    def check(self, ref: Ref) -> None:
         """The post is on top in every follower's timeline, which is as long as before."""
         newest = store.read_many(keys=self.keys(), before=None, limit=1, keep=False)
         assert all(page is not None and page.refs == [ref] for page in newest.values())

@@ -18,7 +18,7 @@ PAGE = PROJECT_DIR / "docs" / "performance.md"
 class Figure:
     """One row. The target is about the ratio where there is a reference, else about the value.
 
-    `gross`: how many times the target a figure may miss it by before that is a gross regression.
+    A figure of nothing (`n` is 0) is never right.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Figure:
     at_least: float | None = None
     note: str = ""
 
+    # By how much a target may be missed before that is a gross regression.
     GROSS = 2.0
 
     @property
@@ -43,7 +44,6 @@ class Figure:
         """Whether the target is met; with a slack, whether it is missed by no more than that."""
         low = self.at_least is None or self.judged >= self.at_least / slack
         high = self.at_most is None or self.judged <= self.at_most * slack
-        # What has to be nothing at all is not more so with a slack.
         return self.n > 0 and low and high
 
     @property
@@ -67,7 +67,7 @@ class Figure:
             reference,
             "" if self.ratio is None else f"{shown(self.ratio)}x",
             self.target,
-            ("pass" if self.is_right() else "short") if self.target else "",
+            ("pass" if self.is_right() else "short") if self.target or not self.n else "",
             f"{self.n:,}",
             self.note,
         ]
