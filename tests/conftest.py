@@ -86,11 +86,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test in the process may use all three databases, on one core with them."""
+    """A test in the process may use all three databases."""
     for item in items:
         if item.get_closest_marker("django_db"):
             item.add_marker(pytest.mark.django_db(databases=ALL_DATABASES), append=False)
-            item.add_marker(pytest.mark.usefixtures("on_one_core"))
 
 
 @pytest.fixture(scope="session")
@@ -107,23 +106,6 @@ def stack() -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def django_db_setup(stack: Stack) -> None:
     """The databases are the stack's own, migrated by `manage.py prepare`."""
-
-
-@pytest.fixture
-def on_one_core(db: None) -> Iterator[None]:
-    """This process and those servers' processes that answer it share a core.
-
-    They take turns anyway, and to wake another core takes longer than most of what they do.
-    """
-    from socialfeed.common.valkey import cache_valkey, state_valkey  # noqa: PLC0415
-
-    cores = os.sched_getaffinity(0)
-    pids = [connections[alias].connection.get_backend_pid() for alias in ALL_DATABASES]
-    pids += [valkey().info("server")["process_id"] for valkey in (cache_valkey, state_valkey)]
-    for pid in (0, *pids):
-        os.sched_setaffinity(pid, {max(cores)})
-    yield
-    os.sched_setaffinity(0, cores)
 
 
 @pytest.fixture

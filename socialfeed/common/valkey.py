@@ -73,16 +73,21 @@ def _packed(command: Command) -> bytes:
 def _sent(connection: Any, message: bytes, replies: int) -> list[Any]:
     connection.send_packed_command([message])
     found: list[Any] = []
-    for _ in range(replies):
-        try:
-            found.append(connection.read_response())
-        except ResponseError as error:  # the other replies are to be read all the same
-            found.append(error)
+    try:
+        for _ in range(replies):
+            try:
+                found.append(connection.read_response())
+            except ResponseError as error:  # the other replies are to be read all the same
+                found.append(error)
+    except BaseException:
+        # Nobody else may find the replies that are still to come.
+        connection.disconnect()
+        raise
     return found
 
 
 def by_slot(keys: Iterable[str]) -> list[list[bytes]]:
-    """Keys, those of one hash tag together: one command may name them all, on a cluster too."""
+    """Keys, those of one hash tag together: a command may name no others on a cluster."""
     slots: defaultdict[str, list[bytes]] = defaultdict(list)
     for key in keys:
         # With what comes before the tag, which is the same for all keys of a kind.

@@ -242,7 +242,8 @@ class Stack:
         """Restart services one by one, each once the one before answers; returns their names.
 
         No names: all that runs this project's code, so that it runs the code that is there now.
-        An API instance serves on until the web server has stopped sending it requests.
+        An API instance serves on until the web server has stopped sending it requests. Who reads
+        CACHE comes last: new readers may use keys that only new writers keep up to date.
         """
         known = {service.name: service for service in self.services}
         if unknown := set(names) - known.keys():
@@ -251,6 +252,7 @@ class Stack:
             )
         chosen = [known[name] for name in known if name in names or not names]
         chosen = [service for service in chosen if names or service.is_ours]
+        chosen.sort(key=lambda service: service.name.startswith("read-api"))
         with self.lock():
             for service in chosen:
                 self.say(f"Restarting {service.name}.")

@@ -156,10 +156,10 @@ def writes(bench: Bench) -> Iterator[Figure]:
         return Subject(bench.write_api, messages, is_ok(204))
 
     yield bench.figure(
-        "like, and take it back", by_turns("/posts/{}/like", [*posts]), at_most=12, times=times
+        "like, or take it back", by_turns("/posts/{}/like", [*posts]), at_most=12, times=times
     )
     yield bench.figure(
-        "follow, and unfollow", by_turns("/users/{}/follow", [*names]), at_most=12, times=times
+        "follow, or unfollow", by_turns("/users/{}/follow", [*names]), at_most=12, times=times
     )
     texts = cycle(["Where is it?", "What a light!"])
     messages = [

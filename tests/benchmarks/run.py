@@ -15,7 +15,6 @@ from typing import Any
 import psutil
 from tqdm import tqdm
 
-from socialfeed.stack import launch
 from tests.benchmarks import deliveries, figures, growth, latency, publishing, requests, sizes
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.population import Population, analyze
@@ -50,7 +49,7 @@ PARTS = {
     "reads": Part("What reads cost the web worker.", requests.reads),
     "writes": Part("What writes cost the web worker.", requests.writes),
     "sizes": Part("What a home read asks of the stores; bytes.", sizes.sizes),
-    "fan-out": Part("Deliveries a second, and what they cost.", _fan_out),
+    "fan-out": Part("Deliveries a second, and what they cost.", _fan_out, is_pinned=False),
     "growth": Part("Home reads as everything grows.", growth.growth, in_quick=False),
     "latency": Part(
         "Waiting times under load.",
@@ -134,16 +133,10 @@ def _measure(
             is_quick=is_quick,
         )
         servers = [bench.bare, bench.read_api, bench.write_api]
-        mine = {server.worker.pid for server in servers}
-        everything: list[psutil.Process] = [
-            process
-            for process in launch.processes_of(str(world.stack.layout.var_dir))
-            if process.pid not in mine
-        ]
         for name, part in parts.items():
             bar.set_postfix_str(name)
             try:
-                with cores_apart(servers, everything) if part.is_pinned else nullcontext():
+                with cores_apart(world.stack, servers) if part.is_pinned else nullcontext():
                     for figure in part.measure(bench):
                         found.append(figure)
                         bar.write("  " + "  ".join(cell for cell in figure.cells() if cell))

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from statistics import median
 
 import psutil
 
+from socialfeed.stack import launch
 from socialfeed.stack.layout import HOST, PROJECT_DIR
 from socialfeed.stack.lifecycle import Stack
 from socialfeed.stack.ports import free_port_base
@@ -95,22 +95,32 @@ def instance(stack: Stack, name: str) -> Server:
 
 
 @contextmanager
-def cores_apart(servers: Sequence[Server], others: Sequence[psutil.Process]) -> Iterator[None]:
-    """Give these servers' workers the last core, and this process and the `others` the rest.
+def cores_apart(stack: Stack, servers: Sequence[Server]) -> Iterator[None]:
+    """Give these servers' workers the last core, and this process and the rest of the stack the
+    others.
 
     Where there is but one core, nothing is pinned.
     """
     cores = sorted(psutil.Process().cpu_affinity() or [])
     if len(cores) > 1:
+        for process in _others(stack, servers):
+            _pin(process, cores[:-1])
         for server in servers:
             _pin(server.worker, cores[-1:])
-        for process in (psutil.Process(), *others):
-            _pin(process, cores[:-1])
     try:
         yield
     finally:
-        for process in (psutil.Process(), *others, *(server.worker for server in servers)):
+        # Anew: what was started meanwhile has the cores of who started it.
+        for process in (*_others(stack, servers), *(server.worker for server in servers)):
             _pin(process, cores)
+
+
+def _others(stack: Stack, servers: Sequence[Server]) -> list[psutil.Process]:
+    workers = {server.worker.pid for server in servers}
+    data_dirs = {str(path) for path in stack.postgres.data_dirs.values()}
+    processes = launch.processes_of(str(stack.layout.var_dir), data_dirs=data_dirs)
+    found = [process for process in processes if process.pid not in workers]
+    return [psutil.Process(), *found]
 
 
 def _pin(process: psutil.Process, cores: list[int]) -> None:
@@ -170,10 +180,3 @@ def is_ok(status: int = 200) -> Check:
         assert answer.status == status, (answer.head, answer.body[:500])
 
     return check
-
-
-def seconds_of(act: Callable[[], object]) -> float:
-    """How long something takes."""
-    began = time.perf_counter()
-    act()
-    return time.perf_counter() - began

@@ -63,6 +63,13 @@ def test_production_starts_with_all_it_needs(tmp_path: Path) -> None:
     assert load_settings(tmp_path, production()).stderr == ""
 
 
+@pytest.mark.parametrize("role", ["read", "write", "all"])
+def test_commands_run_in_any_role(role: str) -> None:
+    environ = {**os.environ, "API_ROLE": role}
+    command = [sys.executable, str(PROJECT_DIR / "manage.py"), "check"]
+    subprocess.run(command, env=environ, check=True, capture_output=True)
+
+
 @pytest.mark.parametrize("name", sorted(REQUIRED))
 def test_production_refuses_to_start_without(name: str, tmp_path: Path) -> None:
     loaded = load_settings(tmp_path, production() | {name: ""})
