@@ -26,13 +26,15 @@ def latency(bench: Bench, *, seconds: float) -> Iterator[Figure]:
         reads = ask_by_turns(
             port, [message], at_once=at_once, seconds=seconds / 3, patience=PATIENCE
         )
-        assert all(read.is_answered for read in reads)
+        assert any(read.is_answered for read in reads)
         since = reads[0].began + 0.5
         rate = good_rate(reads, since=since, until=max(read.began for read in reads))
         peak, crowd = max((peak, crowd), (rate, at_once))
     reads = offer(port, [message], rate=LOAD * peak, seconds=seconds, patience=PATIENCE)
-    assert all(read.is_answered for read in reads), "a request was not answered"
-    waited = quantiles((1000 * (read.ended - read.began) for read in reads), n=100)
+    # Whom the service had no room for has waited as long as anybody would.
+    waits = [read.ended - read.began if read.is_answered else PATIENCE for read in reads]
+    refused = sum(not read.is_answered for read in reads)
+    waited = quantiles((1000 * seconds for seconds in waits), n=100)
     p50, p99 = waited[49], waited[98]
     yield Figure(
         "home timeline p99 at 70 % of the peak",
@@ -43,5 +45,6 @@ def latency(bench: Bench, *, seconds: float) -> Iterator[Figure]:
         reference_name="its p50",
         ratio=p99 / p50,
         at_most=5,
-        note=f"peak {peak:.0f}/s with {crowd} at once; client and service share the machine",
+        note=f"peak {peak:.0f}/s with {crowd} at once; {refused} not answered; "
+        "client and service share the machine",
     )

@@ -42,5 +42,5 @@ def test_instances_restarted_one_by_one_fail_no_request(
     failed = [(a.request.method, a.status_code, a.text) for a in answers if a.status_code >= 400]
     measured(f"{len(failed)} of {len(answers):,} requests failed in {len(restarted)} restarts")
     assert failed == []
-    assert [name.startswith("read") for name in restarted] == [False, False, True, True]
+    assert restarted == ["write-api-1", "read-api-1"], "who reads CACHE comes last"
     assert all(status.pid != before[status.name] for status in stack.status(*INSTANCES))
