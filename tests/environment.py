@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 from socialfeed.stack.layout import PROJECT_DIR
@@ -35,3 +40,19 @@ def set_up(folder: Path, settings: Mapping[str, str]) -> None:
         "EMAIL_URL": f"filemail:///{folder / 'mail'}",
     }
     os.environ |= settings
+
+
+@contextmanager
+def own_environment(name: str, settings: Mapping[str, str]) -> Iterator[Path]:
+    """For a program that starts stacks: Django set up for one in a folder that is gone at the end.
+
+    Asked to end, it does as for Ctrl-C, and so takes its stack down.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    folder = Path(tempfile.mkdtemp(prefix=f"socialfeed-{name}-"))
+    try:
+        set_up(folder, settings)
+        import_module("django").setup()
+        yield folder
+    finally:
+        shutil.rmtree(folder)

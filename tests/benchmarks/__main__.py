@@ -6,15 +6,12 @@ Nothing that needs settings is imported before the environment of a stack of its
 from __future__ import annotations
 
 import argparse
-import shutil
-import signal
 import sys
-import tempfile
 from importlib import import_module
 from pathlib import Path
 
 from socialfeed.stack.layout import PROJECT_DIR
-from tests import environment
+from tests.environment import own_environment
 
 SETTINGS = {
     "LOG_LEVEL": "ERROR",
@@ -57,15 +54,9 @@ def arguments() -> argparse.ArgumentParser:
 
 def main() -> int:
     options = arguments().parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    folder = Path(tempfile.mkdtemp(prefix="socialfeed-benchmark-"))
-    try:
-        environment.set_up(folder, SETTINGS)
-        import_module("django").setup()
+    with own_environment("benchmark", SETTINGS) as folder:
         status: int = import_module("tests.benchmarks.run").run(options, folder)
-        return status
-    finally:
-        shutil.rmtree(folder)
+    return status
 
 
 if __name__ == "__main__":

@@ -123,6 +123,6 @@ def write_json(path: Path, figures: Sequence[Figure]) -> None:
     path.write_text(json.dumps([figure.as_json() for figure in figures], indent=1) + "\n")
 
 
-def write_docs(parts: Sequence[str]) -> None:
-    """Put these parts between the marks of docs/performance.md."""
-    put_between(PAGE, "\n\n".join(parts))
+def write_docs(figures: Sequence[Figure]) -> None:
+    """Put the table between the marks of docs/performance.md."""
+    put_between(PAGE, markdown(figures))

@@ -101,7 +101,7 @@ def run(options: Namespace, folder: Path) -> int:
     print(figures.table(found))
     figures.write_json(options.json, found)
     if options.write_docs:
-        figures.write_docs([figures.markdown(found)])
+        figures.write_docs(found)
     if options.quick:
         return 0 if all(figure.is_right(Figure.GROSS) for figure in found) else 1
     return 0 if all(figure.n for figure in found) else 1

@@ -6,14 +6,11 @@ Nothing that needs settings is imported before the environment of the suite's ow
 from __future__ import annotations
 
 import argparse
-import shutil
-import signal
 import sys
-import tempfile
 from importlib import import_module
 from pathlib import Path
 
-from tests import environment
+from tests.environment import own_environment
 
 SETTINGS = {
     "LOG_LEVEL": "ERROR",
@@ -59,15 +56,9 @@ def arguments() -> argparse.ArgumentParser:
 
 def main() -> int:
     options = arguments().parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    folder = Path(tempfile.mkdtemp(prefix="socialfeed-chaos-"))
-    try:
-        environment.set_up(folder, SETTINGS)
-        import_module("django").setup()
+    with own_environment("chaos", SETTINGS):
         status: int = import_module("tests.chaos.run").run(options)
-        return status
-    finally:
-        shutil.rmtree(folder)
+    return status
 
 
 if __name__ == "__main__":
