@@ -13,8 +13,7 @@ Packed, big-endian, so that showing a post takes no parsing; JSON is in it ready
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -32,6 +31,7 @@ LIKERS_SHOWN = 3
 
 _HEAD = struct.Struct(">qqq?BB")
 _ID = struct.Struct(">q")
+_LIKERS = [struct.Struct(f">{number}q") for number in range(256)]  # as a byte can say
 _COMMENT_HEAD = struct.Struct(">qH")
 
 # One statement, so one snapshot; nothing in it grows with the number of likes or comments.
@@ -51,8 +51,7 @@ LEFT JOIN LATERAL (
 """  # noqa: S608  (a constant)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """What is shown of a post. `recent_comments`: (author id, JSON without the author) each."""
 
     author_id: int
@@ -86,7 +85,7 @@ class Record:
     def unpack(packed: bytes) -> Record:
         """The inverse."""
         author_id, likes, comments, closed, likers, recent = _HEAD.unpack_from(packed)
-        liker_ids = struct.unpack_from(f">{likers}q", packed, _HEAD.size)
+        liker_ids = _LIKERS[likers].unpack_from(packed, _HEAD.size)
         at = _HEAD.size + likers * _ID.size
         recent_comments = []
         for _ in range(recent):
@@ -97,14 +96,14 @@ class Record:
             author_id, likes, comments, closed, liker_ids, tuple(recent_comments), packed[at:]
         )
 
-    def likers_shown(self, followed: Collection[int]) -> Sequence[int]:
-        """The latest likers, whom the viewer follows first: those to be shown, and one in reserve,
-        as an account may be switched off.
+    def likers_shown(self, followed: Set[int]) -> Sequence[int]:
+        """The latest likers, whom the viewer follows first. The first LIKERS_SHOWN are shown, and
+        more where accounts are switched off.
         """
+        if followed.isdisjoint(self.liker_ids):
+            return self.liker_ids
         first = [id_ for id_ in self.liker_ids if id_ in followed]
-        if first:
-            first += [id_ for id_ in self.liker_ids if id_ not in followed]
-        return (first or self.liker_ids)[: LIKERS_SHOWN + 1]
+        return first + [id_ for id_ in self.liker_ids if id_ not in followed]
 
     def document(
         self, users: Mapping[int, bytes], *, liked: bool, liker_ids: Sequence[int]
@@ -116,7 +115,7 @@ class Record:
         author = users.get(self.author_id)
         if author is None:
             return None
-        likers = [users[id_] for id_ in liker_ids if id_ in users]
+        likers = [users[id_] for id_ in liker_ids if id_ in users][:LIKERS_SHOWN]
         comments = [
             b'{"author":%b,%b' % (users[author_id], comment[1:])
             for author_id, comment in self.recent_comments
@@ -131,16 +130,36 @@ class Record:
             self.likes,
             self.comments,
             b"true" if liked else b"false",
-            b",".join(likers[:LIKERS_SHOWN]),
+            b",".join(likers),
             b",".join(comments),
         )
 
-    def people(self, liker_ids: Sequence[int]) -> Iterator[int]:
-        """Ids of all who may be shown with the post, of its likers these."""
-        yield self.author_id
-        yield from liker_ids
-        for author_id, _ in self.recent_comments:
-            yield author_id
+
+def people_shown(
+    posts: Collection[tuple[Record, Sequence[int]]],
+    *,
+    documents_of: Callable[[Collection[int]], dict[int, bytes]],
+) -> dict[int, bytes]:
+    """The documents of all who are shown with posts, each given with its likers in their order.
+
+    `documents_of` says those of whoever is active among some ids. It is asked once, and once more
+    where likers are switched off and others take their places.
+    """
+    asked: set[int] = set()
+    for record, liker_ids in posts:
+        asked.add(record.author_id)
+        asked.update(liker_ids[:LIKERS_SHOWN])
+        asked.update([author_id for author_id, _ in record.recent_comments])
+    users = documents_of(asked)
+    if len(users) == len(asked):
+        return users
+    others = {
+        id_
+        for _, liker_ids in posts
+        if not all(id_ in users for id_ in liker_ids[:LIKERS_SHOWN])
+        for id_ in liker_ids[LIKERS_SHOWN:]
+    }
+    return users | documents_of(others - asked)
 
 
 class _Row(NamedTuple):

@@ -15,7 +15,7 @@ from django.db import connections, router
 
 from posts import store
 from posts.models import Like, Post
-from posts.records import Record
+from posts.records import Record, people_shown
 from socialfeed.common.consistency import primary_reads
 from socialfeed.common.ids import MAX_ID
 from socialfeed.common.likes import likers_page as likers_of
@@ -103,16 +103,20 @@ def author_of(*, post_id: int) -> int | None:
 def post_documents(*, post_ids: Collection[int], viewer_id: int) -> dict[int, bytes]:
     """The documents of those posts that exist and whose authors are active, by id, as JSON.
 
-    Warm: two round trips and no SQL, whatever their number.
+    Warm: two round trips and no SQL, whatever their number; one more where likers are switched off
+    and others take their places.
     """
     viewed = store.view(post_ids=post_ids, viewer_id=viewer_id)
     records = viewed.records
     likers = {id_: record.likers_shown(viewed.followed) for id_, record in records.items()}
-    people = {person for id_, record in records.items() for person in record.people(likers[id_])}
-    users = user_selectors.user_documents(user_ids=people)
+    users = people_shown(
+        [(record, likers[id_]) for id_, record in records.items()],
+        documents_of=lambda user_ids: user_selectors.user_documents(user_ids=user_ids),
+    )
     documents = {
-        id_: record.document(users, liked=id_ in viewed.liked, liker_ids=likers[id_])
-        for id_, record in records.items()
+        id_: records[id_].document(users, liked=id_ in viewed.liked, liker_ids=likers[id_])
+        for id_ in post_ids
+        if id_ in records
     }
     return {post_id: document for post_id, document in documents.items() if document is not None}
 

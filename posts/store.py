@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from django.db import connections, router
 
-from posts.keys import LIKED_TTL, RECORD_TTL, liked_key, record_key
+from posts.keys import LIKED_TTL, RECORD_TTL, SLOTS, liked_key, record_key
 from posts.models import Like
 from posts.records import Record, load_records
 from socialfeed.common.consistency import primary_reads
@@ -44,7 +44,9 @@ def _load_liked(user_ids: Sequence[int]) -> dict[int, Versioned]:
         }
 
 
-RECORDS = Copies(database="posts", key=record_key, load=load_records, ttl_seconds=RECORD_TTL)
+RECORDS = Copies(
+    database="posts", key=record_key, load=load_records, ttl_seconds=RECORD_TTL, slots=SLOTS
+)
 LIKED = Copies(database="posts", key=liked_key, load=_load_liked, ttl_seconds=LIKED_TTL)
 
 

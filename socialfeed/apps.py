@@ -2,6 +2,8 @@
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.core.signals import request_started
+from django.db import close_old_connections, reset_queries
 
 # Makes this Celery app the one that `shared_task` belongs to, in whichever process.
 from socialfeed.celery import app as celery_app
@@ -16,5 +18,9 @@ class SocialfeedConfig(AppConfig):
     name = "socialfeed"
 
     def ready(self) -> None:
+        # Six connections are looked at when a request ends, and so need not be when it begins; and
+        # of what has been asked of them, nobody keeps a list.
+        request_started.disconnect(close_old_connections)
+        request_started.disconnect(reset_queries)
         if settings.DATABASE_DEADLINE_SECONDS is not None:
             deadlines.install(seconds=settings.DATABASE_DEADLINE_SECONDS)

@@ -43,7 +43,7 @@ def counted_round_trips() -> Iterator[Costs]:
     with (
         patch.object(Redis, "execute_command", counting(Redis.execute_command)),
         patch.object(Pipeline, "execute", counting(Pipeline.execute)),
-        patch.object(valkey, "_sent", counting(valkey._sent)),
+        patch.object(valkey, "replies_to", counting(valkey.replies_to)),
     ):
         yield costs
 

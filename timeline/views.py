@@ -74,7 +74,7 @@ def _page(request: Request, timeline: Timeline) -> HttpResponseBase:
         show=partial(post_selectors.post_documents, viewer_id=caller_id(request)),
     )
     etag = _etag(posts.values(), position)
-    known = request.headers.get("If-None-Match")
+    known = request.META.get("HTTP_IF_NONE_MATCH")
     if known and (known == "*" or etag in map(_weak, parse_etags(known))):
         return _cacheable(HttpResponseNotModified(), etag)
     changes = {}

@@ -16,7 +16,7 @@ from django.db import connections, router
 
 from media import selectors as media_selectors
 from socialfeed.common.copies import VERSION_SQL, Copies, Versioned
-from users.keys import USER_TTL, user_key
+from users.keys import SLOTS, USER_TTL, user_key
 from users.models import User
 
 _DOCUMENTS_SQL = f"""
@@ -57,4 +57,4 @@ def _payload(user_id: int, username: str, display_name: str, avatar_key: str) ->
     )
 
 
-USERS = Copies(database="default", key=user_key, load=_load, ttl_seconds=USER_TTL)
+USERS = Copies(database="default", key=user_key, load=_load, ttl_seconds=USER_TTL, slots=SLOTS)

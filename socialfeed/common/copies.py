@@ -22,14 +22,14 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
 from socialfeed.common.consistency import all_found, primary_reads
 from socialfeed.common.scripts import Call, run_script
-from socialfeed.common.valkey import ValkeyUnavailable, cache_valkey, values_of
+from socialfeed.common.valkey import ValkeyUnavailable, cache_valkey, exchange
 
 logger = logging.getLogger(__name__)
 
@@ -71,12 +71,15 @@ class Copies:
 
     `database` has the rows. `key` names the copy of an id. `load` reads SQL, from wherever reads
     go, and answers for every id that it is asked for; the payload of what does not exist is empty.
+    `slots`: keys share so many hash tags, by the id modulo that, and end with the id; 0: each has
+    one of its own.
     """
 
     database: str
     key: Callable[[int], str]
     load: Callable[[Sequence[int]], Mapping[int, Versioned]]
     ttl_seconds: int
+    slots: int = 0
 
     def get(self, ids: Collection[int]) -> dict[int, bytes]:
         """The payloads of all `ids`; warm, one round trip."""
@@ -88,6 +91,21 @@ class Copies:
         for id_ in ids:
             pipeline.unlink(self.key(id_))
         pipeline.execute()
+
+    def by_slot(self, ids: Iterable[int]) -> list[tuple[list[int], list[str]]]:
+        """Ids and their keys, those of a hash slot together: on a cluster, one command may name
+        them, and no others.
+        """
+        if not self.slots:
+            return [([id_], [self.key(id_)]) for id_ in ids]
+        slots: list[list[int]] = [[] for _ in range(self.slots)]
+        for id_ in ids:
+            slots[id_ % self.slots].append(id_)
+        return [(slot, self._keys_of_slot(slot)) for slot in slots if slot]
+
+    def _keys_of_slot(self, ids: Sequence[int]) -> list[str]:
+        head = self.key(ids[0]).removesuffix(str(ids[0]))
+        return [f"{head}{id_}" for id_ in ids]
 
 
 Wanted = Sequence[tuple[Copies, Collection[int]]]
@@ -131,6 +149,8 @@ def _read_stored(lists: Sequence[tuple[Copies, Sequence[int]]]) -> list[dict[int
         return []
     try:
         found = _get(lists)
+        if all(len(warm) == len(ids) for (_, ids), warm in zip(lists, found, strict=True)):
+            return found
         cold = [
             (copies, [id_ for id_ in ids if id_ not in warm])
             for (copies, ids), warm in zip(lists, found, strict=True)
@@ -172,15 +192,25 @@ def refresh_copies(wanted: Wanted) -> None:
 
 def _get(lists: Sequence[tuple[Copies, Sequence[int]]]) -> list[dict[int, bytes]]:
     """The payloads of those that have a copy."""
-    values = iter(_values([copies.key(id_) for copies, ids in lists for id_ in ids]))
-    pairs = [[(id_, next(values)) for id_ in ids] for _, ids in lists]
-    return [{id_: value[_HEAD:] for id_, value in some if value[:1] == _COPY} for some in pairs]
+    return [
+        {
+            id_: value[_HEAD:]
+            for ids, values in slots
+            for id_, value in zip(ids, values, strict=True)
+            if value and value.startswith(_COPY)
+        }
+        for slots in _stored(lists)
+    ]
 
 
-def _values(keys: Sequence[str]) -> list[bytes]:
-    """What is stored at each key, empty where nothing is."""
-    found = values_of(cache_valkey(), keys)
-    return [found[key] or b"" for key in keys]
+def _stored(
+    lists: Sequence[tuple[Copies, Sequence[int]]],
+) -> list[list[tuple[list[int], list[bytes | None]]]]:
+    """What is stored for ids of several kinds: of each kind, those of a hash slot together."""
+    slots = [copies.by_slot(ids) for copies, ids in lists]
+    asked = [("MGET", *keys) for some in slots for _, keys in some]
+    replies = iter(exchange(cache_valkey(), asked) if asked else ())
+    return [[(ids, next(replies)) for ids, _ in some] for some in slots]
 
 
 def _read_and_store(
@@ -259,9 +289,10 @@ def stale_copies(
 
 def _peek(copies: Copies, ids: Collection[int]) -> dict[int, Versioned]:
     """The copies that there are, as they are."""
-    values = _values([copies.key(id_) for id_ in ids])
+    (slots,) = _stored([(copies, [*ids])])
     return {
         id_: (int(value[len(_COPY) : _HEAD]), value[_HEAD:])
+        for ids, values in slots
         for id_, value in zip(ids, values, strict=True)
-        if value[:1] == _COPY
+        if value and value.startswith(_COPY)
     }

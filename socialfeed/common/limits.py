@@ -300,7 +300,7 @@ class RateLimitMiddleware:
 
 
 def _will_authenticate(view: Callable[..., HttpResponse], request: HttpRequest) -> bool:
-    scheme, _, _ = request.headers.get("Authorization", "").partition(" ")
+    scheme, _, _ = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     asks = getattr(getattr(view, "cls", None), "authentication_classes", ())
     return bool(asks) and scheme.lower() == "bearer"
 

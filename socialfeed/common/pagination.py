@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -100,6 +100,8 @@ def page_request(
 
     `query_class` checks the parameters that a list has besides.
     """
+    if not request.META["QUERY_STRING"]:
+        return PageRequest(limit=DEFAULT_LIMIT)
     query = _checker(query_class).run_validation(request.GET)
     # As it came: an empty one is no cursor either, and would begin at the top for ever.
     cursor = request.GET.get("cursor")
@@ -134,7 +136,7 @@ def page_url(request: HttpRequest, **changes: str | None) -> str:
     """The address of the same list with other query parameters; None takes one out."""
     parameters = dict(request.GET.items()) | changes
     query = urlencode({name: value for name, value in parameters.items() if value is not None})
-    return request.build_absolute_uri(f"{request.path}?{query}")
+    return f"{request.scheme}://{request.get_host()}{quote(request.path)}?{query}"
 
 
 def add_links(response: Response, **addresses: str | None) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
 
 
@@ -26,6 +27,24 @@ class OrjsonRenderer(BaseRenderer):
         if data is None:
             return b""
         return orjson.dumps(data, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC)
+
+
+class OneKindNegotiation(DefaultContentNegotiation):
+    """A view that has one kind of answer gives that, whatever the client would rather have.
+
+    Errors are of another kind anyway, and a client that lists neither could not be told so.
+    """
+
+    def select_renderer(
+        self, request: Any, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        first, *others = renderers
+        if not others:
+            return first, first.media_type
+        chosen: tuple[BaseRenderer, str] = super().select_renderer(
+            request, renderers, format_suffix
+        )
+        return chosen
 
 
 def fragments(documents: Iterable[bytes]) -> list[orjson.Fragment]:

@@ -1,7 +1,8 @@
 """The two Valkey servers, through django-redis.
 
-Hot paths ask by `exchange`, which packs commands itself: redis-py does so much for each that it
-takes four times as long, and longer than the server (docs/performance.md).
+Hot paths ask by `exchange`, which packs commands and reads replies by hiredis alone: redis-py does
+so much for each that it takes several times as long, and longer than the server
+(docs/performance.md).
 
 `cache_valkey()`: timelines, graph sets and other copies. May vanish at any moment without loss:
 whoever reads it answers from SQL when it is down (`ValkeyUnavailable`).
@@ -12,11 +13,12 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
 import redis
 from django_redis import get_redis_connection
+from hiredis import pack_command
 from redis.exceptions import ResponseError
 
 # What a client raises when the server is away, too slow, or still loading its data.
@@ -37,7 +39,7 @@ def state_valkey() -> redis.Redis:
     return cast("redis.Redis", get_redis_connection("default"))
 
 
-Command = Sequence[bytes]  # its name, and its arguments
+Command = Sequence[bytes | str | int]  # its name, and its arguments
 
 
 def exchange(
@@ -48,15 +50,16 @@ def exchange(
     Connections, time-outs and retries are redis-py's. What the server replies for an error is
     raised, the first of them, once all replies are here; or it is returned, if not `raise_errors`.
     """
-    message = b"".join(map(_packed, commands))
-    connection: Any = client.connection_pool.get_connection()
+    message = packed(commands)
+    pool = cast("Pool", client.connection_pool)
+    connection = pool.lend()
     try:
         replies: list[Any] = connection.retry.call_with_retry(
-            lambda: _sent(connection, message, len(commands)),
+            lambda: replies_to(connection, message, len(commands)),
             lambda error: connection.disconnect(),
         )
     finally:
-        client.connection_pool.release(connection)
+        pool.take_back(connection)
     if raise_errors:
         for reply in replies:
             if isinstance(reply, ResponseError):
@@ -64,26 +67,26 @@ def exchange(
     return replies
 
 
-def _packed(command: Command) -> bytes:
-    """In the protocol's own form (RESP)."""
-    parts = [b"$%d\r\n%b\r\n" % (len(part), part) for part in command]
-    return b"*%d\r\n%b" % (len(parts), b"".join(parts))
+def packed(commands: Iterable[Command]) -> bytes:
+    """Commands in the protocol's own form (RESP)."""
+    pack = cast("Callable[[tuple[Any, ...]], bytes]", pack_command)
+    return b"".join([pack(tuple(command)) for command in commands])
 
 
-def _sent(connection: Any, message: bytes, replies: int) -> list[Any]:
+def replies_to(connection: Any, message: bytes, replies: int) -> list[Any]:
+    """Send packed commands, of which there are so many; their replies, errors too."""
     connection.send_packed_command([message])
-    found: list[Any] = []
     try:
-        for _ in range(replies):
-            try:
-                found.append(connection.read_response())
-            except ResponseError as error:  # the other replies are to be read all the same
-                found.append(error)
+        # As the connection reads them, but without what it does for each besides.
+        read = connection._parser.read_response
+        return [read() for _ in range(replies)]
+    except OSError as error:
+        connection.disconnect()
+        raise redis.ConnectionError("The connection broke.") from error
     except BaseException:
         # Nobody else may find the replies that are still to come.
         connection.disconnect()
         raise
-    return found
 
 
 def by_slot(keys: Iterable[str]) -> list[list[bytes]]:
@@ -108,7 +111,49 @@ def values_of(client: redis.Redis, keys: Iterable[str]) -> dict[str, bytes | Non
     }
 
 
-class BreakingPool(redis.ConnectionPool):
+def _is_in_order(connection: Any) -> bool:
+    """Neither closed by the server, nor with a reply that nobody has read."""
+    try:
+        return not connection.can_read()
+    except redis.ConnectionError:
+        return False
+
+
+class Pool(redis.ConnectionPool):
+    """Connections, of which some are kept for `exchange` once it has used them: what the library
+    does each time that one changes hands takes as long as a command (docs/performance.md).
+    """
+
+    def reset(self) -> None:
+        self._kept: list[Any] = []
+        super().reset()
+
+    def lend(self) -> Any:
+        """A connection that works, as far as one can tell; to be taken back."""
+        self._checkpid()  # after a fork there are none
+        try:
+            connection = self._kept.pop()
+        except IndexError:
+            return self.get_connection()
+        try:
+            if _is_in_order(connection):
+                return connection
+            connection.disconnect()
+            connection.connect()
+        except BaseException:
+            self.release(connection)
+            raise
+        return connection
+
+    def take_back(self, connection: Any) -> None:
+        """It is there for others now."""
+        if connection.is_connected:
+            self._kept.append(connection)
+        else:
+            self.release(connection)
+
+
+class BreakingPool(Pool):
     """Connections to a server that, once it does not answer, is left alone for LEFT_ALONE_SECONDS.
 
     For the Read API's CACHE, which answers from SQL meanwhile: of all its requests only one a
@@ -118,10 +163,17 @@ class BreakingPool(redis.ConnectionPool):
     LEFT_ALONE_SECONDS = 1.0
     left_at = -LEFT_ALONE_SECONDS
 
+    def lend(self) -> Any:
+        self._check()
+        return super().lend()
+
     def get_connection(self, *args: Any, **options: Any) -> Any:
+        self._check()
+        return super().get_connection(*args, **options)
+
+    def _check(self) -> None:
         if time.monotonic() - self.left_at < self.LEFT_ALONE_SECONDS:
             raise LeftAlone("It did not answer a moment ago, and is left alone.")
-        return super().get_connection(*args, **options)
 
     def release(self, connection: Any) -> None:
         # A connection is closed when its server does not answer, and only then.

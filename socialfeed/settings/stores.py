@@ -95,7 +95,7 @@ def valkey(url: str, pool: str) -> dict[str, object]:
 
 # `default` is STATE, because what libraries keep there (sessions, rate limits, one-time codes)
 # must not be evicted; `cache` is CACHE, used through `socialfeed.common.valkey` only.
-POOL = "redis.ConnectionPool"
+POOL = "socialfeed.common.valkey.Pool"
 CACHE_POOL = "socialfeed.common.valkey.BreakingPool" if API_ROLE == "read" else POOL
 CACHES = {
     "default": valkey(required("STATE_URL"), pool=POOL),

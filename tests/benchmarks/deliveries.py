@@ -116,11 +116,11 @@ class Audience:
             )
             for n in range(0, len(keys), RAW_KEYS)
         ]
-        message = b"".join(map(valkey._packed, commands))
+        message = valkey.packed(commands)
         connection: Any = cache_valkey().connection_pool.get_connection()
         try:
             with took() as deliveries:
-                delivered = valkey._sent(connection, message, len(commands))
+                delivered = valkey.replies_to(connection, message, len(commands))
         finally:
             cache_valkey().connection_pool.release(connection)
         assert sum(delivered) == len(keys)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posts.records import LIKERS_KEPT, LIKERS_SHOWN, Record, load_records
+from posts.records import LIKERS_KEPT, LIKERS_SHOWN, Record, load_records, people_shown
 from socialfeed.common.ids import MAX_ID
 from tests.posts_factory import make_posts
 
@@ -90,7 +92,8 @@ def test_of_the_latest_likers_those_whom_one_follows_come_first(
 ) -> None:
     record = a_record(likers=likers)
     liker_ids = record.likers_shown(frozenset(followed))
-    assert list(liker_ids) == shown
+    assert list(liker_ids[: len(shown)]) == shown
+    assert sorted(liker_ids) == sorted(record.liker_ids)
     document = orjson.loads(record.document(PEOPLE, liked=False, liker_ids=liker_ids) or b"")
     assert [int(user["id"]) for user in document["recent_likes"]] == shown[:LIKERS_SHOWN]
 
@@ -102,10 +105,18 @@ def test_a_post_is_shown_the_same_however_many_others_are_on_the_page(
     """Those who are known for another post's sake make no difference."""
     record = a_record(likers=8, comments=2)
     active = {id_: user for id_, user in PEOPLE.items() if id_ not in off}
+    asked: list[Collection[int]] = []
+
+    def documents_of(user_ids: Collection[int]) -> dict[int, bytes]:
+        asked.append(user_ids)
+        return {id_: active[id_] for id_ in user_ids if id_ in active}
+
     liker_ids = record.likers_shown(followed)
-    asked = {id_: active[id_] for id_ in record.people(liker_ids) if id_ in active}
-    alone = record.document(asked, liked=False, liker_ids=liker_ids)
+    users = people_shown([(record, liker_ids)], documents_of=documents_of)
+    alone = record.document(users, liked=False, liker_ids=liker_ids)
     assert alone == record.document(active, liked=False, liker_ids=liker_ids)
+    assert len(asked) == (2 if off & set(liker_ids[:LIKERS_SHOWN]) else 1)
+    assert sum(map(len, asked)) == len(set().union(*asked)), "nobody is asked for twice"
 
 
 @pytest.mark.django_db

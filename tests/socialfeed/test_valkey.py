@@ -10,9 +10,18 @@ from collections.abc import Callable, Iterator
 import pytest
 import redis
 from redis import ResponseError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from socialfeed.common.logs import RepetitionFilter
-from socialfeed.common.valkey import BreakingPool, LeftAlone, cache_valkey, exchange, values_of
+from socialfeed.common.valkey import (
+    BreakingPool,
+    LeftAlone,
+    Pool,
+    cache_valkey,
+    exchange,
+    values_of,
+)
 from socialfeed.stack.layout import HOST
 from socialfeed.stack.lifecycle import Stack
 
@@ -69,6 +78,27 @@ def test_an_error_of_the_command_is_not_the_servers(stack: Stack) -> None:
     with pytest.raises(redis.ResponseError):
         valkey.eval("no Lua", 0)
     assert valkey.ping()
+
+
+def test_a_connection_that_the_server_has_closed_meanwhile_is_opened_again(stack: Stack) -> None:
+    valkey = Pool(host=HOST, port=stack.layout.port("valkey-cache"), retry=Retry(NoBackoff(), 0))
+    with redis.Redis(connection_pool=valkey) as first, cache_valkey() as other:
+        (number,) = exchange(first, [["CLIENT", "ID"]])
+        assert exchange(first, [["CLIENT", "ID"]]) == [number], "it is kept"
+        other.client_kill_filter(_id=str(number))
+        (another,) = exchange(first, [["CLIENT", "ID"]])
+        assert another != number
+        assert valkey._created_connections == 1
+
+
+def test_a_reply_that_nobody_has_read_is_not_taken_for_the_next(stack: Stack) -> None:
+    pool = Pool(host=HOST, port=stack.layout.port("valkey-cache"))
+    with redis.Redis(connection_pool=pool) as valkey:
+        connection = pool.lend()
+        connection.send_command("ECHO", "left behind")
+        assert connection.can_read(timeout=5)
+        pool.take_back(connection)
+        assert exchange(valkey, [["ECHO", "asked for"]]) == [b"asked for"]
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ class ConsistencyMiddleware:
         return response
 
     def _read(self, request: HttpRequest) -> HttpResponse:
-        token = request.headers.get(positions.TOKEN_HEADER)
+        token = request.META.get(positions.TOKEN_META)
         with replica_reads(token=token), noted_failures() as gone:
             response = self.get_response(request)
         if gone and response.status_code >= 500:

@@ -26,6 +26,7 @@ from socialfeed.common.valkey import ValkeyUnavailable, state_valkey, values_of
 logger = logging.getLogger(__name__)
 
 TOKEN_HEADER = "Consistency-Token"  # noqa: S105  (a header's name)
+TOKEN_META = "HTTP_CONSISTENCY_TOKEN"  # noqa: S105  (as a request has it)
 PRIMARIES = ("default", "posts", "comments")
 # Where a server is: a primary's log, or how much of it a replica has replayed. Not what a primary
 # has only begun to write: that is not committed, and not sent to any replica yet.
