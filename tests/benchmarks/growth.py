@@ -55,7 +55,7 @@ def _cost(bench: Bench, user_id: int) -> float:
     """Of a warm first page, as a multiple of the bare DRF view's."""
     home = bench.home(user_id, bench.population.page)
     home = replace(home, server=replace(home.server, also=(bench.cache,)))
-    return compare(home, bench.bare_drf, rounds=bench.rounds, times=bench.times // 2).ratio
+    return compare(home, bench.bare_drf, times=bench.times // 2).ratio
 
 
 def _flat(what: str, small: float, large: float) -> Figure:

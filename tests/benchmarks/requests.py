@@ -60,7 +60,7 @@ class Bench:
     ) -> Figure:
         """The subject's cost against one of the bare views, as a row."""
         bare = self.bare_django if reference == BARE_DJANGO else self.bare_drf
-        compared = compare(subject, bare, rounds=self.rounds, times=times or self.times)
+        compared = compare(subject, bare, times=times or self.times)
         return Figure(
             name,
             compared.value,

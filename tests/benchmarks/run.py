@@ -129,7 +129,7 @@ def _measure(
             layout=world.stack.layout,
             population=population,
             rounds=3 if is_quick else 5,
-            times=100 if is_quick else 400,
+            times=300 if is_quick else 2000,
             is_quick=is_quick,
         )
         servers = [bench.bare, bench.read_api, bench.write_api]

@@ -1,6 +1,7 @@
 """Web servers whose CPU time is read: instances of the stack, and the bare one, on their own core.
 
-What is compared is measured by turns, in rounds, so that whatever else the machine does meets both.
+What is compared is measured by turns, a few requests each, so that whatever else the machine does
+meets both.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import cycle, islice
 from pathlib import Path
 from statistics import median
 
@@ -26,6 +28,9 @@ from tests.flows.client import wait_until
 
 _CONFIG = PROJECT_DIR / "deploy" / "gunicorn.conf.py"
 Check = Callable[[Answer], object]
+# Of so many requests. The clock of a virtual machine's processor changes within seconds.
+TURN = 20
+WARM = 100
 
 
 @dataclass(frozen=True)
@@ -138,21 +143,28 @@ class Subject:
     messages: Sequence[bytes]
     check: Check
 
-    def cost(self, times: int) -> float:
-        """Microseconds of CPU of its server for one, of so many; every answer is checked."""
-        messages = self.messages
+    @contextmanager
+    def turns(self) -> Iterator[Callable[[int], float]]:
+        """A function that sends so many, over one connection, and checks all answers; it returns
+        microseconds of CPU of the server for one.
+        """
+        messages = cycle(self.messages)
         with Connection(self.server.port) as connection:
-            before = self.server.cpu_seconds()
-            answers = [connection.ask(messages[n % len(messages)]) for n in range(times)]
-            used = self.server.cpu_seconds() - before
-        for answer in answers:
-            self.check(answer)
-        return used / times * 1e6
+
+            def turn(times: int) -> float:
+                before = self.server.cpu_seconds()
+                answers = [connection.ask(message) for message in islice(messages, times)]
+                used = self.server.cpu_seconds() - before
+                for answer in answers:
+                    self.check(answer)
+                return used / times * 1e6
+
+            yield turn
 
 
 @dataclass(frozen=True)
 class Compared:
-    """Medians of rounds: of a subject's cost, its reference's, and of their ratio."""
+    """Medians of all turns: of a subject's cost, its reference's, and of their ratio."""
 
     value: float
     reference: float
@@ -160,16 +172,18 @@ class Compared:
     n: int
 
 
-def compare(subject: Subject, reference: Subject, *, rounds: int, times: int) -> Compared:
-    """Both by turns; microseconds of CPU a request."""
-    for each in (subject, reference):
-        each.cost(max(50, times // 10))  # warm
-    pairs = [(subject.cost(times), reference.cost(times)) for _ in range(rounds)]
+def compare(subject: Subject, reference: Subject, *, times: int) -> Compared:
+    """Both by turns, each `times` in all; microseconds of CPU a request."""
+    turns = -(-times // TURN)
+    with subject.turns() as cost, reference.turns() as reference_cost:
+        cost(WARM)
+        reference_cost(WARM)
+        pairs = [(cost(TURN), reference_cost(TURN)) for _ in range(turns)]
     return Compared(
         value=median(value for value, _ in pairs),
         reference=median(reference for _, reference in pairs),
         ratio=median(value / reference for value, reference in pairs),
-        n=rounds * times,
+        n=turns * TURN,
     )
 
 
