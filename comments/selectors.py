@@ -115,7 +115,7 @@ def comment_page(
     Replies stand among them; `reply_to`: only those to this comment. Raises `NotFound` when the
     post is not shown. A page is short at the end, and where very many in a row are not shown.
     """
-    post_selectors.visible_post(post_id=post_id)
+    post = post_selectors.post_if_author(post_id=post_id)
     sql = _PAGE_SQL.format(
         which=f"{_OF_POST} {_ONLY_REPLIES if reply_to else ''}",
         direction="DESC" if newest_first else "ASC",
@@ -127,7 +127,9 @@ def comment_page(
     for _ in range(MAX_ROUNDS):
         above, below = (0, position or MAX_ID) if newest_first else (position or 0, MAX_ID)
         rows = _read(sql, parameters | {"above": above, "below": below, "limit": wanted})
-        page += _documents(rows)
+        users = user_selectors.user_documents(user_ids={post.author_id, *_authors(rows)})
+        post.check(users)
+        page += _documents(rows, users)
         if len(page) > limit:
             return page[:limit], int(page[limit - 1]["id"])
         if len(rows) < wanted:
@@ -144,7 +146,7 @@ def comment_document(*, comment_id: int, viewer_id: int) -> dict[str, Any]:
     if rows is None:
         raise NotFound(_NO_COMMENT)
     post_selectors.visible_post(post_id=rows[0][-1])
-    documents = _documents(rows)
+    documents = _documents(rows, user_selectors.user_documents(user_ids=_authors(rows)))
     if not documents:
         raise NotFound(_NO_COMMENT)
     return documents[0]
@@ -156,8 +158,11 @@ def _read(sql: str, parameters: Mapping[str, Any]) -> list[Any]:
         return list(cursor.fetchall())
 
 
-def _documents(rows: Sequence[Any]) -> list[dict[str, Any]]:
-    users = user_selectors.user_documents(user_ids=[row[1] for row in rows])
+def _authors(rows: Sequence[Any]) -> set[int]:
+    return {row[1] for row in rows}
+
+
+def _documents(rows: Sequence[Any], users: Mapping[int, bytes]) -> list[dict[str, Any]]:
     return [
         _described(id_, *columns)
         | {

@@ -47,14 +47,11 @@ class CommentsView(APIView):
     def get(self, request: Request, post_id: int) -> Response:
         """List the comments on a post, with the replies among them, in order of time."""
         page = page_request(request, query_class=CommentsQuery)
-        # As plain texts: of a form's fields, an empty one counts as left out.
-        query = CommentsQuery(data=request.query_params.dict())
-        query.is_valid(raise_exception=True)
         comments, position = selectors.comment_page(
             post_id=post_id,
             viewer_id=caller_id(request),
-            newest_first=query.validated_data["order"] == NEWEST,
-            reply_to=query.validated_data.get("reply_to"),
+            newest_first=page.parameters["order"] == NEWEST,
+            reply_to=page.parameters.get("reply_to"),
             after=page.after,
             limit=page.limit,
         )
