@@ -6,14 +6,14 @@ RECORD_TTL = 24 * 3600  # seconds
 LIKED_TTL = 24 * 3600  # seconds
 # The hash tag is one of so many groups, so that the records of a page take fewer commands than
 # posts; up to that many primaries of a cluster can share them.
-SLOTS = 16
+SLOTS = 8
 
 
 def record_key(post_id: int) -> str:
     """CACHE. String: a copy (socialfeed.common.copies) of the post's record (posts/records.py):
     about 1 kB. Lives RECORD_TTL.
     """
-    return f"post:v2:{{{post_id % SLOTS}}}:{post_id}"
+    return f"post:v3:{{{post_id % SLOTS}}}:{post_id}"
 
 
 def liked_key(user_id: int) -> str:

@@ -11,16 +11,12 @@ from django.http import HttpResponseBase, HttpResponseNotModified
 from django.utils.http import parse_etags
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from posts import selectors as post_selectors
 from socialfeed.common.callers import caller_id
-from socialfeed.common.pagination import (
-    add_links,
-    page_request,
-    page_response,
-    page_url,
-)
+from socialfeed.common.pagination import ListAddress, add_links, page_request
 from socialfeed.common.rendering import fragments
 from timeline.refresh import Seen, delivered_up_to
 from timeline.selectors import timeline_page
@@ -60,7 +56,7 @@ class ProfileTimelineView(APIView):
 
 def _page(request: Request, timeline: Timeline) -> HttpResponseBase:
     query = page_request(request, query_class=TimelineQuery)
-    since_token = request.query_params.get("since")
+    since_token = query.parameters.get("since")
     since = None if since_token is None else Seen.decode(since_token)
     seen = since or Seen()
     # Before the page is read: what is delivered meanwhile may not be on it.
@@ -77,23 +73,23 @@ def _page(request: Request, timeline: Timeline) -> HttpResponseBase:
     known = request.META.get("HTTP_IF_NONE_MATCH")
     if known and (known == "*" or etag in map(_weak, parse_etags(known))):
         return _cacheable(HttpResponseNotModified(), etag)
-    changes = {}
+    address = ListAddress(request)
+    newer, changes = None, {}
     if since:
         changes["since"] = seen.with_page(posts, delivered=delivered).encode()
-    response = page_response(request, fragments(posts.values()), position, **changes)
-    newer = None
     if since or query.after is None:
         up_to = seen.up_to_page(list(posts), is_last=position is None, delivered=delivered)
-        newer = page_url(request, cursor=None, since=up_to.encode())
-    response.data["newer"] = newer
-    add_links(response, next=response.data["next"], prev=newer)
+        newer = address.having(cursor=None, since=up_to.encode())
+    following = address.after(position, **changes)
+    response = Response({"results": fragments(posts.values()), "next": following, "newer": newer})
+    add_links(response, next=following, prev=newer)
     return _cacheable(response, etag)
 
 
 def _etag(documents: Iterable[bytes], position: int | None) -> str:
     """Of what the page shows. Weak: it stands for the content, not for the bytes of the answer."""
-    digest = hashlib.blake2b(b"\0".join((b"%d" % (position or 0), *documents)), digest_size=12)
-    return f'W/"{base64.urlsafe_b64encode(digest.digest()).decode()}"'
+    digest = hashlib.sha256(b"\0".join((b"%d" % (position or 0), *documents))).digest()
+    return f'W/"{base64.urlsafe_b64encode(digest[:12]).decode()}"'
 
 
 def _weak(etag: str) -> str:

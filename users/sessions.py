@@ -9,6 +9,7 @@ STATE down: nobody can be authenticated (503), since a revoked session must not 
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 from importlib import import_module
 from typing import cast
 
@@ -21,6 +22,9 @@ from django_redis.cache import RedisCache
 from socialfeed.common.valkey import Command, state_valkey
 from users.keys import sessions_key
 
+# A process remembers what so many sessions say; less than 1 kB each.
+SESSIONS_KEPT = 4096
+
 
 def ask_for_session(*, session_key: str) -> Command:
     """The question whose session this is; `session_user_id` understands the reply."""
@@ -28,6 +32,8 @@ def ask_for_session(*, session_key: str) -> Command:
     return b"GET", key.encode()
 
 
+# As it is stored, a session says the same of its user each time.
+@lru_cache(maxsize=SESSIONS_KEPT)
 def session_user_id(stored: bytes | None) -> int | None:
     """The user who is logged in by a session, or None when it has ended."""
     session = cast("RedisCache", cache).client.decode(stored) if stored else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, ip_address, ip_network
 from typing import cast
 
@@ -12,6 +13,8 @@ from rest_framework.request import Request
 
 # What one customer gets of IPv6: whoever has it can send from any of its 2^64 addresses.
 IPV6_PREFIX = 64
+# A process remembers how so many addresses are counted.
+ADDRESSES_KEPT = 8192
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ def client_address(request: HttpRequest | Request) -> str:
     return _address(forwarded) or _address(request.META.get("REMOTE_ADDR", "")) or "unknown"
 
 
+@lru_cache(maxsize=ADDRESSES_KEPT)
 def _address(text: str) -> str:
     """An address in the form in which it is counted; "" when it is none."""
     try:

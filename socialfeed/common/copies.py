@@ -41,6 +41,7 @@ VERSION_SQL = """(
 )"""
 
 _COPY, _MARK = b"r", b"m"
+_COPY_BYTE = _COPY[0]
 _TOKEN_BYTES = 8
 _VERSION_DIGITS = 20  # decimal, with leading zeros: Lua compares text by the server's locale
 _HEAD = len(_COPY) + _VERSION_DIGITS
@@ -134,13 +135,17 @@ def read_copies(wanted: Wanted) -> list[dict[int, bytes]]:
 
     What is cold is read from SQL, a kind at a time, and stored. What does not exist is empty.
     """
-    lists = [(copies, list(dict.fromkeys(ids))) for copies, ids in wanted]
+    lists = [(copies, _each_once(ids)) for copies, ids in wanted]
     uncommitted = _uncommitted.get()
     stored = iter(_read_stored([part for part in lists if part[0].database != uncommitted]))
     return [
         _read(copies, ids) if copies.database == uncommitted else next(stored)
         for copies, ids in lists
     ]
+
+
+def _each_once(ids: Collection[int]) -> list[int]:
+    return list(ids if isinstance(ids, set) else dict.fromkeys(ids))
 
 
 def _read_stored(lists: Sequence[tuple[Copies, Sequence[int]]]) -> list[dict[int, bytes]]:
@@ -185,7 +190,7 @@ def refresh_copies(wanted: Wanted) -> None:
 
     CACHE down: `ValkeyUnavailable`.
     """
-    lists = [(copies, list(dict.fromkeys(ids))) for copies, ids in wanted]
+    lists = [(copies, _each_once(ids)) for copies, ids in wanted]
     found = iter(_found([copies.key(id_) for copies, ids in lists for id_ in ids]))
     _read_and_store([(copies, {id_: next(found) for id_ in ids}) for copies, ids in lists])
 
@@ -197,7 +202,7 @@ def _get(lists: Sequence[tuple[Copies, Sequence[int]]]) -> list[dict[int, bytes]
             id_: value[_HEAD:]
             for ids, values in slots
             for id_, value in zip(ids, values, strict=True)
-            if value and value.startswith(_COPY)
+            if value and value[0] == _COPY_BYTE
         }
         for slots in _stored(lists)
     ]

@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -47,6 +48,8 @@ logger = logging.getLogger(__name__)
 PREFIX = "limits:v1"
 # For so long a process leaves STATE alone, and the log, once it could not count an address.
 RETRY_SECONDS = 5.0
+# A process remembers the keys of so many: the library takes its time over each.
+KEYS_KEPT = 8192
 # What is strictly limited by address: the POSTs of these views, as Django names them.
 STRICT_VIEWS: Mapping[str, str] = {
     "headless:app:account:login": "login",
@@ -64,6 +67,7 @@ _ACQUIRE = RedisStorage.SCRIPT_ACQUIRE_MOVING_WINDOW.decode()
 _LOOK = RedisStorage.SCRIPT_MOVING_WINDOW.decode()
 
 
+@lru_cache(maxsize=KEYS_KEPT)
 def limit_key(name: str, limit: RateLimitItem, who: str) -> str:
     """STATE. Of `ip`, `read` and `write` a string, the count; of the others a list of Unix times,
     the newest first, at most as many as the limit. Both live as long as its window. `who` is a
@@ -121,7 +125,9 @@ def _current() -> _Tally:
     return _tally.get() or _Tally()
 
 
-def count_caller(*, request: Request, user_id: str, beside: Command) -> tuple[Any, Window | None]:
+def count_caller(
+    *, request: HttpRequest, user_id: str, beside: Command
+) -> tuple[Any, Window | None]:
     """Count a request of a user and of their address, in the round trip of another command.
 
     Returns the reply to `beside`, and the user's window, for the caller to `admit` or `take_back`;

@@ -11,15 +11,17 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from django.conf import settings
 from django.http import HttpRequest
 from rest_framework import serializers
+from rest_framework.request import Request
 from rest_framework.response import Response
 
 from socialfeed.common.problems import Invalid
@@ -64,8 +66,13 @@ def not_of_this_list(parameter: str) -> Invalid:
 
 
 def _signature(payload: bytes) -> bytes:
-    key = hashlib.sha256(b"cursor" + settings.SECRET_KEY.encode()).digest()
+    key = _signing_key(settings.SECRET_KEY)
     return hashlib.blake2b(payload, key=key, digest_size=_SIGNATURE_BYTES).digest()
+
+
+@cache
+def _signing_key(secret: str) -> bytes:
+    return hashlib.sha256(b"cursor" + secret.encode()).digest()
 
 
 class PageQuery(serializers.Serializer[Any]):
@@ -84,14 +91,18 @@ class PageQuery(serializers.Serializer[Any]):
 
 @dataclass(frozen=True)
 class PageRequest:
-    """What a client asked of a list: how many, after which position (None: from the top)."""
+    """What a client asked of a list: how many, after which position (None: from the top).
+
+    `parameters`: all of those that the list takes, checked; those with a default are always there.
+    """
 
     limit: int
     after: Any = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 def page_request(
-    request: HttpRequest,
+    request: HttpRequest | Request,
     kind: type[int] | type[str] = int,
     *,
     query_class: type[PageQuery] = PageQuery,
@@ -100,13 +111,13 @@ def page_request(
 
     `query_class` checks the parameters that a list has besides.
     """
-    if not request.META["QUERY_STRING"]:
-        return PageRequest(limit=DEFAULT_LIMIT)
-    query = _checker(query_class).run_validation(request.GET)
-    # As it came: an empty one is no cursor either, and would begin at the top for ever.
-    cursor = request.GET.get("cursor")
+    # As plain texts: of a form's fields, an empty one counts as left out, and an empty cursor would
+    # begin at the top for ever.
+    given = request.GET.dict()
+    query = _checker(query_class).run_validation(given) if given else _defaults(query_class)
+    cursor = query.get("cursor")
     after = None if cursor is None else decode_cursor(cursor, kind)
-    return PageRequest(limit=query["limit"], after=after)
+    return PageRequest(query["limit"], after, query)
 
 
 @cache
@@ -115,28 +126,41 @@ def _checker(query_class: type[PageQuery]) -> PageQuery:
     return query_class()
 
 
+@cache
+def _defaults(query_class: type[PageQuery]) -> Mapping[str, Any]:
+    """What a request without parameters asks for."""
+    return MappingProxyType(dict(_checker(query_class).run_validation({})))
+
+
+class ListAddress:
+    """Where the list is that a request asks for: the same, with other query parameters."""
+
+    def __init__(self, request: Request) -> None:
+        plain = request._request
+        self._list = f"{plain.scheme}://{plain.get_host()}{quote(plain.path)}"
+        self._parameters = plain.GET.dict()
+
+    def having(self, **changes: str | None) -> str:
+        """The address with these parameters changed; None takes one out."""
+        parameters = self._parameters | changes
+        query = urlencode({name: value for name, value in parameters.items() if value is not None})
+        return f"{self._list}?{query}"
+
+    def after(self, position: int | str | None, **changes: str | None) -> str | None:
+        """The address of the page after a position; None at the end."""
+        if position is None:
+            return None
+        return self.having(cursor=encode_cursor(position), **changes)
+
+
 def page_response(
-    request: HttpRequest,
-    results: Sequence[Any],
-    next_position: int | str | None,
-    **changes: str,
+    request: Request, results: Sequence[Any], next_position: int | str | None
 ) -> Response:
-    """The page of a list; `next` is null at the end, and else keeps the other query parameters,
-    but for `changes`.
-    """
-    following = None
-    if next_position is not None:
-        following = page_url(request, cursor=encode_cursor(next_position), **changes)
+    """The page of a list; `next` is null at the end, and else keeps the other query parameters."""
+    following = ListAddress(request).after(next_position)
     response = Response({"results": results, "next": following})
     add_links(response, next=following)
     return response
-
-
-def page_url(request: HttpRequest, **changes: str | None) -> str:
-    """The address of the same list with other query parameters; None takes one out."""
-    parameters = dict(request.GET.items()) | changes
-    query = urlencode({name: value for name, value in parameters.items() if value is not None})
-    return f"{request.scheme}://{request.get_host()}{quote(request.path)}?{query}"
 
 
 def add_links(response: Response, **addresses: str | None) -> None:

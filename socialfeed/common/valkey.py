@@ -14,11 +14,15 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any, cast
 
 import redis
+from django.core.signals import setting_changed
+from django.dispatch import receiver
 from django_redis import get_redis_connection
 from hiredis import pack_command
+from redis._parsers.hiredis import NOT_ENOUGH_DATA
 from redis.exceptions import ResponseError
 
 # What a client raises when the server is away, too slow, or still loading its data.
@@ -31,12 +35,24 @@ class LeftAlone(redis.ConnectionError):
 
 def cache_valkey() -> redis.Redis:
     """A client of the CACHE Valkey; bytes in, bytes out."""
-    return cast("redis.Redis", get_redis_connection("cache"))
+    return _client("cache")
 
 
 def state_valkey() -> redis.Redis:
     """A client of the STATE Valkey; bytes in, bytes out."""
-    return cast("redis.Redis", get_redis_connection("default"))
+    return _client("default")
+
+
+@cache
+def _client(alias: str) -> redis.Redis:
+    """Of all threads: to find the one of a thread takes as long as a command."""
+    return cast("redis.Redis", get_redis_connection(alias))
+
+
+@receiver(setting_changed)
+def _forget_clients(*, setting: str, **kwargs: Any) -> None:
+    if setting == "CACHES":
+        _client.cache_clear()
 
 
 Command = Sequence[bytes | str | int]  # its name, and its arguments
@@ -76,10 +92,18 @@ def packed(commands: Iterable[Command]) -> bytes:
 def replies_to(connection: Any, message: bytes, replies: int) -> list[Any]:
     """Send packed commands, of which there are so many; their replies, errors too."""
     connection.send_packed_command([message])
+    parser = connection._parser
+    found = []
     try:
         # As the connection reads them, but without what it does for each besides.
-        read = connection._parser.read_response
-        return [read() for _ in range(replies)]
+        parsed = parser._reader.gets
+        for _ in range(replies):
+            while (reply := parsed()) is NOT_ENOUGH_DATA:
+                parser.read_from_socket()
+            if isinstance(reply, redis.ConnectionError):
+                raise reply  # it is loading its data, say
+            found.append(reply)
+        return found
     except OSError as error:
         connection.disconnect()
         raise redis.ConnectionError("The connection broke.") from error

@@ -9,6 +9,7 @@ from django.test import RequestFactory
 from hypothesis import given
 from hypothesis import strategies as st
 from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
 
 from socialfeed.common.ids import MAX_ID
 from socialfeed.common.pagination import (
@@ -45,7 +46,7 @@ def test_a_cursor_of_another_kind_of_list_is_refused() -> None:
 
 
 def test_the_next_address_keeps_the_query_and_is_null_at_the_end() -> None:
-    request = RequestFactory().get("/api/v1/users?search=a%26b&limit=2")
+    request = Request(RequestFactory().get("/api/v1/users?search=a%26b&limit=2"))
     response = page_response(request, [1, 2], "ada")
     assert response["Link"] == f'<{response.data["next"]}>; rel="next"'
     follow_up = RequestFactory().get(response.data["next"])
