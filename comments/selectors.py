@@ -138,14 +138,20 @@ def comment_page(
     return page, position
 
 
-def comment_document(*, comment_id: int, viewer_id: int) -> dict[str, Any]:
-    """The document of one comment; raises `NotFound` when it, or its post, is not shown."""
+def comment_document(
+    *, comment_id: int, viewer_id: int, is_post_shown: bool = False
+) -> dict[str, Any]:
+    """The document of one comment; raises `NotFound` when it, or its post, is not shown.
+
+    `is_post_shown`: the caller knows that already.
+    """
     sql = _PAGE_SQL.format(which=_ONE, direction="ASC")
     parameters = {"id": comment_id, "viewer_id": viewer_id, "limit": 1}
     rows = first_found(lambda: _read(sql, parameters) or None)
     if rows is None:
         raise NotFound(_NO_COMMENT)
-    post_selectors.visible_post(post_id=rows[0][-1])
+    if not is_post_shown:
+        post_selectors.visible_post(post_id=rows[0][-1])
     documents = _documents(rows, user_selectors.user_documents(user_ids=_authors(rows)))
     if not documents:
         raise NotFound(_NO_COMMENT)

@@ -36,7 +36,10 @@ class CommentsView(APIView):
         comment_id = services.add_comment(
             post_id=post_id, author_id=caller_id(request), **new.validated_data
         )
-        return _shown(request, comment_id, status=201)
+        document = selectors.comment_document(
+            comment_id=comment_id, viewer_id=caller_id(request), is_post_shown=True
+        )
+        return Response(document, status=201)
 
     @extend_schema(
         operation_id="comments_list",
@@ -83,9 +86,9 @@ class CommentView(APIView):
         return Response(status=204)
 
 
-def _shown(request: Request, comment_id: int, status: int = 200) -> Response:
+def _shown(request: Request, comment_id: int) -> Response:
     document = selectors.comment_document(comment_id=comment_id, viewer_id=caller_id(request))
-    return Response(document, status=status)
+    return Response(document)
 
 
 class CommentLikeView(APIView):

@@ -135,7 +135,6 @@ def renew_graph(event: OutboxEvent) -> Iterator[Step]:
     yield Step(1)
     graph_services.renew_followed(viewer_ids=followers)
     timeline_services.drop_home_timelines(user_ids=followers)
-    yield Step(2)
 
 
 def remove_account(event: OutboxEvent) -> Iterator[Step]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
+import orjson
 from django.db import connections, transaction
 from django.db.models.functions import Now
 
@@ -23,10 +24,16 @@ from socialfeed.common import counters
 from socialfeed.common.likes import add_like, remove_like, remove_likes_by, remove_likes_of
 from socialfeed.common.problems import NotFound
 
-# Of a post's older comment summaries, those that nobody else is removing.
-_OLDER_SUMMARIES_SQL = """
+# In place of a post's older comment summaries, of which those go that nobody else is removing.
+_KEEP_SUMMARY_SQL = """
+WITH kept AS (
+    INSERT INTO posts_commentsummary (post_id, version, count, recent)
+    VALUES (%(post_id)s, %(version)s, %(count)s, %(recent)s)
+    ON CONFLICT DO NOTHING
+)
 DELETE FROM posts_commentsummary WHERE id IN (
-    SELECT id FROM posts_commentsummary WHERE post_id = %s AND version < %s FOR UPDATE SKIP LOCKED
+    SELECT id FROM posts_commentsummary
+    WHERE post_id = %(post_id)s AND version < %(version)s FOR UPDATE SKIP LOCKED
 )
 """
 
@@ -121,11 +128,14 @@ def keep_comment_summary(
 
     An older version than what is known changes nothing. No writer waits for another.
     """
-    summary = CommentSummary(post_id=post_id, version=version, count=count, recent=list(recent))
-    with transaction.atomic(using="posts"):
-        CommentSummary.objects.bulk_create([summary], ignore_conflicts=True)
-        with connections["posts"].cursor() as cursor:
-            cursor.execute(_OLDER_SUMMARIES_SQL, [post_id, version])
+    summary: dict[str, int | str] = {
+        "post_id": post_id,
+        "version": version,
+        "count": count,
+        "recent": orjson.dumps(list(recent)).decode(),
+    }
+    with connections["posts"].cursor() as cursor:
+        cursor.execute(_KEEP_SUMMARY_SQL, summary)
     renew_records(post_ids=[post_id])
 
 

@@ -28,7 +28,7 @@ from typing import Any, cast
 
 from django.conf import settings
 
-from socialfeed.common.valkey import by_slot, cache_valkey
+from socialfeed.common.valkey import by_slot, cache_valkey, exchange
 from timeline.scripts import Call, run_scripts
 
 _ENTRY = struct.Struct(">qq")
@@ -187,10 +187,7 @@ def drop(*, keys: Iterable[str]) -> int:
 
     Returns how many there were. One round trip.
     """
-    pipeline = cache_valkey().pipeline(transaction=False)
-    for key in keys:
-        pipeline.unlink(key)
-    return sum(pipeline.execute())
+    return sum(exchange(cache_valkey(), [("UNLINK", key) for key in keys]))
 
 
 def peek(*, key: str) -> Snapshot | None:

@@ -17,7 +17,7 @@ import redis
 from django.db import connections, router
 
 from socialfeed.common.copies import VERSION_SQL, Copies, Versioned
-from socialfeed.common.valkey import cache_valkey
+from socialfeed.common.valkey import cache_valkey, exchange
 from usergraph.keys import (
     FOLLOWED_TTL,
     FOLLOWERS_TTL,
@@ -87,10 +87,8 @@ def keep_followers(*, author_id: int, token: bytes, follower_ids: Sequence[int])
 
 def drop_followers(*, author_ids: Iterable[int]) -> None:
     """Forget the followers of authors, and what is being loaded of them; one round trip."""
-    pipeline = cache_valkey().pipeline(transaction=False)
-    for author_id in author_ids:
-        pipeline.unlink(followers_key(author_id), followers_loading_key(author_id))
-    pipeline.execute()
+    keys = [(followers_key(id_), followers_loading_key(id_)) for id_ in author_ids]
+    exchange(cache_valkey(), [("UNLINK", *both) for both in keys])
 
 
 def _load_followed(viewer_ids: Sequence[int]) -> dict[int, Versioned]:

@@ -266,12 +266,10 @@ def _found(keys: Sequence[str]) -> list[bytes | None]:
     """The mark at each key, empty where there is a copy, None where there is neither."""
     if not keys:
         return []
-    pipeline = cache_valkey().pipeline(transaction=False)
-    for key in keys:
-        pipeline.getrange(key, 0, len(_MARK) + _TOKEN_BYTES - 1)
+    asked = [("GETRANGE", key, 0, len(_MARK) + _TOKEN_BYTES - 1) for key in keys]
     return [
         None if not there else there if there.startswith(_MARK) else b""
-        for there in pipeline.execute()
+        for there in exchange(cache_valkey(), asked)
     ]
 
 

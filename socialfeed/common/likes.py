@@ -44,6 +44,7 @@ _LIKE_SQL = """
 INSERT INTO {table} (subject_id, user_id) VALUES (%s, %s)
 ON CONFLICT (user_id, subject_id) DO NOTHING
 """
+_UNLIKE_SQL = "DELETE FROM {table} WHERE subject_id = %s AND user_id = %s"
 # Probes one row for each of a few; the planner would rather walk all likes of the subject.
 _LIKERS_AMONG_SQL = """
 SELECT liked.id, liked.user_id
@@ -82,10 +83,9 @@ def add_like(*, likes: Likes, subject_id: int, user_id: int) -> bool:
 def remove_like(*, likes: Likes, subject_id: int, user_id: int) -> bool:
     """The inverse; False when it was not liked."""
     database = _database(likes)
-    with transaction.atomic(using=database):
-        mine = likes._default_manager.filter(subject_id=subject_id, user_id=user_id)
-        deleted, _ = mine.delete()
-        if not deleted:
+    with transaction.atomic(using=database), connections[database].cursor() as cursor:
+        cursor.execute(_UNLIKE_SQL.format(table=likes._meta.db_table), [subject_id, user_id])
+        if not cursor.rowcount:
             return False
         change_count(database=database, subject_id=subject_id, delta=-1, actor_id=user_id)
     return True
