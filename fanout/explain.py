@@ -316,8 +316,8 @@ def _timeline(facts: _Facts, at: Whereabouts) -> tuple[State, str]:
     end = "cut off at the cap" if at.is_cut else "complete"
     days = at.ttl_seconds / 86_400
     sentence = (
-        f"Warm and {end}: {at.length} of {settings.TIMELINE_CAP} entries, for another {days:.1f} "
-        "days if nobody reads it"
+        f"Warm and {end}: {at.length} entries (cap {settings.TIMELINE_CAP}), for another "
+        f"{days:.1f} days if nobody reads it"
     )
     if at is facts.where.home:
         names = ", ".join(facts.pulled_names) or "nobody"

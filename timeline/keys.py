@@ -16,21 +16,21 @@ _KEY = re.compile(r"(home:v3:|profile:v3:)\{[0-9]+\}:([0-9]+)")
 
 
 def home_key(user_id: int) -> str:
-    """CACHE. List of a header and 16-byte entries (timeline.store), newest first, TIMELINE_CAP at
-    most: about 15 kB when full. Lives TIMELINE_IDLE_DAYS after the last read.
+    """CACHE. List of a header and 16-byte entries (timeline.store), newest first, TIMELINE_CAP or
+    a few more: about 15 kB when full. Lives TIMELINE_IDLE_DAYS after the last read.
     """
     return _key(HOME_PREFIX, user_id)
 
 
-def home_keys_by_slot(user_ids: Iterable[int]) -> list[list[bytes]]:
-    """`home_key` of many users, encoded, those of a hash slot together."""
+def home_keys_by_slot(user_ids: Iterable[int]) -> list[list[str]]:
+    """`home_key` of many users, those of a hash slot together."""
     slots: list[list[int]] = [[] for _ in range(SLOTS)]
     for user_id in user_ids:
         slots[user_id % SLOTS].append(user_id)
-    prefix = HOME_PREFIX.encode()
+    heads = [f"{HOME_PREFIX}{{{slot}}}:" for slot in range(SLOTS)]
     return [
-        [b"%b{%d}:%d" % (prefix, slot, user_id) for user_id in mine]
-        for slot, mine in enumerate(slots)
+        [f"{head}{user_id}" for user_id in mine]
+        for head, mine in zip(heads, slots, strict=True)
         if mine
     ]
 

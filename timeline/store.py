@@ -37,6 +37,8 @@ _ID = struct.Struct(">q")
 _COUNT = struct.Struct(">I")
 COMPLETE, CUT, BUILDING = b"e", b"c", b"b"
 _DAY = 24 * 3600
+# A timeline grows over its cap by this part of it before it is trimmed, for that takes a command.
+SLACK = 50
 # A builder that takes longer than this does not get to keep what it read.
 BUILD_LEASE_MS = 20_000
 _SCAN_COUNT = 1000
@@ -109,7 +111,7 @@ def deliver(*, keys: Iterable[str], refs: Iterable[Ref]) -> int:
 
 
 def deliver_to_slots(
-    *, slots: Iterable[Sequence[bytes]], refs: Iterable[Ref], as_of: int | None = None
+    *, slots: Iterable[Sequence[str]], refs: Iterable[Ref], as_of: int | None = None
 ) -> int:
     """The same, to keys of which those of a hash slot come together.
 
@@ -117,7 +119,9 @@ def deliver_to_slots(
     right.
     """
     position = b"" if as_of is None else _ID.pack(as_of)
-    arguments = [_number(settings.TIMELINE_CAP), position, *(_ENTRY.pack(*ref) for ref in refs)]
+    cap = settings.TIMELINE_CAP
+    numbers = _number(cap), _number(cap // SLACK)
+    arguments = [*numbers, position, *(_ENTRY.pack(*ref) for ref in refs)]
     calls: list[Call] = [(keys, arguments) for keys in slots]
     return sum(run_scripts(cache_valkey(), "deliver", calls)) if calls else 0
 
@@ -140,11 +144,12 @@ def read_many(
         _number(settings.TIMELINE_IDLE_DAYS * _DAY) if keep else b"",
         after,
     ]
-    calls: list[Call] = [(slot_keys, arguments) for slot_keys in by_slot(keys)]
+    slots = by_slot(keys)
+    calls: list[Call] = [(slot_keys, arguments) for slot_keys in slots]
     answers = run_scripts(cache_valkey(), "read", calls) if calls else []
     return {
-        key.decode(): None if answer is None else _page(*answer)
-        for (slot_keys, _), slot_answers in zip(calls, answers, strict=True)
+        key: None if answer is None else _page(*answer)
+        for slot_keys, slot_answers in zip(slots, answers, strict=True)
         for key, answer in zip(slot_keys, slot_answers, strict=True)
     }
 

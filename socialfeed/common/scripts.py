@@ -12,7 +12,7 @@ from redis.exceptions import NoScriptError
 
 from socialfeed.common.valkey import exchange
 
-Call = tuple[Sequence[bytes], Sequence[bytes]]  # keys of one hash slot, arguments
+Call = tuple[Sequence[str | bytes], Sequence[bytes]]  # keys of one hash slot, arguments
 
 
 def run_script(client: redis.Redis, source: str, calls: list[Call]) -> list[Any]:

@@ -113,12 +113,12 @@ def replies_to(connection: Any, message: bytes, replies: int) -> list[Any]:
         raise
 
 
-def by_slot(keys: Iterable[str]) -> list[list[bytes]]:
+def by_slot(keys: Iterable[str]) -> list[list[str]]:
     """Keys, those of one hash tag together: a command may name no others on a cluster."""
-    slots: defaultdict[str, list[bytes]] = defaultdict(list)
+    slots: defaultdict[str, list[str]] = defaultdict(list)
     for key in keys:
         # With what comes before the tag, which is the same for all keys of a kind.
-        slots[key[: key.index("}")]].append(key.encode())
+        slots[key[: key.index("}")]].append(key)
     return list(slots.values())
 
 
@@ -129,7 +129,7 @@ def values_of(client: redis.Redis, keys: Iterable[str]) -> dict[str, bytes | Non
         return {}
     replies = exchange(client, [[b"MGET", *slot] for slot in slots])
     return {
-        key.decode(): value
+        key: value
         for slot, values in zip(slots, replies, strict=True)
         for key, value in zip(slot, values, strict=True)
     }

@@ -112,7 +112,7 @@ class Audience:
             (
                 *(b"EVALSHA", sha.encode(), b"%d" % len(keys[n : n + RAW_KEYS])),
                 *keys[n : n + RAW_KEYS],
-                *(b"%d" % CAP, b"", entry),
+                *(b"%d" % CAP, b"%d" % (CAP // store.SLACK), b"", entry),
             )
             for n in range(0, len(keys), RAW_KEYS)
         ]

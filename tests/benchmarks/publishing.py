@@ -32,7 +32,7 @@ def visible(bench: Bench, *, posts: int) -> Iterator[Figure]:
     token = bench.population.token(audience.author_id)
     # Who is delivered to last: of the last batch, the last of the last hash slot.
     first = (ACTIVE - 1) // settings.FANOUT_BATCH_SIZE * settings.FANOUT_BATCH_SIZE
-    last = home_keys_by_slot(audience.follower_ids[first:])[-1][-1].decode()
+    last = home_keys_by_slot(audience.follower_ids[first:])[-1][-1]
     took = []
     with Connection(bench.layout.port("caddy")) as connection:
         for message in _new_posts(audience.author_id, token, posts):

@@ -53,7 +53,7 @@ PARTS = {
     "growth": Part("Home reads as everything grows.", growth.growth, in_quick=False),
     "latency": Part(
         "Waiting times under load.",
-        partial(latency.latency, seconds=15.0),
+        partial(latency.latency, rounds=7),
         in_quick=False,
         is_pinned=False,
     ),

@@ -133,7 +133,26 @@ def test_a_page_begins_after_any_id_whether_or_not_it_is_there(
     assert part.is_end == (len(older) < limit)
 
 
-def test_a_full_timeline_is_trimmed_to_exactly_the_cap(key: str) -> None:
+def test_a_full_timeline_grows_a_little_and_is_then_trimmed_to_its_cap(
+    key: str, settings: object
+) -> None:
+    settings.TIMELINE_CAP = cap = 2 * store.SLACK  # type: ignore[attr-defined]
+    first = 3 * cap
+    warm(key, list(range(first - cap, first)))
+    lengths = []
+    for number in range(first, first + 6):
+        store.deliver(keys=[key], refs=[ref(number)])
+        seen = store.peek(key=key)
+        assert seen is not None
+        lengths.append((len(seen.refs), seen.kind))
+        newest = list(range(number, number - len(seen.refs), -1))
+        assert numbers_of(store.read(key=key, before=None, limit=999)) == newest
+    complete, cut = store.COMPLETE, store.CUT
+    grown = [(cap + 1, complete), (cap + 2, complete), (cap, cut)]
+    assert lengths == [*grown, (cap + 1, cut), (cap + 2, cut), (cap, cut)]
+
+
+def test_a_small_one_is_trimmed_to_exactly_the_cap(key: str) -> None:
     warm(key, [0])
     for number in range(1, 3 * CAP):
         store.deliver(keys=[key], refs=[ref(number)])
@@ -207,17 +226,17 @@ def test_a_timeline_that_is_only_looked_at_lives_no_longer(key: str) -> None:
 
 def test_a_delivery_leaves_a_timeline_alone_that_was_built_since(key: str) -> None:
     warm(key, [1])
-    assert store.deliver_to_slots(slots=[[key.encode()]], refs=[ref(2)], as_of=AS_OF - 1) == 0
-    assert store.deliver_to_slots(slots=[[key.encode()]], refs=[ref(2)], as_of=AS_OF) == 1
-    assert store.deliver_to_slots(slots=[[key.encode()]], refs=[ref(3)], as_of=AS_OF + 1) == 1
+    assert store.deliver_to_slots(slots=[[key]], refs=[ref(2)], as_of=AS_OF - 1) == 0
+    assert store.deliver_to_slots(slots=[[key]], refs=[ref(2)], as_of=AS_OF) == 1
+    assert store.deliver_to_slots(slots=[[key]], refs=[ref(3)], as_of=AS_OF + 1) == 1
     assert numbers_of(store.read(key=key, before=None, limit=9)) == [3, 2, 1]
 
 
 def test_a_delivery_leaves_a_timeline_alone_that_is_being_built_since(key: str) -> None:
     mark = store.begin_build(key=key, as_of=AS_OF)
     assert mark is not None
-    assert store.deliver_to_slots(slots=[[key.encode()]], refs=[ref(2)], as_of=AS_OF - 1) == 0
-    assert store.deliver_to_slots(slots=[[key.encode()]], refs=[ref(3)], as_of=AS_OF) == 1
+    assert store.deliver_to_slots(slots=[[key]], refs=[ref(2)], as_of=AS_OF - 1) == 0
+    assert store.deliver_to_slots(slots=[[key]], refs=[ref(3)], as_of=AS_OF) == 1
 
 
 @given(

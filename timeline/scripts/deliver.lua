@@ -1,10 +1,11 @@
 -- Put entries into timelines, each once and in its place. Cold timelines (no key) are skipped, and
 -- so are those whose build began after the delivery did: that build has read the posts itself.
--- KEYS: timelines of one hash slot. ARGV: cap, the delivery's graph position or '', entry...
+-- KEYS: timelines of one hash slot. ARGV: cap, by how much a timeline may grow over it before it is
+-- trimmed, the delivery's graph position or '', entry...
 -- Returns how many entries went in.
--- Three commands a timeline in the usual case, of an entry that is newer than all: each costs more
+-- Two commands a timeline in the usual case, of an entry that is newer than all: each costs more
 -- than whatever is done here besides.
-local cap, position = tonumber(ARGV[1]), ARGV[2]
+local cap, slack, position = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local position_high, position_low
 if position ~= '' then position_high, position_low = unpack_ids('>I4I4', position) end
 
@@ -36,7 +37,7 @@ for _, key in ipairs(KEYS) do
     is_due = high < position_high or (high == position_high and low <= position_low)
   end
   if is_due then
-    for i = 3, #ARGV do
+    for i = 4, #ARGV do
       local entry, length = ARGV[i], 0
       if not newest or newer(entry, newest) then
         length = call('LINSERT', key, 'AFTER', header, entry)
@@ -52,11 +53,13 @@ for _, key in ipairs(KEYS) do
           call('DEL', key)
           break
         end
-        if kind_of(header) ~= CUT then
-          header = CUT .. string.sub(header, 2)
-          call('LSET', key, 0, header)
+        if length > cap + 1 + slack then
+          if kind_of(header) ~= CUT then
+            header = CUT .. string.sub(header, 2)
+            call('LSET', key, 0, header)
+          end
+          call('LTRIM', key, 0, cap)
         end
-        call('RPOP', key)
       end
     end
   end
