@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,27 @@ from socialfeed.stack.layout import PROJECT_DIR
 from tests.documents import measured_commit, put_between
 
 PAGE = PROJECT_DIR / "docs" / "performance.md"
+
+
+@dataclass(frozen=True)
+class Series:
+    """Costs by what grows, for a chart."""
+
+    title: str
+    of: str
+    unit: str
+    costs: Mapping[int, float]
+
+    def chart(self) -> str:
+        """As Mermaid, which GitHub and most readers of Markdown draw."""
+        sizes = ", ".join(f'"{size:,}"' for size in self.costs)
+        costs = ", ".join(f"{cost:.4g}" for cost in self.costs.values())
+        top = f"{1.5 * max(self.costs.values()):.2g}"
+        return (
+            f'```mermaid\nxychart-beta\n    title "{self.title}"\n'
+            f'    x-axis "{self.of}" [{sizes}]\n    y-axis "{self.unit}" 0 --> {top}\n'
+            f"    line [{costs}]\n```"
+        )
 
 
 @dataclass(frozen=True)
@@ -31,6 +52,7 @@ class Figure:
     at_most: float | None = None
     at_least: float | None = None
     note: str = ""
+    series: Series | None = None
 
     # By how much a target may be missed before that is a gross regression.
     GROSS = 2.0
@@ -114,6 +136,7 @@ def markdown(figures: Sequence[Figure]) -> str:
         cells[5] = f"**{cells[5]}**" if cells[5] == "short" else cells[5]
         lines.append(f"| {' | '.join(cells)} |")
     lines += ["", f"Commit {measured_commit()}, {os.cpu_count()} cores. In bold: what falls short."]
+    lines += [f"\n{figure.series.chart()}" for figure in figures if figure.series]
     return "\n".join(lines)
 
 

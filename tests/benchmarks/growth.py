@@ -6,13 +6,13 @@ by turns with it; PostgreSQL is not asked. A cold read is all about PostgreSQL.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from statistics import median
 
 from posts import selectors as post_selectors
-from tests.benchmarks.figures import Figure
+from tests.benchmarks.figures import Figure, Series
 from tests.benchmarks.population import add_older_posts, analyze, warm
 from tests.benchmarks.requests import PAGE, Bench
 from tests.benchmarks.servers import compare
@@ -21,8 +21,8 @@ from timeline.selectors import timeline_page
 from timeline.services import drop_home_timelines
 from timeline.slices import home_timeline
 
-TABLE, FACTOR = 10_000, 100
-LENGTHS = (24, 800)
+TABLES = (10_000, 100_000, 1_000_000)
+LENGTHS = (24, 200, 800)
 FLAT = 1.3
 COLD_READS = 50
 
@@ -31,23 +31,30 @@ def growth(bench: Bench) -> Iterator[Figure]:
     """The cost of a warm home read, small against large; and a cold one, when all is large."""
     people = bench.population
     page = people.page
-    add_older_posts(people.members, TABLE)
+    add_older_posts(people.members, TABLES[0])
     analyze()
-    few = _cost(bench, people.few)
-    many = _cost(bench, people.many)
-    yield _flat(f"{people.MANY} authors followed, not {people.FEW}", few, many)
+    readers = {people.FEW: people.few, people.MANY: people.many}
+    yield _flat(
+        f"{people.MANY} authors followed, not {people.FEW}",
+        "authors followed",
+        {follows: _cost(bench, reader) for follows, reader in readers.items()},
+    )
 
-    costs = []
+    costs = {}
     for reader, length in zip(people.readers, LENGTHS, strict=False):
         ids = [*page, *range(page[-1] - 1, page[-1] - 1 - (length - len(page)), -1)]
         warm([reader], [(id_, people.followed[0]) for id_ in ids])
-        costs.append(_cost(bench, reader))
-    yield _flat(f"{LENGTHS[1]} entries, not {LENGTHS[0]}", *costs)
+        costs[length] = _cost(bench, reader)
+    yield _flat(f"{LENGTHS[-1]} entries, not {LENGTHS[0]}", "entries of the timeline", costs)
 
-    before = _cost(bench, people.few)
-    add_older_posts(people.members, TABLE * (FACTOR - 1))
-    analyze()
-    yield _flat(f"{TABLE * FACTOR:,} posts, not {TABLE:,}", before, _cost(bench, people.few))
+    costs, there = {}, TABLES[0]
+    for size in TABLES:
+        if size > there:
+            add_older_posts(people.members, size - there)
+            analyze()
+            there = size
+        costs[size] = _cost(bench, people.few)
+    yield _flat(f"{TABLES[-1]:,} posts, not {TABLES[0]:,}", "posts in the table", costs)
     yield _cold(bench)
 
 
@@ -58,7 +65,9 @@ def _cost(bench: Bench, user_id: int) -> float:
     return compare(home, bench.bare_drf, times=bench.times // 2).ratio
 
 
-def _flat(what: str, small: float, large: float) -> Figure:
+def _flat(what: str, of: str, costs: Mapping[int, float]) -> Figure:
+    """The largest against the smallest; `costs` are by what grows, from small to large."""
+    small, *_, large = costs.values()
     return Figure(
         f"home read: {what}",
         large,
@@ -68,6 +77,7 @@ def _flat(what: str, small: float, large: float) -> Figure:
         reference_name="the smaller",
         ratio=large / small,
         at_most=FLAT,
+        series=Series(f"A home read, by {of}", of, "bare DRF views", costs),
     )
 
 
@@ -95,6 +105,6 @@ def _cold(bench: Bench) -> Figure:
         "ms",
         COLD_READS,
         at_most=15,
-        note=f"{people.MANY} followed accounts, {TABLE * FACTOR:,} posts, "
+        note=f"{people.MANY} followed accounts, {TABLES[-1]:,} posts, "
         f"{len(costs.statements)} statements; maximum {max(milliseconds):.1f} ms",
     )

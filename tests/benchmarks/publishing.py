@@ -12,7 +12,7 @@ from django.conf import settings
 from fanout.models import OutboxEvent
 from media.models import Media
 from tests.benchmarks.deliveries import Audience
-from tests.benchmarks.figures import Figure
+from tests.benchmarks.figures import Figure, Series
 from tests.benchmarks.population import add_accounts, add_followers
 from tests.benchmarks.requests import Bench
 from tests.benchmarks.wire import Connection, request
@@ -21,7 +21,7 @@ from timeline import store
 from timeline.keys import home_keys_by_slot
 
 ACTIVE = 10_000
-SMALL, BIG = 10, 1_000_000
+AUDIENCES = (10, 1_000, 1_000_000)
 SECONDS_TO_SETTLE = 180.0
 _numbers = count()
 
@@ -78,14 +78,14 @@ def _new_posts(author_id: int, token: str, posts: int) -> Iterator[bytes]:
         yield request("POST", "/api/v1/posts", token=token, body=body)
 
 
-def audiences(bench: Bench, *, posts: int, big: int = BIG) -> Iterator[Figure]:
+def audiences(bench: Bench, *, posts: int) -> Iterator[Figure]:
     """The request's time at few and at very many followers, by turns."""
-    people = add_accounts(f"fan_of_{big}_", big)
-    authors = add_accounts("publisher_", 2)
-    add_followers(authors[0], people[:SMALL])
-    add_followers(authors[1], people)
+    people = add_accounts("fan_", max(AUDIENCES))
+    authors = add_accounts("publisher_", len(AUDIENCES))
+    for author_id, followers in zip(authors, AUDIENCES, strict=True):
+        add_followers(author_id, people[:followers])
     tokens = [bench.population.token(author_id) for author_id in authors]
-    took: list[list[float]] = [[], []]
+    took: list[list[float]] = [[] for _ in authors]
     with Connection(bench.write_api.port) as connection:
 
         def publish(number: int, message: bytes) -> None:
@@ -99,7 +99,7 @@ def audiences(bench: Bench, *, posts: int, big: int = BIG) -> Iterator[Figure]:
             for message in _new_posts(author_id, tokens[number], 5):
                 publish(number, message)
         wait_until(lambda: _is_delivered(authors), SECONDS_TO_SETTLE)
-        took = [[], []]
+        took = [[] for _ in authors]
         turns = [
             _new_posts(author_id, token, posts)
             for author_id, token in zip(authors, tokens, strict=True)
@@ -108,17 +108,19 @@ def audiences(bench: Bench, *, posts: int, big: int = BIG) -> Iterator[Figure]:
             for number, message in enumerate(messages):
                 publish(number, message)
                 wait_until(lambda: _is_delivered(authors), 30)
-    small, large = (median(times) for times in took)
+    costs = {size: median(times) for size, times in zip(AUDIENCES, took, strict=True)}
+    small, *_, large = costs.values()
     yield Figure(
-        f"POST /posts at {big:,} followers",
+        f"POST /posts at {AUDIENCES[-1]:,} followers",
         large,
         "ms",
         posts,
         reference=small,
-        reference_name=f"at {SMALL}",
+        reference_name=f"at {AUDIENCES[0]}",
         ratio=large / small,
         at_most=1.2,
         note="median, by turns",
+        series=Series("POST /posts, by the author's followers", "followers", "ms", costs),
     )
 
 

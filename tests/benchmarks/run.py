@@ -15,7 +15,16 @@ from typing import Any
 import psutil
 from tqdm import tqdm
 
-from tests.benchmarks import deliveries, figures, growth, latency, publishing, requests, sizes
+from tests.benchmarks import (
+    deliveries,
+    figures,
+    growth,
+    latency,
+    layers,
+    publishing,
+    requests,
+    sizes,
+)
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.population import Population, analyze
 from tests.benchmarks.requests import Bench
@@ -26,6 +35,8 @@ from tests.graphs import graph_file
 INTERRUPTED = 130
 # Of the graph so many nodes do for a quick look.
 QUICK_NODES = 400
+# Fewer would not do for a quick look either: a delivery has a fixed part.
+FOLLOWERS = 10_000
 
 
 @dataclass(frozen=True)
@@ -42,11 +53,17 @@ class Part:
 
 
 def _fan_out(bench: Bench) -> Iterator[Figure]:
-    return deliveries.fan_out(followers=2000 if bench.is_quick else 10_000, rounds=bench.rounds)
+    return deliveries.fan_out(followers=FOLLOWERS, rounds=bench.rounds)
 
 
 PARTS = {
     "reads": Part("What reads cost the web worker.", requests.reads),
+    "layers": Part(
+        "What each layer of a home read costs.",
+        partial(layers.layers, rounds=200),
+        in_quick=False,
+        is_pinned=False,
+    ),
     "writes": Part("What writes cost the web worker.", requests.writes),
     "sizes": Part("What a home read asks of the stores; bytes.", sizes.sizes),
     "fan-out": Part("Deliveries a second, and what they cost.", _fan_out, is_pinned=False),
@@ -129,7 +146,7 @@ def _measure(
             layout=world.stack.layout,
             population=population,
             rounds=3 if is_quick else 5,
-            times=300 if is_quick else 2000,
+            times=200 if is_quick else 2000,
             is_quick=is_quick,
         )
         servers = [bench.bare, bench.read_api, bench.write_api]
