@@ -26,10 +26,13 @@ from users import services as user_services
 
 
 class Step(NamedTuple):
-    """What a handler has just done."""
+    """What a handler has just done. Its cursor is saved now and then; `is_saved_at_once`: before
+    the handler goes on.
+    """
 
     cursor: int
     entries: int = 0
+    is_saved_at_once: bool = False
 
 
 Handler = Callable[[OutboxEvent], Iterator[Step]]
@@ -132,7 +135,7 @@ def renew_graph(event: OutboxEvent) -> Iterator[Step]:
     followees = payload.get("followee_ids") or [payload["followee_id"]]
     followers = payload.get("follower_ids") or [payload["follower_id"]]
     graph_services.forget_followers(author_ids=followees)
-    yield Step(1)
+    yield Step(1, is_saved_at_once=True)
     graph_services.renew_followed(viewer_ids=followers)
     timeline_services.drop_home_timelines(user_ids=followers)
 

@@ -110,10 +110,11 @@ def _update(lease: Lease, sql: str, **numbers: int) -> bool:
         return bool(cursor.rowcount)
 
 
-def give_back(lease: Lease, *, error: BaseException) -> None:
-    """After a failure: note it, and let the sweeper try again, later each time."""
+def give_back(lease: Lease, *, cursor: int, error: BaseException) -> None:
+    """After a failure: note it, and let the sweeper try again from there, later each time."""
     seconds = min(2**lease.event.attempts, MAX_BACKOFF_SECONDS)
     _mine(lease).update(
+        cursor=cursor,
         lease_until=None,
         wake_at=Now() + timedelta(seconds=seconds),
         last_error=repr(error)[:ERROR_LENGTH],

@@ -18,6 +18,9 @@ logger = logging.getLogger(__name__)
 # A post has its id before its transaction commits, and is in the outbox only then. No request
 # lives as long as this.
 _LONGEST_TRANSACTION = timedelta(seconds=60)
+# A cursor is saved, and the lease looked after, no more often than this, for each time is a commit.
+# What is done again after a crash is no more than that, and a lease lasts much longer.
+SECONDS_BETWEEN_SAVES = 0.5
 
 
 @dataclass(frozen=True)
@@ -36,17 +39,22 @@ def deliver_event(*, database: str, event_id: int) -> Delivery | None:
     sweeper, and the error goes on to the caller.
     """
     start, entries = time.monotonic(), 0
+    saved_at = start
     lease = outbox.take_lease(database=database, event_id=event_id)
     if lease is None:
         return None
+    cursor = lease.event.cursor
     try:
         for step in HANDLERS[lease.event.kind](lease.event):
-            entries += step.entries
-            if not outbox.save_cursor(lease, cursor=step.cursor):
+            entries, cursor = entries + step.entries, step.cursor
+            if not step.is_saved_at_once and time.monotonic() - saved_at < SECONDS_BETWEEN_SAVES:
+                continue
+            if not outbox.save_cursor(lease, cursor=cursor):
                 logger.warning("lost the lease of %s/%s: another goes on", database, event_id)
                 return None
+            saved_at = time.monotonic()
     except Exception as error:
-        outbox.give_back(lease, error=error)
+        outbox.give_back(lease, cursor=cursor, error=error)
         raise
     if not outbox.mark_done(lease):
         return None

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models.functions import Now
 from django.test import override_settings
 
-from fanout import outbox
+from fanout import outbox, services
 from fanout.models import OutboxEvent
 from fanout.services import deliver_event
 from socialfeed.stack.layout import HOST
@@ -49,6 +49,7 @@ def deliver_though_killed_after_each_step(
     steps = 0
     while True:
         with monkeypatch.context() as patch:
+            patch.setattr(services, "SECONDS_BETWEEN_SAVES", 0.0)
             patch.setattr(outbox, "save_cursor", killed)
             try:
                 assert deliver(database, event)

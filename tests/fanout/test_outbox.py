@@ -67,7 +67,7 @@ class TestOneDelivery:
         for _ in range(4):
             lease = outbox.take_lease(database=DATABASE, event_id=event_id)
             assert lease
-            outbox.give_back(lease, error=ValueError("no such thing"))
+            outbox.give_back(lease, cursor=0, error=ValueError("no such thing"))
             failed = row(event_id)
             assert "no such thing" in failed.last_error
             waits.append(failed.wake_at - failed.created_at)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from fanout import outbox
+from fanout import outbox, services
 from fanout.models import OutboxEvent
 from fanout.services import deliver_event, note_what_is_delivered
 from socialfeed.common.ids import created_at_of, first_id_at
@@ -100,9 +100,30 @@ def test_who_has_lost_the_lease_stops(
     post: tuple[int, int], followers: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post_id, event_id = post
+    monkeypatch.setattr(services, "SECONDS_BETWEEN_SAVES", 0.0)
     monkeypatch.setattr(outbox, "save_cursor", lambda lease, cursor: False)
     assert not deliver_event(database="posts", event_id=event_id)
     assert holders(post_id, followers) == followers[:BATCH]
+
+
+def test_a_cursor_is_saved_now_and_then_and_a_turning_point_at_once(
+    alice: int, bob: int, post: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved: list[int] = []
+    save_cursor = outbox.save_cursor
+
+    def save(lease: outbox.Lease, *, cursor: int) -> bool:
+        saved.append(cursor)
+        return save_cursor(lease, cursor=cursor)
+
+    monkeypatch.setattr(outbox, "save_cursor", save)
+    monkeypatch.setattr(services, "SECONDS_BETWEEN_SAVES", 3600.0)
+    assert deliver_event(database="posts", event_id=post[1])
+    assert saved == []
+    kind, payload = OutboxEvent.Kind.FOLLOW_CHANGED, {"follower_id": alice, "followee_id": bob}
+    event_id = outbox.record(database="default", kind=kind, payload=payload)
+    assert deliver_event(database="default", event_id=event_id)
+    assert saved == [1], "between the followers' caches and the followers' timelines"
 
 
 def test_the_authors_own_timelines_are_part_of_the_delivery(
@@ -174,6 +195,7 @@ def test_a_delivery_that_goes_on_while_its_author_crosses_the_limit_drops_all_ti
 ) -> None:
     """Those before its cursor too: they were pushed to, and have to learn to pull."""
     with monkeypatch.context() as patch:
+        patch.setattr(services, "SECONDS_BETWEEN_SAVES", 0.0)
         patch.setattr(outbox, "save_cursor", pull_the_plug)
         with pytest.raises(ConnectionError):
             deliver_event(database="posts", event_id=post[1])
