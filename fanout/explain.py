@@ -316,7 +316,7 @@ def _timeline(facts: _Facts, at: Whereabouts) -> tuple[State, str]:
     end = "cut off at the cap" if at.is_cut else "complete"
     days = at.ttl_seconds / 86_400
     sentence = (
-        f"Warm and {end}: {at.length} entries (cap {settings.TIMELINE_CAP}), for another "
+        f"Warm and {end}: length {at.length} (cap {settings.TIMELINE_CAP}), for another "
         f"{days:.1f} days if nobody reads it"
     )
     if at is facts.where.home:

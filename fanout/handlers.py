@@ -1,6 +1,6 @@
 """What delivering each kind of event means.
 
-A handler does its work in steps and yields after each one: the cursor from which to go on if it
+A handler does its work in steps and yields between them: the cursor from which to go on if it
 is interrupted there, and how many entries of home timelines it has written. Every step may be done
 twice.
 """

@@ -18,7 +18,7 @@ ROOMS = {
     "__init__", "admin", "apps", "audit", "authentication", "backlog", "events", "explain",
     "handlers", "headless", "images", "keys", "listeners", "models", "outbox", "parsers",
     "reconcile", "records", "refresh", "removal", "selectors", "serializers", "services",
-    "sessions", "slices", "storage", "store", "tasks", "tokens", "urls", "views",
+    "sessions", "slices", "storage", "store", "tasks", "tokens", "unchanged", "urls", "views",
 }  # fmt: skip
 MAX_LINES = 400
 

@@ -40,6 +40,13 @@ def profile_key(user_id: int) -> str:
     return _key(PROFILE_PREFIX, user_id)
 
 
+def unchanged_key(viewer_id: int, page: str) -> str:
+    """CACHE. String: what a page that a viewer has was made of (`timeline.unchanged`), some 7 kB.
+    Lives for `unchanged.KEPT_SECONDS`.
+    """
+    return f"unchanged:v1:{{{viewer_id}}}:{page}"
+
+
 def delivered_up_to_key() -> str:
     """STATE. String: the id up to which every post has been delivered. Kept for good."""
     return "delivered-up-to:v1"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 from django.http import HttpResponseBase, HttpResponseNotModified
@@ -16,8 +17,10 @@ from rest_framework.views import APIView
 
 from posts import selectors as post_selectors
 from socialfeed.common.callers import caller_id
-from socialfeed.common.pagination import ListAddress, add_links, page_request
+from socialfeed.common.pagination import ListAddress, PageRequest, add_links, page_request
 from socialfeed.common.rendering import fragments
+from socialfeed.common.valkey import noted_looks
+from timeline import unchanged
 from timeline.refresh import Seen, delivered_up_to
 from timeline.selectors import timeline_page
 from timeline.serializers import TimelinePage, TimelineQuery
@@ -56,6 +59,32 @@ class ProfileTimelineView(APIView):
 
 def _page(request: Request, timeline: Timeline) -> HttpResponseBase:
     query = page_request(request, query_class=TimelineQuery)
+    known = request.META.get("HTTP_IF_NONE_MATCH")
+    if not known:
+        return _answer(request, query, _read(request, timeline, query))
+    viewer_id, address = caller_id(request), request.get_full_path()
+    if unchanged.is_unchanged(viewer_id=viewer_id, address=address, etag=_weak(known)):
+        return _cacheable(HttpResponseNotModified(), _weak(known))
+    with noted_looks() as looks:
+        page = _read(request, timeline, query)
+    if known != "*" and page.etag not in map(_weak, parse_etags(known)):
+        return _answer(request, query, page)
+    unchanged.keep(viewer_id=viewer_id, address=address, etag=page.etag, looks=looks)
+    return _cacheable(HttpResponseNotModified(), page.etag)
+
+
+@dataclass(frozen=True)
+class _Page:
+    """What is shown, where it goes on, and what the client had before."""
+
+    posts: Mapping[int, bytes]
+    position: int | None
+    since: Seen | None
+    delivered: int
+    etag: str
+
+
+def _read(request: Request, timeline: Timeline, query: PageRequest) -> _Page:
     since_token = query.parameters.get("since")
     since = None if since_token is None else Seen.decode(since_token)
     seen = since or Seen()
@@ -69,21 +98,23 @@ def _page(request: Request, timeline: Timeline) -> HttpResponseBase:
         seen=seen.ids,
         show=partial(post_selectors.post_documents, viewer_id=caller_id(request)),
     )
-    etag = _etag(posts.values(), position)
-    known = request.META.get("HTTP_IF_NONE_MATCH")
-    if known and (known == "*" or etag in map(_weak, parse_etags(known))):
-        return _cacheable(HttpResponseNotModified(), etag)
-    address = ListAddress(request)
+    return _Page(posts, position, since, delivered, _etag(posts.values(), position))
+
+
+def _answer(request: Request, query: PageRequest, page: _Page) -> HttpResponseBase:
+    address, posts = ListAddress(request), page.posts
+    seen = page.since or Seen()
     newer, changes = None, {}
-    if since:
-        changes["since"] = seen.with_page(posts, delivered=delivered).encode()
-    if since or query.after is None:
-        up_to = seen.up_to_page(list(posts), is_last=position is None, delivered=delivered)
+    if page.since:
+        changes["since"] = seen.with_page(posts, delivered=page.delivered).encode()
+    if page.since or query.after is None:
+        is_last = page.position is None
+        up_to = seen.up_to_page(list(posts), is_last=is_last, delivered=page.delivered)
         newer = address.having(cursor=None, since=up_to.encode())
-    following = address.after(position, **changes)
+    following = address.after(page.position, **changes)
     response = Response({"results": fragments(posts.values()), "next": following, "newer": newer})
     add_links(response, next=following, prev=newer)
-    return _cacheable(response, etag)
+    return _cacheable(response, page.etag)
 
 
 def _etag(documents: Iterable[bytes], position: int | None) -> str:

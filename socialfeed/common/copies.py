@@ -29,7 +29,7 @@ from dataclasses import dataclass
 
 from socialfeed.common.consistency import all_found, primary_reads
 from socialfeed.common.scripts import Call, run_script
-from socialfeed.common.valkey import ValkeyUnavailable, cache_valkey, exchange
+from socialfeed.common.valkey import ValkeyUnavailable, cache_valkey, exchange, look
 
 logger = logging.getLogger(__name__)
 
@@ -214,7 +214,7 @@ def _stored(
     """What is stored for ids of several kinds: of each kind, those of a hash slot together."""
     slots = [copies.by_slot(ids) for copies, ids in lists]
     asked = [("MGET", *keys) for some in slots for _, keys in some]
-    replies = iter(exchange(cache_valkey(), asked) if asked else ())
+    replies = iter(look(cache_valkey(), asked) if asked else ())
     return [[(ids, next(replies)) for ids, _ in some] for some in slots]
 
 

@@ -112,8 +112,10 @@ def page_request(
     `query_class` checks the parameters that a list has besides.
     """
     # As plain texts: of a form's fields, an empty one counts as left out, and an empty cursor would
-    # begin at the top for ever.
+    # begin at the top for ever. An empty limit does no harm.
     given = request.GET.dict()
+    if given.get("limit") == "":
+        del given["limit"]
     query = _checker(query_class).run_validation(given) if given else _defaults(query_class)
     cursor = query.get("cursor")
     after = None if cursor is None else decode_cursor(cursor, kind)

@@ -30,7 +30,7 @@ class OrjsonRenderer(BaseRenderer):
 
 
 class OneKindNegotiation(DefaultContentNegotiation):
-    """A view that has one kind of answer gives that, whatever the client would rather have.
+    """A view that has one kind of answer gives that, whatever `Accept` or `?format=` say.
 
     Errors are of another kind anyway, and a client that lists neither could not be told so.
     """

@@ -88,6 +88,12 @@ class MeasureMiddleware:
 _statements: ContextVar[list[int] | None] = ContextVar("statements", default=None)
 
 
+def sql_statements() -> int | None:
+    """How many SQL statements the request at hand has made; None outside of requests."""
+    statements = _statements.get()
+    return None if statements is None else statements[0]
+
+
 def _count_statement(execute: Callable[..., Any], *args: Any) -> Any:
     if (statements := _statements.get()) is not None:
         statements[0] += 1

@@ -13,7 +13,10 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, cast
 
@@ -21,7 +24,7 @@ import redis
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 from django_redis import get_redis_connection
-from hiredis import pack_command
+from hiredis import PushNotification, pack_command
 from redis._parsers.hiredis import NOT_ENOUGH_DATA
 from redis.exceptions import ResponseError
 
@@ -66,20 +69,56 @@ def exchange(
     Connections, time-outs and retries are redis-py's. What the server replies for an error is
     raised, the first of them, once all replies are here; or it is returned, if not `raise_errors`.
     """
-    message = packed(commands)
-    pool = cast("Pool", client.connection_pool)
-    connection = pool.lend()
-    try:
-        replies: list[Any] = connection.retry.call_with_retry(
-            lambda: replies_to(connection, message, len(commands)),
-            lambda error: connection.disconnect(),
-        )
-    finally:
-        pool.take_back(connection)
+    replies = exchange_packed(client, packed(commands), len(commands))
     if raise_errors:
         for reply in replies:
             if isinstance(reply, ResponseError):
                 raise reply
+    return replies
+
+
+def exchange_packed(client: redis.Redis, message: bytes, commands: int) -> list[Any]:
+    """The same of commands that are packed already, so many of them; errors are returned."""
+    pool = cast("Pool", client.connection_pool)
+    connection = pool.lend()
+    try:
+        replies: list[Any] = connection.retry.call_with_retry(
+            lambda: replies_to(connection, message, commands),
+            lambda error: connection.disconnect(),
+        )
+    finally:
+        pool.take_back(connection)
+    return replies
+
+
+@dataclass
+class Looks:
+    """What has been asked of CACHE by `look`, and the replies to it."""
+
+    commands: list[Command] = field(default_factory=list)
+    replies: list[Any] = field(default_factory=list)
+
+
+_looks: ContextVar[Looks | None] = ContextVar("looks", default=None)
+
+
+@contextmanager
+def noted_looks() -> Iterator[Looks]:
+    """All that is looked up inside, as it comes."""
+    looks = Looks()
+    token = _looks.set(looks)
+    try:
+        yield looks
+    finally:
+        _looks.reset(token)
+
+
+def look(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:
+    """`exchange`, of commands that change nothing of what they are about; for `noted_looks`."""
+    replies = exchange(client, commands)
+    if (looks := _looks.get()) is not None:
+        looks.commands += commands
+        looks.replies += replies
     return replies
 
 
@@ -102,6 +141,8 @@ def replies_to(connection: Any, message: bytes, replies: int) -> list[Any]:
                 parser.read_from_socket()
             if isinstance(reply, redis.ConnectionError):
                 raise reply  # it is loading its data, say
+            if isinstance(reply, PushNotification):
+                raise redis.ConnectionError("The server says something that nobody has asked for.")
             found.append(reply)
         return found
     except OSError as error:

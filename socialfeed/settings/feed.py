@@ -10,14 +10,16 @@ FOLLOWING_LIMIT = env.int("FOLLOWING_LIMIT", default=7500)
 # read, so the work of a post is bounded. (Twitter's hybrid; the figure is where one delivery takes
 # about a tenth of a second of one worker.) They are pushed again at 80 % of it.
 FANOUT_PUSH_LIMIT = env.int("FANOUT_PUSH_LIMIT", default=10_000)
-# Timelines that one round trip delivers to; also the step of a delivery's cursor. The server does
-# other work in between, as each hash slot's share of them (64) is a command of its own.
+# Timelines that one round trip delivers to; also the step of a delivery's cursor, which is saved
+# now and then. The server does other work in between, as each hash slot's share of them (64) is a
+# command of its own.
 FANOUT_BATCH_SIZE = env.int("FANOUT_BATCH_SIZE", default=5000)
 # A delivery that has not saved its cursor for so many seconds is taken over by another worker.
 FANOUT_LEASE_SECONDS = env.int("FANOUT_LEASE_SECONDS", default=30)
 # Done outbox rows are kept for so many days, for staff to look at.
 FANOUT_OUTBOX_DAYS = env.int("FANOUT_OUTBOX_DAYS", default=7)
-# Entries of a timeline in Valkey; what is older comes from SQL.
+# Entries of a timeline in Valkey, which may grow a fiftieth over that before it is trimmed; what is
+# older comes from SQL.
 TIMELINE_CAP = env.int("TIMELINE_CAP", default=800)
 # A timeline that nobody reads for so many days leaves Valkey.
 TIMELINE_IDLE_DAYS = env.int("TIMELINE_IDLE_DAYS", default=14)

@@ -57,7 +57,7 @@ def test_a_delivered_post_passes_every_gate(alice: int, bob: int, follows: None)
     limit = django_settings.FANOUT_PUSH_LIMIT
     assert f"has 1, and the limit is {limit}." in gate(explanation, "push or pull").facts
     assert "was done" in gate(explanation, "delivery").facts
-    assert "Warm and complete: 1 entries (cap 800)" in gate(explanation, "timeline").facts
+    assert "Warm and complete: length 1 (cap 800)" in gate(explanation, "timeline").facts
     assert "for another 14.0 days" in gate(explanation, "timeline").facts
     assert "pulls nobody" in gate(explanation, "timeline").facts
     assert gate(explanation, "entry").facts == "Entry 1 of 1 (cap 800)."

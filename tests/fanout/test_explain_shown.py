@@ -78,7 +78,7 @@ def test_below_the_cut_sql_answers(alice: int, bob: int, follows: None, settings
     entry = gate(explanation, "entry")
     assert entry.facts == "Older than the last of 3 entries (cap 3): there SQL answers."
     assert entry.state == MOOT
-    assert "Warm and cut off at the cap: 3 entries (cap 3)" in gate(explanation, "timeline").facts
+    assert "Warm and cut off at the cap: length 3 (cap 3)" in gate(explanation, "timeline").facts
     assert gate(explained(alice, newer[-1]), "entry").facts == "Entry 1 of 3 (cap 3)."
 
 

@@ -104,6 +104,18 @@ def test_whatever_changes_the_page_changes_its_etag(
     def delete_post() -> None:
         ok(author.http.delete(f"/api/v1/posts/{shown(19)}"))
 
+    def like() -> None:
+        ok(other.http.put(f"/api/v1/posts/{shown(3)}/like"))
+
+    def comment() -> None:
+        ok(other.http.post(f"/api/v1/posts/{shown(19)}/comments", json={"text": "New."}))
+
+    def rename_liker() -> None:
+        ok(other.http.patch("/api/v1/users/me", json={"display_name": "Somebody else"}))
+
+    def like_oneself() -> None:
+        ok(reader.http.put(f"/api/v1/posts/{shown(0)}/like"))
+
     def rename() -> None:
         ok(author.http.patch("/api/v1/users/me", json={"display_name": "A new name"}))
 
@@ -118,8 +130,11 @@ def test_whatever_changes_the_page_changes_its_etag(
 
     etag = etag_of_page(reader)
     seen = {etag}
-    for change in (publish, edit, delete_post, rename, follow, unfollow):
-        assert_unchanged(asked(reader, etag), etag)
+    talk = (like, comment, rename_liker, like_oneself)
+    for change in (publish, edit, delete_post, *talk, rename, follow, unfollow):
+        # The first is told by making the page, the others by what it was made of.
+        for _ in range(3):
+            assert_unchanged(asked(reader, etag), etag)
         change()
         wait_until(lambda old=etag: asked(reader, old).status_code == 200, SECONDS_TO_SHOW)  # type: ignore[misc]
         answer = asked(reader, etag)

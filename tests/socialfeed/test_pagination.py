@@ -13,6 +13,7 @@ from rest_framework.request import Request
 
 from socialfeed.common.ids import MAX_ID
 from socialfeed.common.pagination import (
+    DEFAULT_LIMIT,
     decode_cursor,
     encode_cursor,
     page_request,
@@ -56,6 +57,17 @@ def test_the_next_address_keeps_the_query_and_is_null_at_the_end() -> None:
     last = page_response(request, [], None)
     assert last.data == {"results": [], "next": None}
     assert not last.has_header("Link")
+
+
+@pytest.mark.parametrize("query", ["", "limit=", "unknown=1"])
+def test_what_is_left_out_has_its_default(query: str) -> None:
+    page = page_request(RequestFactory().get(f"/?{query}"))
+    assert (page.limit, page.after) == (DEFAULT_LIMIT, None)
+
+
+def test_an_empty_cursor_is_none_and_does_not_begin_at_the_top() -> None:
+    with pytest.raises(ValidationError):
+        page_request(RequestFactory().get("/?cursor="))
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "101", "many", "1e3", "9" * 30])

@@ -6,6 +6,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
@@ -89,6 +90,7 @@ def test_a_connection_that_the_server_has_closed_meanwhile_is_opened_again(stack
         (another,) = exchange(first, [["CLIENT", "ID"]])
         assert another != number
         assert valkey._created_connections == 1
+    valkey.disconnect()
 
 
 def test_a_reply_that_nobody_has_read_is_not_taken_for_the_next(stack: Stack) -> None:
@@ -99,6 +101,52 @@ def test_a_reply_that_nobody_has_read_is_not_taken_for_the_next(stack: Stack) ->
         assert connection.can_read(timeout=5)
         pool.take_back(connection)
         assert exchange(valkey, [["ECHO", "asked for"]]) == [b"asked for"]
+    pool.disconnect()
+
+
+def test_threads_share_a_pool_and_no_connection(stack: Stack) -> None:
+    pool = Pool(host=HOST, port=stack.layout.port("valkey-cache"))
+
+    def echoed(number: int) -> bool:
+        texts = [b"%d-%d" % (number, n) for n in range(20)]
+        return (
+            exchange(redis.Redis(connection_pool=pool), [["ECHO", text] for text in texts]) == texts
+        )
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(echoed, range(400)))
+    assert pool._created_connections <= 8
+    pool.disconnect()
+
+
+def test_a_fork_takes_no_connection_along(stack: Stack) -> None:
+    pool = Pool(host=HOST, port=stack.layout.port("valkey-cache"))
+    valkey = redis.Redis(connection_pool=pool)
+    (number,) = exchange(valkey, [["CLIENT", "ID"]])
+    pool.pid = -1  # as a child's is another
+    assert exchange(valkey, [["CLIENT", "ID"]]) != [number]
+    pool.disconnect()
+
+
+@pytest.mark.parametrize("reply", [b"-LOADING it is\r\n", b">2\r\n$3\r\na b\r\n:1\r\n"])
+def test_what_is_no_reply_closes_the_connection(reply: bytes) -> None:
+    """A server that loads its data, or says something that nobody has asked for."""
+    with socket.create_server((HOST, 0)) as server:
+        pool = Pool(
+            host=HOST, port=server.getsockname()[1], retry=Retry(NoBackoff(), 0), protocol=2
+        )
+        valkey = redis.Redis(connection_pool=pool)
+        with ThreadPoolExecutor(1) as thread:
+            asking = thread.submit(exchange, valkey, [["GET", "x"]])
+            connection, _ = server.accept()
+            with connection:
+                while b"GET" not in (said := connection.recv(4096)):
+                    connection.sendall(b"+OK\r\n" * said.count(b"*"))
+                connection.sendall(reply)
+                with pytest.raises(redis.ConnectionError):
+                    asking.result(timeout=10)
+        assert not pool._kept
+        pool.disconnect()
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,12 @@ from typing import Any
 import redis
 
 from socialfeed.common.scripts import Call, run_script
+from socialfeed.common.valkey import exchange, look
 
 __all__ = ["Call", "run_scripts"]
 _SHARED = "_order"
+# Those that change nothing of what they read.
+_LOOKS = frozenset({"read"})
 
 
 @cache
@@ -22,4 +25,5 @@ def _source(name: str) -> str:
 
 def run_scripts(client: redis.Redis, name: str, calls: list[Call]) -> list[Any]:
     """Run a script once for each call, in one round trip; returns their answers."""
-    return run_script(client, _source(name), calls)
+    ask = look if name in _LOOKS else exchange
+    return run_script(client, _source(name), calls, ask=ask)

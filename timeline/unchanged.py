@@ -1,0 +1,75 @@
+"""Whether a page is what a client has already, without making it again.
+
+What a page is made of is a few looks into CACHE. When somebody asks whether it has changed, and it
+has not, these are kept in CACHE, packed, with a hash of the replies. Whoever asks next, whichever
+process, gets the same answer from the same looks: all of them in one round trip, and the replies
+are hashed instead of being made into a page. The slightest difference, and the page is made.
+
+Nothing is kept of a page that took any SQL. Nothing depends on what is kept: it may vanish at any
+time. What it says is true of the moment at which the looks are made; only another format of the
+answer, by newer code, is noticed as late as KEPT_SECONDS.
+"""
+
+from __future__ import annotations
+
+import logging
+import marshal
+from hashlib import sha256
+
+from redis import ResponseError
+
+from socialfeed.common.requests import sql_statements
+from socialfeed.common.valkey import (
+    Looks,
+    ValkeyUnavailable,
+    cache_valkey,
+    exchange,
+    exchange_packed,
+    packed,
+)
+from timeline.keys import unchanged_key
+
+logger = logging.getLogger(__name__)
+
+KEPT_SECONDS = 300
+_COUNT_BYTES, _HASH_BYTES = 2, 32
+# Without references, which depend on more than the value.
+_MARSHAL_VERSION = 2
+
+
+def is_unchanged(*, viewer_id: int, address: str, etag: str) -> bool:
+    """Whether the page at an address is still what it was when it had this ETag; False: nobody
+    knows. Two round trips, or one.
+    """
+    key = unchanged_key(viewer_id, _name(address, etag))
+    try:
+        (kept,) = exchange(cache_valkey(), [("GET", key)])
+        if not kept:
+            return False
+        count, rest = int.from_bytes(kept[:_COUNT_BYTES]), kept[_COUNT_BYTES:]
+        replies = exchange_packed(cache_valkey(), rest[_HASH_BYTES:], count)
+    except ValkeyUnavailable:
+        return False  # which is logged by who makes the page
+    has_failed = any(isinstance(reply, ResponseError) for reply in replies)
+    return not has_failed and rest[:_HASH_BYTES] == _hash(replies)
+
+
+def keep(*, viewer_id: int, address: str, etag: str, looks: Looks) -> None:
+    """Keep what a page with this ETag was made of, if that is all in `looks`; one round trip."""
+    if sql_statements() != 0 or not looks.commands:
+        return
+    count = len(looks.commands).to_bytes(_COUNT_BYTES)
+    value = count + _hash(looks.replies) + packed(looks.commands)
+    key = unchanged_key(viewer_id, _name(address, etag))
+    try:
+        exchange(cache_valkey(), [("SET", key, value, "EX", KEPT_SECONDS)])
+    except ValkeyUnavailable:
+        logger.exception("CACHE is down: what %s is made of is not kept", address)
+
+
+def _name(address: str, etag: str) -> str:
+    return sha256(f"{etag} {address}".encode()).hexdigest()[:32]
+
+
+def _hash(replies: list[object]) -> bytes:
+    return sha256(marshal.dumps(replies, _MARSHAL_VERSION)).digest()
