@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 import marshal
+from collections import OrderedDict
 from hashlib import sha256
 
 from redis import ResponseError
@@ -32,26 +33,33 @@ from timeline.keys import unchanged_key
 logger = logging.getLogger(__name__)
 
 KEPT_SECONDS = 300
+# A process remembers what is kept of so many pages; 7 kB each.
+PAGES_REMEMBERED = 512
 _COUNT_BYTES, _HASH_BYTES = 2, 32
+_remembered: OrderedDict[str, bytes] = OrderedDict()
 # Without references, which depend on more than the value.
 _MARSHAL_VERSION = 2
 
 
 def is_unchanged(*, viewer_id: int, address: str, etag: str) -> bool:
     """Whether the page at an address is still what it was when it had this ETag; False: nobody
-    knows. Two round trips, or one.
+    knows. One round trip where it has been asked before, else two.
     """
     key = unchanged_key(viewer_id, _name(address, etag))
     try:
-        (kept,) = exchange(cache_valkey(), [("GET", key)])
+        kept = _remembered.get(key) or exchange(cache_valkey(), [("GET", key)])[0]
         if not kept:
             return False
+        _remember(key, kept)
         count, rest = int.from_bytes(kept[:_COUNT_BYTES]), kept[_COUNT_BYTES:]
         replies = exchange_packed(cache_valkey(), rest[_HASH_BYTES:], count)
     except ValkeyUnavailable:
         return False  # which is logged by who makes the page
     has_failed = any(isinstance(reply, ResponseError) for reply in replies)
-    return not has_failed and rest[:_HASH_BYTES] == _hash(replies)
+    if has_failed or rest[:_HASH_BYTES] != _hash(replies):
+        _remembered.pop(key, None)
+        return False
+    return True
 
 
 def keep(*, viewer_id: int, address: str, etag: str, looks: Looks) -> None:
@@ -65,6 +73,12 @@ def keep(*, viewer_id: int, address: str, etag: str, looks: Looks) -> None:
         exchange(cache_valkey(), [("SET", key, value, "EX", KEPT_SECONDS)])
     except ValkeyUnavailable:
         logger.exception("CACHE is down: what %s is made of is not kept", address)
+
+
+def _remember(key: str, kept: bytes) -> None:
+    _remembered[key] = kept
+    if len(_remembered) > PAGES_REMEMBERED:
+        _remembered.popitem(last=False)
 
 
 def _name(address: str, etag: str) -> str:

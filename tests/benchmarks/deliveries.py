@@ -219,4 +219,6 @@ def fan_out(*, followers: int, rounds: int) -> Iterator[Figure]:
             at_least=at_least,
             note=f"{followers:,} followers, timelines of {CAP}",
         )
-    yield Figure("client CPU a delivery", ours.cpu, "us", ours.n, at_most=1.5)
+    yield Figure(
+        "client CPU a delivery", ours.cpu, "us", ours.n, at_most=1.5, moves_with_machine=True
+    )

@@ -11,7 +11,7 @@ import pytest
 
 from socialfeed.stack.layout import PROJECT_DIR
 from tests.benchmarks import figures
-from tests.benchmarks.figures import Figure
+from tests.benchmarks.figures import Figure, Series
 from tests.benchmarks.wire import _unchunked, request
 from tests.documents import BEGIN, END
 
@@ -97,4 +97,13 @@ def test_the_command_says_what_there_is() -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert "No part typo. There are: reads, writes," in done.stderr
+    assert "No part typo. There are: reads, layers, writes," in done.stderr
+
+
+def test_a_figure_may_be_charted_by_what_grows() -> None:
+    series = Series("A home read", "posts", "bare views", {10_000: 4.0, 1_000_000: 4.4})
+    figure = Figure("home", 4.4, "bare views", 1, series=series)
+    chart = figures.markdown([figure]).partition("```mermaid\n")[2]
+    assert 'x-axis "posts" ["10,000", "1,000,000"]' in chart
+    assert 'y-axis "bare views" 0 --> 6.6' in chart
+    assert "line [4, 4.4]" in chart
