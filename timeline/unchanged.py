@@ -6,8 +6,8 @@ process, gets the same answer from the same looks: all of them in one round trip
 are hashed instead of being made into a page. The slightest difference, and the page is made.
 
 Nothing is kept of a page that took any SQL. Nothing depends on what is kept: it may vanish at any
-time. What it says is true of the moment at which the looks are made; only another format of the
-answer, by newer code, is noticed as late as KEPT_SECONDS.
+time. What it says is true of the moment at which the looks are made, and of the code that has made
+the page: other code may look elsewhere, or show something else, and finds nothing of it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import logging
 import marshal
 from collections import OrderedDict
 from hashlib import sha256
+from pathlib import Path
 
 from redis import ResponseError
 
@@ -36,6 +37,17 @@ KEPT_SECONDS = 300
 # A process remembers what is kept of so many pages; 7 kB each.
 PAGES_REMEMBERED = 512
 _COUNT_BYTES, _HASH_BYTES = 2, 32
+_PROJECT = Path(__file__).parents[1]
+# Whatever has a part in a page.
+_PARTS = ("timeline", "posts", "comments", "media", "users", "usergraph", "socialfeed")
+_CODE = sha256(
+    b"".join(
+        path.read_bytes()
+        for part in _PARTS
+        for path in sorted((_PROJECT / part).rglob("*"))
+        if path.suffix in {".py", ".lua"}
+    )
+).hexdigest()
 _remembered: OrderedDict[str, bytes] = OrderedDict()
 # Without references, which depend on more than the value.
 _MARSHAL_VERSION = 2
@@ -53,7 +65,7 @@ def is_unchanged(*, viewer_id: int, address: str, etag: str) -> bool:
         _remember(key, kept)
         count, rest = int.from_bytes(kept[:_COUNT_BYTES]), kept[_COUNT_BYTES:]
         replies = exchange_packed(cache_valkey(), rest[_HASH_BYTES:], count)
-    except ValkeyUnavailable:
+    except (ResponseError, *ValkeyUnavailable):
         return False  # which is logged by who makes the page
     has_failed = any(isinstance(reply, ResponseError) for reply in replies)
     if has_failed or rest[:_HASH_BYTES] != _hash(replies):
@@ -71,8 +83,8 @@ def keep(*, viewer_id: int, address: str, etag: str, looks: Looks) -> None:
     key = unchanged_key(viewer_id, _name(address, etag))
     try:
         exchange(cache_valkey(), [("SET", key, value, "EX", KEPT_SECONDS)])
-    except ValkeyUnavailable:
-        logger.exception("CACHE is down: what %s is made of is not kept", address)
+    except (ResponseError, *ValkeyUnavailable):
+        logger.exception("CACHE is down or full: what %s is made of is not kept", address)
 
 
 def _remember(key: str, kept: bytes) -> None:
@@ -82,7 +94,7 @@ def _remember(key: str, kept: bytes) -> None:
 
 
 def _name(address: str, etag: str) -> str:
-    return sha256(f"{etag} {address}".encode()).hexdigest()[:32]
+    return sha256(f"{_CODE} {etag} {address}".encode()).hexdigest()[:32]
 
 
 def _hash(replies: list[object]) -> bytes:

@@ -63,13 +63,17 @@ def _page(request: Request, timeline: Timeline) -> HttpResponseBase:
     if not known:
         return _answer(request, query, _read(request, timeline, query))
     viewer_id, address = caller_id(request), request.get_full_path()
-    if unchanged.is_unchanged(viewer_id=viewer_id, address=address, etag=_weak(known)):
+    # Of a profile timeline nothing is kept: whose it is, is asked of SQL.
+    if timeline.is_home and unchanged.is_unchanged(
+        viewer_id=viewer_id, address=address, etag=_weak(known)
+    ):
         return _cacheable(HttpResponseNotModified(), _weak(known))
     with noted_looks() as looks:
         page = _read(request, timeline, query)
     if known != "*" and page.etag not in map(_weak, parse_etags(known)):
         return _answer(request, query, page)
-    unchanged.keep(viewer_id=viewer_id, address=address, etag=page.etag, looks=looks)
+    if timeline.is_home:
+        unchanged.keep(viewer_id=viewer_id, address=address, etag=page.etag, looks=looks)
     return _cacheable(HttpResponseNotModified(), page.etag)
 
 

@@ -43,7 +43,8 @@ SERVICES = [
     "caddy",
 ]
 WITHOUT_PORT = {"worker-1", "worker-2", "beat"}
-SECONDS_TO_COME_BACK = 5.0
+# A replica that needs more of the log than it has asks its primary again after 5 s.
+SECONDS_TO_COME_BACK = 10.0
 SECONDS_TO_RECOVER = 30.0
 
 

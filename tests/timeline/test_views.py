@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, cast
 
 import pytest
+from redis import ResponseError
 from rest_framework.test import APIClient
 
 from comments.services import add_comment
@@ -162,6 +163,32 @@ def test_what_is_kept_may_be_gone_or_of_no_use(
             cache_valkey().set(key, value, ex=60)
         assert home(headers=known).status_code == 304
         assert cache_valkey().get(key) == kept, "it is kept anew"
+
+
+def test_other_code_finds_nothing_that_is_kept(
+    home: Callable[..., Any], alice: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {"If-None-Match": home()["ETag"]}
+    for _ in range(2):
+        assert home(headers=known).status_code == 304
+    monkeypatch.setattr(unchanged, "_CODE", "of another release")
+    made: list[Any] = []
+    monkeypatch.setattr(unchanged, "keep", lambda **page: made.append(page))
+    assert home(headers=known).status_code == 304
+    assert len(made) == 1, "by making the page"
+
+
+def test_a_cache_that_is_full_keeps_nothing_and_fails_nobody(
+    home: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: Any) -> None:
+        raise ResponseError("OOM command not allowed when used memory > 'maxmemory'.")
+
+    known = {"If-None-Match": home()["ETag"]}
+    monkeypatch.setattr(unchanged, "exchange", full)
+    for _ in range(2):
+        assert home(headers=known).status_code == 304
+    assert "is not kept" in caplog.text
 
 
 def test_a_process_remembers_no_more_pages_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
