@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from statistics import median
-from typing import Any
 
 from fanout import outbox, tasks
 from fanout.models import OutboxEvent
@@ -117,12 +116,8 @@ class Audience:
             for n in range(0, len(keys), RAW_KEYS)
         ]
         message = valkey.packed(commands)
-        connection: Any = cache_valkey().connection_pool.get_connection()
-        try:
-            with took() as deliveries:
-                delivered = valkey.replies_to(connection, message, len(commands))
-        finally:
-            cache_valkey().connection_pool.release(connection)
+        with took() as deliveries:
+            delivered = valkey.exchange_packed(cache_valkey(), message, len(commands))
         assert sum(delivered) == len(keys)
         return deliveries
 
