@@ -19,6 +19,9 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# After so many tasks Celery closes a worker's connections to the databases; by itself after each,
+# though to connect anew costs more than most tasks, here and on the server.
+CELERY_DB_REUSE_MAX = 10_000
 # How often the durable counters are brought up to date with the likes and comments, in seconds.
 # Nobody sees that they lag, as what is not in them yet is added to them.
 COUNTERS_SETTLE_SECONDS = env.float("COUNTERS_SETTLE_SECONDS", default=2.0)
