@@ -7,10 +7,10 @@ FOLLOWED_TTL = 24 * 3600  # seconds
 
 
 def followers_key(author_id: int) -> str:
-    """CACHE. Sorted set, all scores 0: the followers' ids, 8 bytes each, big-endian, so that
-    lexical order is id order, and an end mark. About 70 bytes a follower. Lives FOLLOWERS_TTL.
+    """CACHE. String: the ids of all followers, in id order, 8 bytes each; of at most
+    FANOUT_PUSH_LIMIT. Lives FOLLOWERS_TTL.
     """
-    return f"followers:v1:{{{author_id}}}"
+    return f"followers:v2:{{{author_id}}}"
 
 
 def followers_loading_key(author_id: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from bisect import bisect_right
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,34 +40,30 @@ WHERE follow.follower_id = %s
 def follower_id_batches(*, author_id: int, after: int = 0, size: int) -> Iterator[list[int]]:
     """The ids of an author's followers above `after`, in id order, `size` at a time.
 
-    From Valkey, a round trip a batch; loaded from SQL on a miss, when there are not more than
+    From Valkey, all in one round trip; loaded from SQL on a miss, when there are not more than
     `FANOUT_PUSH_LIMIT`; else, and when Valkey is down, straight from SQL, a query a batch.
     """
-    last = False
-    while not last:
-        ids, last = _follower_ids(author_id, after, size)
-        if ids:
-            yield ids
-            after = ids[-1]
+    kept = _kept_followers(author_id)
+    if kept is not None:
+        for start in range(bisect_right(kept, after), len(kept), size):
+            yield kept[start : start + size]
+        return
+    while ids := _follower_ids_in_sql(author_id, after, size):
+        yield ids
+        after = ids[-1]
 
 
-def _follower_ids(author_id: int, after: int, size: int) -> tuple[list[int], bool]:
+def _kept_followers(author_id: int) -> list[int] | None:
+    """All follower ids, kept in Valkey from now on; None when they are too many, or it is down."""
     try:
-        kept = store.read_followers(author_id=author_id, after=after, limit=size)
-        if kept is not None:
-            return kept
-        if after == 0:
-            loaded = _load_followers(author_id)
-            if loaded is not None:
-                return loaded[:size], len(loaded) <= size
+        kept = store.read_followers(author_id=author_id)
+        return _load_followers(author_id) if kept is None else kept
     except ValkeyUnavailable:
         logger.exception("CACHE is down: the followers of %s come from SQL", author_id)
-    ids = _follower_ids_in_sql(author_id, after, size + 1)
-    return ids[:size], len(ids) <= size
+        return None
 
 
 def _load_followers(author_id: int) -> list[int] | None:
-    """All follower ids, now kept in Valkey; None when they are too many to keep."""
     token = store.begin_loading(author_id=author_id)
     ids = _follower_ids_in_sql(author_id, 0, settings.FANOUT_PUSH_LIMIT + 1)
     if len(ids) > settings.FANOUT_PUSH_LIMIT:
@@ -159,6 +156,22 @@ def follower_count(*, author_id: int, at_most: int) -> int:
     """How many followers an author has, counted to `at_most` and no further."""
     with primary_reads():
         return Follow.objects.filter(followee_id=author_id)[:at_most].count()
+
+
+def are_few_and_pushed(*, author_id: int, limit: int) -> bool:
+    """Whether an author is pushed to followers who are kept in Valkey, and not above `limit`.
+
+    As of the last change of the graph that was delivered. False says nothing: SQL has to be asked.
+    """
+    try:
+        kept = store.count_followers(author_id=author_id)
+    except ValkeyUnavailable:
+        logger.exception("CACHE is down: the followers of %s are counted in SQL", author_id)
+        return False
+    if not 0 < kept <= limit:
+        return False
+    with primary_reads():
+        return not PulledAuthor.objects.filter(author_id=author_id).exists()
 
 
 @dataclass(frozen=True)

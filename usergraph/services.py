@@ -123,6 +123,8 @@ class Reach:
 def review_reach(*, author_id: int) -> Reach:
     """Decide, by the number of followers, how an author's posts reach them from now on."""
     limit = settings.FANOUT_PUSH_LIMIT
+    if selectors.are_few_and_pushed(author_id=author_id, limit=limit):
+        return Reach(is_pulled=False, changing=None)
     with transaction.atomic(using="default"):
         rows = PulledAuthor.objects.select_for_update()
         row = rows.filter(author_id=author_id).first()

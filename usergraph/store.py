@@ -1,9 +1,9 @@
 """The graph in the CACHE Valkey: an author's followers, in id order, and whom a viewer follows.
 
-The followers are a set, complete or absent. A change of the graph drops it (`drop_followers`), and
-with it the mark of whoever is loading it meanwhile, so that what they read before the change is not
-kept. Whom a viewer follows is a copy of what is in SQL (`socialfeed.common.copies`), for those who
-do not follow very many.
+The followers are all there, or none is. A change of the graph drops them (`drop_followers`), and
+with them the mark of whoever is loading them meanwhile, so that what they read before the change
+is not kept. Whom a viewer follows is a copy of what is in SQL (`socialfeed.common.copies`), for
+those who do not follow very many.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import secrets
 import struct
 from collections.abc import Iterable, Sequence
-from typing import cast
 
 import redis
 from django.db import connections, router
@@ -27,9 +26,7 @@ from usergraph.keys import (
 )
 from usergraph.models import Follow
 
-_ID = struct.Struct(">q")
-# After every id. A range that does not reach it, and is not full, is of a set that has vanished.
-_END = b"\xff" * 8
+_ID_BYTES = 8
 # Of viewers who follow more accounts than this, none is kept: it would not be cheap to look at.
 FOLLOWED_KEPT = 1000
 _FOLLOWED_SQL = f"""
@@ -41,42 +38,37 @@ FROM unnest(%s::bigint[]) AS asked (id)
 _LOADING_TTL = 60  # seconds; a loader that takes longer just does not keep what it read
 
 
-def read_followers(*, author_id: int, after: int, limit: int) -> tuple[list[int], bool] | None:
-    """Up to `limit` follower ids above `after`, and whether they are the last; None on a miss.
+def read_followers(*, author_id: int) -> list[int] | None:
+    """All follower ids, in id order; None on a miss. One round trip."""
+    (packed,) = exchange(cache_valkey(), [(b"GET", followers_key(author_id))])
+    return None if packed is None else list(struct.unpack(f">{len(packed) // _ID_BYTES}q", packed))
 
-    One round trip.
-    """
-    members = cast(
-        "list[bytes]",
-        cache_valkey().zrangebylex(
-            followers_key(author_id), b"(" + _ID.pack(after), b"+", start=0, num=limit + 1
-        ),
-    )
-    if _END not in members[-1:] and len(members) <= limit:
-        return None
-    is_last = members[-1] == _END
-    ids = members[:-1] if is_last else members[:limit]
-    return list(struct.unpack(f">{len(ids)}q", b"".join(ids))), is_last
+
+def count_followers(*, author_id: int) -> int:
+    """How many followers are kept; 0 as well when it is not known. One round trip."""
+    (length,) = exchange(cache_valkey(), [(b"STRLEN", followers_key(author_id))])
+    return int(length) // _ID_BYTES
 
 
 def begin_loading(*, author_id: int) -> bytes:
-    """Mark the set as being loaded; to be called before SQL is read. Returns the loader's token."""
+    """Mark them as being loaded; to be called before SQL is read. Returns the loader's token."""
     token = secrets.token_bytes(8)
     cache_valkey().set(followers_loading_key(author_id), token, ex=_LOADING_TTL)
     return token
 
 
 def keep_followers(*, author_id: int, token: bytes, follower_ids: Sequence[int]) -> bool:
-    """Keep what was read since `begin_loading`, unless the graph has changed; returns whether."""
+    """Keep what was read since `begin_loading`, unless the graph has changed; returns whether.
+
+    `follower_ids`: all of them, in id order.
+    """
     loading, key = followers_loading_key(author_id), followers_key(author_id)
     with cache_valkey().pipeline() as pipeline:
         pipeline.watch(loading)  # type: ignore[no-untyped-call]
         if pipeline.get(loading) != token:
             return False
         pipeline.multi()
-        pipeline.delete(key)
-        pipeline.zadd(key, {_ID.pack(id_): 0 for id_ in follower_ids} | {_END: 0})
-        pipeline.expire(key, FOLLOWERS_TTL)
+        pipeline.set(key, struct.pack(f">{len(follower_ids)}q", *follower_ids), ex=FOLLOWERS_TTL)
         pipeline.delete(loading)
         try:
             pipeline.execute()
@@ -108,7 +100,7 @@ def _pack_followed(ids: Sequence[int]) -> bytes:
 
 def unpack_followed(packed: bytes) -> frozenset[int]:
     """The ids of whom a viewer follows; none of a viewer who follows very many."""
-    return frozenset(struct.unpack(f">x{len(packed) // 8}q", packed))
+    return frozenset(struct.unpack(f">x{len(packed) // _ID_BYTES}q", packed))
 
 
 FOLLOWED = Copies(

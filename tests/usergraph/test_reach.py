@@ -9,8 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from usergraph.selectors import edge, followed_authors
+from tests.costs import counted
+from usergraph.selectors import edge, followed_authors, follower_id_batches
 from usergraph.services import import_follows, review_reach, settle_reach
+from usergraph.store import count_followers, drop_followers
 
 pytestmark = pytest.mark.django_db
 
@@ -34,16 +36,25 @@ def settle(author_id: int) -> bool:
     return reach.is_pulled
 
 
-@given(limits=st.lists(st.integers(0, 8), max_size=12))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(limits=st.lists(st.tuples(st.integers(0, 8), st.booleans()), max_size=12))
+@settings(
+    max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
 def test_an_author_is_pulled_above_the_limit_and_pushed_again_well_below(
-    author: int, settings: Any, limits: list[int]
+    author: int, settings: Any, limits: list[tuple[int, bool]]
 ) -> None:
-    """It is the limit that moves here: to the author that is the same."""
+    """It is the limit that moves here: to the author that is the same. Whether the followers are
+    kept in Valkey makes no difference.
+    """
     settings.FANOUT_PUSH_LIMIT = 10
     is_pulled = settle(author)
     assert not is_pulled
-    for limit in limits:
+    for limit, are_kept in limits:
+        drop_followers(author_ids=[author])
+        if are_kept:
+            settings.FANOUT_PUSH_LIMIT = FOLLOWERS
+            list(follower_id_batches(author_id=author, size=FOLLOWERS))
+            assert count_followers(author_id=author) == FOLLOWERS
         settings.FANOUT_PUSH_LIMIT = limit
         if not is_pulled:
             is_pulled = limit < FOLLOWERS
@@ -53,6 +64,23 @@ def test_an_author_is_pulled_above_the_limit_and_pushed_again_well_below(
         assert edge(viewer_id=author, author_id=author).author_state == (
             "pulled" if is_pulled else "pushed"
         )
+
+
+def test_followers_who_are_kept_are_not_counted_in_sql(author: int, settings: Any) -> None:
+    settings.FANOUT_PUSH_LIMIT = FOLLOWERS
+    list(follower_id_batches(author_id=author, size=FOLLOWERS))
+    with counted() as costs:
+        assert not review_reach(author_id=author).is_pulled
+    assert (len(costs.statements), costs.round_trips) == (1, 1)
+
+
+def test_while_the_cache_is_down_sql_counts_them(
+    author: int, settings: Any, closed_cache: None
+) -> None:
+    for limit, is_pulled in [(FOLLOWERS, False), (FOLLOWERS - 1, True)]:
+        settings.FANOUT_PUSH_LIMIT = limit
+        assert settle(author) == is_pulled
+    assert [len(ids) for ids in follower_id_batches(author_id=author, size=3)] == [3, 1]
 
 
 def test_while_it_changes_who_reads_anew_already_goes_by_the_new_way(
