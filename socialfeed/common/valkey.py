@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any, cast
 
 import redis
@@ -59,6 +59,8 @@ def _forget_clients(*, setting: str, **kwargs: Any) -> None:
 
 
 Command = Sequence[bytes | str | int]  # its name, and its arguments
+# So many are packed and sent at a time.
+_PIECE = 8
 
 
 def exchange(
@@ -69,7 +71,7 @@ def exchange(
     Connections, time-outs and retries are redis-py's. What the server replies for an error is
     raised, the first of them, once all replies are here; or it is returned, if not `raise_errors`.
     """
-    replies = exchange_packed(client, packed(commands), len(commands))
+    replies = _exchange(client, partial(_pieces, commands), len(commands))
     if raise_errors:
         for reply in replies:
             if isinstance(reply, ResponseError):
@@ -79,11 +81,23 @@ def exchange(
 
 def exchange_packed(client: redis.Redis, message: bytes, commands: int) -> list[Any]:
     """The same of commands that are packed already, so many of them; errors are returned."""
+    return _exchange(client, lambda: [message], commands)
+
+
+def _pieces(commands: Sequence[Command]) -> Iterator[bytes]:
+    """Commands, packed as they are sent: the server is at work on the first of many meanwhile."""
+    for start in range(0, len(commands), _PIECE):
+        yield packed(commands[start : start + _PIECE])
+
+
+def _exchange(
+    client: redis.Redis, message: Callable[[], Iterable[bytes]], commands: int
+) -> list[Any]:
     pool = cast("Pool", client.connection_pool)
     connection = pool.lend()
     try:
         replies: list[Any] = connection.retry.call_with_retry(
-            lambda: replies_to(connection, message, commands),
+            lambda: replies_to(connection, message(), commands),
             lambda error: connection.disconnect(),
         )
     finally:
@@ -128,9 +142,9 @@ def packed(commands: Iterable[Command]) -> bytes:
     return b"".join([pack(tuple(command)) for command in commands])
 
 
-def replies_to(connection: Any, message: bytes, replies: int) -> list[Any]:
+def replies_to(connection: Any, message: Iterable[bytes], replies: int) -> list[Any]:
     """Send packed commands, of which there are so many; their replies, errors too."""
-    connection.send_packed_command([message])
+    connection.send_packed_command(message)
     parser = connection._parser
     found = []
     try:

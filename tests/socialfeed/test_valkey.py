@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import cast
 
 import pytest
 import redis
@@ -17,6 +18,7 @@ from redis.retry import Retry
 from socialfeed.common.logs import RepetitionFilter
 from socialfeed.common.valkey import (
     BreakingPool,
+    Command,
     LeftAlone,
     Pool,
     cache_valkey,
@@ -101,6 +103,21 @@ def test_a_reply_that_nobody_has_read_is_not_taken_for_the_next(stack: Stack) ->
         assert connection.can_read(timeout=5)
         pool.take_back(connection)
         assert exchange(valkey, [["ECHO", "asked for"]]) == [b"asked for"]
+    pool.disconnect()
+
+
+def test_many_commands_are_one_round_trip_and_what_cannot_be_sent_leaves_no_replies_behind(
+    stack: Stack,
+) -> None:
+    """They are sent in pieces; the last piece cannot be packed when the first is already there."""
+    pool = Pool(host=HOST, port=stack.layout.port("valkey-cache"))
+    with redis.Redis(connection_pool=pool) as valkey:
+        texts = [b"%d" % number for number in range(100)]
+        echoes: list[Command] = [(b"ECHO", text) for text in texts]
+        assert exchange(valkey, echoes) == texts
+        with pytest.raises(TypeError):
+            exchange(valkey, [*echoes, (b"ECHO", cast("bytes", object()))])
+        assert exchange(valkey, [(b"ECHO", b"the next")]) == [b"the next"]
     pool.disconnect()
 
 
