@@ -146,7 +146,7 @@ def _measure(
             cache=psutil.Process(world.stack.supervisor.programs()["valkey-cache"].pid),
             layout=world.stack.layout,
             population=population,
-            rounds=3 if is_quick else 5,
+            rounds=3 if is_quick else 15,
             times=200 if is_quick else 2000,
             is_quick=is_quick,
         )
