@@ -1,0 +1,85 @@
+"""Workers and APIs keep their connections to the databases, and make those anew that are lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import psutil
+from django.db import connections
+
+from socialfeed.stack.lifecycle import Stack
+from tests.flows.client import Person, wait_until
+from tests.images import jpeg_with_gps
+
+WORKERS = ("worker-1", "worker-2")
+WRITE_APIS = ("write-api-1", "write-api-2")
+
+
+def _connected(stack: Stack, *services: str) -> set[tuple[int, int]]:
+    """Their connections to the primary: the process, and its own port."""
+    mains = [psutil.Process(status.pid) for status in stack.status(*services) if status.pid]
+    return {
+        (process.pid, connection.laddr.port)
+        for main in mains
+        for process in (main, *main.children())
+        for connection in process.net_connections("tcp")
+        if connection.raddr and connection.raddr.port == stack.layout.port("postgres-primary")
+    }
+
+
+def _end(connected: set[tuple[int, int]]) -> None:
+    """As the server does that is restarted."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE client_port = ANY(%s)",
+            [[port for _, port in connected]],
+        )
+
+
+def _deliver(author: Person, follower: Person, caption: str) -> None:
+    post = author.post(caption, jpeg_with_gps())
+    wait_until(lambda: follower.home_ids()[:1] == [post["id"]], 10)
+
+
+def test_tasks_do_not_connect_anew(stack: Stack, signed_up: Callable[[str], Person]) -> None:
+    author, follower = signed_up("author"), signed_up("follower")
+    follower.follow(author)
+    _deliver(author, follower, "The first makes some.")
+    kept = _connected(stack, *WORKERS)
+    assert kept
+    for number in range(4):
+        _deliver(author, follower, f"Number {number} finds them.")
+    assert kept <= _connected(stack, *WORKERS)
+
+
+def test_a_connection_that_was_lost_is_made_anew(
+    stack: Stack, signed_up: Callable[[str], Person], committed: None
+) -> None:
+    author, follower = signed_up("author"), signed_up("follower")
+    follower.follow(author)
+    _deliver(author, follower, "Before.")
+    lost = _connected(stack, *WORKERS)
+    assert lost
+    _end(lost)
+    for number in range(4):
+        _deliver(author, follower, f"Number {number} after.")
+
+
+def test_requests_find_connections_that_work(
+    stack: Stack, signed_up: Callable[[str], Person], committed: None
+) -> None:
+    alice = signed_up("alice")
+
+    def follow_and_unfollow() -> list[int]:
+        return [
+            alice.http.request(method, f"/api/v1/users/{bob.username}/follow").status_code
+            for _ in range(8)
+            for method in ("PUT", "DELETE")
+        ]
+
+    bob = signed_up("bob")
+    answers = follow_and_unfollow()
+    lost = _connected(stack, *WRITE_APIS)
+    assert lost
+    _end(lost)
+    assert follow_and_unfollow() == answers
