@@ -64,11 +64,10 @@ def is_unchanged(*, viewer_id: int, address: str, etag: str) -> bool:
             return False
         _remember(key, kept)
         count, rest = int.from_bytes(kept[:_COUNT_BYTES]), kept[_COUNT_BYTES:]
-        replies = exchange_packed(cache_valkey(), rest[_HASH_BYTES:], count)
-    except (ResponseError, *ValkeyUnavailable):
+        now = _hash(exchange_packed(cache_valkey(), rest[_HASH_BYTES:], count))
+    except (ValueError, ResponseError, *ValkeyUnavailable):
         return False  # which is logged by who makes the page
-    has_failed = any(isinstance(reply, ResponseError) for reply in replies)
-    if has_failed or rest[:_HASH_BYTES] != _hash(replies):
+    if rest[:_HASH_BYTES] != now:
         _remembered.pop(key, None)
         return False
     return True
@@ -98,4 +97,5 @@ def _name(address: str, etag: str) -> str:
 
 
 def _hash(replies: list[object]) -> bytes:
+    """Raises ValueError when one of them is an error, which cannot be marshalled."""
     return sha256(marshal.dumps(replies, _MARSHAL_VERSION)).digest()

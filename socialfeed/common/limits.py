@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -76,8 +76,7 @@ def limit_key(name: str, limit: RateLimitItem, who: str) -> str:
     return f"{PREFIX}:{limit.key_for(name, f'{{{who}}}')}"
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     """Where somebody is in the window of a limit, the request that is being answered included."""
 
     key: str

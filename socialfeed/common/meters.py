@@ -9,6 +9,7 @@ is asked adds them up; elsewhere they are in memory. What processes without a po
 from __future__ import annotations
 
 import logging
+from functools import cache
 
 from prometheus_client import (
     CollectorRegistry,
@@ -84,9 +85,15 @@ def note_request(*, role: str, method: str, route: str, status: int, seconds: fl
     `route` is the pattern that an address has matched, as there are few; a method that is not in
     METHODS counts as `other`, as whoever sends it may think of more.
     """
-    method = method if method in METHODS else "other"
     try:
-        REQUESTS.labels(role, method, route, str(status)).inc()
-        REQUEST_SECONDS.labels(role, method, route).observe(seconds)
+        count, timer = _of_requests(role, method if method in METHODS else "other", route, status)
+        count.inc()
+        timer.observe(seconds)
     except OSError:
         logger.exception("a request is not counted")
+
+
+@cache  # there are as many as there are lines in the figures
+def _of_requests(role: str, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    counts = REQUESTS.labels(role, method, route, str(status))
+    return counts, REQUEST_SECONDS.labels(role, method, route)

@@ -153,10 +153,8 @@ def replies_to(connection: Any, message: Iterable[bytes], replies: int) -> list[
         for _ in range(replies):
             while (reply := parsed()) is NOT_ENOUGH_DATA:
                 parser.read_from_socket()
-            if isinstance(reply, redis.ConnectionError):
-                raise reply  # it is loading its data, say
-            if isinstance(reply, PushNotification):
-                raise redis.ConnectionError("The server says something that nobody has asked for.")
+            if isinstance(reply, _NO_REPLIES):
+                raise _away(reply)
             found.append(reply)
         return found
     except OSError as error:
@@ -166,6 +164,16 @@ def replies_to(connection: Any, message: Iterable[bytes], replies: int) -> list[
         # Nobody else may find the replies that are still to come.
         connection.disconnect()
         raise
+
+
+# What a server says instead of a reply: that it is loading its data, say.
+_NO_REPLIES = (redis.ConnectionError, PushNotification)
+
+
+def _away(said: object) -> redis.ConnectionError:
+    if isinstance(said, redis.ConnectionError):
+        return said
+    return redis.ConnectionError("The server says something that nobody has asked for.")
 
 
 def by_slot(keys: Iterable[str]) -> list[list[str]]:
