@@ -10,9 +10,9 @@ from django.db import close_old_connections, reset_queries
 from socialfeed.celery import app as celery_app
 
 # Its signals: whoever sends or runs a task goes through them.
-from socialfeed.common import deadlines, messages
+from socialfeed.common import connections, deadlines, messages
 
-__all__ = ["SocialfeedConfig", "celery_app", "messages"]
+__all__ = ["SocialfeedConfig", "celery_app", "connections", "messages"]
 
 
 class SocialfeedConfig(AppConfig):

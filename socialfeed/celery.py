@@ -7,14 +7,9 @@ until the sweeper finds the row.
 import os
 
 from celery import Celery
-from celery.signals import task_postrun
-from django.db import close_old_connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "socialfeed.settings")
 
 app = Celery("socialfeed", task_cls="socialfeed.common.consistency.tasks:NotedTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
-# As Django does after each request: a connection that failed is closed, the others are kept, and
-# looked at before their next use.
-task_postrun.connect(close_old_connections)

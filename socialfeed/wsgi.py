@@ -9,12 +9,9 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.core.signals import request_finished
 from django.core.wsgi import get_wsgi_application
-from django.db import close_old_connections
 
-from socialfeed.common import consistency, meters
-from socialfeed.common.requests import close_lost_connections
+from socialfeed.common import connections, consistency, meters
 from socialfeed.serving import shedding
 
 if TYPE_CHECKING:
@@ -26,8 +23,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "socialfeed.settings")
 MAX_BODY_BYTES = 12 * 1024 * 1024
 
 _django = get_wsgi_application()
-request_finished.disconnect(close_old_connections)
-request_finished.connect(close_lost_connections)
+connections.look_after_requests()
 if settings.API_ROLE != "all":
     consistency.watch()
 

@@ -1,5 +1,4 @@
-"""What every request gets, whatever it is about: an id, its place in the figures, and databases'
-connections that work.
+"""What every request gets, whatever it is about: an id, and its place in the figures.
 
 The id is the web server's (deploy/Caddyfile), which replaces what a client sends; an instance that
 is called directly takes the caller's, if it is one, or makes one. It is answered as `X-Request-ID`,
@@ -10,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import re
-import threading
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -100,24 +98,6 @@ def _count_statement(execute: Callable[..., Any], *args: Any) -> Any:
     if (statements := _statements.get()) is not None:
         statements[0] += 1
     return execute(*args)
-
-
-# The connections that a thread has opened, by alias.
-_of_thread = threading.local()
-
-
-def close_lost_connections(**kwargs: Any) -> None:
-    """Django's `close_old_connections`, of those that this thread has opened at all: to find that
-    out takes Django longer, of six databases, than what is done with them.
-    """
-    opened: dict[str, BaseDatabaseWrapper] = getattr(_of_thread, "opened", {})
-    for connection in opened.values():
-        connection.close_if_unusable_or_obsolete()
-
-
-@receiver(connection_created)
-def _note_opened(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
-    vars(_of_thread).setdefault("opened", {})[connection.alias] = connection
 
 
 @receiver(connection_created)

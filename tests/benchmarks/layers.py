@@ -25,6 +25,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from posts import selectors as post_selectors
+from socialfeed.common.connections import look_after_requests
 from socialfeed.settings import core
 from socialfeed.stack.layout import HOST
 from socialfeed.urls import urlpatterns as service_urls
@@ -63,6 +64,7 @@ Ask = Callable[[], object]
 def layers(bench: Bench, *, rounds: int) -> Iterator[Figure]:
     """One figure a layer of a warm home read."""
     people = bench.population
+    look_after_requests()  # as `socialfeed.wsgi` does
     with _as_read_api(), _on_one_core():
         subjects = list(_subjects(people.token(people.few), people.few))
         for _, ask in subjects:
