@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-FOLLOWERS_TTL = 24 * 3600  # seconds
+FOLLOWERS_TTL = 3600  # seconds
 FOLLOWED_TTL = 24 * 3600  # seconds
 
 
@@ -11,6 +11,13 @@ def followers_key(author_id: int) -> str:
     FANOUT_PUSH_LIMIT. Lives FOLLOWERS_TTL.
     """
     return f"followers:v2:{{{author_id}}}"
+
+
+def former_followers_key(author_id: int) -> str:
+    """CACHE. What the version before kept of the followers, and reads while it runs beside this
+    one, or in its place again. Only ever dropped here; lives a day at most.
+    """
+    return f"followers:v1:{{{author_id}}}"
 
 
 def followers_loading_key(author_id: int) -> str:

@@ -54,7 +54,7 @@ def follower_id_batches(*, author_id: int, after: int = 0, size: int) -> Iterato
 
 
 def _kept_followers(author_id: int) -> list[int] | None:
-    """All follower ids, kept in Valkey from now on; None when they are too many, or it is down."""
+    """All follower ids, as Valkey keeps them; None when they are too many, or it is down."""
     try:
         kept = store.read_followers(author_id=author_id)
         return _load_followers(author_id) if kept is None else kept
@@ -161,7 +161,9 @@ def follower_count(*, author_id: int, at_most: int) -> int:
 def are_few_and_pushed(*, author_id: int, limit: int) -> bool:
     """Whether an author is pushed to followers who are kept in Valkey, and not above `limit`.
 
-    As of the last change of the graph that was delivered. False says nothing: SQL has to be asked.
+    As of the last change of the graph that was delivered: who is told that they are few when they
+    are no more pushes once more, and whose follow is delivered later has a timeline that is built
+    anew. False says nothing: they are too many, or none, or not kept, and SQL has to be asked.
     """
     try:
         kept = store.count_followers(author_id=author_id)

@@ -23,6 +23,7 @@ from usergraph.keys import (
     followed_key,
     followers_key,
     followers_loading_key,
+    former_followers_key,
 )
 from usergraph.models import Follow
 
@@ -79,8 +80,9 @@ def keep_followers(*, author_id: int, token: bytes, follower_ids: Sequence[int])
 
 def drop_followers(*, author_ids: Iterable[int]) -> None:
     """Forget the followers of authors, and what is being loaded of them; one round trip."""
-    keys = [(followers_key(id_), followers_loading_key(id_)) for id_ in author_ids]
-    exchange(cache_valkey(), [("UNLINK", *both) for both in keys])
+    kinds = followers_key, followers_loading_key, former_followers_key
+    commands = [("UNLINK", *(key(id_) for key in kinds)) for id_ in author_ids]
+    exchange(cache_valkey(), commands)
 
 
 def _load_followed(viewer_ids: Sequence[int]) -> dict[int, Versioned]:

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.costs import counted
+from usergraph.models import Follow
 from usergraph.selectors import edge, followed_authors, follower_id_batches
 from usergraph.services import import_follows, review_reach, settle_reach
 from usergraph.store import count_followers, drop_followers
@@ -72,6 +73,15 @@ def test_followers_who_are_kept_are_not_counted_in_sql(author: int, settings: An
     with counted() as costs:
         assert not review_reach(author_id=author).is_pulled
     assert (len(costs.statements), costs.round_trips) == (1, 1)
+
+
+def test_a_follow_counts_once_it_is_delivered(author: int, alice: int, settings: Any) -> None:
+    settings.FANOUT_PUSH_LIMIT = FOLLOWERS
+    list(follower_id_batches(author_id=author, size=FOLLOWERS))
+    Follow.objects.create(follower_id=alice, followee_id=author)
+    assert not review_reach(author_id=author).is_pulled
+    drop_followers(author_ids=[author])
+    assert review_reach(author_id=author).is_pulled
 
 
 def test_while_the_cache_is_down_sql_counts_them(

@@ -42,6 +42,13 @@ def test_ids_of_any_size_come_back_in_order_and_counted(author_id: int) -> None:
     assert 0 < cache_valkey().ttl(followers_key(author_id)) <= FOLLOWERS_TTL
 
 
+def test_a_change_of_the_graph_drops_what_the_version_before_kept_too(author_id: int) -> None:
+    """It may run beside this one, or in its place again."""
+    cache_valkey().zadd(f"followers:v1:{{{author_id}}}", {"somebody": 0})
+    store.drop_followers(author_ids=[author_id])
+    assert not cache_valkey().exists(f"followers:v1:{{{author_id}}}")
+
+
 def test_what_was_read_before_a_change_of_the_graph_is_not_kept(author_id: int) -> None:
     token = store.begin_loading(author_id=author_id)
     store.drop_followers(author_ids=[author_id])
