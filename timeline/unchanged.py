@@ -64,10 +64,10 @@ def is_unchanged(*, viewer_id: int, address: str, etag: str) -> bool:
             return False
         _remember(key, kept)
         count, rest = int.from_bytes(kept[:_COUNT_BYTES]), kept[_COUNT_BYTES:]
-        now = _hash(exchange_packed(cache_valkey(), rest[_HASH_BYTES:], count))
-    except (ValueError, ResponseError, *ValkeyUnavailable):
+        replies = exchange_packed(cache_valkey(), rest[_HASH_BYTES:], count)
+    except (ResponseError, *ValkeyUnavailable):
         return False  # which is logged by who makes the page
-    if rest[:_HASH_BYTES] != now:
+    if rest[:_HASH_BYTES] != _hash(replies):
         _remembered.pop(key, None)
         return False
     return True
@@ -97,5 +97,8 @@ def _name(address: str, etag: str) -> str:
 
 
 def _hash(replies: list[object]) -> bytes:
-    """Raises ValueError when one of them is an error, which cannot be marshalled."""
-    return sha256(marshal.dumps(replies, _MARSHAL_VERSION)).digest()
+    """Of replies; an error among them, which cannot be marshalled, is like no other reply."""
+    try:
+        return sha256(marshal.dumps(replies, _MARSHAL_VERSION)).digest()
+    except ValueError:
+        return b""

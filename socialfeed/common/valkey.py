@@ -4,7 +4,7 @@ Hot paths ask by `exchange`, which packs commands and reads replies by hiredis a
 so much for each that it takes several times as long, and longer than the server
 (docs/performance.md).
 
-`cache_valkey()`: timelines, graph sets and other copies. May vanish at any moment without loss:
+`cache_valkey()`: timelines, followers and other copies. May vanish at any moment without loss:
 whoever reads it answers from SQL when it is down (`ValkeyUnavailable`).
 `state_valkey()`: sessions, positions, locks, the Celery broker. Kept on disk, never evicted.
 """
@@ -59,8 +59,9 @@ def _forget_clients(*, setting: str, **kwargs: Any) -> None:
 
 
 Command = Sequence[bytes | str | int]  # its name, and its arguments
-# So many are packed and sent at a time.
-_PIECE = 8
+_pack = cast("Callable[[tuple[Any, ...]], bytes]", pack_command)
+# Bytes after which what is packed is sent.
+_PIECE = 16 * 1024
 
 
 def exchange(
@@ -86,8 +87,14 @@ def exchange_packed(client: redis.Redis, message: bytes, commands: int) -> list[
 
 def _pieces(commands: Sequence[Command]) -> Iterator[bytes]:
     """Commands, packed as they are sent: the server is at work on the first of many meanwhile."""
-    for start in range(0, len(commands), _PIECE):
-        yield packed(commands[start : start + _PIECE])
+    piece = bytearray()
+    for command in commands:
+        piece += _pack(tuple(command))
+        if len(piece) >= _PIECE:
+            yield bytes(piece)
+            piece.clear()
+    if piece:
+        yield bytes(piece)
 
 
 def _exchange(
@@ -138,8 +145,7 @@ def look(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:
 
 def packed(commands: Iterable[Command]) -> bytes:
     """Commands in the protocol's own form (RESP)."""
-    pack = cast("Callable[[tuple[Any, ...]], bytes]", pack_command)
-    return b"".join([pack(tuple(command)) for command in commands])
+    return b"".join([_pack(tuple(command)) for command in commands])
 
 
 def replies_to(connection: Any, message: Iterable[bytes], replies: int) -> list[Any]:
