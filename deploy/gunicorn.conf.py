@@ -15,8 +15,10 @@ from typing import Any
 
 bind = os.environ.get("GUNICORN_BIND", "127.0.0.1:8000")
 workers = int(os.environ.get("GUNICORN_WORKERS", "2"))
-# More at once would only make each of them slower; the others wait, up to MAX_REQUESTS_IN_FLIGHT.
-threads = int(os.environ.get("GUNICORN_THREADS", "4"))
+# More at once would only make each of them slower; the others wait, up to MAX_REQUESTS_IN_FLIGHT. A
+# read is the processor's alone but for some tenths of a millisecond; who writes waits for disks.
+_threads = "2" if os.environ.get("API_ROLE") == "read" else "4"
+threads = int(os.environ.get("GUNICORN_THREADS") or _threads)
 worker_class = "socialfeed.serving.DrainingWorker"
 # The C parser where it is installed.
 http_parser = "auto"
