@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -124,6 +125,8 @@ def test_an_instance_counts_what_all_its_processes_have_answered(
         assert counted() == (before[0] + asked, before[1] + asked)
     finally:
         os.kill(instance.pid, signal.SIGTTOU)
+        # While the one that is told to stop drains, half of all probes hear that it does.
+        wait_until(lambda: len(psutil.Process(instance.pid).children()) == 1, 30)
 
 
 def test_a_post_that_nobody_delivers_ages_though_all_workers_are_dead(
