@@ -112,7 +112,7 @@ def test_many_commands_are_one_round_trip_and_what_cannot_be_sent_leaves_no_repl
     """They are sent in pieces; the last piece cannot be packed when the first is already there."""
     pool = Pool(host=HOST, port=stack.layout.port("valkey-cache"))
     with redis.Redis(connection_pool=pool) as valkey:
-        texts = [b"%d" % number for number in range(100)]
+        texts = [b"%0500d" % number for number in range(100)]
         echoes: list[Command] = [(b"ECHO", text) for text in texts]
         assert exchange(valkey, echoes) == texts
         with pytest.raises(TypeError):
