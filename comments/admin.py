@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from comments.models import Comment, CommentLike
 from comments.services import reword, take_down
-from socialfeed.common.admin import IdSearchAdmin, ReadOnlyAdmin
+from core.admin_classes import IdSearchAdmin, ReadOnlyAdmin
 
 
 @admin.register(Comment)

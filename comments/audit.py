@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from comments.models import Comment, CommentLike
-from socialfeed.common import counters
-from socialfeed.common.ids import id_batches
-from socialfeed.common.likes import likes_sql
+from core import counters
+from core.ids import id_batches
+from core.likes import likes_sql
 
 _likes_sql = partial(likes_sql, CommentLike)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from socialfeed.common.events import Event
+from core.events import Event
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.db import models
 from django.db.models.functions import Now
 
-from socialfeed.common.ids import TimeOrderedModel
-from socialfeed.common.likes import AbstractLike
+from core.ids import TimeOrderedModel
+from core.likes import AbstractLike
 
 TEXT_MAX_LENGTH = 2200
 

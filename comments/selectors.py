@@ -18,13 +18,13 @@ import orjson
 from django.db import connections, router
 
 from comments.models import Comment, CommentLike
+from core.cached_values import VERSION_SQL
+from core.counters import count_sql
+from core.http.problems import NotFound
+from core.ids import MAX_ID
+from core.likes import likers_page as likers_of
+from core.sql import first_found, primary_reads
 from posts import selectors as post_selectors
-from socialfeed.common.consistency import first_found, primary_reads
-from socialfeed.common.copies import VERSION_SQL
-from socialfeed.common.counters import count_sql
-from socialfeed.common.ids import MAX_ID
-from socialfeed.common.likes import likers_page as likers_of
-from socialfeed.common.problems import NotFound
 from usergraph import selectors as graph_selectors
 from users import selectors as user_selectors
 
@@ -60,7 +60,7 @@ LEFT JOIN LATERAL (
 
 @dataclass(frozen=True)
 class Summary:
-    """What a post shows of its comments, as of a version (socialfeed.common.copies).
+    """What a post shows of its comments, as of a version (core.cached_values).
 
     `recent`: the latest, newest first: `{"author_id", "document": {…, but for the author}}`.
     """

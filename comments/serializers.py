@@ -10,10 +10,10 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from comments.models import TEXT_MAX_LENGTH
+from core.http.pagination import PageQuery
+from core.http.schema import page_of
+from core.ids import MAX_ID
 from posts.serializers import COMMENT_EXAMPLE, RecentComment
-from socialfeed.common.ids import MAX_ID
-from socialfeed.common.pagination import PageQuery
-from socialfeed.common.schema import page_of
 
 _SHOWN = COMMENT_EXAMPLE | {"counts": {"likes": 2}, "viewer": {"liked": True}}
 OLDEST, NEWEST = "oldest", "newest"

@@ -16,10 +16,10 @@ from comments.events import (
     comments_deleted,
 )
 from comments.models import Comment, CommentLike
+from core import counters
+from core.http.problems import Conflict, Invalid, NotFound
+from core.likes import add_like, remove_like, remove_likes_by, remove_likes_of
 from posts import selectors as post_selectors
-from socialfeed.common import counters
-from socialfeed.common.likes import add_like, remove_like, remove_likes_by, remove_likes_of
-from socialfeed.common.problems import Conflict, Invalid, NotFound
 
 _NOT_YOURS = "You have no such comment."
 # What one transaction removes at most.

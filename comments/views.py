@@ -16,10 +16,10 @@ from comments.serializers import (
     CommentText,
     NewComment,
 )
-from socialfeed.common.callers import caller_id
-from socialfeed.common.idempotency import idempotent
-from socialfeed.common.pagination import page_request, page_response
-from socialfeed.common.schema import PAGE_PARAMETERS
+from core.http.callers import caller_id
+from core.http.idempotency import idempotent
+from core.http.pagination import page_request, page_response
+from core.http.schema import PAGE_PARAMETERS
 from users import selectors as user_selectors
 from users.serializers import UserPage
 

@@ -19,7 +19,7 @@ workers = int(os.environ.get("GUNICORN_WORKERS", "2"))
 # read is the processor's alone but for some tenths of a millisecond; who writes waits for disks.
 _threads = "2" if os.environ.get("API_ROLE") == "read" else "4"
 threads = int(os.environ.get("GUNICORN_THREADS") or _threads)
-worker_class = "socialfeed.serving.DrainingWorker"
+worker_class = "core.http.serving.DrainingWorker"
 # The C parser where it is installed.
 http_parser = "auto"
 # Longer than Caddy keeps an idle connection (30 s), so that it is Caddy who closes it: a request

@@ -15,12 +15,12 @@ from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_safe
 
-from fanout.explain import explain_home
+from core.admin_classes import ReadOnlyAdmin
+from core.http.problems import NotFound
+from core.ids import MAX_ID
 from fanout.models import CommentsOutboxEvent, OutboxEvent, PostsOutboxEvent
 from fanout.tasks import deliver_event
-from socialfeed.common.admin import ReadOnlyAdmin
-from socialfeed.common.ids import MAX_ID
-from socialfeed.common.problems import NotFound
+from operations.explain import explain_home
 from users import selectors as user_selectors
 
 
@@ -116,7 +116,7 @@ class PostsOutboxAdmin(OutboxAdmin):
         if is_asked and form.is_valid():
             asked = form.cleaned_data
             context["explanation"] = explain_home(viewer_id=asked["viewer"], post_id=asked["post"])
-        return TemplateResponse(request, "admin/fanout/explain.html", context)
+        return TemplateResponse(request, "admin/operations/explain.html", context)
 
 
 @admin.register(CommentsOutboxEvent)

@@ -21,10 +21,9 @@ from django.db import Error, close_old_connections
 from django.db.models import Count, DurationField, ExpressionWrapper, F, Q
 from django.db.models.functions import Now
 
+from core.metrics.shared import sample, set_gauges
+from core.sql import PRIMARIES, deadlines
 from fanout.models import OutboxEvent
-from socialfeed.common import deadlines
-from socialfeed.common.consistency import PRIMARIES
-from socialfeed.common.gauges import sample, set_gauges
 
 logger = logging.getLogger(__name__)
 # No more rows of a database are counted, so that a backlog of millions is not read all the time.

@@ -15,8 +15,9 @@ from django.conf import settings
 from django.db import transaction
 
 from comments import selectors as comment_selectors
-from fanout import outbox, removal
+from fanout import outbox
 from fanout.models import OutboxEvent
+from operations import removal
 from posts import selectors as post_selectors
 from posts import services as post_services
 from timeline import services as timeline_services

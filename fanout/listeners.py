@@ -15,6 +15,7 @@ from comments.events import (
     comments_changed,
     comments_deleted,
 )
+from core.sql.transactions import after_commit
 from fanout import outbox, services
 from fanout.models import OutboxEvent
 from fanout.tasks import deliver_event
@@ -28,7 +29,6 @@ from posts.events import (
     post_edited,
     post_published,
 )
-from socialfeed.common.transactions import after_commit
 from timeline import services as timeline_services
 from usergraph.events import FollowChanged, FollowsRemoved, follow_changed, follows_removed
 from users.events import AccountDeleted, UserChanged, account_deleted, user_changed

@@ -19,8 +19,8 @@ from django.db import connections, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
+from core.ids import ids_within
 from fanout.models import OutboxEvent
-from socialfeed.common.ids import ids_within
 
 # The request's own wake-up goes first; the sweeper comes after it.
 FIRST_WAKE = timedelta(seconds=3)

@@ -9,9 +9,9 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from core.ids import created_at_of, first_id_at
 from fanout import outbox
 from fanout.handlers import HANDLERS
-from socialfeed.common.ids import created_at_of, first_id_at
 from timeline import services as timeline_services
 
 logger = logging.getLogger(__name__)

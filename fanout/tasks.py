@@ -8,9 +8,10 @@ from typing import Any
 from celery import shared_task
 from celery.signals import beat_init
 
-from fanout import backlog, outbox, reconcile, services
-from socialfeed.common.consistency import PRIMARIES
-from socialfeed.common.gauges import count, sample
+from core.metrics.shared import count, sample
+from core.sql import PRIMARIES
+from fanout import backlog, outbox, services
+from operations import reconcile
 
 logger = logging.getLogger(__name__)
 SWEEP_LIMIT = 500

@@ -8,12 +8,12 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from core.admin_classes import IdSearchAdmin
+from core.http.problems import NotFound
 from media.models import Media
 from media.selectors import public_url
 from media.services import describe_media
 from media.storage import variant_key
-from socialfeed.common.admin import IdSearchAdmin
-from socialfeed.common.problems import NotFound
 
 
 @admin.register(Media)

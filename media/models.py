@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models.functions import Now
 
-from socialfeed.common.ids import TimeOrderedModel
+from core.ids import TimeOrderedModel
 
 ALT_MAX_LENGTH = 1000
 

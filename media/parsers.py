@@ -12,7 +12,7 @@ from django.conf import settings
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import DataAndFiles, MultiPartParser
 
-from socialfeed.common.problems import Invalid, TooLarge
+from core.http.problems import Invalid, TooLarge
 
 # What a body may hold besides the file: the boundaries and the other fields.
 FORM_BYTES = 64 * 1024

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from core.http.problems import NotFound
+from core.sql import all_found, first_found
 from media.models import Media
 from media.storage import public_url, variant_key
-from socialfeed.common.consistency import all_found, first_found
-from socialfeed.common.problems import NotFound
 
 __all__ = ["documents_of_posts", "media_document", "own_media", "public_url", "thumb_key"]
 

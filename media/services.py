@@ -10,12 +10,12 @@ from django.core.files import File
 from django.db import transaction
 from django.db.models import QuerySet
 
+from core.http.problems import Invalid, NotFound, TooLarge, Unavailable, UnsupportedMedia
+from core.sql.transactions import undo_on_rollback
 from media import storage
 from media.events import MediaChanged, media_changed
 from media.images import VARIANTS, ImageTooLargeError, NotAnImageError, process_image
 from media.models import Media
-from socialfeed.common.problems import Invalid, NotFound, TooLarge, Unavailable, UnsupportedMedia
-from socialfeed.common.transactions import undo_on_rollback
 
 _ACCEPTED = "JPEG, PNG or WebP"
 

@@ -8,13 +8,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from core.http.callers import caller_id
+from core.http.idempotency import idempotent
+from core.http.limits import UploadThrottle
+from core.http.problems import UnsupportedMedia
 from media import selectors, services
 from media.parsers import UploadParser
 from media.serializers import MediaDocument, Upload
-from socialfeed.common.callers import caller_id
-from socialfeed.common.idempotency import idempotent
-from socialfeed.common.limits import UploadThrottle
-from socialfeed.common.problems import UnsupportedMedia
 
 
 class UploadView(APIView):

@@ -9,10 +9,10 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from core.admin_classes import IdSearchAdmin, ReadOnlyAdmin
+from core.http.problems import NotFound
 from posts.models import CommentSummary, Like, Post
 from posts.services import delete_post, edit_post
-from socialfeed.common.admin import IdSearchAdmin, ReadOnlyAdmin
-from socialfeed.common.problems import NotFound
 
 
 @admin.register(Post)

@@ -8,12 +8,12 @@ from typing import Any
 
 from django.db import transaction
 
+from core import counters
+from core.cached_values import stale_copies
+from core.ids import id_batches
+from core.likes import likes_sql
 from posts.models import CommentSummary, Like, Post
 from posts.store import RECORDS
-from socialfeed.common import counters
-from socialfeed.common.copies import stale_copies
-from socialfeed.common.ids import id_batches
-from socialfeed.common.likes import likes_sql
 
 _truth_sql = partial(likes_sql, Like)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from socialfeed.common.events import Event
+from core.events import Event
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ SLOTS = 8
 
 
 def record_key(post_id: int) -> str:
-    """CACHE. String: a copy (socialfeed.common.copies) of the post's record (posts/records.py):
+    """CACHE. String: a copy (core.cached_values) of the post's record (posts/records.py):
     about 1 kB. Lives RECORD_TTL.
     """
     return f"post:v3:{{{post_id % SLOTS}}}:{post_id}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.db import models
 from django.db.models.functions import Now
 
-from socialfeed.common.ids import TimeOrderedModel
-from socialfeed.common.likes import AbstractLike
+from core.ids import TimeOrderedModel
+from core.likes import AbstractLike
 
 CAPTION_MAX_LENGTH = 2200
 MEDIA_MAX_COUNT = 10
@@ -36,7 +36,7 @@ class Like(AbstractLike):
 
 
 class CommentSummary(TimeOrderedModel):
-    """What Commenting said of a post's comments at a `version` (socialfeed.common.copies).
+    """What Commenting said of a post's comments at a `version` (core.cached_values).
 
     The row of the greatest version counts; each is inserted, and none updated, so that nobody who
     comments waits for another. `recent` are the latest comments, newest first, without anything

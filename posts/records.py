@@ -20,10 +20,10 @@ from typing import Any, NamedTuple
 import orjson
 from django.db import connections, router
 
+from core.cached_values import VERSION_SQL, Versioned
+from core.counters import count_sql
 from media import selectors as media_selectors
 from posts.models import Post
-from socialfeed.common.copies import VERSION_SQL, Versioned
-from socialfeed.common.counters import count_sql
 
 # Of the latest likers so many are kept, for those whom a viewer follows to be shown first.
 LIKERS_KEPT = 8

@@ -13,13 +13,13 @@ from typing import Any
 
 from django.db import connections, router
 
+from core.http.problems import NotFound
+from core.ids import MAX_ID
+from core.likes import likers_page as likers_of
+from core.sql import primary_reads
 from posts import store
 from posts.models import Like, Post
 from posts.records import Record, people_shown
-from socialfeed.common.consistency import primary_reads
-from socialfeed.common.ids import MAX_ID
-from socialfeed.common.likes import likers_page as likers_of
-from socialfeed.common.problems import NotFound
 from usergraph import selectors as graph_selectors
 from users import selectors as user_selectors
 

@@ -7,10 +7,10 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
+from core.http.schema import page_of
+from core.ids import MAX_ID
 from media.serializers import MEDIA_EXAMPLE, MediaDocument
 from posts.models import CAPTION_MAX_LENGTH, MEDIA_MAX_COUNT
-from socialfeed.common.ids import MAX_ID
-from socialfeed.common.schema import page_of
 from users.serializers import USER_EXAMPLE, UserDocument
 
 

@@ -9,6 +9,9 @@ import orjson
 from django.db import connections, transaction
 from django.db.models.functions import Now
 
+from core import counters
+from core.http.problems import NotFound
+from core.likes import add_like, remove_like, remove_likes_by, remove_likes_of
 from media import services as media_services
 from posts import selectors, store
 from posts.events import (
@@ -20,9 +23,6 @@ from posts.events import (
     post_published,
 )
 from posts.models import CommentSummary, Like, Post
-from socialfeed.common import counters
-from socialfeed.common.likes import add_like, remove_like, remove_likes_by, remove_likes_of
-from socialfeed.common.problems import NotFound
 
 # In place of a post's older comment summaries, of which those go that nobody else is removing.
 _KEEP_SUMMARY_SQL = """

@@ -1,6 +1,6 @@
 """Post Info in the CACHE Valkey: records of posts, and which posts a user likes.
 
-Both are copies of what is in SQL (`socialfeed.common.copies`): whoever changes that refreshes them
+Both are copies of what is in SQL (`core.cached_values`): whoever changes that refreshes them
 once it has committed, and readers fill in what is cold. CACHE down: they come from SQL.
 """
 
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 from django.db import connections, router
 
+from core.cached_values import VERSION_SQL, Copies, Versioned, read_copies, refresh_copies
+from core.sql import primary_reads
 from posts.keys import LIKED_TTL, RECORD_TTL, SLOTS, liked_key, record_key
 from posts.models import Like
 from posts.records import Record, load_records
-from socialfeed.common.consistency import primary_reads
-from socialfeed.common.copies import VERSION_SQL, Copies, Versioned, read_copies, refresh_copies
 from usergraph import selectors as graph_selectors
 
 # Of the posts that a user likes, so many are kept, the newest posts; what is older is in SQL.

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-import socialfeed.common.urls  # noqa: F401  (registers the path converters)
+import core.http.converters  # noqa: F401  (registers the path converters)
 from posts.views import LikersView, LikeView, PostsView, PostView
 
 urlpatterns = [

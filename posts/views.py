@@ -8,13 +8,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from core.http.callers import caller_id
+from core.http.idempotency import idempotent
+from core.http.pagination import page_request, page_response
+from core.http.rendering import fragments
+from core.http.schema import PAGE_PARAMETERS
 from posts import selectors, services
 from posts.serializers import NewPost, PostChanges, PostDocument, PostPage, PostsQuery
-from socialfeed.common.callers import caller_id
-from socialfeed.common.idempotency import idempotent
-from socialfeed.common.pagination import page_request, page_response
-from socialfeed.common.rendering import fragments
-from socialfeed.common.schema import PAGE_PARAMETERS
 from users import selectors as user_selectors
 from users.serializers import UserPage
 

@@ -10,6 +10,6 @@ from celery import Celery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "socialfeed.settings")
 
-app = Celery("socialfeed", task_cls="socialfeed.common.consistency.tasks:NotedTask")
+app = Celery("socialfeed", task_cls="core.sql.tasks:NotedTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

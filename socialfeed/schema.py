@@ -7,7 +7,7 @@ from typing import Any
 
 from allauth.headless.spec.internal.schema import get_schema
 
-from socialfeed.common.problems import CONTENT_TYPE
+from core.http.problems import CONTENT_TYPE
 
 ACCOUNT_PREFIX = "/_allauth/app/v1/"
 TAG = "accounts"

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
-from socialfeed.common import connections, consistency, meters
-from socialfeed.serving import shedding
+from core import sql
+from core.http.serving import shedding
+from core.metrics import local as local_metrics
+from core.sql import connections
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -25,7 +27,7 @@ MAX_BODY_BYTES = 12 * 1024 * 1024
 _django = get_wsgi_application()
 connections.look_after_requests()
 if settings.API_ROLE != "all":
-    consistency.watch()
+    sql.watch()
 
 
 def _application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -39,5 +41,5 @@ def _application(environ: WSGIEnvironment, start_response: StartResponse) -> Ite
 application = shedding(
     _application,
     settings.MAX_REQUESTS_IN_FLIGHT,
-    on_refused=partial(meters.note_refused, role=settings.API_ROLE),
+    on_refused=partial(local_metrics.note_refused, role=settings.API_ROLE),
 )

@@ -23,10 +23,10 @@ import django
 import pytest
 from django.db import OperationalError, connections
 
-from socialfeed.stack.layout import HOST
-from socialfeed.stack.lifecycle import Stack
-from tests import environment
-from tests.costs import counted_round_trips
+from devstack.layout import HOST
+from devstack.lifecycle import Stack
+from tests.support import environment
+from tests.support.costs import counted_round_trips
 
 _FOLDER = Path(tempfile.mkdtemp(prefix="socialfeed-tests-"))
 MAIL_FOLDER = _FOLDER / "mail"
@@ -143,7 +143,7 @@ def paused_replay(committed: None) -> Iterator[Callable[[], None]]:
 @pytest.fixture
 def servers_as_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """This process knows of no SQL server that is gone, and of nothing that others have written."""
-    from socialfeed.common.consistency import positions, servers  # noqa: PLC0415
+    from core.sql import positions, servers  # noqa: PLC0415
 
     monkeypatch.setattr(servers, "_servers", {})
     common = positions._Common(read_at=time.monotonic() + 3600, positions={})
@@ -185,7 +185,7 @@ def api() -> Callable[[int], Any]:
     """A DRF client in the process, authenticated as the user of an id."""
     from rest_framework.test import APIClient  # noqa: PLC0415  (Django must be set up first)
 
-    from socialfeed.common.callers import Caller  # noqa: PLC0415
+    from core.http.callers import Caller  # noqa: PLC0415
 
     def client(user_id: int) -> APIClient:
         authenticated = APIClient()

@@ -11,8 +11,8 @@ import pytest
 from django.apps import apps
 from django.contrib import admin
 
-from socialfeed.common.events import Event
-from socialfeed.stack.layout import PROJECT_DIR
+from core.events import Event
+from devstack.layout import PROJECT_DIR
 
 ROOMS = {
     "__init__", "admin", "apps", "audit", "authentication", "backlog", "events", "explain",

@@ -25,10 +25,10 @@ from itertools import pairwise
 
 from django.conf import settings
 
+from core.ids import MAX_ID, created_at_of
+from core.metrics.shared import set_gauges
+from core.sql import primary_reads
 from posts import selectors as post_selectors
-from socialfeed.common.consistency import primary_reads
-from socialfeed.common.gauges import set_gauges
-from socialfeed.common.ids import MAX_ID, created_at_of
 from timeline import services, store
 from timeline.keys import HOME_PREFIX, PROFILE_PREFIX
 from timeline.slices import Timeline, home_timeline, profile_timeline, timeline_of_key

@@ -14,8 +14,8 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from socialfeed.common.pagination import decode_cursor, encode_cursor, not_of_this_list
-from socialfeed.common.valkey import ValkeyUnavailable, state_valkey
+from core.http.pagination import decode_cursor, encode_cursor, not_of_this_list
+from core.valkey import ValkeyUnavailable, state_valkey
 from timeline.keys import delivered_up_to_key
 
 logger = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from enum import StrEnum
 from itertools import islice
 from typing import TypeVar
 
-from socialfeed.common.valkey import ValkeyUnavailable
+from core.valkey import ValkeyUnavailable
 from timeline import store
 from timeline.slices import (
     Timeline,

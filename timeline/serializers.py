@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
+from core.http.pagination import PageQuery
+from core.http.schema import page_of
 from posts.serializers import POST_EXAMPLE, PostDocument
-from socialfeed.common.pagination import PageQuery
-from socialfeed.common.schema import page_of
 from timeline.refresh import MAX_TOKEN_LENGTH
 
 

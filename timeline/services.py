@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from socialfeed.common.valkey import state_valkey
+from core.valkey import state_valkey
 from timeline import store
 from timeline.keys import delivered_up_to_key, home_key, home_keys_by_slot, profile_key
 from timeline.slices import Timeline, build

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
+from core.ids import MAX_ID
+from core.sql import primary_reads
 from posts import selectors as post_selectors
-from socialfeed.common.consistency import primary_reads
-from socialfeed.common.ids import MAX_ID
 from timeline import store
 from timeline.keys import HOME_PREFIX, home_key, parse_key, profile_key
 from timeline.store import Page, Slice, Viewing

@@ -28,7 +28,7 @@ from typing import Any, cast
 
 from django.conf import settings
 
-from socialfeed.common.valkey import by_slot, cache_valkey, exchange
+from core.valkey import by_slot, cache_valkey, exchange
 from timeline.scripts import Call, run_scripts
 
 _ENTRY = struct.Struct(">qq")

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from redis import ResponseError
 
-from socialfeed.common.requests import sql_statements
-from socialfeed.common.valkey import (
+from core.http.requests import sql_statements
+from core.valkey import (
     Looks,
     ValkeyUnavailable,
     cache_valkey,
@@ -39,7 +39,7 @@ PAGES_REMEMBERED = 512
 _COUNT_BYTES, _HASH_BYTES = 2, 32
 _PROJECT = Path(__file__).parents[1]
 # Whatever has a part in a page.
-_PARTS = ("timeline", "posts", "comments", "media", "users", "usergraph", "socialfeed")
+_PARTS = ("timeline", "posts", "comments", "media", "users", "usergraph", "core")
 _CODE = sha256(
     b"".join(
         path.read_bytes()

@@ -15,11 +15,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from core.http.callers import caller_id
+from core.http.pagination import ListAddress, PageRequest, add_links, page_request
+from core.http.rendering import fragments
+from core.valkey import noted_looks
 from posts import selectors as post_selectors
-from socialfeed.common.callers import caller_id
-from socialfeed.common.pagination import ListAddress, PageRequest, add_links, page_request
-from socialfeed.common.rendering import fragments
-from socialfeed.common.valkey import noted_looks
 from timeline import unchanged
 from timeline.refresh import Seen, delivered_up_to
 from timeline.selectors import timeline_page

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from socialfeed.common.admin import ReadOnlyAdmin
+from core.admin_classes import ReadOnlyAdmin
 from usergraph.models import Follow, PulledAuthor
 
 

@@ -26,7 +26,7 @@ def followers_loading_key(author_id: int) -> str:
 
 
 def followed_key(viewer_id: int) -> str:
-    """CACHE. String: a copy (socialfeed.common.copies) of whom a viewer follows
+    """CACHE. String: a copy (core.cached_values) of whom a viewer follows
     (`usergraph.store.FOLLOWED`), 8 bytes an account, 8 kB at most. Lives FOLLOWED_TTL.
     """
     return f"followed:v1:{{{viewer_id}}}"

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
-from socialfeed.common.ids import TimeOrderedModel
+from core.ids import TimeOrderedModel
 
 
 class Follow(TimeOrderedModel):

@@ -13,8 +13,8 @@ from django.conf import settings
 from django.db import connections, router
 from django.db.models import QuerySet
 
-from socialfeed.common.consistency import primary_reads
-from socialfeed.common.valkey import ValkeyUnavailable
+from core.sql import primary_reads
+from core.valkey import ValkeyUnavailable
 from usergraph import store
 from usergraph.models import Follow, PulledAuthor
 

@@ -10,8 +10,8 @@ from django.conf import settings
 from django.db import IntegrityError, connections, transaction
 from django.db.models import Q
 
-from socialfeed.common.copies import refresh_copies
-from socialfeed.common.problems import Conflict, Invalid, NotFound
+from core.cached_values import refresh_copies
+from core.http.problems import Conflict, Invalid, NotFound
 from usergraph import selectors, store
 from usergraph.events import FollowChanged, FollowsRemoved, follow_changed, follows_removed
 from usergraph.models import Follow, PulledAuthor

@@ -2,7 +2,7 @@
 
 The followers are all there, or none is. A change of the graph drops them (`drop_followers`), and
 with them the mark of whoever is loading them meanwhile, so that what they read before the change
-is not kept. Whom a viewer follows is a copy of what is in SQL (`socialfeed.common.copies`), for
+is not kept. Whom a viewer follows is a copy of what is in SQL (`core.cached_values`), for
 those who do not follow very many.
 """
 
@@ -15,8 +15,8 @@ from collections.abc import Iterable, Sequence
 import redis
 from django.db import connections, router
 
-from socialfeed.common.copies import VERSION_SQL, Copies, Versioned
-from socialfeed.common.valkey import cache_valkey, exchange
+from core.cached_values import VERSION_SQL, Copies, Versioned
+from core.valkey import cache_valkey, exchange
 from usergraph.keys import (
     FOLLOWED_TTL,
     FOLLOWERS_TTL,

@@ -17,8 +17,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
-from socialfeed.common.admin import ReadOnlyAdmin
-from socialfeed.common.problems import Conflict, NotFound
+from core.admin_classes import ReadOnlyAdmin
+from core.http.problems import Conflict, NotFound
 from users.events import UserChanged, user_changed
 from users.models import AccountDeletion, User
 from users.selectors import described

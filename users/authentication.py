@@ -1,7 +1,7 @@
 """`Authorization: Bearer <access token>`: the JWT of django-allauth, and its session, still alive.
 
 One Valkey round trip and no SQL: the token says who, the session in STATE says that it has not
-been revoked. The request is counted in the same round trip (`socialfeed.common.limits`).
+been revoked. The request is counted in the same round trip (`core.http.limits`).
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from socialfeed.common.callers import Caller
-from socialfeed.common.consistency import note_reader
-from socialfeed.common.limits import count_caller, take_back
-from socialfeed.common.problems import CHALLENGE, Invalid, NotFound
+from core.http.callers import Caller
+from core.http.limits import count_caller, take_back
+from core.http.problems import CHALLENGE, Invalid, NotFound
+from core.sql import note_reader
 from users.models import User
 from users.sessions import ask_for_session, session_user_id
 

@@ -9,7 +9,7 @@ SLOTS = 8
 
 
 def user_key(user_id: int) -> str:
-    """CACHE. String: a copy (socialfeed.common.copies) of the user's document, as JSON: about 200
+    """CACHE. String: a copy (core.cached_values) of the user's document, as JSON: about 200
     bytes. Lives USER_TTL.
     """
     return f"user:v3:{{{user_id % SLOTS}}}:{user_id}"

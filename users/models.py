@@ -8,7 +8,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Now
 
-from socialfeed.common.ids import TimeOrderedModel
+from core.ids import TimeOrderedModel
 
 # Words that an address of the site or of the API already uses, or that pretend to be staff.
 RESERVED_USERNAMES = frozenset(

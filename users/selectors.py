@@ -13,9 +13,9 @@ from typing import Any
 import orjson
 from django.db import connections, router
 
-from socialfeed.common.consistency import first_found, primary_reads
-from socialfeed.common.problems import NotFound
-from socialfeed.common.rendering import fragments
+from core.http.problems import NotFound
+from core.http.rendering import fragments
+from core.sql import first_found, primary_reads
 from users.models import AccountDeletion, User
 from users.store import USERS, user_document
 

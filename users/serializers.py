@@ -7,8 +7,8 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
-from socialfeed.common.ids import MAX_ID
-from socialfeed.common.schema import page_of
+from core.http.schema import page_of
+from core.ids import MAX_ID
 from users.authentication import confirm_password
 from users.models import User, refuse_reserved_username
 

@@ -13,10 +13,10 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
+from core.cached_values import refresh_copies
+from core.http.problems import Conflict, Invalid, NotFound
 from media import selectors as media_selectors
 from media import services as media_services
-from socialfeed.common.copies import refresh_copies
-from socialfeed.common.problems import Conflict, Invalid, NotFound
 from users.events import AccountDeleted, UserChanged, account_deleted, user_changed
 from users.models import AccountDeletion, User
 from users.sessions import end_sessions

@@ -19,7 +19,7 @@ from django.contrib.sessions.backends.cache import KEY_PREFIX
 from django.core.cache import cache
 from django_redis.cache import RedisCache
 
-from socialfeed.common.valkey import Command, state_valkey
+from core.valkey import Command, state_valkey
 from users.keys import sessions_key
 
 # A process remembers what so many sessions say; less than 1 kB each.

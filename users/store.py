@@ -14,8 +14,8 @@ from typing import Any
 import orjson
 from django.db import connections, router
 
+from core.cached_values import VERSION_SQL, Copies, Versioned
 from media import selectors as media_selectors
-from socialfeed.common.copies import VERSION_SQL, Copies, Versioned
 from users.keys import SLOTS, USER_TTL, user_key
 from users.models import User
 

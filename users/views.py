@@ -7,9 +7,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from socialfeed.common.callers import caller_id
-from socialfeed.common.pagination import page_request, page_response
-from socialfeed.common.schema import PAGE_PARAMETERS
+from core.http.callers import caller_id
+from core.http.pagination import page_request, page_response
+from core.http.schema import PAGE_PARAMETERS
 from users import selectors, services
 from users.models import AccountDeletion
 from users.serializers import (

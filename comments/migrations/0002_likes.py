@@ -1,6 +1,6 @@
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import socialfeed.common.ids
+import core.ids
 from django.db import migrations, models
 
 
@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.BigIntegerField(
-                        db_default=socialfeed.common.ids.NextId(),
+                        db_default=core.ids.NextId(),
                         editable=False,
                         primary_key=True,
                         serialize=False,

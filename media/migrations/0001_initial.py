@@ -1,5 +1,5 @@
 import django.db.models.functions.datetime
-import socialfeed.common.ids
+import core.ids
 from django.db import migrations, models
 
 
@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("socialfeed", "0001_time_ordered_ids"),
+        ("core", "0001_time_ordered_ids"),
     ]
 
     operations = [
@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.BigIntegerField(
-                        db_default=socialfeed.common.ids.NextId(),
+                        db_default=core.ids.NextId(),
                         editable=False,
                         primary_key=True,
                         serialize=False,

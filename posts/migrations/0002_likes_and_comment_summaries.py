@@ -1,5 +1,5 @@
 import django.db.models.functions.datetime
-import socialfeed.common.ids
+import core.ids
 from django.db import migrations, models
 
 
@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.BigIntegerField(
-                        db_default=socialfeed.common.ids.NextId(),
+                        db_default=core.ids.NextId(),
                         editable=False,
                         primary_key=True,
                         serialize=False,
@@ -46,7 +46,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.BigIntegerField(
-                        db_default=socialfeed.common.ids.NextId(),
+                        db_default=core.ids.NextId(),
                         editable=False,
                         primary_key=True,
                         serialize=False,

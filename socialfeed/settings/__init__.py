@@ -1,7 +1,7 @@
 """Settings, all from the environment, each documented in `.env.example`.
 
 Without any variable set this is the local stack: the bundled servers at the addresses of
-`socialfeed.stack.layout`. `SOCIALFEED_ENV=production` takes no default that would be unsafe and
+`devstack.layout`. `SOCIALFEED_ENV=production` takes no default that would be unsafe and
 refuses to start until its secrets and addresses are given.
 """
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["users.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["socialfeed.common.rendering.OrjsonRenderer"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "socialfeed.common.rendering.OneKindNegotiation",
+    "DEFAULT_RENDERER_CLASSES": ["core.http.rendering.OrjsonRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "core.http.rendering.OneKindNegotiation",
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "socialfeed.common.schema.ProblemAutoSchema",
-    "EXCEPTION_HANDLER": "socialfeed.common.problems.exception_handler",
+    "DEFAULT_SCHEMA_CLASS": "core.http.schema.ProblemAutoSchema",
+    "EXCEPTION_HANDLER": "core.http.problems.exception_handler",
     "UNAUTHENTICATED_USER": None,
 }
 SPECTACULAR_SETTINGS = {

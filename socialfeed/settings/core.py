@@ -43,6 +43,8 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "rest_framework",
     "socialfeed.apps.SocialfeedConfig",
+    "devstack",
+    "core",
     "media",
     "users",
     "usergraph",
@@ -50,6 +52,7 @@ INSTALLED_APPS = [
     "comments",
     "timeline",
     "fanout",
+    "operations",
 ]
 
 # For those who are known by a cookie: staff, and visitors of django-allauth. Both are the Write
@@ -64,14 +67,14 @@ if API_ROLE == "read":
     # That the admin needs them. It is there in name only.
     SILENCED_SYSTEM_CHECKS = ["admin.E408", "admin.E409", "admin.E410"]
 MIDDLEWARE = [
-    "socialfeed.common.requests.RequestIdMiddleware",
+    "core.http.requests.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "socialfeed.common.problems.ProblemMiddleware",
-    "socialfeed.health.HealthMiddleware",
-    "socialfeed.common.requests.MeasureMiddleware",
-    "socialfeed.roles.RoleMiddleware",
-    "socialfeed.common.limits.RateLimitMiddleware",
-    "socialfeed.common.consistency.ConsistencyMiddleware",
+    "core.http.problems.ProblemMiddleware",
+    "core.http.health.HealthMiddleware",
+    "core.http.requests.MeasureMiddleware",
+    "core.http.roles.RoleMiddleware",
+    "core.http.limits.RateLimitMiddleware",
+    "core.sql.ConsistencyMiddleware",
     "django.middleware.common.CommonMiddleware",
     *([] if API_ROLE == "read" else _FOR_COOKIES),
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

@@ -8,7 +8,7 @@ from pathlib import Path
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from socialfeed.stack.layout import S3_ACCESS_KEY, S3_BUCKET, S3_SECRET_KEY, Layout
+from devstack.layout import S3_ACCESS_KEY, S3_BUCKET, S3_SECRET_KEY, Layout
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 env = environ.Env()

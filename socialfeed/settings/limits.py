@@ -27,7 +27,7 @@ def rate_limit(name: str, *, default: str) -> RateLimitItem | None:
     return limit
 
 
-# Where each is counted, and for whom: socialfeed.common.limits.
+# Where each is counted, and for whom: core.http.limits.
 RATE_LIMITS: dict[str, RateLimitItem | None] = {
     # All requests of an address. Generous: a mobile network has thousands of people behind one.
     "ip": rate_limit("RATE_LIMIT_IP", default="6000/minute"),

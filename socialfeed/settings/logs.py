@@ -26,8 +26,8 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"chosen": _formatter},
     "filters": {
-        "repetition": {"()": "socialfeed.common.logs.RepetitionFilter"},
-        "context": {"()": "socialfeed.common.logs.ContextFilter", "role": API_ROLE},
+        "repetition": {"()": "core.logs.RepetitionFilter"},
+        "context": {"()": "core.logs.ContextFilter", "role": API_ROLE},
     },
     "handlers": {
         "stderr": {

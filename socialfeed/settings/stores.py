@@ -64,7 +64,7 @@ OPTIONS = {
     "options": " ".join(f"-c {name}={value}" for name, value in SESSION.items()),
 }
 DATABASES = database("USERS") | database("POSTS") | database("COMMENTS")
-DATABASE_ROUTERS = ["socialfeed.common.consistency.DatabaseRouter"]
+DATABASE_ROUTERS = ["core.sql.DatabaseRouter"]
 # A replica that lags by more than so many seconds is not read from.
 REPLICA_MAX_LAG = env.float("REPLICA_MAX_LAG", default=5.0)
 # Whether reads wait for what their users have written. Off: to measure what that costs.
@@ -94,9 +94,9 @@ def valkey(url: str, pool: str) -> dict[str, object]:
 
 
 # `default` is STATE, because what libraries keep there (sessions, rate limits, one-time codes)
-# must not be evicted; `cache` is CACHE, used through `socialfeed.common.valkey` only.
-POOL = "socialfeed.common.valkey.Pool"
-CACHE_POOL = "socialfeed.common.valkey.BreakingPool" if API_ROLE == "read" else POOL
+# must not be evicted; `cache` is CACHE, used through `core.valkey` only.
+POOL = "core.valkey.Pool"
+CACHE_POOL = "core.valkey.BreakingPool" if API_ROLE == "read" else POOL
 CACHES = {
     "default": valkey(required("STATE_URL"), pool=POOL),
     "cache": valkey(required("CACHE_URL"), pool=CACHE_POOL),

@@ -47,7 +47,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "prune-outbox": {"task": "fanout.tasks.prune_outbox", "schedule": 3600.0},
     "prune-idempotency-keys": {
-        "task": "socialfeed.tasks.prune_idempotency_keys",
+        "task": "core.tasks.prune_idempotency_keys",
         "schedule": 3600.0,
     },
     "audit-timelines": {

@@ -10,8 +10,8 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from socialfeed.stack.layout import PROJECT_DIR
-from tests.environment import own_environment
+from devstack.layout import PROJECT_DIR
+from tests.support.environment import own_environment
 
 SETTINGS = {
     "LOG_LEVEL": "ERROR",

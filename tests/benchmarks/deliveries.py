@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from statistics import median
 
+from core import valkey
+from core.valkey import cache_valkey
 from fanout import outbox, tasks
 from fanout.models import OutboxEvent
-from socialfeed.common import valkey
-from socialfeed.common.valkey import cache_valkey
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.population import add_accounts, add_followers, add_posts, warm
 from timeline import scripts, store

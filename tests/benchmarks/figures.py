@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from socialfeed.stack.layout import PROJECT_DIR
-from tests.documents import measured_commit, put_between
+from devstack.layout import PROJECT_DIR
+from tests.support.documents import measured_commit, put_between
 
 PAGE = PROJECT_DIR / "docs" / "performance.md"
 

@@ -16,7 +16,7 @@ from tests.benchmarks.figures import Figure, Series
 from tests.benchmarks.population import add_older_posts, analyze, warm
 from tests.benchmarks.requests import PAGE, Bench
 from tests.benchmarks.servers import compare
-from tests.costs import counted
+from tests.support.costs import counted
 from timeline.selectors import timeline_page
 from timeline.services import drop_home_timelines
 from timeline.slices import home_timeline

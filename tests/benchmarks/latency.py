@@ -9,7 +9,7 @@ from statistics import median, quantiles
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.requests import HOME, Bench
 from tests.chaos.checkers import good_rate
-from tests.http_load import ask_by_turns, get, offer
+from tests.support.http_load import ask_by_turns, get, offer
 
 CROWDS = (4, 8, 16)
 PATIENCE = 5.0

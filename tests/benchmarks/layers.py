@@ -24,10 +24,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from core.sql.connections import look_after_requests
+from devstack.layout import HOST
 from posts import selectors as post_selectors
-from socialfeed.common.connections import look_after_requests
 from socialfeed.settings import core
-from socialfeed.stack.layout import HOST
 from socialfeed.urls import urlpatterns as service_urls
 from tests.benchmarks.bare import HELLO, BareDrf, bare_django
 from tests.benchmarks.figures import Figure

@@ -13,7 +13,7 @@ from django.db import connections
 
 from comments.services import add_comment
 from posts.services import like_post
-from tests.flows.feeds import access_token
+from tests.support.feeds import access_token
 from timeline import store
 from timeline.keys import home_key
 from timeline.services import drop_home_timelines

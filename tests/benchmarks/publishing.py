@@ -16,7 +16,7 @@ from tests.benchmarks.figures import Figure, Series
 from tests.benchmarks.population import add_accounts, add_followers
 from tests.benchmarks.requests import Bench
 from tests.benchmarks.wire import Connection, request
-from tests.flows.client import wait_until
+from tests.support.client import wait_until
 from timeline import store
 from timeline.keys import home_keys_by_slot
 

@@ -8,7 +8,7 @@ from itertools import cycle
 
 import psutil
 
-from socialfeed.stack.layout import Layout
+from devstack.layout import Layout
 from tests.benchmarks.bare import HELLO
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.population import Population, add_accounts

@@ -30,7 +30,7 @@ from tests.benchmarks.population import Population, analyze
 from tests.benchmarks.requests import Bench
 from tests.benchmarks.servers import bare_server, cores_apart, instance
 from tests.chaos.world import Setup, World, running
-from tests.graphs import graph_file
+from tests.support.graphs import graph_file
 
 INTERRUPTED = 130
 # Of the graph so many nodes do for a quick look.

@@ -19,12 +19,12 @@ from statistics import median
 
 import psutil
 
-from socialfeed.stack import launch
-from socialfeed.stack.layout import HOST, PROJECT_DIR
-from socialfeed.stack.lifecycle import Stack
-from socialfeed.stack.ports import free_port_base
+from devstack import launch
+from devstack.layout import HOST, PROJECT_DIR
+from devstack.lifecycle import Stack
+from devstack.ports import free_port_base
 from tests.benchmarks.wire import Answer, Connection, request
-from tests.flows.client import wait_until
+from tests.support.client import wait_until
 
 _CONFIG = PROJECT_DIR / "deploy" / "gunicorn.conf.py"
 Check = Callable[[Answer], object]

@@ -4,7 +4,7 @@
 
 Starts a Valkey of its own. The copy is the cheapest that can be thought of: a hash a follower, in
 it a field a post, with the counts and the previews in 300 bytes, written by pipelines of 1,000. The
-shared record is written as `socialfeed.common.copies` does. Prints milliseconds (wall, CPU of the
+shared record is written as `core.cached_values` does. Prints milliseconds (wall, CPU of the
 client, CPU of the server) and bytes of memory; see docs/decisions/0009-one-record-a-post.md.
 """
 
@@ -23,9 +23,9 @@ from pathlib import Path
 import redis
 from tqdm import tqdm
 
-from socialfeed.common.copies import _STORE_LUA
-from socialfeed.stack.ports import free_port_base
-from tests.flows.client import wait_until
+from core.cached_values import _STORE_LUA
+from devstack.ports import free_port_base
+from tests.support.client import wait_until
 
 FOLLOWERS = (100, 10_000, 1_000_000)
 BATCH, REPEATS = 1000, 5

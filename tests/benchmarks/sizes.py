@@ -7,13 +7,13 @@ from statistics import mean
 
 from django.test import Client, override_settings
 
+from core.valkey import cache_valkey
+from devstack.layout import HOST
 from posts.keys import record_key
-from socialfeed.common.valkey import cache_valkey
-from socialfeed.stack.layout import HOST
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.population import add_accounts, warm
 from tests.benchmarks.requests import HOME, Bench
-from tests.costs import counted
+from tests.support.costs import counted
 from timeline import store
 from timeline.keys import home_key
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from socialfeed.stack.layout import PROJECT_DIR
+from devstack.layout import PROJECT_DIR
 from tests.benchmarks import figures
 from tests.benchmarks.figures import Figure, Series
 from tests.benchmarks.wire import _unchunked, request
-from tests.documents import BEGIN, END
+from tests.support.documents import BEGIN, END
 
 
 def a_figure(

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from socialfeed.stack.layout import HOST
+from devstack.layout import HOST
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _ETAG = re.compile(rb"\r\netag: *([^\r]+)", re.IGNORECASE)

@@ -10,7 +10,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from tests.environment import own_environment
+from tests.support.environment import own_environment
 
 SETTINGS = {
     "LOG_LEVEL": "ERROR",

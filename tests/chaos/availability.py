@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from socialfeed.stack import probes
-from socialfeed.stack.layout import DATABASES, PROJECT_DIR
+from devstack import probes
+from devstack.layout import DATABASES, PROJECT_DIR
 from tests.chaos.behaviours import mixed, visiting
 from tests.chaos.checkers import (
     check_availability,
@@ -24,7 +24,7 @@ from tests.chaos.load import Running, load
 from tests.chaos.proxy import Mode, Proxy
 from tests.chaos.report import Figure
 from tests.chaos.scenario import Run
-from tests.flows.client import wait_until
+from tests.support.client import wait_until
 
 THREADS = 8
 WARM_UP_SECONDS = 2.0

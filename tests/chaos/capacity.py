@@ -16,8 +16,8 @@ from tests.chaos.client import Member
 from tests.chaos.load import Actor, load
 from tests.chaos.report import Figure
 from tests.chaos.scenario import Run
-from tests.flows.feeds import make_many_posts
-from tests.http_load import get, offer
+from tests.support.feeds import make_many_posts
+from tests.support.http_load import get, offer
 
 ADDRESS = "/timeline/home?limit=100"
 # How long a client of the open loop waits for its answer.

@@ -22,7 +22,7 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.cache import SessionStore
 from django_redis.exceptions import ConnectionInterrupted
 
-from socialfeed.common.valkey import ValkeyUnavailable
+from core.valkey import ValkeyUnavailable
 from users.models import User
 
 # How long a client waits for an answer, in seconds.

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 from django.conf import settings
 
-from socialfeed.common.valkey import cache_valkey
+from core.valkey import cache_valkey
 from tests.chaos.behaviours import mixed, own_writes, publishing, reads_home
 from tests.chaos.checkers import (
     SetResult,
@@ -25,7 +25,7 @@ from tests.chaos.report import Figure
 from tests.chaos.scenario import Run
 from tests.chaos.schedule import schedule
 from tests.chaos.world import audience
-from tests.flows.client import wait_until
+from tests.support.client import wait_until
 from timeline.keys import home_key
 
 KILLS = (

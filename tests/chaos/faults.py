@@ -14,12 +14,12 @@ from threading import Event, Thread
 
 import psutil
 
-from socialfeed.common.valkey import state_valkey
-from socialfeed.stack import probes
-from socialfeed.stack.lifecycle import Stack
+from core.valkey import state_valkey
+from devstack import probes
+from devstack.lifecycle import Stack
 from tests.chaos.proxy import Mode, Proxy
 from tests.chaos.schedule import Planned
-from tests.flows.client import wait_until
+from tests.support.client import wait_until
 
 QUEUE = "celery:celery"  # Celery's prefix in STATE, and its default queue
 # Longer than FANOUT_LEASE_SECONDS in the suite's stacks, so that another worker takes over.

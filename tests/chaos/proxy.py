@@ -21,7 +21,7 @@ from enum import StrEnum
 from threading import Thread
 from typing import Any, TypeVar
 
-from socialfeed.stack.layout import HOST
+from devstack.layout import HOST
 
 Result = TypeVar("Result")
 _PIECE = 65_536

@@ -13,12 +13,12 @@ from threading import Thread
 
 import pytest
 
-from socialfeed.stack.layout import HOST, PROJECT_DIR
-from tests import documents
+from devstack.layout import HOST, PROJECT_DIR
 from tests.chaos import report
 from tests.chaos.proxy import Mode, Proxy
 from tests.chaos.report import Figure, Report
 from tests.chaos.schedule import schedule
+from tests.support import documents
 
 FAULTS = ["a", "b", "c"]
 

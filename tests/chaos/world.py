@@ -18,19 +18,19 @@ from itertools import count
 from django.db import connections
 
 from comments.models import Comment
+from core.counters import CounterChange
+from devstack.errors import StackError
+from devstack.layout import Layout
+from devstack.lifecycle import Stack
+from devstack.services import External, Service
 from fanout.models import OutboxEvent
 from media.models import Media
 from posts.models import Like, Post
-from socialfeed.common.counters import CounterChange
-from socialfeed.stack.errors import StackError
-from socialfeed.stack.layout import Layout
-from socialfeed.stack.lifecycle import Stack
-from socialfeed.stack.services import External, Service
 from tests.chaos.client import Client, Member
 from tests.chaos.faults import Faults
 from tests.chaos.history import Rows
 from tests.chaos.proxy import Proxy
-from tests.flows.client import wait_until
+from tests.support.client import wait_until
 from timeline.services import drop_home_timelines
 from usergraph.services import import_follows
 from users.models import User

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.posts_factory import make_posts
+from tests.support.posts_factory import make_posts
 
 
 @pytest.fixture

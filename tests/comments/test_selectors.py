@@ -11,9 +11,9 @@ from comments import selectors
 from comments.models import Comment
 from comments.selectors import comment_page, likers_page, summary
 from comments.services import add_comment, delete_comment, like_comment
-from socialfeed.common.problems import NotFound
-from tests.posts_factory import make_posts
-from tests.shown import switch_off
+from core.http.problems import NotFound
+from tests.support.posts_factory import make_posts
+from tests.support.shown import switch_off
 from usergraph.services import import_follows
 
 pytestmark = pytest.mark.django_db

@@ -18,16 +18,16 @@ from comments.services import (
     settle_counters,
     unlike_comment,
 )
+from core import counters
+from core.counters import Counter, CounterChange
+from core.http.problems import Conflict, Invalid, NotFound
 from fanout.models import OutboxEvent
 from posts.models import Post
 from posts.services import delete_post, edit_post, renew_records
-from socialfeed.common import counters
-from socialfeed.common.counters import Counter, CounterChange
-from socialfeed.common.problems import Conflict, Invalid, NotFound
-from tests.counted import counts
-from tests.fanout.deliveries import deliver, pending
-from tests.posts_factory import make_posts
-from tests.shown import shown_comment, shown_comments, shown_post, switch_off
+from tests.support.counted import counts
+from tests.support.deliveries import deliver, pending
+from tests.support.posts_factory import make_posts
+from tests.support.shown import shown_comment, shown_comments, shown_post, switch_off
 from users.services import renew_documents, set_active
 
 Kind = OutboxEvent.Kind

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from core.ids import created_at_of, first_id_at
 from fanout import outbox, services
 from fanout.models import OutboxEvent
 from fanout.services import deliver_event, note_what_is_delivered
-from socialfeed.common.ids import created_at_of, first_id_at
-from tests.posts_factory import make_posts
+from tests.support.posts_factory import make_posts
 from timeline import services as timeline_services
 from timeline import store
 from timeline.keys import home_key, profile_key

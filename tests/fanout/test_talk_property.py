@@ -18,13 +18,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from comments import services as comment_services
 from comments.models import Comment
+from core.http.problems import Problem
+from core.valkey import cache_valkey
 from posts import services as post_services
 from posts.keys import liked_key, record_key
 from posts.records import Record
-from socialfeed.common.problems import Problem
-from socialfeed.common.valkey import cache_valkey
-from tests.fanout.talk import PEOPLE, POSTS, Said, Shown, Talk
-from tests.flows.client import wait_until
+from tests.support.client import wait_until
+from tests.support.talk import PEOPLE, POSTS, Said, Shown, Talk
 from users.keys import user_key
 from users.services import set_active, update_profile
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from socialfeed.stack.lifecycle import Stack
-from tests.flows.client import Person, forget_log_ins, http_client, sign_up
-from tests.flows.feeds import access_token
+from devstack.lifecycle import Stack
+from tests.support.client import Person, forget_log_ins, http_client, sign_up
+from tests.support.feeds import access_token
 from users.services import ensure_account
 
 

@@ -17,9 +17,9 @@ import pytest
 from allauth.headless.tokens.strategies.jwt.internal import create_token
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 
-from socialfeed.stack.lifecycle import Stack
+from devstack.lifecycle import Stack
 from tests.conftest import MAIL_FOLDER
-from tests.flows.client import PASSWORD, http_client, wait_until
+from tests.support.client import PASSWORD, http_client, wait_until
 from users.services import ensure_account, set_active
 
 AUTH = "/_allauth/app/v1"

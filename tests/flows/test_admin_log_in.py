@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from socialfeed.stack.lifecycle import Stack
-from tests.flows.client import http_client
+from devstack.lifecycle import Stack
+from tests.support.client import http_client
 from users.services import ensure_account
 
 PASSWORD = "staff-of-the-tides"

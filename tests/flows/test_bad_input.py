@@ -15,19 +15,19 @@ import pytest
 from django.urls import URLPattern, URLResolver
 
 from comments.models import Comment, CommentLike
+from core.http.pagination import encode_cursor
+from devstack.layout import HOST
+from devstack.lifecycle import Stack
 from fanout.models import OutboxEvent
 from media.models import Media
 from posts.models import Like, Post
-from socialfeed.common.pagination import encode_cursor
-from socialfeed.stack.layout import HOST
-from socialfeed.stack.lifecycle import Stack
 from socialfeed.urls import api
 from tests.conftest import ALL_DATABASES
 from tests.flows.bad_accounts import ACCOUNT_CASES
 from tests.flows.bad_requests import AUTH, CASES, Bad
 from tests.flows.bad_talk import TALK_CASES
-from tests.flows.client import PASSWORD, Person, forget_log_ins, http_client
-from tests.images import jpeg_with_gps
+from tests.support.client import PASSWORD, Person, forget_log_ins, http_client
+from tests.support.images import jpeg_with_gps
 from usergraph.models import Follow
 from users.models import User
 from users.services import ensure_account

@@ -13,8 +13,8 @@ from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
 from posts.services import publish_post
-from tests.flows.client import Person, wait_until
-from tests.flows.feeds import (
+from tests.support.client import Person, wait_until
+from tests.support.feeds import (
     ids_of,
     is_delivered,
     make_follow,
@@ -22,7 +22,7 @@ from tests.flows.feeds import (
     pages,
     walk,
 )
-from tests.images import jpeg_with_gps
+from tests.support.images import jpeg_with_gps
 from timeline import store
 from timeline.keys import home_key
 from timeline.services import drop_home_timelines

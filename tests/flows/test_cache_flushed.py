@@ -10,9 +10,9 @@ from threading import Event
 
 import pytest
 
-from socialfeed.common.valkey import cache_valkey
-from tests.flows.client import Person, http_client, wait_until
-from tests.flows.feeds import ids_of, make_follow, make_many_posts, pages
+from core.valkey import cache_valkey
+from tests.support.client import Person, http_client, wait_until
+from tests.support.feeds import ids_of, make_follow, make_many_posts, pages
 from timeline import store
 from timeline.keys import home_key
 

@@ -18,11 +18,11 @@ import redis
 from django.conf import settings
 from django.db import connections
 
+from core.valkey import cache_valkey
 from posts.models import Post
 from posts.services import publish_post
-from socialfeed.common.valkey import cache_valkey
-from tests.flows.client import Person, wait_until
-from tests.flows.feeds import (
+from tests.support.client import Person, wait_until
+from tests.support.feeds import (
     HOME,
     checked_page,
     ids_of,

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.flows.client import Person, wait_until
-from tests.flows.feeds import pages
-from tests.images import jpeg_with_gps
+from tests.support.client import Person, wait_until
+from tests.support.feeds import pages
+from tests.support.images import jpeg_with_gps
 from users.services import set_active
 
 SECONDS_TO_TIMELINES = 5.0

@@ -8,11 +8,11 @@ import httpx
 import psutil
 import pytest
 
+from devstack.lifecycle import Stack
 from posts.selectors import author_of
 from posts.services import publish_post
-from socialfeed.stack.lifecycle import Stack
-from tests.flows.client import Person, wait_until
-from tests.flows.feeds import HOME, ids_of, make_follow, make_many_posts
+from tests.support.client import Person, wait_until
+from tests.support.feeds import HOME, ids_of, make_follow, make_many_posts
 from usergraph.selectors import is_following
 
 SECONDS_TO_SHOW = 10.0

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import psutil
 from django.db import connections
 
-from socialfeed.stack.lifecycle import Stack
-from tests.flows.client import Person, wait_until
-from tests.images import jpeg_with_gps
+from devstack.lifecycle import Stack
+from tests.support.client import Person, wait_until
+from tests.support.images import jpeg_with_gps
 
 WORKERS = ("worker-1", "worker-2")
 WRITE_APIS = ("write-api-1", "write-api-2")

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import httpx
 
-from tests.flows.client import Person, wait_until
-from tests.images import decoded, jpeg_with_gps
+from tests.support.client import Person, wait_until
+from tests.support.images import decoded, jpeg_with_gps
 
 SECONDS_TO_TIMELINES = 2.0
 

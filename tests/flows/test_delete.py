@@ -11,13 +11,13 @@ import httpx
 import pytest
 
 from comments.models import Comment, CommentLike
+from devstack.lifecycle import Stack
 from fanout.models import OutboxEvent
 from posts.models import CommentSummary
 from posts.store import RECORDS
-from socialfeed.stack.lifecycle import Stack
-from tests.belongings import left_in_valkey, left_of_account, left_of_post
-from tests.flows.client import PASSWORD, Person, wait_until
-from tests.images import jpeg_with_gps
+from tests.support.belongings import left_in_valkey, left_of_account, left_of_post
+from tests.support.client import PASSWORD, Person, wait_until
+from tests.support.images import jpeg_with_gps
 from users.models import AccountDeletion
 
 ME = "/api/v1/users/me"

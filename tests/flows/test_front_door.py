@@ -13,9 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
-from socialfeed.stack.lifecycle import Stack
+from devstack.lifecycle import Stack
 from tests.conftest import ALL_DATABASES
-from tests.flows.client import Person
+from tests.support.client import Person
 
 
 @pytest.fixture

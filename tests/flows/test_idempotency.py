@@ -20,14 +20,14 @@ from django.db import connections
 from django.db.models import QuerySet
 
 from comments.models import Comment
+from core.valkey import cache_valkey
+from devstack.lifecycle import Stack
 from media.models import Media
 from posts.models import Post
-from socialfeed.common.valkey import cache_valkey
-from socialfeed.stack.lifecycle import Stack
-from tests.belongings import warm_copies
-from tests.flows.client import Person, wait_until
-from tests.flows.feeds import make_many_posts
-from tests.images import jpeg_with_gps
+from tests.support.belongings import warm_copies
+from tests.support.client import Person, wait_until
+from tests.support.feeds import make_many_posts
+from tests.support.images import jpeg_with_gps
 
 AT_ONCE = 50
 KEYS, THREADS, ANSWERS_BETWEEN_KILLS = 100, 8, 20

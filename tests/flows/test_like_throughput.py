@@ -10,8 +10,8 @@ from statistics import median
 import pytest
 
 from posts.store import RECORDS
-from tests.flows.client import Person
-from tests.flows.feeds import make_many_posts
+from tests.support.client import Person
+from tests.support.feeds import make_many_posts
 
 THREADS, POSTS = 16, 1000
 ROUNDS, LIKES_EACH = 5, 4  # rounds of both kinds in turn; likes of each thread in a round

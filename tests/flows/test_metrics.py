@@ -9,10 +9,10 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from socialfeed.common.valkey import cache_valkey
-from socialfeed.stack.lifecycle import Stack
-from tests.flows.client import Person, wait_until
-from tests.images import jpeg_with_gps
+from core.valkey import cache_valkey
+from devstack.lifecycle import Stack
+from tests.support.client import Person, wait_until
+from tests.support.images import jpeg_with_gps
 from timeline.tasks import audit_timelines
 
 

@@ -13,10 +13,10 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from socialfeed.stack.lifecycle import Stack
-from socialfeed.stack.logs import LogReader
-from tests.flows.client import PASSWORD, Person, wait_until
-from tests.images import jpeg_with_gps
+from devstack.lifecycle import Stack
+from devstack.logs import LogReader
+from tests.support.client import PASSWORD, Person, wait_until
+from tests.support.images import jpeg_with_gps
 
 WORKERS = ["worker-1", "worker-2"]
 PROCESSES = ["read-api-1", "read-api-2", "write-api-1", "write-api-2", *WORKERS, "beat"]

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from socialfeed.stack.lifecycle import Stack
-from tests.flows.client import PASSWORD, Person
+from devstack.lifecycle import Stack
+from tests.support.client import PASSWORD, Person
 
 ATTEMPTS = 200
 LIMIT = 10  # of RATE_LIMIT_LOGIN: the stack of the tests has the default

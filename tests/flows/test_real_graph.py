@@ -13,9 +13,9 @@ from django.core.management import call_command
 
 from media.services import store_image
 from posts.services import publish_post
-from tests.flows.client import wait_until
-from tests.graphs import graph_file
-from tests.images import jpeg_with_gps
+from tests.support.client import wait_until
+from tests.support.graphs import graph_file
+from tests.support.images import jpeg_with_gps
 from timeline import store
 from timeline.keys import home_key
 from timeline.slices import home_timeline, timeline_slice

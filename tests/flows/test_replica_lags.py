@@ -10,9 +10,9 @@ import httpx
 import pytest
 from django.db import connections
 
-from socialfeed.stack.lifecycle import Stack
-from tests.flows.client import Person, wait_until
-from tests.images import jpeg_with_gps
+from devstack.lifecycle import Stack
+from tests.support.client import Person, wait_until
+from tests.support.images import jpeg_with_gps
 
 ROUNDS = 20
 INSTANCES = ("read-api-1", "read-api-2", "write-api-1", "write-api-2")

@@ -9,8 +9,8 @@ import sys
 import httpx
 import pytest
 
-from socialfeed.stack.layout import PROJECT_DIR
-from socialfeed.stack.lifecycle import Stack
+from devstack.layout import PROJECT_DIR
+from devstack.lifecycle import Stack
 
 WRITE = """
 import django; django.setup()

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import Any
 
-from socialfeed.stack.lifecycle import Stack
-from tests.flows.client import Person
-from tests.flows.feeds import make_many_posts
+from devstack.lifecycle import Stack
+from tests.support.client import Person
+from tests.support.feeds import make_many_posts
 
 INSTANCES = ("read-api-1", "write-api-1")
 PEOPLE = 4

@@ -13,9 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from socialfeed.stack.layout import HOST, PROJECT_DIR, Layout
-from socialfeed.stack.ports import free_port_base
-from tests.flows.client import wait_until
+from devstack.layout import HOST, PROJECT_DIR, Layout
+from devstack.ports import free_port_base
+from tests.support.client import wait_until
 
 Start = Callable[..., str]
 

@@ -19,15 +19,15 @@ import psutil
 import pytest
 
 from comments.models import Comment
-from fanout import reconcile
+from core.counters import Counter, CounterChange
+from core.valkey import cache_valkey
+from devstack.lifecycle import Stack
 from fanout.models import OutboxEvent
-from fanout.reconcile import Subjects
+from operations import reconcile
+from operations.reconcile import Subjects
 from posts.models import CommentSummary, Like
-from socialfeed.common.counters import Counter, CounterChange
-from socialfeed.common.valkey import cache_valkey
-from socialfeed.stack.lifecycle import Stack
-from tests.flows.client import Person, wait_until
-from tests.flows.feeds import make_follow, make_many_posts
+from tests.support.client import Person, wait_until
+from tests.support.feeds import make_follow, make_many_posts
 
 PEOPLE, THREADS, SECONDS = 200, 16, 20.0
 SECONDS_TO_DRAIN = 60.0

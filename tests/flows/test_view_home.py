@@ -13,11 +13,11 @@ import pytest
 from django.conf import settings
 from django.db import connections
 
+from core.valkey import cache_valkey
 from posts.selectors import author_of
 from posts.services import delete_post, publish_post
-from socialfeed.common.valkey import cache_valkey
-from tests.flows.client import Person, wait_until
-from tests.flows.feeds import (
+from tests.support.client import Person, wait_until
+from tests.support.feeds import (
     ids_of,
     is_delivered,
     make_follow,

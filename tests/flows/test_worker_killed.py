@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
-from socialfeed.common.valkey import state_valkey
-from socialfeed.stack.lifecycle import Stack
-from tests.flows.client import Person, wait_until
-from tests.images import jpeg_with_gps
+from core.valkey import state_valkey
+from devstack.lifecycle import Stack
+from tests.support.client import Person, wait_until
+from tests.support.images import jpeg_with_gps
 
 QUEUE = "celery:celery"  # Celery's prefix in STATE, and its default queue
 # The sweeper runs every 5 s and takes rows that are 3 s old; then a worker boots.

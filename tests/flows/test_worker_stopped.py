@@ -7,10 +7,10 @@ from collections.abc import Callable
 import psutil
 from django.db import connections, transaction
 
+from devstack.lifecycle import Stack
 from fanout.models import OutboxEvent
-from socialfeed.stack.lifecycle import Stack
-from tests.flows.client import Person, wait_until
-from tests.images import jpeg_with_gps
+from tests.support.client import Person, wait_until
+from tests.support.images import jpeg_with_gps
 from usergraph.store import drop_followers
 
 WORKERS = ("worker-1", "worker-2")

@@ -9,9 +9,9 @@ from threading import Barrier
 import pytest
 from django.db import connections, transaction
 
+from core.http.problems import Invalid
 from media import services
 from media.models import Media
-from socialfeed.common.problems import Invalid
 
 pytestmark = pytest.mark.usefixtures("committed")
 

@@ -21,7 +21,7 @@ from media.images import (
     ProcessedImage,
     process_image,
 )
-from tests.images import (
+from tests.support.images import (
     decoded,
     encoded,
     green_ink_profile,

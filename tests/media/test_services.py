@@ -11,11 +11,11 @@ from django.core.files.storage import storages
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import DataError, connections, transaction
 
+from core.http.problems import Invalid, NotFound, Unavailable
 from media import selectors, services, storage
 from media.events import MediaChanged, media_changed
 from media.models import Media
-from socialfeed.common.problems import Invalid, NotFound, Unavailable
-from tests.images import encoded, jpeg_with_gps, plain
+from tests.support.images import encoded, jpeg_with_gps, plain
 
 pytestmark = pytest.mark.django_db
 

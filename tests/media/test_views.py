@@ -12,7 +12,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
 
 from media.models import Media
-from tests.images import decoded, encoded, jpeg_with_gps, plain, png_bomb
+from tests.support.images import decoded, encoded, jpeg_with_gps, plain, png_bomb
 
 pytestmark = pytest.mark.django_db
 

@@ -11,8 +11,8 @@ import pytest
 from comments.services import add_comment
 from posts.selectors import post_documents
 from posts.services import like_post
-from tests.posts_factory import make_posts
-from tests.shown import shown_comments, shown_post, switch_off
+from tests.support.posts_factory import make_posts
+from tests.support.shown import shown_comments, shown_post, switch_off
 from usergraph.services import import_follows
 from users.services import renew_documents, update_profile
 

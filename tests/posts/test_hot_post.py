@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pytest
 from django.db import connections
 
+from core.counters import Counter, CounterChange
 from posts import records
 from posts.records import Record, load_records
-from socialfeed.common.counters import Counter, CounterChange
-from tests.plans import explained, nodes, rows_of
-from tests.posts_factory import make_posts
+from tests.support.plans import explained, nodes, rows_of
+from tests.support.posts_factory import make_posts
 
 pytestmark = pytest.mark.django_db
 

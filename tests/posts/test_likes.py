@@ -8,15 +8,15 @@ from typing import Any
 import orjson
 import pytest
 
+from core.counters import Counter, CounterChange, change_count
+from core.http.problems import NotFound
 from posts import selectors, services, store
 from posts.models import CommentSummary, Like, Post
 from posts.selectors import likers_page, posts_by_author
 from posts.services import delete_post, like_post, renew_records, settle_likes, unlike_post
-from socialfeed.common.counters import Counter, CounterChange, change_count
-from socialfeed.common.problems import NotFound
-from tests.counted import counts
-from tests.posts_factory import make_posts
-from tests.shown import shown_post, switch_off
+from tests.support.counted import counts
+from tests.support.posts_factory import make_posts
+from tests.support.shown import shown_post, switch_off
 from usergraph.services import import_follows, renew_followed
 from users.services import renew_documents, update_profile
 

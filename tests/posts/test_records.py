@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.ids import MAX_ID
 from posts.records import LIKERS_KEPT, LIKERS_SHOWN, Record, load_records, people_shown
-from socialfeed.common.ids import MAX_ID
-from tests.posts_factory import make_posts
+from tests.support.posts_factory import make_posts
 
 ids = st.integers(min_value=1, max_value=MAX_ID)
 counts = st.integers(min_value=0, max_value=MAX_ID)

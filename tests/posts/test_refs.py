@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from posts.selectors import _REFS_SQL, _refs_parameters, post_refs
-from tests.plans import explained, nodes, rows_of
+from tests.support.plans import explained, nodes, rows_of
 
 AUTHORS = 400
 FIRST_ID = 2**61  # ids and authors that no other test has

@@ -7,14 +7,14 @@ from collections.abc import Callable
 import orjson
 import pytest
 
+from core.http.problems import Invalid, NotFound
 from fanout.models import OutboxEvent
 from media.models import Media
 from posts import selectors
 from posts.models import Post
 from posts.services import delete_post, edit_post, publish_post
-from socialfeed.common.problems import Invalid, NotFound
-from tests.posts_factory import make_posts
-from tests.shown import shown_post
+from tests.support.posts_factory import make_posts
+from tests.support.shown import shown_post
 
 pytestmark = pytest.mark.django_db
 

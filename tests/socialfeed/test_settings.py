@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from socialfeed.stack.layout import PROJECT_DIR, Layout
+from devstack.layout import PROJECT_DIR, Layout
 
 REQUIRED = {
     *(name for name in Layout.from_environ({}).urls() if "REPLICA" not in name),
@@ -18,7 +18,7 @@ REQUIRED = {
     "EMAIL_URL",
 }
 # Where a setting may be read from the environment.
-SOURCES = ["socialfeed/settings", "deploy", "socialfeed/stack"]
+SOURCES = ["socialfeed/settings", "deploy", "devstack"]
 READS = r"(?:env\.\w+|required|rate_limit|environ\.get)\(\s*\"([A-Z0-9_]+)\"|{\$([A-Z_]+)"
 # What the stack passes to its own processes, and what is no setting of ours.
 NOT_SETTINGS = {"HOME", "PATH", "LC_ALL", "SOCIALFEED_STACK"}

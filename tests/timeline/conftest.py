@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from socialfeed.common.valkey import cache_valkey
-from tests.posts_factory import make_posts
-from tests.timeline.drift import warm
+from core.valkey import cache_valkey
+from tests.support.drift import warm
+from tests.support.posts_factory import make_posts
 from timeline import audit, store
 from timeline.slices import Timeline, home_timeline
 from usergraph.services import import_follows

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from core.valkey import cache_valkey
 from posts.models import Post
-from socialfeed.common.valkey import cache_valkey
-from tests.posts_factory import make_posts
-from tests.timeline.drift import put, refs_of, warm
+from tests.support.drift import put, refs_of, warm
+from tests.support.posts_factory import make_posts
 from timeline import audit, services, store
 from timeline.audit import Finding, Totals
 from timeline.slices import Timeline, profile_timeline

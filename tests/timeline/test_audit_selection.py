@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from socialfeed.common.valkey import cache_valkey
-from tests.timeline.drift import warm
+from core.valkey import cache_valkey
+from tests.support.drift import warm
 from timeline import audit, services, store
 from timeline.slices import Timeline, home_timeline, profile_timeline
 

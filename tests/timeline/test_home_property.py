@@ -1,7 +1,7 @@
 """Whatever happens, and in whatever order: a home timeline shows what it ought to show.
 
-A state machine makes steps at random in a small world (tests/timeline/world.py) and, after every
-step, pages homes from the top to the end. Four planted bugs show that it would notice.
+A state machine makes steps at random in a small world (tests/support/timeline_world.py) and, after
+every step, pages homes from the top to the end. Four planted bugs show that it would notice.
 `make test-long` runs it for longer.
 """
 
@@ -21,8 +21,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from socialfeed.common.valkey import cache_valkey
-from tests.timeline.world import PEOPLE, Edge, World, open_the_points_in_between
+from core.valkey import cache_valkey
+from tests.support.timeline_world import PEOPLE, Edge, World, open_the_points_in_between
 from timeline import scripts, store
 from usergraph import services as graph_services
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from socialfeed.common.ids import first_id_at
-from socialfeed.common.pagination import encode_cursor
-from socialfeed.common.problems import Invalid
+from core.http.pagination import encode_cursor
+from core.http.problems import Invalid
+from core.ids import first_id_at
 from timeline.refresh import MAX_IDS, MAX_TOKEN_LENGTH, Seen
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

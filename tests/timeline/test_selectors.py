@@ -9,8 +9,8 @@ import pytest
 
 from posts.models import Post
 from posts.selectors import author_of
-from tests.posts_factory import make_posts
-from tests.shown import show_existing
+from tests.support.posts_factory import make_posts
+from tests.support.shown import show_existing
 from timeline import selectors, services, store
 from timeline.keys import home_key, profile_key
 from timeline.selectors import timeline_page

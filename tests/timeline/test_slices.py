@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from socialfeed.common.valkey import cache_valkey
-from tests.posts_factory import make_posts
+from core.valkey import cache_valkey
+from tests.support.posts_factory import make_posts
 from timeline import slices, store
 from timeline.keys import home_key, profile_key
 from timeline.slices import home_timeline, timeline_slice

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from socialfeed.common.valkey import cache_valkey
+from core.valkey import cache_valkey
 from timeline import store
 from timeline.keys import home_key
 from timeline.store import Page, Ref, Slice, Viewing

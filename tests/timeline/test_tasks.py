@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from django.conf import settings as project
 
-from socialfeed.common.gauges import read_stored
-from tests.posts_factory import make_posts
-from tests.timeline.drift import put, refs_of, warm
+from core.metrics.shared import read_stored
+from tests.support.drift import put, refs_of, warm
+from tests.support.posts_factory import make_posts
 from timeline import audit, services
 from timeline.slices import Timeline, profile_timeline
 from timeline.tasks import audit_timelines

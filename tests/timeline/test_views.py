@@ -11,13 +11,13 @@ from redis import ResponseError
 from rest_framework.test import APIClient
 
 from comments.services import add_comment
+from core.valkey import cache_valkey
 from fanout.handlers import renew_comments
 from fanout.models import OutboxEvent
 from posts.services import like_post
-from socialfeed.common.valkey import cache_valkey
 from tests.conftest import ALL_DATABASES
-from tests.flows.feeds import access_token
-from tests.posts_factory import make_posts
+from tests.support.feeds import access_token
+from tests.support.posts_factory import make_posts
 from timeline import services as timeline_services
 from timeline import unchanged
 from usergraph.services import import_follows

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from socialfeed.common.problems import NotFound
+from core.http.problems import NotFound
 from usergraph import selectors
 from usergraph.services import follow_user
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.costs import counted
+from tests.support.costs import counted
 from usergraph.models import Follow
 from usergraph.selectors import edge, followed_authors, follower_id_batches
 from usergraph.services import import_follows, review_reach, settle_reach

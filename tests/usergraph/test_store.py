@@ -7,7 +7,7 @@ from random import randrange
 
 import pytest
 
-from socialfeed.common.valkey import cache_valkey
+from core.valkey import cache_valkey
 from usergraph import store
 from usergraph.keys import FOLLOWERS_TTL, followers_key
 

@@ -19,7 +19,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
 
-from socialfeed.common.valkey import exchange, state_valkey
+from core.valkey import exchange, state_valkey
 from users.authentication import BearerAuthentication
 from users.headless import SessionTokens
 from users.keys import sessions_key

@@ -16,9 +16,9 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 from django_redis.cache import RedisCache
 
+from core.http.problems import Conflict, NotFound
 from fanout.models import OutboxEvent
-from socialfeed.common.problems import Conflict, NotFound
-from tests.belongings import left_of_account, log_about
+from tests.support.belongings import left_of_account, log_about
 from users import selectors, services
 from users.admin import NewPasswordForm
 from users.models import AccountDeletion, User

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from socialfeed.common.problems import NotFound
+from core.http.problems import NotFound
 from usergraph.services import follow_user
 from users import selectors
 from users.models import User

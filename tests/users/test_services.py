@@ -10,8 +10,8 @@ from allauth.account.models import EmailAddress
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 
+from core.http.problems import Conflict, Invalid, NotFound
 from media.models import Media
-from socialfeed.common.problems import Conflict, Invalid, NotFound
 from users.events import user_changed
 from users.models import User
 from users.services import delete_account, ensure_account, import_users, set_active, update_profile

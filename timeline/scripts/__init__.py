@@ -8,8 +8,8 @@ from typing import Any
 
 import redis
 
-from socialfeed.common.scripts import Call, run_script
-from socialfeed.common.valkey import exchange, look
+from core.scripts import Call, run_script
+from core.valkey import exchange, look
 
 __all__ = ["Call", "run_scripts"]
 _SHARED = "_order"

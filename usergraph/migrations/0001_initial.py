@@ -1,6 +1,6 @@
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import socialfeed.common.ids
+import core.ids
 from django.conf import settings
 from django.db import migrations, models
 
@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("socialfeed", "0001_time_ordered_ids"),
+        ("core", "0001_time_ordered_ids"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.BigIntegerField(
-                        db_default=socialfeed.common.ids.NextId(),
+                        db_default=core.ids.NextId(),
                         editable=False,
                         primary_key=True,
                         serialize=False,

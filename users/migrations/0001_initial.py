@@ -1,7 +1,7 @@
 import django.contrib.auth.models
 import django.core.validators
 import django.utils.timezone
-import socialfeed.common.ids
+import core.ids
 import users.models
 from django.db import migrations, models
 
@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("socialfeed", "0001_time_ordered_ids"),
+        ("core", "0001_time_ordered_ids"),
         ('auth', '0012_alter_user_first_name_max_length'),
     ]
 
@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
                 ('is_staff', models.BooleanField(default=False, help_text='Designates whether the user can log into this admin site.', verbose_name='staff status')),
                 ('is_active', models.BooleanField(default=True, help_text='Designates whether this user should be treated as active. Unselect this instead of deleting accounts.', verbose_name='active')),
                 ('date_joined', models.DateTimeField(default=django.utils.timezone.now, verbose_name='date joined')),
-                ('id', models.BigIntegerField(db_default=socialfeed.common.ids.NextId(), editable=False, primary_key=True, serialize=False)),
+                ('id', models.BigIntegerField(db_default=core.ids.NextId(), editable=False, primary_key=True, serialize=False)),
                 ('username', models.CharField(error_messages={'unique': 'This username is taken. Choose another.'}, max_length=30, unique=True, validators=[django.core.validators.RegexValidator('^[a-zA-Z0-9_][a-zA-Z0-9_.]{0,29}\\Z', 'Use 1 to 30 letters (a to z), digits, dots and underscores, and no dot first.'), users.models.refuse_reserved_username])),
                 ('display_name', models.CharField(blank=True, default='', max_length=60)),
                 ('bio', models.CharField(blank=True, default='', max_length=500)),

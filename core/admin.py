@@ -1,0 +1,43 @@
+"""Staff's view of the keys that clients have sent with their POSTs: what was made, and when."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from core.admin_classes import ReadOnlyAdmin
+from core.models import CommentsIdempotencyKey, IdempotencyKey, PostsIdempotencyKey
+
+
+class KeyAdmin(ReadOnlyAdmin[IdempotencyKey]):
+    """Which request a key stands for, and what it was answered. Those of the last day."""
+
+    database: str
+    list_display = ["id", "caller_id", "key", "route", "status", "created_at"]
+    fields = ["caller_id", "key", "route", "body_hash", "status", "answer", "created_at"]
+    readonly_fields = ["answer"]
+    id_fields = ["pk", "caller_id"]
+    search_fields = ["=key"]
+    ordering = ["-id"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[IdempotencyKey]:
+        return super().get_queryset(request).using(self.database).defer("body")
+
+    @admin.display
+    def answer(self, key: IdempotencyKey) -> str:
+        return bytes(key.body).decode()
+
+
+@admin.register(PostsIdempotencyKey)
+class PostsKeyAdmin(KeyAdmin):
+    """The keys in the posts database: of posts, and of uploads."""
+
+    database = "posts"
+
+
+@admin.register(CommentsIdempotencyKey)
+class CommentsKeyAdmin(KeyAdmin):
+    """The keys in the comments database."""
+
+    database = "comments"

@@ -1,0 +1,49 @@
+"""What the admin pages of all apps share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from operator import or_
+from typing import Generic, TypeVar
+
+from django.contrib import admin
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest
+
+from core.ids import MAX_ID
+
+Row = TypeVar("Row", bound=Model)
+
+
+class IdSearchAdmin(admin.ModelAdmin[Row], Generic[Row]):
+    """A search for a number looks it up, by index, in `id_fields`, and nowhere else.
+
+    Django would compare the columns as text, which reads the whole table; so would counting all
+    rows on every page.
+    """
+
+    id_fields: Sequence[str] = ("pk",)
+    show_full_result_count = False
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Row], search_term: str
+    ) -> tuple[QuerySet[Row], bool]:
+        term = search_term.strip()
+        if term.isdecimal() and int(term) <= MAX_ID:
+            by_id = (Q((field, int(term))) for field in self.id_fields)
+            return queryset.filter(reduce(or_, by_id)), False
+        return super().get_search_results(request, queryset, search_term)
+
+
+class ReadOnlyAdmin(IdSearchAdmin[Row], Generic[Row]):
+    """Rows that staff look at, and only the service itself changes."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:
+        return False

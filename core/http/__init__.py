@@ -1,0 +1,1 @@
+"""What all endpoints share: problems, pages, rate limits, idempotency, rendering, probes."""

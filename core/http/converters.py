@@ -1,0 +1,37 @@
+"""Path converters shared by the apps' `urls.py`; importing this module registers them."""
+
+from __future__ import annotations
+
+from django.urls import register_converter
+
+from core.ids import MAX_ID
+
+
+class IdConverter:
+    """A 64-bit id in decimal. A longer number is no id: the address does not exist (404)."""
+
+    regex = "[0-9]{1,19}"
+
+    def to_python(self, value: str) -> int:
+        if int(value) > MAX_ID:
+            raise ValueError("not a 64-bit id")
+        return int(value)
+
+    def to_url(self, value: int) -> str:
+        return str(value)
+
+
+class UsernameConverter:
+    """What a username can look like, in any case; anything else does not exist (404)."""
+
+    regex = "[A-Za-z0-9_.]{1,30}"
+
+    def to_python(self, value: str) -> str:
+        return value.lower()
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(IdConverter, "id")
+register_converter(UsernameConverter, "username")

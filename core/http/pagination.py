@@ -1,0 +1,172 @@
+"""Lists by the page: `{"results": [...], "next": URL or null}` with an opaque, signed cursor.
+
+The `Link` header (RFC 8288) has the same addresses. A cursor says where the last page ended, not
+how many rows went before, so what is added or deleted meanwhile moves nothing. It is signed: a
+made-up one is a 400, not an odd page.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from django.conf import settings
+from django.http import HttpRequest
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core.http.problems import Invalid
+
+DEFAULT_LIMIT = 20
+MAX_LIMIT = 100
+_SIGNATURE_BYTES = 8
+
+
+def encode_cursor(position: int | str) -> str:
+    """The opaque form of a position: an id, or a name in a list ordered by name."""
+    payload = (b"i%d" % position) if isinstance(position, int) else b"s" + position.encode()
+    return base64.urlsafe_b64encode(_signature(payload) + payload).rstrip(b"=").decode()
+
+
+def decode_cursor(
+    cursor: str, kind: type[int] | type[str] = int, *, parameter: str = "cursor"
+) -> Any:
+    """The position in a cursor of this service; raises `Invalid` for anything else.
+
+    `parameter` is the query parameter that it came in, for the problem document.
+    """
+    wanted = b"i" if kind is int else b"s"
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    signature, payload = raw[:_SIGNATURE_BYTES], raw[_SIGNATURE_BYTES:]
+    if not payload.startswith(wanted) or not hmac.compare_digest(signature, _signature(payload)):
+        raise not_of_this_list(parameter)
+    return kind(payload[1:].decode())
+
+
+def not_of_this_list(parameter: str) -> Invalid:
+    """The problem with a cursor that this service has not made, or has made for another list."""
+    return Invalid(
+        "This cursor is not one of this list's. Use the addresses in a page as they are, or leave "
+        f"`{parameter}` out to start from the top.",
+        field=parameter,
+        code="cursor",
+    )
+
+
+def _signature(payload: bytes) -> bytes:
+    key = _signing_key(settings.SECRET_KEY)
+    return hashlib.blake2b(payload, key=key, digest_size=_SIGNATURE_BYTES).digest()
+
+
+@cache
+def _signing_key(secret: str) -> bytes:
+    return hashlib.sha256(b"cursor" + secret.encode()).digest()
+
+
+class PageQuery(serializers.Serializer[Any]):
+    """The query parameters of a list."""
+
+    limit = serializers.IntegerField(
+        min_value=1,
+        max_value=MAX_LIMIT,
+        default=DEFAULT_LIMIT,
+        help_text=f"How many results, 1 to {MAX_LIMIT}.",
+    )
+    cursor = serializers.CharField(
+        required=False, max_length=200, help_text="Where to go on: from a page's `next`."
+    )
+
+
+@dataclass(frozen=True)
+class PageRequest:
+    """What a client asked of a list: how many, after which position (None: from the top).
+
+    `parameters`: all of those that the list takes, checked; those with a default are always there.
+    """
+
+    limit: int
+    after: Any = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+def page_request(
+    request: HttpRequest | Request,
+    kind: type[int] | type[str] = int,
+    *,
+    query_class: type[PageQuery] = PageQuery,
+) -> PageRequest:
+    """Read `limit` and `cursor`; raises a 400 that names the parameter and its bounds.
+
+    `query_class` checks the parameters that a list has besides.
+    """
+    # As plain texts: of a form's fields, an empty one counts as left out, and an empty cursor would
+    # begin at the top for ever. An empty limit does no harm.
+    given = request.GET.dict()
+    if given.get("limit") == "":
+        del given["limit"]
+    query = _checker(query_class).run_validation(given) if given else _defaults(query_class)
+    cursor = query.get("cursor")
+    after = None if cursor is None else decode_cursor(cursor, kind)
+    return PageRequest(query["limit"], after, query)
+
+
+@cache
+def _checker(query_class: type[PageQuery]) -> PageQuery:
+    """Of all requests: a serializer copies all of its fields when it is made."""
+    return query_class()
+
+
+@cache
+def _defaults(query_class: type[PageQuery]) -> Mapping[str, Any]:
+    """What a request without parameters asks for."""
+    return MappingProxyType(dict(_checker(query_class).run_validation({})))
+
+
+class ListAddress:
+    """Where the list is that a request asks for: the same, with other query parameters."""
+
+    def __init__(self, request: Request) -> None:
+        plain = request._request
+        self._list = f"{plain.scheme}://{plain.get_host()}{quote(plain.path)}"
+        self._parameters = plain.GET.dict()
+
+    def having(self, **changes: str | None) -> str:
+        """The address with these parameters changed; None takes one out."""
+        parameters = self._parameters | changes
+        query = urlencode({name: value for name, value in parameters.items() if value is not None})
+        return f"{self._list}?{query}"
+
+    def after(self, position: int | str | None, **changes: str | None) -> str | None:
+        """The address of the page after a position; None at the end."""
+        if position is None:
+            return None
+        return self.having(cursor=encode_cursor(position), **changes)
+
+
+def page_response(
+    request: Request, results: Sequence[Any], next_position: int | str | None
+) -> Response:
+    """The page of a list; `next` is null at the end, and else keeps the other query parameters."""
+    following = ListAddress(request).after(next_position)
+    response = Response({"results": results, "next": following})
+    add_links(response, next=following)
+    return response
+
+
+def add_links(response: Response, **addresses: str | None) -> None:
+    """Put addresses into the `Link` header, by their relation."""
+    links = [f'<{url}>; rel="{relation}"' for relation, url in addresses.items() if url]
+    if links:
+        response["Link"] = ", ".join(links)

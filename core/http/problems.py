@@ -1,0 +1,293 @@
+"""Errors as RFC 9457 problem documents, whoever found them.
+
+Services raise a `Problem`; serializers, DRF, Django and django-allauth raise or answer their own
+errors, which `exception_handler` and `ProblemMiddleware` turn into the same shape:
+
+    {"type": "/problems/validation", "title": "…", "status": 400, "detail": "what to change",
+     "errors": [{"field": "caption", "code": "max_length", "message": "…"}]}
+
+Those of 5xx name the request, by which its log lines are found: `"request_id": "…"`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from itertools import islice
+from typing import Any
+
+import orjson
+from django.contrib.sessions.backends.base import UpdateError
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from core.context import request_id
+from core.valkey import ValkeyUnavailable
+
+logger = logging.getLogger(__name__)
+
+CONTENT_TYPE = "application/problem+json"
+# What every 401 says of how to authenticate.
+CHALLENGE = 'Bearer realm="socialfeed"'
+# Seconds after which to try again, where nobody knows better: when a store is away, and over one of
+# django-allauth's limits (a minute's, mostly).
+RETRY_AFTER = {HTTPStatus.SERVICE_UNAVAILABLE: 5, HTTPStatus.TOO_MANY_REQUESTS: 60}
+# Of a body with more errors, so many are named.
+MAX_FIELD_ERRORS = 20
+# Under these prefixes every error is a problem document; elsewhere (admin, pages) it is HTML.
+API_PREFIXES = ("/api/", "/_allauth/", "/healthz/")
+
+
+class Problem(Exception):
+    """A request that cannot be done, and what its sender can change about that."""
+
+    status = HTTPStatus.BAD_REQUEST
+    code = "invalid"
+
+    def __init__(self, detail: str, *, field: str | None = None, code: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail, self.field = detail, field
+        self.code = code or self.code
+
+
+class Invalid(Problem):
+    """400: the input breaks a rule."""
+
+
+class NotFound(Problem):
+    """404: there is no such thing, or the caller may not see it."""
+
+    status = HTTPStatus.NOT_FOUND
+    code = "not_found"
+
+
+class Conflict(Problem):
+    """409: the input is right but the thing it is about has changed or is taken."""
+
+    status = HTTPStatus.CONFLICT
+    code = "conflict"
+
+
+class TooLarge(Problem):
+    """413: the body or the picture is over a limit."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    code = "too_large"
+
+
+class UnsupportedMedia(Problem):
+    """415: the content is not of a kind that is accepted."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    code = "unsupported_media_type"
+
+
+class TooManyRequests(Problem):
+    """429: over a rate limit; there is more after `wait` seconds."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    code = "too_many_requests"
+
+    def __init__(self, detail: str, *, wait: int) -> None:
+        super().__init__(detail)
+        self.wait = wait
+
+
+class Unavailable(Problem):
+    """503: something that the request needs does not answer now."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "unavailable"
+
+
+def problem_document(
+    status: int, detail: str, *, code: str = "", errors: list[dict[str, str]] | None = None
+) -> dict[str, Any]:
+    """The document of one error; `code` names its type, by default from the status."""
+    title = HTTPStatus(status).phrase
+    slug = (code or title).lower().replace(" ", "-").replace("_", "-")
+    document: dict[str, Any] = {
+        "type": f"/problems/{slug}",
+        "title": title,
+        "status": int(status),
+        "detail": detail,
+    }
+    if errors:
+        document["errors"] = errors
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and (id_ := request_id()):
+        document["request_id"] = id_
+    return document
+
+
+# What Django, its database and Valkey raise, the first that fits: the status, and the detail
+# ("": the exception's own words).
+_KNOWN: list[tuple[type[Exception] | tuple[type[Exception], ...], int, str]] = [
+    (Http404, 404, "There is nothing at this address."),
+    (PermissionDenied, 403, ""),
+    (RequestDataTooBig, 413, "The request body is too large."),
+    (SuspiciousOperation, 400, ""),
+    (RecursionError, 400, "The request body is nested too deeply."),
+    # A session that ended while one of its requests was at work.
+    (UpdateError, 401, "This session has ended. Log in again."),
+    (
+        (OperationalError, InterfaceError, *ValkeyUnavailable),
+        503,
+        "A database does not answer. Try again in a while.",
+    ),
+]
+
+
+def document_of(exception: Exception) -> dict[str, Any] | None:
+    """The problem document of what a client can mend or wait for; None: a bug, to be a 500."""
+    if isinstance(exception, Problem):
+        error = {"code": exception.code, "message": exception.detail}
+        errors = [{"field": exception.field} | error] if exception.field else None
+        return problem_document(
+            exception.status, exception.detail, code=exception.code, errors=errors
+        )
+    if isinstance(exception, exceptions.ValidationError):
+        errors = list(islice(_field_errors(exception.get_full_details()), MAX_FIELD_ERRORS))
+        detail = "; ".join(f"{e['field']}: {e['message']}" for e in errors)
+        return problem_document(400, detail, code="validation", errors=errors)
+    if isinstance(exception, exceptions.APIException):
+        return problem_document(
+            exception.status_code, str(exception.detail), code=str(exception.get_codes())
+        )
+    if isinstance(exception, UnicodeEncodeError) and exception.reason == "surrogates not allowed":
+        return problem_document(400, "A text in the request has a lone surrogate (\\ud800).")
+    for types, status, detail in _KNOWN:
+        if isinstance(exception, types):
+            return problem_document(status, detail or str(exception) or _plain_detail(status))
+    return None
+
+
+def exception_handler(exception: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's hook: a problem document for what a client can mend; anything else stays a 500."""
+    document = document_of(exception)
+    if document is None:
+        return None
+    _log_unavailable(document, exception)
+    headers = _headers(document["status"], exception)
+    return Response(document, status=document["status"], headers=headers, content_type=CONTENT_TYPE)
+
+
+def problem_response(exception: Exception) -> HttpResponse | None:
+    """The same outside DRF."""
+    document = document_of(exception)
+    if document is None:
+        return None
+    _log_unavailable(document, exception)
+    return HttpResponse(
+        orjson.dumps(document),
+        status=document["status"],
+        headers=_headers(document["status"], exception),
+        content_type=CONTENT_TYPE,
+    )
+
+
+def _log_unavailable(document: dict[str, Any], exception: Exception) -> None:
+    if document["status"] == HTTPStatus.SERVICE_UNAVAILABLE:
+        logger.error("a store does not answer", exc_info=exception)
+
+
+def _headers(status: int, exception: Exception | None = None) -> dict[str, str]:
+    """The headers that such an answer must have; the exception may know for how long to wait."""
+    if status == HTTPStatus.UNAUTHORIZED:
+        return {"WWW-Authenticate": CHALLENGE}
+    if seconds := getattr(exception, "wait", None) or RETRY_AFTER.get(HTTPStatus(status)):
+        return {"Retry-After": str(int(seconds))}
+    return {}
+
+
+def _field_errors(details: Any, path: str = "") -> Iterator[dict[str, str]]:
+    """Flatten DRF's nested error details: media.1 for the second item of the list `media`."""
+    if isinstance(details, dict) and set(details) == {"message", "code"}:
+        field = path.removesuffix("non_field_errors").rstrip(".") or "body"
+        yield {"field": field, "code": str(details["code"]), "message": str(details["message"])}
+    elif isinstance(details, dict):
+        for key, value in details.items():
+            yield from _field_errors(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(details, list):
+        for index, value in enumerate(details):
+            leaf = isinstance(value, dict) and set(value) == {"message", "code"}
+            yield from _field_errors(value, path if leaf else f"{path}.{index}")
+
+
+class ProblemMiddleware:
+    """Errors from outside DRF on the API's paths: unknown URLs, django-allauth, Django, crashes.
+
+    django-allauth's own members (`errors`, `data`, `meta`) stay in the document, as its clients
+    expect them; RFC 9457 allows such extension members.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        is_api = request.path.startswith(API_PREFIXES)
+        if not is_api or response.status_code < 400 or _is_problem(response):
+            return response
+        status = response.status_code
+        if response.get("Content-Type", "").startswith("application/json"):
+            document = _with_problem_members(status, orjson.loads(response.content))
+        else:
+            document = problem_document(status, _plain_detail(status))
+        return _become(response, document)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """What a view outside DRF raised, seen while the reason is still known."""
+        return problem_response(exception) if request.path.startswith(API_PREFIXES) else None
+
+
+def _is_problem(response: HttpResponse) -> bool:
+    return response.get("Content-Type", "").startswith(CONTENT_TYPE)
+
+
+def _become(response: HttpResponse, document: dict[str, Any]) -> HttpResponse:
+    """Put a document in a response's place; its headers (`Allow`, cookies) stay."""
+    response.content = orjson.dumps(document)
+    response["Content-Type"] = CONTENT_TYPE
+    if response.has_header("Content-Length"):
+        response["Content-Length"] = str(len(response.content))
+    for name, value in _headers(response.status_code).items():
+        response.setdefault(name, value)
+    return response
+
+
+def _with_problem_members(status: int, body: dict[str, Any]) -> dict[str, Any]:
+    """The document of an error that django-allauth has answered as JSON."""
+    errors = [error | {"field": error.get("param", "body")} for error in body.get("errors", [])]
+    detail = " ".join(
+        f"{error['param']}: {error['message']}" if "param" in error else error["message"]
+        for error in errors
+    )
+    if not detail:
+        detail = _EMPTY_ALLAUTH_DETAILS.get(status) or _plain_detail(status)
+    return body | problem_document(status, detail, errors=errors)
+
+
+# What django-allauth means by an error that it does not explain.
+_EMPTY_ALLAUTH_DETAILS = {
+    400: "A token or key in the request is not valid, or not any more. Log in again.",
+    401: "Log in first: `data.flows` says how.",
+    409: "This cannot be done now: you are logged in already, or the step before it is missing.",
+    410: "This session has ended. Log in again.",
+}
+
+
+def _plain_detail(status: int) -> str:
+    known = {
+        400: "The request is malformed. A body must be a JSON object in UTF-8.",
+        401: "Log in first.",
+        403: "You may not do this.",
+        404: "There is nothing at this address.",
+        405: "This address does not take this method.",
+        429: "Too many requests. Try again in a while.",
+        500: "Something broke on our side. It has been logged; trying again may help.",
+    }
+    return known.get(status, HTTPStatus(status).phrase)

@@ -1,0 +1,137 @@
+"""What the OpenAPI schema says of every endpoint alike: problem documents and pages."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer, inline_serializer
+from rest_framework import serializers
+
+from core.http import idempotency
+from core.http.pagination import PageQuery
+from core.http.problems import CONTENT_TYPE
+
+Direction = Literal["request", "response"]
+
+
+class FieldError(serializers.Serializer[Any]):
+    """One field that has to change."""
+
+    field = serializers.CharField()
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class ProblemDocument(serializers.Serializer[Any]):
+    """An error (RFC 9457)."""
+
+    type = serializers.CharField(help_text="Names the kind of problem.")
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField(help_text="What is wrong and what to change.")
+    request_id = serializers.CharField(
+        required=False, help_text="Of an error on our side: what to name when you report it."
+    )
+    errors = FieldError(many=True, required=False)  # type: ignore[assignment]  # a field's name
+
+
+_KEY_PARAMETER = {
+    "in": "header",
+    "name": idempotency.HEADER,
+    "schema": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": idempotency.MAX_LENGTH,
+        "pattern": "^[!-~]+$",
+    },
+    "description": (
+        "A random text, new for each new request. Sent again with the same key within 24 hours, "
+        "the request makes nothing anew and gets the same answer, with "
+        f"`{idempotency.REPLAYED}: true`."
+    ),
+    "example": "0b0e1d0c-5b3f-4d4c-9a39-9d2f0ad5c1b7",
+}
+_KEY_PROBLEMS = {
+    "409": "The first request with this key is still being answered; or another conflict.",
+    "422": "This key was used for another request: another body, or another address.",
+}
+
+
+class ProblemAutoSchema(AutoSchema):
+    """Adds the problem document as the default answer of each operation, and the key of those that
+    take one.
+
+    The first line of a view method's docstring is the operation's summary.
+    """
+
+    def get_summary(self) -> str | None:
+        described = super().get_description() or ""
+        return described.partition("\n")[0].rstrip(".") or None
+
+    def get_description(self) -> str:  # type: ignore[override]  # drf-spectacular's own signature
+        described = super().get_description() or ""
+        return described.partition("\n")[2].strip() or described
+
+    def get_request_serializer(self) -> Any:
+        # What `extend_schema` names comes before this; nothing else is a body of a DELETE.
+        return None if self.method == "DELETE" else super().get_request_serializer()
+
+    def _get_request_body(self, direction: Direction = "request") -> dict[str, Any] | None:
+        if self.method == "DELETE" and self.get_request_serializer() is None:
+            return None
+        method = self.method
+        if method == "DELETE":
+            self.method = "POST"  # as a DELETE, it would be left without a body
+        try:
+            body: dict[str, Any] | None = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
+        finally:
+            self.method = method
+        return body
+
+    def _get_response_bodies(self, direction: Direction = "response") -> dict[str, Any]:
+        bodies: dict[str, Any] = super()._get_response_bodies(direction)
+        component = self.resolve_serializer(ProblemDocument, direction)
+        problems = _KEY_PROBLEMS if self._takes_key() else {}
+        for status, description in {
+            **problems,
+            "default": "An error, as a problem document.",
+        }.items():
+            bodies[status] = {
+                "description": description,
+                "content": {CONTENT_TYPE: {"schema": component.ref}},
+            }
+        return bodies
+
+    def _get_parameters(self) -> list[dict[str, Any]]:
+        parameters: list[dict[str, Any]] = super()._get_parameters()
+        return [*parameters, _KEY_PARAMETER] if self._takes_key() else parameters
+
+    def _takes_key(self) -> bool:
+        return idempotency.takes_key(getattr(self.view, self.method.lower(), None))
+
+
+PAGE_PARAMETERS = [PageQuery]
+
+
+def page_of(
+    item: type[serializers.BaseSerializer[Any]],
+    example: dict[str, Any],
+    *,
+    name: str = "",
+    **more: serializers.Field[Any, Any, Any, Any],
+) -> serializers.Serializer[Any]:
+    """The schema of a page of `item`, with an example of one; `more` are further members."""
+    page = inline_serializer(
+        name=name or f"{item.__name__.removesuffix('Document')}Page",
+        fields={
+            "results": item(many=True),
+            "next": serializers.URLField(
+                allow_null=True, help_text="Address of the next page; null at the end."
+            ),
+            **more,
+        },
+    )
+    value = {"results": [example], "next": None} | {key: more[key].initial for key in more}
+    extend_schema_serializer(examples=[OpenApiExample("The last page", value)])(type(page))
+    return page

@@ -1,0 +1,99 @@
+"""Meters of the API processes themselves, which `/metrics` of their instance shows.
+
+Under gunicorn (deploy/gunicorn.conf.py) each worker process keeps its own in a file, and whichever
+is asked adds them up; elsewhere they are in memory. What processes without a port have to say is in
+`core.metrics.shared`. Declare here whatever is measured in API processes: a Gauge needs a
+`multiprocess_mode`, one that begins with `live` so that a process takes its value along.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+)
+
+logger = logging.getLogger(__name__)
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+# Not the library's own registry, which others add to.
+PROCESS_REGISTRY = CollectorRegistry()
+METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
+
+REQUESTS = Counter(
+    "socialfeed_requests_total",
+    "Requests answered.",
+    ["role", "method", "route", "status"],
+    registry=PROCESS_REGISTRY,
+)
+REQUEST_SECONDS = Histogram(
+    "socialfeed_request_seconds",
+    "How long requests took.",
+    ["role", "method", "route"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+    registry=PROCESS_REGISTRY,
+)
+REFUSED = Counter(
+    "socialfeed_requests_refused_total",
+    "Requests that were one too many at once, answered 503.",
+    ["role"],
+    registry=PROCESS_REGISTRY,
+)
+SERVER_ANSWERS = Gauge(
+    "socialfeed_sql_server_answers",
+    "Whether a SQL server answers the instance: 1, or 0.",
+    ["server"],
+    registry=PROCESS_REGISTRY,
+    multiprocess_mode="livemin",
+)
+REPLICA_LAG = Gauge(
+    "socialfeed_replica_lag_seconds",
+    "By how much a replica lags, as the instance sees it.",
+    ["server"],
+    registry=PROCESS_REGISTRY,
+    multiprocess_mode="livemax",
+)
+
+
+def note_refused(*, role: str) -> None:
+    """Count a request that was not taken in."""
+    try:
+        REFUSED.labels(role).inc()
+    except OSError:
+        logger.exception("a refused request is not counted")
+
+
+def note_server(*, server: str, answers: bool, lag: float | None) -> None:
+    """What a look at a SQL server has found; `lag` in seconds, of a replica that answers."""
+    try:
+        SERVER_ANSWERS.labels(server).set(answers)
+        if lag is not None:
+            REPLICA_LAG.labels(server).set(lag)
+    except OSError:
+        logger.exception("%s is not in the figures", server)
+
+
+def note_request(*, role: str, method: str, route: str, status: int, seconds: float) -> None:
+    """Count a request. Never fails it: where the figures cannot be kept, that is logged.
+
+    `route` is the pattern that an address has matched, as there are few; a method that is not in
+    METHODS counts as `other`, as whoever sends it may think of more.
+    """
+    try:
+        count, timer = _of_requests(role, method if method in METHODS else "other", route, status)
+        count.inc()
+        timer.observe(seconds)
+    except OSError:
+        logger.exception("a request is not counted")
+
+
+@cache  # there are as many as there are lines in the figures
+def _of_requests(role: str, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    counts = REQUESTS.labels(role, method, route, str(status))
+    return counts, REQUEST_SECONDS.labels(role, method, route)

@@ -1,0 +1,30 @@
+"""The tables that every database has, defined where they are used."""
+
+from core.counters import Counter, CounterChange
+from core.http.idempotency import IdempotencyKey
+
+__all__ = [
+    "CommentsIdempotencyKey",
+    "Counter",
+    "CounterChange",
+    "IdempotencyKey",
+    "PostsIdempotencyKey",
+]
+
+
+class PostsIdempotencyKey(IdempotencyKey):
+    """The keys in the posts database, for the admin to tell apart."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "idempotency key (posts)"
+        verbose_name_plural = "idempotency keys (posts)"
+
+
+class CommentsIdempotencyKey(IdempotencyKey):
+    """The keys in the comments database, for the admin to tell apart."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "idempotency key (comments)"
+        verbose_name_plural = "idempotency keys (comments)"

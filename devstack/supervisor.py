@@ -1,0 +1,232 @@
+"""supervisord: its configuration file, its start as a daemon and its XML-RPC interface.
+
+Each program is the launcher with a specification of its own, so no secret, `%` or quote of an
+environment ever passes through supervisord's configuration syntax. `startsecs=0` means that a
+program counts as started at once and is restarted for ever, without back-off; the launcher paces
+the attempts. Whether a service really runs is a probe's to say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import os
+import shlex
+import socket
+import subprocess
+import sys
+import tempfile
+import xmlrpc.client
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from devstack import launch
+from devstack.errors import StackError
+from devstack.services import Service
+
+SECONDS_TO_STOP = 20
+# Fault codes of supervisord's interface.
+SHUTTING_DOWN, ALREADY_STARTED, NOT_RUNNING = 6, 60, 70
+
+
+class ShuttingDownError(OSError):
+    """supervisord is ending its programs, and answers nothing else."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """What supervisord knows of a program."""
+
+    state: str
+    pid: int
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=10)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+class _Transport(xmlrpc.client.Transport):
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def make_connection(self, host: Any) -> http.client.HTTPConnection:
+        connection = _Connection(self._path)
+        # What is kept here is what the transport closes.
+        self._connection = (host, connection)
+        return connection
+
+
+class Supervisor:
+    """The supervisord of one stack; its files are in `run/` and `log/` of `var_dir`."""
+
+    def __init__(self, var_dir: Path) -> None:
+        self.var_dir = var_dir
+        self.run_dir = var_dir / "run"
+
+    @property
+    def socket_path(self) -> Path:
+        """The control socket: in the folder that `_make_socket_dir` chose."""
+        return (self.run_dir / "control").resolve() / "supervisor.sock"
+
+    def is_running(self) -> bool:
+        """Whether supervisord answers, be it that it is shutting down."""
+        try:
+            self._call("getState")
+        except ShuttingDownError:
+            return True
+        except OSError:
+            return False
+        return True
+
+    def start(self, services: Iterable[Service], environ: Mapping[str, str]) -> None:
+        """Start the daemon, in a session of its own; none of its programs is started yet."""
+        if find_spec("supervisor") is None:
+            raise StackError("supervisor is missing: pip install -r requirements-dev.txt")
+        self._make_socket_dir()
+        specs = self.run_dir / "services"
+        specs.mkdir(exist_ok=True)
+        for service in services:
+            spec: launch.Spec = {
+                "command": list(service.command),
+                "environ": {**environ, **service.environ, launch.SERVICE_MARK: service.name},
+                "cwd": str(service.cwd),
+                "account": service.account,
+            }
+            _write_private(specs / f"{service.name}.json", json.dumps(spec, indent=1))
+        _write_private(self.run_dir / "supervisord.conf", self._config(services))
+        done = subprocess.run(
+            [sys.executable, "-I", "-m", "supervisor.supervisord", "-c", "run/supervisord.conf"],
+            cwd=self.var_dir,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            start_new_session=True,
+        )
+        if done.returncode != 0:
+            raise StackError(f"supervisord does not start: {done.stdout}{done.stderr}")
+
+    def programs(self) -> dict[str, Program]:
+        """Every program by name; empty when supervisord does not run, or not for long."""
+        try:
+            infos = self._call("getAllProcessInfo")
+        except OSError:
+            return {}
+        return {info["name"]: Program(info["statename"], info["pid"]) for info in infos}
+
+    def start_program(self, name: str) -> None:
+        """Start a program, if supervisord has not restarted it in the meantime."""
+        try:
+            self._call("startProcess", name, False)
+        except xmlrpc.client.Fault as fault:
+            if fault.faultCode != ALREADY_STARTED:
+                raise
+
+    def stop_program(self, name: str) -> None:
+        """Ask a program to stop, without waiting; supervisord kills it SECONDS_TO_STOP later."""
+        try:
+            self._call("stopProcess", name, False)
+        except xmlrpc.client.Fault as fault:
+            if fault.faultCode != NOT_RUNNING:
+                raise
+
+    def shutdown(self) -> None:
+        """Ask supervisord to exit; it may take its time."""
+        with suppress(ShuttingDownError):
+            self._call("shutdown")
+
+    def _call(self, method: str, *args: object) -> Any:
+        proxy = xmlrpc.client.ServerProxy("http://stack", transport=_Transport(self.socket_path))
+        with proxy:
+            try:
+                return getattr(proxy.supervisor, method)(*args)
+            except xmlrpc.client.Fault as fault:
+                if fault.faultCode == SHUTTING_DOWN:
+                    raise ShuttingDownError from fault
+                raise
+
+    def _make_socket_dir(self) -> None:
+        # A socket's path has at most 107 bytes, so it cannot live in a clone of any depth. A link
+        # leads to it, for a later command may see another TMPDIR.
+        link = self.run_dir / "control"
+        name = hashlib.sha256(str(self.run_dir).encode()).hexdigest()[:12]
+        folder = Path(tempfile.gettempdir(), f"socialfeed-{os.getuid()}-{name}")
+        folder.mkdir(mode=0o700, exist_ok=True)
+        owner = folder.lstat()
+        if owner.st_uid != os.getuid() or owner.st_mode & 0o077 or folder.is_symlink():
+            raise StackError(f"{folder} is not this account's alone; remove it and try again.")
+        link.unlink(missing_ok=True)
+        link.symlink_to(folder)
+
+    def remove_files(self) -> None:
+        """Remove what supervisord and its socket left, once it is gone."""
+        link = self.run_dir / "control"
+        if link.is_symlink():
+            folder = link.resolve()
+            for file in folder.glob("*") if folder.is_dir() else ():
+                file.unlink()
+            if folder.is_dir():
+                folder.rmdir()
+            link.unlink()
+        (self.run_dir / "supervisord.pid").unlink(missing_ok=True)
+
+    def _config(self, services: Iterable[Service]) -> str:
+        # Paths are relative to `var_dir`, where supervisord runs: a path may hold any character,
+        # and this syntax gives `%` a meaning, in some values twice.
+        sections: dict[str, dict[str, object]] = {
+            "supervisord": {
+                "logfile": "log/supervisord.log",
+                "logfile_maxbytes": "10MB",
+                "logfile_backups": 1,
+                "pidfile": "run/supervisord.pid",
+                "childlogdir": "log",
+            },
+            "unix_http_server": {"file": self.socket_path, "chmod": "0700"},
+            "rpcinterface:supervisor": {
+                "supervisor.rpcinterface_factory": (
+                    "supervisor.rpcinterface:make_main_rpcinterface"
+                )
+            },
+        }
+        if os.getuid() == 0:
+            # Said aloud, root is no warning: the launcher drops it where a service allows.
+            sections["supervisord"]["user"] = "root"
+        # Isolated (-I): the caller's PYTHONPATH and folder do not matter here.
+        launcher = shlex.join([sys.executable, "-I", launch.__file__]).replace("%", "%%")
+        for service in services:
+            sections[f"program:{service.name}"] = {
+                "command": f"{launcher} run/services/{service.name}.json",
+                "autostart": "false",
+                "autorestart": "true",
+                "startsecs": 0,
+                "stopsignal": service.stop_signal,
+                "stopwaitsecs": SECONDS_TO_STOP,
+                "killasgroup": "true",
+                "redirect_stderr": "true",
+                "stdout_logfile": f"log/{service.name}.log",
+                "stdout_logfile_maxbytes": "10MB",
+                "stdout_logfile_backups": 2,
+            }
+        return "".join(
+            f"[{section}]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items())
+            for section, keys in sections.items()
+        )
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text)

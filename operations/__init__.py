@@ -1,0 +1,1 @@
+"""What looks after the services: removal, reconciliation, explanations, seeds, commands."""

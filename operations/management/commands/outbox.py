@@ -1,0 +1,66 @@
+"""`manage.py outbox`: what is still to be delivered."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import Error
+
+from core.commands import INTERRUPTED, at_least
+from core.sql import PRIMARIES
+from fanout.backlog import COUNTED_AT_MOST, measure_backlog, oldest_post_age
+
+EXAMPLES = """\
+Examples:
+  manage.py outbox
+  manage.py outbox --max-age 10 || start another worker
+"""
+
+
+class Command(BaseCommand):
+    """Reads only, and may be interrupted."""
+
+    help = (
+        "Print what is still to be delivered, by database and kind (of a backlog over "
+        f"{COUNTED_AT_MOST} rows that many), how much of it nobody has delivered in time, and for "
+        "how long the oldest post has waited."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.epilog = EXAMPLES
+        parser.formatter_class = RawDescriptionHelpFormatter
+        parser.add_argument(
+            "--max-age",
+            type=at_least(0, float),
+            metavar="SECONDS",
+            help="Exit status 1 when the oldest undelivered post has waited for longer: workers "
+            "are too few, or dead.",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            self._run(options["max_age"])
+        except Error as error:
+            raise CommandError(
+                f"A database does not answer: {str(error).strip()} Start it, or correct its "
+                "*_DATABASE_URL, and run this again."
+            ) from error
+        except KeyboardInterrupt as error:
+            raise CommandError("Interrupted.", returncode=INTERRUPTED) from error
+
+    def _run(self, max_age: float | None) -> None:
+        age = oldest_post_age()
+        for database in PRIMARIES:
+            backlog = measure_backlog(database=database)
+            by_kind = [f"{count} {kind}" for kind, count in backlog.pending.items() if count]
+            total = sum(backlog.pending.values())
+            kinds = f" ({', '.join(by_kind)})" if by_kind else ""
+            self.stdout.write(f"{database}: {total} pending{kinds}, {backlog.overdue} overdue")
+        self.stdout.write(f"oldest undelivered post: {f'{age:.1f} s' if age else 'none'}")
+        if max_age is not None and age > max_age:
+            raise CommandError(
+                f"The oldest undelivered post has waited for {age:.1f} s, more than {max_age:g} s. "
+                "Start more workers, and look at the posts outbox in the admin for errors."
+            )

@@ -1,0 +1,119 @@
+"""`manage.py seed_demo`: a small living demo, made through the services that users go through."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from random import Random
+from typing import Any
+
+from django.conf import settings
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from comments.selectors import summary
+from comments.services import add_comment, like_comment
+from media.services import store_image
+from operations.pictures import picture
+from posts.selectors import post_count, post_refs, visible_post
+from posts.services import like_post, publish_post
+from usergraph.services import follow_user
+from users.selectors import own_profile
+from users.services import ensure_account, update_profile
+
+DEMO_LOGIN = ("demo", "demo-tide-and-light")
+ADMIN_LOGIN = ("admin", "admin-tide-and-light")
+NAMES = (
+    "Ada Bela Cleo Dario Edda Femi Gita Hugo Ines Joao Kaya Lena Milo Nora Omar Pia Quinn Rosa "
+    "Sami Tess Ugo Vera Wim Xenia Yara Zeno Anouk Bruno Carla"
+)
+CAPTIONS = (
+    "Low tide.|First light over the ridge.|Nobody else was up.|Found this on the way home.|"
+    "Again, because why not.|Sunday, slowly.|The long way round was worth it.|City hum.|"
+    "Colours by the rain.|A study in shapes."
+)
+COMMENTS = (
+    "Lovely.|Where is this?|That light!|I was there on Tuesday and saw nothing like it.|😍|"
+    "More of these, please.|The colours 🌊|How early did you get up for this?|Stunning.|"
+    "This made my day."
+)
+REPLIES = "Thank you!|Just around the corner.|You should have come along.|🙏|Next time!"
+COMMENTS_EACH = 4
+AVATAR_WIDTH = 320
+FOLLOWS_EACH = 8
+
+
+class Command(BaseCommand):
+    """Adds only what is missing, so it may be interrupted and run again."""
+
+    help = "Fill the local stack with 30 accounts, pictures, follows, posts, likes and comments."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--posts", type=int, default=60, help="How many posts (default 60).")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.LOCAL:
+            raise CommandError("seed_demo makes accounts with public passwords: local stack only.")
+        username, password = ADMIN_LOGIN
+        ensure_account(username=username, email="admin@example.org", password=password, staff=True)
+        random = Random(2024)  # noqa: S311  (the same demo everywhere)
+        user_ids = self._accounts()
+        for user_id in tqdm(user_ids, "follows"):
+            for followee_id in random.sample(user_ids, FOLLOWS_EACH):
+                if followee_id != user_id:
+                    follow_user(follower_id=user_id, followee_id=followee_id)
+        for number in tqdm(range(post_count(author_ids=user_ids), options["posts"]), "posts"):
+            author_id = random.choice(user_ids)
+            publish_post(
+                author_id=author_id,
+                caption=random.choice(CAPTIONS.split("|")),
+                media_ids=[self._upload(author_id, number)],
+            )
+        count = post_count(author_ids=user_ids)
+        newest_first = post_refs(author_ids=user_ids, before=None, limit=count)
+        for number, (post_id, author_id) in enumerate(tqdm(newest_first[::-1], "likes, comments")):
+            # By the post's number, so that a post gets the same ones whenever this is run.
+            self._talk(post_id, author_id, user_ids, Random(number))  # noqa: S311
+        for what, (username, password) in (("demo", DEMO_LOGIN), ("admin", ADMIN_LOGIN)):
+            self.stdout.write(f"{what} login: {username} / {password}")
+
+    def _accounts(self) -> list[int]:
+        """Ids of the demo's people; the one with a password is first."""
+        username, password = DEMO_LOGIN
+        people = [(username, "Demo", password)]
+        people += [(f"demo_{name.lower()}", name, "") for name in NAMES.split()]
+        user_ids = []
+        for number, (username, name, password) in enumerate(tqdm(people, "accounts")):
+            user_id, _ = ensure_account(
+                username=username,
+                email=f"{username}@example.org",
+                display_name=name,
+                password=password or None,
+            )
+            if own_profile(user_id=user_id)["avatar_url"] is None:
+                avatar = self._upload(user_id, 1000 + number, width=AVATAR_WIDTH)
+                update_profile(user_id=user_id, changes={"avatar": avatar})
+            user_ids.append(user_id)
+        return user_ids
+
+    def _talk(self, post_id: int, author_id: int, user_ids: list[int], random: Random) -> None:
+        """Let people like a post, a few of them many, and let some comment on it."""
+        for user_id in random.sample(user_ids, round(len(user_ids) * random.random() ** 3)):
+            like_post(post_id=post_id, user_id=user_id)
+        if visible_post(post_id=post_id).comments_closed or summary(post_id=post_id).count:
+            return
+        for _ in range(random.randint(0, COMMENTS_EACH)):
+            comment_id = add_comment(
+                post_id=post_id,
+                author_id=random.choice(user_ids),
+                text=random.choice(COMMENTS.split("|")),
+            )
+            for user_id in random.sample(user_ids, random.randint(0, 2)):
+                like_comment(comment_id=comment_id, user_id=user_id)
+            if random.random() < 1 / 3:
+                text = random.choice(REPLIES.split("|"))
+                add_comment(post_id=post_id, author_id=author_id, text=text, reply_to=comment_id)
+
+    def _upload(self, owner_id: int, seed: int, width: int | None = None) -> int:
+        upload = SimpleUploadedFile(f"{seed}.jpg", picture(seed, width=width))
+        return store_image(owner_id=owner_id, file=upload, alt="A generated picture").pk

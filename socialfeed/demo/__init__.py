@@ -1,1 +1,0 @@
-"""What fills an empty service with life: generated pictures, people, follows and posts."""

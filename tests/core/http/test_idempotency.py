@@ -1,0 +1,400 @@
+"""A POST with a key: made once, answered the same again, refused when the key is another's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import timedelta
+from threading import Event
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import connections, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.test import APIRequestFactory
+from rest_framework.views import APIView
+
+from comments.models import Comment
+from core.http import idempotency
+from core.http.callers import Caller
+from core.http.idempotency import IdempotencyKey, idempotent
+from core.tasks import prune_idempotency_keys
+from core.valkey import cache_valkey
+from media import selectors as media_selectors
+from media.models import Media
+from posts.keys import record_key
+from posts.models import Post
+from posts.store import RECORDS
+from tests.conftest import ALL_DATABASES
+from tests.support.belongings import warm_copies
+from tests.support.images import encoded, plain
+from tests.support.keyed import assert_problem, document, form, send
+from tests.support.posts_factory import make_posts
+
+pytestmark = pytest.mark.django_db
+
+POSTS, MEDIA = "/api/v1/posts", "/api/v1/media"
+PICTURE, OTHER_PICTURE = encoded(plain()), encoded(plain(color="lime"))
+Api = Callable[[int], Any]
+Upload = Callable[..., Media]
+Ask = Callable[..., Any]
+Requests = dict[str, tuple[str, dict[str, Any]]]
+
+
+def comments_url(post_id: int) -> str:
+    return f"{POSTS}/{post_id}/comments"
+
+
+@pytest.fixture
+def key() -> str:
+    """A key that no other test has: those over HTTP leave theirs behind."""
+    return str(uuid4())
+
+
+@pytest.fixture
+def ask(alice: int, api: Api, key: str) -> Ask:
+    """Send a request as alice, with the test's key or another."""
+
+    def with_key(path: str, body: dict[str, Any], key: str | None = key) -> Any:
+        return send(api(alice), path, body, key)
+
+    return with_key
+
+
+@pytest.fixture
+def requests(alice: int, bob: int, upload: Upload) -> Requests:
+    """One of alice's for each route that makes something."""
+    (post_id,) = make_posts(bob, 1)
+    assert RECORDS.get([post_id])[post_id]
+    warm_copies([bob])
+    return {
+        "post": (POSTS, document(caption="Low tide.", media=[str(upload(alice).pk)])),
+        "another post": (POSTS, document(media=[str(upload(alice).pk)])),
+        "media": (MEDIA, form(PICTURE, "one", alt="Low tide")),
+        "comment": (comments_url(post_id), document(text="Lovely.")),
+    }
+
+
+ROWS: dict[str, Callable[[int], Any]] = {
+    "post": lambda user_id: Post.objects.filter(author_id=user_id),
+    "media": lambda user_id: Media.objects.filter(owner_id=user_id, used_as=""),
+    "comment": lambda user_id: Comment.objects.filter(author_id=user_id),
+}
+
+
+# --- The same again -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", ROWS)
+def test_the_same_request_is_done_once_and_answered_the_same(
+    ask: Ask, alice: int, requests: Requests, what: str
+) -> None:
+    path, body = requests[what]
+    before = ROWS[what](alice).count()
+    first, again = (ask(path, body) for _ in range(2))
+    assert first.status_code == again.status_code == 201
+    assert first.content == again.content
+    assert first["Content-Type"] == again["Content-Type"] == "application/json"
+    assert not first.has_header("Idempotent-Replayed")
+    assert again["Idempotent-Replayed"] == "true"
+    assert ROWS[what](alice).count() - before == 1
+    assert first.json()["id"] == str(ROWS[what](alice).latest("pk").pk)
+
+
+@pytest.mark.parametrize("what", ROWS)
+def test_what_is_answered_is_what_is_shown_afterwards(
+    ask: Ask, alice: int, api: Api, requests: Requests, what: str
+) -> None:
+    """Rendered before the commit, from what only this transaction sees."""
+    answered = ask(*requests[what]).json()
+    address = {"post": POSTS, "media": MEDIA, "comment": "/api/v1/comments"}[what]
+    assert api(alice).get(f"{address}/{answered['id']}").json() == answered
+
+
+def test_what_is_not_committed_yet_is_not_copied_into_the_cache(
+    ask: Ask, alice: int, api: Api, requests: Requests
+) -> None:
+    post_id = ask(*requests["post"]).json()["id"]
+    assert not cache_valkey().exists(record_key(int(post_id)))
+    without = ask(POSTS, requests["post"][1], None)
+    assert without.status_code == 400, "the picture is used"
+    api(alice).get(f"{POSTS}/{post_id}")
+    assert cache_valkey().exists(record_key(int(post_id))), "else this test says nothing"
+
+
+def test_without_a_key_everything_is_done_each_time(
+    ask: Ask, alice: int, requests: Requests
+) -> None:
+    path, body = requests["comment"]
+    one, two = (ask(path, body, None) for _ in range(2))
+    assert one.json()["id"] != two.json()["id"]
+    for database in ALL_DATABASES:
+        assert not IdempotencyKey.objects.using(database).filter(caller_id=alice).exists()
+
+
+def test_an_upload_is_the_same_whatever_its_boundary_and_the_order_of_its_fields(ask: Ask) -> None:
+    first = ask(MEDIA, form(PICTURE, "one", alt="Low tide", more="x"))
+    again = ask(MEDIA, form(PICTURE, "two", more="x", alt="Low tide"))
+    assert first.content == again.content
+    assert again["Idempotent-Replayed"] == "true"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        form(OTHER_PICTURE, "one", alt="Low tide"),
+        form(PICTURE, "one", alt="High tide"),
+        form(PICTURE, "one"),
+        form(PICTURE, "one", alt="Low tide", more=""),
+        form(PICTURE, "one", tla="Low tide"),
+    ],
+    ids=["file", "text", "no text", "one more", "name"],
+)
+def test_another_upload_with_the_same_key_is_refused(
+    ask: Ask, alice: int, other: dict[str, Any]
+) -> None:
+    assert ask(MEDIA, form(PICTURE, "one", alt="Low tide")).status_code == 201
+    assert_problem(ask(MEDIA, other), 422, "idempotency_key_reused", "body")
+    assert Media.objects.filter(owner_id=alice).count() == 1
+
+
+# --- Another's key, another request ---------------------------------------------------------------
+
+
+def test_another_body_is_refused_and_makes_nothing(
+    ask: Ask, alice: int, requests: Requests
+) -> None:
+    path, body = requests["comment"]
+    first = ask(path, body)
+    other = ask(path, document(text="Ugly."))
+    assert_problem(other, 422, "idempotency_key_reused", "another body", "new key")
+    assert other.json()["errors"][0]["field"] == "Idempotency-Key"
+    assert ask(path, body).content == first.content
+    assert Comment.objects.filter(author_id=alice).count() == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [("media", "post"), ("post", "media"), ("post", "comment"), ("comment", "post")],
+)
+def test_another_route_is_refused_in_whichever_database(
+    ask: Ask, alice: int, requests: Requests, first: str, then: str
+) -> None:
+    assert ask(*requests[first]).status_code == 201
+    before = ROWS[then](alice).count()
+    other = ask(*requests[then])
+    assert_problem(other, 422, "idempotency_key_reused", requests[first][0], "new key")
+    assert ROWS[then](alice).count() == before
+
+
+def test_another_post_is_another_route(ask: Ask, bob: int) -> None:
+    one, two = make_posts(bob, 2)
+    body = document(text="Lovely.")
+    assert ask(comments_url(one), body).status_code == 201
+    answer = ask(comments_url(two), body)
+    assert_problem(answer, 422, "idempotency_key_reused", comments_url(one))
+
+
+def test_a_key_is_its_callers_own(
+    alice: int, bob: int, api: Api, key: str, requests: Requests
+) -> None:
+    path, body = requests["comment"]
+    one, two = (send(api(user_id), path, body, key) for user_id in (alice, bob))
+    assert two.status_code == 201
+    assert not two.has_header("Idempotent-Replayed")
+    assert one.json()["id"] != two.json()["id"]
+
+
+@pytest.mark.parametrize("bad", ["", " ", "a b", "a\tb", "\xe4", "x" * 256], ids=len)
+def test_a_key_of_other_characters_is_400_and_makes_nothing(
+    ask: Ask, alice: int, requests: Requests, bad: str
+) -> None:
+    path, body = requests["comment"]
+    answer = ask(path, body, bad)
+    assert_problem(answer, 400, "invalid", "visible ASCII")
+    assert answer.json()["errors"][0]["field"] == "Idempotency-Key"
+    assert not Comment.objects.filter(author_id=alice).exists()
+
+
+def test_a_key_may_have_255_of_them(ask: Ask, requests: Requests) -> None:
+    one, two = (ask(*requests["comment"], "!~x" * 85) for _ in range(2))
+    assert one.content == two.content
+
+
+def test_without_a_token_a_key_is_not_looked_at(client: Any) -> None:
+    assert send(client, POSTS, document(), "a b").status_code == 401
+
+
+# --- What fails -----------------------------------------------------------------------------------
+
+
+def test_a_refused_request_does_not_use_its_key(ask: Ask, requests: Requests) -> None:
+    path, body = requests["comment"]
+    for bad in (document(text=""), {**body, "data": b"{"}, {**body, "content_type": "text/plain"}):
+        assert 400 <= ask(path, bad).status_code < 416
+    post_id = int(path.split("/")[-2])
+    for closed in (True, False):
+        Post.objects.filter(pk=post_id).update(comments_closed=closed)
+        RECORDS.forget([post_id])
+        if closed:
+            assert_problem(ask(path, body), 409, "comments_closed")
+    answer = ask(path, body)
+    assert answer.status_code == 201
+    assert not answer.has_header("Idempotent-Replayed")
+
+
+class CommentThenRefuse(APIView):
+    """Writes, and then answers an error, which it does not raise."""
+
+    @idempotent(database="comments")
+    def post(self, request: Request) -> Response:
+        Comment.objects.create(post_id=1, author_id=request.user.pk, text="Lovely.")  # type: ignore[misc]
+        return Response({"detail": "No."}, status=418)
+
+
+def test_an_error_that_is_answered_takes_back_what_was_written(alice: int, key: str) -> None:
+    request = APIRequestFactory().post("/", {}, format="json", headers={"Idempotency-Key": key})
+    view = CommentThenRefuse()
+    asked = view.initialize_request(request)
+    asked.user = Caller(alice)  # type: ignore[assignment]
+    answer = view.post(asked)
+    assert (answer.status_code, answer.data) == (418, {"detail": "No."})
+    assert not Comment.objects.filter(author_id=alice).exists()
+    assert not IdempotencyKey.objects.using("comments").filter(caller_id=alice).exists()
+
+
+def test_an_upload_that_fails_after_its_row_leaves_no_object(
+    ask: Ask,
+    alice: int,
+    stored_keys: Callable[[], set[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stored: list[set[str]] = []
+
+    def fail(media: Media) -> Any:
+        stored.append(stored_keys())
+        raise ConnectionResetError
+
+    before = stored_keys()
+    with monkeypatch.context() as patch:
+        patch.setattr(media_selectors, "media_document", fail)
+        with pytest.raises(ConnectionResetError):
+            ask(MEDIA, form(PICTURE, "one"))
+    assert len(stored[0] - before) == 3, "they were there"
+    assert stored_keys() == before
+    assert not Media.objects.filter(owner_id=alice).exists()
+    assert ask(MEDIA, form(PICTURE, "one")).status_code == 201
+
+
+def test_while_the_first_is_being_answered_others_are_refused_at_once(
+    ask: Ask, alice: int, key: str, requests: Requests
+) -> None:
+    path, body = requests["comment"]
+    held, answered = Event(), Event()
+
+    def hold() -> None:
+        try:
+            with transaction.atomic(using="comments"):
+                idempotency._lock("comments", idempotency._Asked(alice, key, path, ""))
+                held.set()
+                assert answered.wait(20)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(hold)
+        assert held.wait(20)
+        refused = ask(path, body)
+        other_key = ask(path, body, f"{key}2")
+        answered.set()
+        first.result()
+    assert_problem(refused, 409, "idempotency_in_flight", "again")
+    assert refused["Retry-After"] == "1"
+    assert other_key.status_code == 201
+    assert ask(path, body).status_code == 201
+
+
+# --- Its life -------------------------------------------------------------------------------------
+
+
+def grow_older(caller_id: int, by: timedelta) -> None:
+    for database in ALL_DATABASES:
+        rows = IdempotencyKey.objects.using(database).filter(caller_id=caller_id)
+        rows.update(created_at=F("created_at") - by)
+
+
+def test_a_key_lives_for_24_hours(ask: Ask, alice: int, requests: Requests) -> None:
+    path, body = requests["comment"]
+    first = ask(path, body)
+    grow_older(alice, timedelta(hours=23, minutes=59))
+    assert ask(path, body).content == first.content
+    grow_older(alice, timedelta(minutes=1))
+    path, body = requests["comment"][0], document(text="Ugly.")
+    second = ask(path, body)
+    assert second.json()["text"] == "Ugly."
+    assert not second.has_header("Idempotent-Replayed")
+    again = ask(path, body)
+    assert again.content == second.content
+    assert again["Idempotent-Replayed"] == "true"
+    assert IdempotencyKey.objects.using("comments").filter(caller_id=alice).count() == 1
+
+
+def test_keys_that_have_lived_their_time_are_pruned_in_batches_from_each_database(
+    alice: int, bob: int
+) -> None:
+    for database in ALL_DATABASES:
+        IdempotencyKey.objects.using(database).bulk_create(
+            IdempotencyKey(caller_id=alice, key=str(number), status=201, body=b"{}")
+            for number in range(5)
+        )
+        IdempotencyKey.objects.using(database).create(
+            caller_id=bob, key="1", status=201, body=b"{}", created_at=Now() - timedelta(hours=23)
+        )
+    grow_older(alice, timedelta(hours=24))
+    left = IdempotencyKey.objects.using("posts").filter(caller_id=alice)
+    assert idempotency.prune(database="posts", limit=2) == 2
+    assert left.count() == 3
+    prune_idempotency_keys()
+    for database in ALL_DATABASES:
+        rows = IdempotencyKey.objects.using(database).filter(caller_id__in=[alice, bob])
+        assert list(rows.values_list("caller_id", flat=True)) == [bob]
+
+
+# --- What it costs --------------------------------------------------------------------------------
+
+# SQL queries by database: without a key; with one; with the same one again. The last of each asks
+# how far the log has come. A key's own are six:
+# its transaction (two: it makes the service's own one a savepoint), the lock, the look at its row
+# here and in the other database, and its row. A post's answer takes one more, as whether the author
+# likes it is in the database that is being changed.
+COSTS: dict[str, tuple[dict[str, int], ...]] = {
+    "post": ({"posts": 9}, {"posts": 15, "comments": 1}, {"posts": 5, "comments": 1}),
+    "media": ({"posts": 2}, {"posts": 7, "comments": 1}, {"posts": 5, "comments": 1}),
+    "comment": ({"comments": 7}, {"comments": 12, "posts": 1}, {"comments": 5, "posts": 1}),
+}
+
+
+@pytest.mark.parametrize("what", COSTS)
+def test_what_a_key_costs(
+    ask: Ask, alice: int, requests: Requests, what: str, measured: Callable[[str], None]
+) -> None:
+    path, body = requests[what]
+    _, without = requests["another post"] if what == "post" else requests[what]
+    warm_copies([alice])
+    costs = []
+    for sent, key in ((without, [None]), (body, []), (body, [])):
+        with ExitStack() as stack:
+            captured = {
+                database: stack.enter_context(CaptureQueriesContext(connections[database]))
+                for database in ALL_DATABASES
+            }
+            assert ask(path, sent, *key).status_code == 201
+        costs.append({name: len(queries) for name, queries in captured.items() if len(queries)})
+    measured(f"{what}: {costs[0]} without, {costs[1]} with a key, {costs[2]} again")
+    assert tuple(costs) == COSTS[what]

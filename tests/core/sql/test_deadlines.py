@@ -1,0 +1,80 @@
+"""A process does not wait for PostgreSQL for ever."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+
+import psycopg2
+import pytest
+from psycopg2 import extensions
+
+from core.sql import deadlines
+from devstack.layout import HOST
+from devstack.lifecycle import Stack
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A server that takes connections and says nothing, as one that is frozen."""
+    with socket.create_server((HOST, 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(deadlines, "_doubts", [])
+    deadlines.install(seconds=0.6)
+    yield
+    extensions.set_wait_callback(None)
+
+
+def seconds_of_connecting(port: int) -> float:
+    began = time.monotonic()
+    with pytest.raises(psycopg2.OperationalError, match="does not answer"):
+        psycopg2.connect(host=HOST, port=port, connect_timeout=60)
+    return time.monotonic() - began
+
+
+def test_who_gets_no_answer_gives_up(installed: None, silent_port: int) -> None:
+    assert 0.5 < seconds_of_connecting(silent_port) < 5
+
+
+def test_a_block_may_be_less_patient(installed: None, silent_port: int) -> None:
+    with deadlines.deadline(0.1):
+        assert seconds_of_connecting(silent_port) < 0.5
+    assert seconds_of_connecting(silent_port) > 0.5
+
+
+def test_nobody_waits_for_a_server_that_is_known_to_be_gone(
+    installed: None, silent_port: int
+) -> None:
+    deadlines.give_up_when(lambda host, port: (host, port) == (HOST, silent_port))
+    assert seconds_of_connecting(silent_port) < 0.5
+    with deadlines.deadline(0.6):
+        assert seconds_of_connecting(silent_port) > 0.5, "but for who finds out"
+
+
+def test_a_request_waits_for_so_long_in_all(installed: None, silent_port: int) -> None:
+    with deadlines.budget(0.3):
+        began = time.monotonic()
+        with pytest.raises(deadlines.BudgetSpent):
+            psycopg2.connect(host=HOST, port=silent_port)
+        assert time.monotonic() - began < 0.6
+        with pytest.raises(deadlines.BudgetSpent):
+            psycopg2.connect(host=HOST, port=silent_port)
+    assert seconds_of_connecting(silent_port) > 0.5
+
+
+def test_a_query_that_takes_too_long_ends_and_so_does_its_connection(
+    installed: None, stack: Stack
+) -> None:
+    url = stack.environ["POSTS_DATABASE_URL"]
+    connection = psycopg2.connect(url)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        assert cursor.fetchone() == (1,)
+        with pytest.raises(psycopg2.OperationalError, match="does not answer"):
+            cursor.execute("SELECT pg_sleep(30)")
+    assert connection.closed

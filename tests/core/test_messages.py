@@ -1,0 +1,64 @@
+"""A Celery message carries the context that it is sent in, and its task works in that."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from core import context, messages
+from core.valkey import state_valkey
+from timeline.tasks import audit_timelines
+
+QUEUE = "nobody"
+
+
+@pytest.fixture
+def in_request() -> Iterator[None]:
+    entered = context.enter({"request_id": "r-1", "no_such_thing": "x"})
+    yield
+    context.leave(entered)
+
+
+def sent_context() -> object:
+    """What a message of now has in its headers."""
+    audit_timelines.apply_async(queue=QUEUE)
+    (message,) = state_valkey().lrange(f"celery:{QUEUE}", 0, -1)
+    state_valkey().delete(f"celery:{QUEUE}")
+    return json.loads(message)["headers"][messages.CONTEXT_HEADER]
+
+
+@pytest.mark.usefixtures("stack")
+def test_a_message_carries_what_is_set_and_nothing_when_nothing_is(in_request: None) -> None:
+    assert sent_context() == {"request_id": "r-1"}
+    entered = context.enter({})
+    assert sent_context() == {}
+    context.leave(entered)
+    assert context.request_id() == "r-1"
+
+
+def run_with(headers: dict[str, object] | None) -> str | None:
+    """The id that a task has while it runs, whose message has these headers."""
+    audit_timelines.push_request(headers=headers)
+    try:
+        messages.enter_context(task=audit_timelines)
+        try:
+            return context.request_id()
+        finally:
+            messages.leave_context(task=audit_timelines)
+    finally:
+        audit_timelines.pop_request()
+
+
+def test_a_task_works_under_the_id_that_its_message_carries(in_request: None) -> None:
+    assert run_with({messages.CONTEXT_HEADER: {"request_id": "r-2", "later": "x"}}) == "r-2"
+    assert context.request_id() == "r-1", "and leaves it as it was"
+
+
+@pytest.mark.parametrize("headers", [None, {}, {messages.CONTEXT_HEADER: {}}])
+def test_a_task_that_nobody_asked_for_gets_an_id_of_its_own(
+    headers: dict[str, object] | None,
+) -> None:
+    ids = {run_with(headers) for _ in range(3)}
+    assert len(ids - {None}) == 3

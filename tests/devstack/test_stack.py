@@ -1,0 +1,312 @@
+"""The local stack holds what its users count on: `devstack` and `manage.py stack`.
+
+The session's stack is shared, so a test may kill a service of it but leaves it running; the tests
+that start, break or stop a stack make one of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import psutil
+import pytest
+
+from devstack import launch
+from devstack.layout import HOST, PORT_SPAN, PROJECT_DIR, Layout
+from devstack.lifecycle import Stack, Status
+from devstack.ports import GRPC_OFFSET, free_port_base, is_free
+from devstack.postgres import Postgres, remove_data
+from devstack.services import External, Phase, Service, addresses, mask, parts
+from tests.support.client import wait_until
+
+SERVICES = [
+    "valkey-cache",
+    "valkey-state",
+    "s3",
+    "postgres-primary",
+    "postgres-replica",
+    "read-api-1",
+    "read-api-2",
+    "write-api-1",
+    "write-api-2",
+    "worker-1",
+    "worker-2",
+    "beat",
+    "caddy",
+]
+WITHOUT_PORT = {"worker-1", "worker-2", "beat"}
+# A replica that needs more of the log than it has asks its primary again after 5 s.
+SECONDS_TO_COME_BACK = 10.0
+SECONDS_TO_RECOVER = 30.0
+
+
+def manage(environ: Mapping[str, str], *args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(PROJECT_DIR / "manage.py"), "stack", *args],
+        env=dict(environ),
+        capture_output=True,
+        text=True,
+        timeout=75,
+        check=False,
+    )
+
+
+@pytest.fixture
+def own_environ(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The environment of a stack of the test's own: a folder and ports that nobody uses."""
+    replaced = {*Layout(1024, tmp_path).urls(), "PUBLIC_ORIGIN", "STATIC_ROOT", launch.STACK_MARK}
+    inherited = {key: value for key, value in os.environ.items() if key not in replaced}
+    environ = {
+        **inherited,
+        "STACK_PORT_BASE": str(free_port_base()),
+        "STACK_VAR_DIR": str(tmp_path / "var"),
+    }
+    yield environ
+    manage(environ, "down")
+    remove_data(tmp_path / "var")
+
+
+def up(environ: Mapping[str, str]) -> float:
+    """Seconds until everything answered."""
+    began = time.monotonic()
+    done = manage(environ, "up", "--detach")
+    took = time.monotonic() - began
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert launch.processes_of(environ["STACK_VAR_DIR"])
+    return took
+
+
+def down(environ: Mapping[str, str]) -> float:
+    """Seconds until nothing was left."""
+    began = time.monotonic()
+    done = manage(environ, "down")
+    took = time.monotonic() - began
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not launch.processes_of(environ["STACK_VAR_DIR"])
+    return took
+
+
+def one(stack: Stack, name: str) -> Status:
+    (status,) = stack.status(name)
+    return status
+
+
+def test_status_shows_every_service_running(stack: Stack) -> None:
+    statuses = {status.name: status for status in stack.status()}
+
+    assert list(statuses) == SERVICES
+    for name, status in statuses.items():
+        assert status.state == "running", status
+        assert status.pid is not None
+        assert psutil.pid_exists(status.pid)
+        assert (status.port is None) == (name in WITHOUT_PORT)
+
+
+def test_status_as_json(stack: Stack) -> None:
+    done = manage(stack.environ, "status", "--json")
+
+    assert done.returncode == 0, done.stderr
+    shown = json.loads(done.stdout)
+    assert shown["up"] is True
+    assert [service["name"] for service in shown["services"]] == SERVICES
+
+
+def test_everything_listens_on_loopback_only(stack: Stack) -> None:
+    processes = launch.processes_of(
+        str(stack.layout.var_dir),
+        data_dirs={str(path) for path in stack.postgres.data_dirs.values()},
+    )
+    listening = {
+        (connection.laddr.ip, connection.laddr.port)
+        for process in processes
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+
+    declared = {port for service in stack.services for port in service.ports}
+    assert listening == {(HOST, port) for port in declared}
+
+
+@pytest.mark.usefixtures("connections_made_anew")
+@pytest.mark.parametrize("name", [name for name in SERVICES if not name.endswith("api-2")])
+def test_a_killed_service_is_back_within_seconds(
+    stack: Stack, name: str, measured: Callable[[str], None]
+) -> None:
+    before = one(stack, name)
+    assert before.pid is not None
+
+    psutil.Process(before.pid).kill()
+    killed_at = time.monotonic()
+    while True:
+        after = one(stack, name)
+        took = time.monotonic() - killed_at
+        if after.state == "running" and after.pid != before.pid:
+            break
+        assert took < SECONDS_TO_COME_BACK, after
+        time.sleep(0.05)
+
+    measured(f"back after {took:.1f} s")
+    # What depends on the service recovers too, before the next test looks.
+    while not all(status.is_up for status in stack.status()):
+        assert time.monotonic() - killed_at < SECONDS_TO_RECOVER, stack.status()
+        time.sleep(0.05)
+
+
+def test_a_second_up_finds_the_stack_up(stack: Stack) -> None:
+    done = manage(stack.environ, "up", "--detach")
+
+    assert done.returncode == 0, done.stderr
+    assert "up already" in done.stdout
+
+
+def test_a_restart_of_what_there_is_not_is_refused(stack: Stack) -> None:
+    done = manage(stack.environ, "restart", "read-api-1", "read-api")
+
+    assert done.returncode == 1
+    assert "No service is called read-api; there are valkey-cache," in done.stderr
+
+
+def test_a_restart_takes_all_of_this_project_or_what_is_named(stack: Stack) -> None:
+    before = {status.name: status.pid for status in stack.status()}
+
+    done = manage(stack.environ, "restart", "beat")
+
+    assert done.returncode == 0, done.stderr
+    assert "Restarted beat." in done.stdout
+    changed = {status.name for status in stack.status() if status.pid != before[status.name]}
+    assert changed == {"beat"}
+    ours = [service.name for service in stack.services if service.is_ours]
+    assert ours == [
+        name for name in SERVICES if "api" in name or "worker" in name or name == "beat"
+    ]
+
+
+def test_two_ups_at_once_are_told(stack: Stack) -> None:
+    with stack.lock():
+        done = manage(stack.environ, "up", "--detach")
+
+    assert done.returncode == 1
+    assert "at work" in done.stderr
+
+
+def test_a_taken_port_is_named_with_the_setting_that_moves_it(
+    own_environ: dict[str, str],
+) -> None:
+    port = int(own_environ["STACK_PORT_BASE"]) + 1
+    with socket.create_server((HOST, port)):
+        done = manage(own_environ, "up", "--detach")
+
+    assert done.returncode == 1
+    assert f"Port {port} (postgres-primary) is taken" in done.stderr
+    assert "STACK_PORT_BASE=" in done.stderr
+
+
+def test_a_service_that_fails_is_named_with_its_log(own_environ: dict[str, str]) -> None:
+    began = time.monotonic()
+    done = manage(own_environ | {"GUNICORN_THREADS": "many"}, "up", "--detach")
+
+    assert time.monotonic() - began < 60
+    assert done.returncode == 1
+    assert "read-api-1 exits again and again" in done.stderr
+    assert "invalid literal for int() with base 10: 'many'" in done.stderr
+    assert not launch.processes_of(own_environ["STACK_VAR_DIR"])
+
+
+def test_a_stack_goes_up_and_down_and_leaves_nothing(
+    own_environ: dict[str, str], measured: Callable[[str], None]
+) -> None:
+    base = int(own_environ["STACK_PORT_BASE"])
+    ports = [*range(base, base + PORT_SPAN), *range(base + GRPC_OFFSET, base + GRPC_OFFSET + 10)]
+
+    measured(f"up, the first time: {up(own_environ):.1f} s")
+    measured(f"down: {down(own_environ):.1f} s")
+    assert [port for port in ports if not is_free(port)] == []
+    assert manage(own_environ, "status").returncode == 3
+    assert "was not up" in manage(own_environ, "down").stdout
+
+    # Another primary: the replica's data cannot follow it and is made anew.
+    shutil.rmtree(Path(own_environ["STACK_VAR_DIR"], "postgres", "primary"))
+    stack = Stack.from_environ(own_environ)
+    stack.supervisor.start(stack.services, stack.environ)
+    wait_until(stack.supervisor.is_running, 10)
+    for phase in (Phase.STORAGE, Phase.REPLICA):
+        stack._start_phase(phase, stack.services, [], time.monotonic() + 30)
+    assert one(stack, "postgres-replica").state == "running"
+
+    # A program does not stop when it is asked, and supervisord waits for it; so `down` kills both.
+    psutil.Process(one(stack, "s3").pid).suspend()
+    stack.supervisor.shutdown()
+    assert stack.supervisor.is_running()
+    down(own_environ)
+
+    # Nobody supervises any longer, and still everything is found.
+    stack.supervisor.start(stack.services, stack.environ)
+    stack.supervisor.start_program("valkey-cache")
+    wait_until(lambda: one(stack, "valkey-cache").state == "running", 20)
+    supervisor_pid = int((stack.run_dir / "supervisord.pid").read_text())
+    psutil.Process(supervisor_pid).kill()
+    down(own_environ)
+    assert [port for port in ports if not is_free(port)] == []
+
+
+def test_an_external_server_is_shown_and_not_started(stack: Stack) -> None:
+    url = "redis://:secret@cache.example:6379/0"
+    environ = {**stack.environ, "CACHE_URL": url}
+
+    everything = {part.name: part for part in parts(stack.layout, environ, stack.postgres)}
+
+    assert everything["valkey-cache"] == External(
+        "valkey-cache", "redis://:***@cache.example:6379/0"
+    )
+    assert all(
+        isinstance(part, Service) for name, part in everything.items() if name != "valkey-cache"
+    )
+    (status,) = Stack(stack.layout, environ).status("valkey-cache")
+    assert (status.state, status.pid, status.is_up) == ("external", None, True)
+
+
+def test_external_primaries_without_replicas_need_no_bundled_postgres() -> None:
+    layout = Layout(12_000, Path("/nowhere"))
+    environ = {
+        f"{name}_DATABASE_URL": f"postgres://u:p@db/{name}"
+        for name in ("USERS", "POSTS", "COMMENTS")
+    }
+    postgres = Postgres(layout.var_dir, 1, 2, account=None)
+
+    found = {part.name: part for part in parts(layout, environ, postgres)}
+
+    assert addresses(layout, environ)["POSTS_REPLICA_URL"] == "postgres://u:p@db/POSTS"
+    assert isinstance(found["postgres-primary"], External)
+    assert isinstance(found["postgres-replica"], External)
+
+
+def test_one_external_primary_keeps_the_bundled_one_for_the_others() -> None:
+    layout = Layout(12_000, Path("/nowhere"))
+    environ = {"USERS_DATABASE_URL": "postgres://u:p@db/users"}
+
+    found = {
+        part.name: part for part in parts(layout, environ, Postgres(layout.var_dir, 1, 2, None))
+    }
+
+    assert isinstance(found["postgres-primary"], Service)
+    assert isinstance(found["postgres-replica"], Service)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgres://u:p%40ss@db:5432/x", "postgres://u:***@db:5432/x"),
+        ("redis://:s@h/0", "redis://:***@h/0"),
+        ("http://127.0.0.1:1", "http://127.0.0.1:1"),
+    ],
+)
+def test_passwords_are_masked(url: str, shown: str) -> None:
+    assert mask(url) == shown

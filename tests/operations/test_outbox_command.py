@@ -1,0 +1,83 @@
+"""`manage.py outbox`, for people, scripts and autoscalers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connections
+from django.db.models.functions import Now
+
+from core.sql import PRIMARIES
+from fanout import outbox
+from fanout.models import OutboxEvent
+from operations.management.commands import outbox as command
+
+
+def run(*args: str) -> list[str]:
+    out = StringIO()
+    call_command("outbox", *args, stdout=out)
+    return out.getvalue().splitlines()
+
+
+@pytest.fixture
+def waiting(db: None) -> None:
+    """A post has waited for a minute, and nothing else is pending; rolled back after the test."""
+    for database in PRIMARIES:
+        OutboxEvent.objects.using(database).filter(done_at=None).update(done_at=Now())
+    kind, minute = OutboxEvent.Kind.POST_PUBLISHED, timedelta(minutes=1)
+    event_id = outbox.record(database="posts", kind=kind, payload={"post_id": 1, "author_id": 1})
+    OutboxEvent.objects.using("posts").filter(pk=event_id).update(
+        created_at=Now() - minute, wake_at=Now() - minute
+    )
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("waiting")
+def test_it_says_what_is_pending_and_for_how_long() -> None:
+    assert [line.replace("60.1 s", "60.0 s") for line in run()] == [
+        "default: 0 pending, 0 overdue",
+        "posts: 1 pending (1 post_published), 1 overdue",
+        "comments: 0 pending, 0 overdue",
+        "oldest undelivered post: 60.0 s",
+    ]
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("waiting")
+def test_its_exit_status_says_whether_a_post_waits_for_too_long() -> None:
+    assert run("--max-age", "600")
+    with pytest.raises(CommandError, match=r"has waited for 60\.\d s, more than 59.5 s") as refused:
+        run("--max-age", "59.5")
+    assert refused.value.returncode == 1
+    OutboxEvent.objects.using("posts").filter(done_at=None).update(done_at=Now())
+    assert run("--max-age", "0")[-1] == "oldest undelivered post: none"
+
+
+def test_a_database_that_is_down_is_said_in_a_line(
+    committed: None, connections_made_anew: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connections["posts"].settings_dict, "PORT", 9)
+    connections["posts"].close()
+    with pytest.raises(CommandError, match="A database does not answer: connection to server"):
+        run()
+
+
+def test_ctrl_c_ends_it_with_the_status_that_a_shell_expects(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted() -> float:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "oldest_post_age", interrupted)
+    with pytest.raises(CommandError, match="Interrupted") as ended:
+        run()
+    assert ended.value.returncode == 130
+
+
+@pytest.mark.parametrize("value", ["-1", "soon", "nan"])
+def test_an_age_is_a_number_of_seconds(value: str) -> None:
+    with pytest.raises(CommandError, match="--max-age"):
+        run("--max-age", value)

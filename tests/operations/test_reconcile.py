@@ -1,0 +1,218 @@
+"""The reconciler finds what has drifted, mends it, and knows what is only under way."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import transaction
+
+from comments.models import Comment, CommentLike
+from comments.services import add_comment, like_comment
+from comments.services import settle_counters as settle_comments
+from core.counters import Counter, CounterChange
+from core.metrics.shared import read_stored
+from core.valkey import cache_valkey
+from fanout import listeners, tasks
+from fanout.models import OutboxEvent
+from operations import reconcile
+from operations.reconcile import Drift, Subjects, What
+from posts.keys import record_key
+from posts.models import CommentSummary, Like
+from posts.services import like_post, settle_likes
+from tests.conftest import ALL_DATABASES
+from tests.support.posts_factory import make_posts
+from tests.support.shown import shown_post
+
+LIMIT = 10_000
+
+
+@pytest.fixture
+def seen(committed: None, person: Callable[[str], int]) -> tuple[int, int, int]:
+    """A post with two likes and two comments, one of them liked; all settled. (viewer, post,
+    comment)
+    """
+    alice, bob = person("alice"), person("bob")
+    post_id = make_posts(alice, 1)[0]
+    for user_id in (alice, bob):
+        like_post(post_id=post_id, user_id=user_id)
+    comment_id = add_comment(post_id=post_id, author_id=bob, text="Lovely.")
+    add_comment(post_id=post_id, author_id=alice, text="Thanks!", reply_to=comment_id)
+    like_comment(comment_id=comment_id, user_id=alice)
+    while settle_likes(limit=LIMIT) or settle_comments(limit=LIMIT):
+        pass
+    assert shown_post(post_id, alice)["counts"] == {"likes": 2, "comments": 2}
+    return alice, post_id, comment_id
+
+
+def found(post_id: int, comment_id: int) -> list[Drift]:
+    drifts = reconcile.find_drift(subjects=Subjects(posts=[post_id]))
+    return drifts + reconcile.find_drift(subjects=Subjects(comments=[comment_id]))
+
+
+def test_nothing_has_drifted_when_nothing_has(seen: tuple[int, int, int]) -> None:
+    assert found(*seen[1:]) == []
+
+
+def miscount(database: str, subject_id: int) -> None:
+    Counter.objects.using(database).filter(pk=subject_id).update(value=40)
+
+
+def lose_rows(post_id: int, comment_id: int) -> None:
+    """Rows vanish that were counted: a backup, or somebody with SQL."""
+    Like.objects.filter(subject_id=post_id).delete()
+    CommentLike.objects.filter(subject_id=comment_id).delete()
+    Comment.objects.filter(reply_to=comment_id).delete()
+
+
+def age_summary(post_id: int) -> None:
+    CommentSummary.objects.filter(post_id=post_id).update(count=7)
+
+
+def lose_summary(post_id: int) -> None:
+    CommentSummary.objects.filter(post_id=post_id).delete()
+
+
+def age_record(post_id: int) -> None:
+    value = cache_valkey().get(record_key(post_id))
+    assert isinstance(value, bytes)
+    old = value[:21] + value[21:].replace(b"No. 0", b"No. 9")
+    assert old != value
+    cache_valkey().set(record_key(post_id), old)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (lambda post, comment: miscount("posts", post), {What.LIKES, What.RECORD}),
+        (
+            lambda post, comment: miscount("comments", post),
+            {What.COMMENTS, What.SUMMARY},
+        ),
+        (lambda post, comment: miscount("comments", comment), {What.COMMENT_LIKES}),
+        (
+            lose_rows,
+            {What.LIKES, What.COMMENTS, What.COMMENT_LIKES, What.SUMMARY, What.RECORD},
+        ),
+        (lambda post, comment: age_summary(post), {What.SUMMARY, What.RECORD}),
+        (lambda post, comment: lose_summary(post), {What.SUMMARY, What.RECORD}),
+        (lambda post, comment: age_record(post), {What.RECORD}),
+    ],
+    ids=["likes", "comments", "comment likes", "lost rows", "summary", "no summary", "record"],
+)
+def test_whatever_drifts_is_found_and_mended(
+    seen: tuple[int, int, int], spoil: Callable[[int, int], None], expected: set[What]
+) -> None:
+    viewer_id, post_id, comment_id = seen
+    spoil(post_id, comment_id)
+    drifts = found(post_id, comment_id)
+    assert {drift.what for drift in drifts} == expected
+    for drift in drifts:
+        reconcile.repair(drift=drift)
+    assert found(post_id, comment_id) == []
+    likes = Like.objects.filter(subject_id=post_id).count()
+    comments = Comment.objects.filter(post_id=post_id).count()
+    shown = shown_post(post_id, viewer_id)
+    assert shown["counts"] == {"likes": likes, "comments": comments}
+    assert len(shown["recent_comments"]) == comments
+    assert shown["caption"] == "No. 0"
+
+
+def test_a_copy_of_a_later_version_than_there_is_is_mended_too(
+    seen: tuple[int, int, int],
+) -> None:
+    """After a failover to a server that lacks the end of the log, or a restored backup."""
+    viewer_id, post_id, comment_id = seen
+    key = record_key(post_id)
+    value = cache_valkey().get(key)
+    assert isinstance(value, bytes)
+    cache_valkey().set(key, b"r" + b"9" * 20 + value[21:].replace(b"No. 0", b"No. 9"))
+    CommentSummary.objects.filter(post_id=post_id).update(count=7, version=2**62)
+    for drift in found(post_id, comment_id):
+        reconcile.repair(drift=drift)
+    assert found(post_id, comment_id) == []
+    assert shown_post(post_id, viewer_id)["caption"] == "No. 0"
+    assert shown_post(post_id, viewer_id)["counts"]["comments"] == 2
+
+
+def test_what_is_under_way_is_no_drift(
+    seen: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch, person: Callable[[str], int]
+) -> None:
+    """Requests that have committed live to do no more; the rows that they left say so."""
+    _, post_id, comment_id = seen
+    carol = person("carol")
+    monkeypatch.setattr(listeners, "after_commit", lambda *_, **__: None)
+    with in_one_transaction():  # so that the stack's own workers cannot make up for it yet
+        like_post(post_id=post_id, user_id=carol)
+        add_comment(post_id=post_id, author_id=carol, text="Me too.")
+        assert found(post_id, comment_id) == []
+        CounterChange.objects.using("posts").filter(subject_id=post_id).delete()
+        OutboxEvent.objects.using("comments").filter(payload={"post_id": post_id}).delete()
+        lost = {What.LIKES, What.SUMMARY, What.RECORD}
+        assert {drift.what for drift in found(post_id, comment_id)} == lost
+
+
+@contextmanager
+def in_one_transaction() -> Iterator[None]:
+    """What is done inside is rolled back at the end, in all three databases."""
+    with ExitStack() as stack:
+        for database in ALL_DATABASES:
+            stack.enter_context(transaction.atomic(using=database))
+        yield
+        for database in ALL_DATABASES:
+            transaction.set_rollback(True, using=database)
+
+
+def test_the_beat_mends_what_has_changed_lately_and_exports_how_much(
+    seen: tuple[int, int, int],
+) -> None:
+    viewer_id, post_id, _ = seen
+    Counter.objects.using("posts").filter(pk=post_id).update(value=5)
+    tasks.reconcile_counters()
+    gauges = read_stored()
+    assert gauges["socialfeed_counters_checked"] >= 2
+    assert gauges["socialfeed_counters_drifted"] >= 1
+    assert gauges["socialfeed_counter_drift"] >= 3
+    assert gauges["socialfeed_counter_check_timestamp_seconds"] > 0
+    assert shown_post(post_id, viewer_id)["counts"]["likes"] == 2
+    tasks.reconcile_counters()
+    assert read_stored()["socialfeed_counter_drift"] == 0
+
+
+def run(*arguments: str) -> str:
+    output = io.StringIO()
+    call_command("counters", *arguments, stdout=output)
+    return output.getvalue()
+
+
+def test_the_command_verifies_and_reconciles(seen: tuple[int, int, int]) -> None:
+    _, post_id, _ = seen
+    assert run("verify", str(post_id)) == "checked 1 posts and comments: 0 drifted, off by 0\n"
+    Counter.objects.using("posts").filter(pk=post_id).update(value=5)
+    output = io.StringIO()
+    with pytest.raises(CommandError, match=r"2 drifted\. To mend them: manage.py counters reconc"):
+        call_command("counters", "verify", str(post_id), stdout=output)
+    assert f"likes of post {post_id}: off by +3\n" in output.getvalue()
+    mended = run("reconcile", str(post_id))
+    assert f"likes of post {post_id}: off by +3; mended\n" in mended
+    assert mended.endswith("checked 1 posts and comments: 2 drifted, off by 3\n")
+    for which in ([str(post_id)], ["--minutes", "5"], ["--all"]):
+        run("reconcile", *which)  # what other tests have left
+        assert "0 drifted, off by 0" in run("verify", *which)
+
+
+@pytest.mark.parametrize("arguments", [["verify", "0"], ["verify", "--minutes", "0"], ["mend"], []])
+def test_the_command_refuses_what_it_does_not_understand(arguments: list[Any]) -> None:
+    with pytest.raises(CommandError):
+        run(*arguments)
+
+
+def test_the_command_says_what_to_do_when_the_cache_is_down(
+    seen: tuple[int, int, int], closed_cache: None
+) -> None:
+    with pytest.raises(CommandError, match="CACHE_URL"):
+        run("verify", str(seen[1]))

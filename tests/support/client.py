@@ -1,0 +1,112 @@
+"""A person with an HTTP client: what a phone's app would send, through the web server."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import httpx
+from django.conf import settings
+from django.core.cache import cache
+from django_redis.cache import RedisCache
+
+from core.http.limits import limit_key
+from core.valkey import state_valkey
+from devstack.layout import HOST
+
+PASSWORD = "low-tide-at-dawn"
+# Of all clients: each would load all certificates anew, which takes longer than many a test.
+_TLS = ssl.create_default_context()
+
+
+@dataclass
+class Person:
+    """Somebody who has signed up; `http` carries their bearer token."""
+
+    username: str
+    id: str
+    http: httpx.Client
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    def get(self, path: str, **params: Any) -> Any:
+        """GET under /api/v1; the decoded answer of a 200."""
+        response = self.http.get(f"/api/v1{path}", params=params)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    def upload(self, image: bytes, name: str = "picture.jpg") -> Any:
+        """Upload a picture; the media document."""
+        response = self.http.post("/api/v1/media", files={"file": (name, image)})
+        assert response.status_code == 201, response.text
+        return response.json()
+
+    def post(self, caption: str, image: bytes) -> Any:
+        """Upload a picture and post it; the post document."""
+        body = {"caption": caption, "media": [self.upload(image)["id"]]}
+        response = self.http.post("/api/v1/posts", json=body)
+        assert response.status_code == 201, response.text
+        return response.json()
+
+    def comment(self, post: Any, text: str, **rest: Any) -> Any:
+        """Comment on a post; the comment document."""
+        body = {"text": text, **rest}
+        response = self.http.post(f"/api/v1/posts/{post['id']}/comments", json=body)
+        assert response.status_code == 201, response.text
+        return response.json()
+
+    def like(self, post: Any) -> None:
+        """Like a post."""
+        response = self.http.put(f"/api/v1/posts/{post['id']}/like")
+        assert response.status_code == 204, response.text
+
+    def unlike(self, post: Any) -> None:
+        """Take a like back."""
+        response = self.http.delete(f"/api/v1/posts/{post['id']}/like")
+        assert response.status_code == 204, response.text
+
+    def follow(self, other: Person) -> None:
+        """Follow somebody."""
+        response = self.http.put(f"/api/v1/users/{other.username}/follow")
+        assert response.status_code == 204, response.text
+
+    def home_ids(self) -> list[str]:
+        """The ids of the posts on the first page of the home timeline."""
+        return [post["id"] for post in self.get("/timeline/home", limit=100)["results"]]
+
+
+def http_client(origin: str | httpx.URL, **options: Any) -> httpx.Client:
+    """A client of a stack, or of one of its instances."""
+    return httpx.Client(**{"base_url": origin, "timeout": 20, "verify": _TLS} | options)
+
+
+def sign_up(origin: str, username: str) -> Person:
+    """Sign up over HTTP."""
+    http = http_client(origin)
+    response = http.post(
+        "/_allauth/app/v1/auth/signup",
+        json={"username": username, "email": f"{username}@example.org", "password": PASSWORD},
+    )
+    assert response.status_code == 200, response.text
+    body = response.json()
+    http.headers["Authorization"] = f"Bearer {body['meta']['access_token']}"
+    return Person(username, str(body["data"]["user"]["id"]), http, body["meta"])
+
+
+def forget_log_ins() -> None:
+    """Let as many log in from this machine as if nobody had."""
+    log_ins = settings.RATE_LIMITS["login"]
+    assert log_ins is not None
+    state_valkey().delete(limit_key("login", log_ins, HOST))
+    cast("RedisCache", cache).delete_pattern("allauth:rl:*")
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> float:
+    """Ask until it is so; returns after how many seconds, fails after `seconds`."""
+    start = time.monotonic()
+    while not condition():
+        assert time.monotonic() - start < seconds, f"not within {seconds} s"
+        time.sleep(0.02)
+    return time.monotonic() - start

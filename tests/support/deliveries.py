@@ -1,0 +1,76 @@
+"""Deliveries that are killed, and an object store that is down, for the tests of removals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db.models.functions import Now
+from django.test import override_settings
+
+from devstack.layout import HOST
+from fanout import outbox, services
+from fanout.models import OutboxEvent
+from fanout.services import deliver_event
+
+
+class KilledError(BaseException):
+    """As kill -9: nobody catches it, and nothing is given back."""
+
+
+def killed(*args: Any, **kwargs: Any) -> Any:
+    raise KilledError
+
+
+def pending_rows(database: str, kind: str) -> Any:
+    return OutboxEvent.objects.using(database).filter(kind=kind, done_at=None)
+
+
+def pending(database: str, kind: str, **payload: int) -> OutboxEvent:
+    """The newest row of a kind that is about this."""
+    wanted = {f"payload__{name}": value for name, value in payload.items()}
+    event: OutboxEvent = pending_rows(database, kind).filter(**wanted).latest("pk")
+    return event
+
+
+def deliver(database: str, event: OutboxEvent) -> bool:
+    return deliver_event(database=database, event_id=event.pk) is not None
+
+
+def deliver_though_killed_after_each_step(
+    database: str, event: OutboxEvent, monkeypatch: pytest.MonkeyPatch
+) -> int:
+    """Begin anew after each single step, until all is done; returns how many steps that took."""
+    leased = OutboxEvent.objects.using(database).filter(pk=event.pk)
+    steps = 0
+    while True:
+        with monkeypatch.context() as patch:
+            patch.setattr(services, "SECONDS_BETWEEN_SAVES", 0.0)
+            patch.setattr(outbox, "save_cursor", killed)
+            try:
+                assert deliver(database, event)
+            except KilledError:
+                steps += 1
+                leased.update(lease_until=Now() - timedelta(seconds=1))
+            else:
+                return steps
+
+
+def keys_of(media: Any) -> set[str]:
+    """The keys of all objects of some media."""
+    prefixes = media.values_list("storage_prefix", flat=True)
+    return {f"{prefix}/{name}.jpg" for prefix in prefixes for name in ("thumb", "small", "full")}
+
+
+@contextmanager
+def object_store_down() -> Iterator[None]:
+    """Its address is a port that nobody listens on."""
+    default: Any = settings.STORAGES["default"]
+    options = default["OPTIONS"] | {"endpoint_url": f"http://{HOST}:9"}
+    closed = {**settings.STORAGES, "default": {**default, "OPTIONS": options}}
+    with override_settings(STORAGES=closed):
+        yield

@@ -1,0 +1,29 @@
+"""Timelines as no delivery leaves them, for the tests of audits."""
+
+from __future__ import annotations
+
+import struct
+from typing import cast
+
+from core.valkey import cache_valkey
+from timeline import slices, store
+from timeline.slices import Timeline
+from timeline.store import Ref
+
+
+def warm(timeline: Timeline) -> None:
+    assert slices.build(timeline=timeline) is not None
+
+
+def refs_of(timeline: Timeline) -> list[Ref]:
+    kept = store.peek(key=timeline.key)
+    assert kept is not None
+    return kept.refs
+
+
+def put(timeline: Timeline, refs: list[Ref]) -> None:
+    """Put other entries into a warm timeline, in this order, and leave its header as it is."""
+    client = cache_valkey()
+    header = cast("bytes", client.lindex(timeline.key, 0))
+    client.delete(timeline.key)
+    client.rpush(timeline.key, header, *(struct.pack(">qq", *ref) for ref in refs))

@@ -1,0 +1,79 @@
+"""Posts under way, and explanations that are checked against what is read, for the tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.ids import MAX_ID
+from core.valkey import cache_valkey
+from fanout import outbox, services
+from fanout.models import OutboxEvent
+from operations.explain import Explanation, Gate, State, explain_home
+from posts.models import Post
+from tests.support.posts_factory import make_posts
+from tests.support.shown import show_existing
+from timeline.keys import home_key, profile_key
+from timeline.selectors import timeline_page
+from timeline.slices import home_timeline, profile_timeline, slice_in_sql, timeline_slice
+
+PUBLISHED = OutboxEvent.Kind.POST_PUBLISHED
+
+
+def publish(author_id: int) -> tuple[int, int]:
+    """A post that is still to be delivered: its id and its outbox row's."""
+    post_id = make_posts(author_id, 1)[0]
+    payload = {"post_id": post_id, "author_id": author_id}
+    return post_id, outbox.record(database="posts", kind=PUBLISHED, payload=payload)
+
+
+def deliver(event_id: int) -> None:
+    assert services.deliver_event(database="posts", event_id=event_id)
+
+
+def change(event_id: int, **columns: Any) -> None:
+    OutboxEvent.objects.using("posts").filter(pk=event_id).update(**columns)
+
+
+def warm(user_id: int) -> None:
+    timeline_slice(timeline=home_timeline(user_id=user_id), before=None, limit=1)
+
+
+def warm_profile(user_id: int) -> None:
+    timeline_slice(timeline=profile_timeline(user_id=user_id), before=None, limit=1)
+
+
+def is_read(viewer_id: int, post_id: int) -> bool:
+    """Whether the viewer, paging from the top, comes by the post."""
+    timeline, before = home_timeline(user_id=viewer_id), None
+    while True:
+        page, before = timeline_page(timeline=timeline, before=before, limit=3, show=show_existing)
+        if post_id in page or before is None:
+            return post_id in page
+
+
+def state_of_keys(*user_ids: int) -> list[object]:
+    """All that is in Valkey of some users' timelines, and for how long."""
+    keys = [key(user_id) for key in (home_key, profile_key) for user_id in user_ids]
+    return [(cache_valkey().lrange(key, 0, -1), cache_valkey().pexpiretime(key)) for key in keys]
+
+
+def explained(viewer_id: int, post_id: int) -> Explanation:
+    """The explanation; what it says is so, and it has changed nothing."""
+    authors = Post.objects.filter(pk=post_id).values_list("author_id", flat=True)
+    before = state_of_keys(viewer_id, *authors)
+    explanation = explain_home(viewer_id=viewer_id, post_id=post_id)
+    assert state_of_keys(viewer_id, *authors) == before
+    in_sql = slice_in_sql(timeline=home_timeline(user_id=viewer_id), before=None, limit=1000)
+    named = show_existing(post_ids=[id_ for id_, _ in in_sql.refs])
+    assert explanation.expected == (post_id in named)
+    if 0 < post_id < MAX_ID:
+        assert explanation.shown == is_read(viewer_id, post_id)
+    return explanation
+
+
+def gate(explanation: Explanation, name: str) -> Gate:
+    return next(gate for gate in explanation.gates if gate.name == name)
+
+
+def states(explanation: Explanation) -> dict[str, State]:
+    return {gate.name: gate.state for gate in explanation.gates}

@@ -1,0 +1,85 @@
+"""Feeds for the flows: made in the process, in bulk, and read page by page over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, cast
+
+import httpx
+from allauth.headless.tokens.strategies.jwt.internal import create_access_token
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends.cache import SessionStore
+from django.db import connections
+
+from fanout.models import OutboxEvent
+from tests.support.client import Person
+from timeline.services import drop_home_timelines
+from usergraph.services import import_follows
+from users.models import User
+
+HOME = "/api/v1/timeline/home"
+_POSTS_SQL = """
+INSERT INTO posts_post (author_id, caption)
+SELECT (%s::bigint[])[1 + number %% %s], 'No. ' || number
+FROM generate_series(0, %s) AS number
+RETURNING id
+"""
+
+
+def access_token(user_id: int) -> str:
+    """A token as a log-in gives it, for an account that has no password to log in with."""
+    session = SessionStore()
+    session[SESSION_KEY] = str(user_id)
+    session.create()
+    return cast("str", create_access_token(User.objects.get(pk=user_id), session, {}))
+
+
+def make_follow(viewers: Iterable[Person], author_ids: Iterable[int]) -> None:
+    """Let viewers follow authors, as an import does it: none of them has written lately."""
+    viewer_ids = [int(viewer.id) for viewer in viewers]
+    authors = list(author_ids)
+    list(import_follows(edges=[(viewer, author) for viewer in viewer_ids for author in authors]))
+    drop_home_timelines(user_ids=viewer_ids)
+
+
+def make_many_posts(author_ids: Sequence[int], count: int) -> list[int]:
+    """Insert posts by these authors in turn, without events; their ids, newest first."""
+    with connections["posts"].cursor() as cursor:
+        cursor.execute(_POSTS_SQL, [list(author_ids), len(author_ids), count - 1])
+        return sorted((post_id for (post_id,) in cursor.fetchall()), reverse=True)
+
+
+def is_delivered(*post_ids: int) -> bool:
+    """Whether the fan-out of these posts is done."""
+    rows = OutboxEvent.objects.using("posts").filter(kind=OutboxEvent.Kind.POST_PUBLISHED)
+    done = rows.filter(payload__post_id__in=post_ids, done_at__isnull=False)
+    return done.count() == len(set(post_ids))
+
+
+def ids_of(page: Any) -> list[int]:
+    """The ids of the posts on a page."""
+    return [int(post["id"]) for post in page["results"]]
+
+
+def checked_page(response: httpx.Response) -> Any:
+    """The page in an answer; its Link header must say what its body says."""
+    assert response.status_code == 200, response.text
+    page = response.json()
+    links = {relation: link["url"] for relation, link in response.links.items()}
+    assert links.get("next") == page["next"]
+    assert links.get("prev") == page.get("newer")
+    return page
+
+
+def pages(reader: Person, address: str = HOME, **params: Any) -> Iterator[Any]:
+    """A list from `address` on, following `next` to the last page."""
+    following: str | None = str(httpx.URL(address, params=params) if params else address)
+    while following:
+        page = checked_page(reader.http.get(following))
+        yield page
+        following = page["next"]
+
+
+def walk(reader: Person, address: str = HOME, **params: Any) -> list[int]:
+    """The ids on all these pages."""
+    return [id_ for page in pages(reader, address, **params) for id_ in ids_of(page)]

@@ -1,0 +1,64 @@
+"""Fixtures of several packages: pictures in the object store, and people with posts of theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.files.storage import storages
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from comments import services as comment_services
+from devstack.layout import HOST
+from media.models import Media
+from media.services import store_image
+from tests.support.belongings import Belongings, settle_down, talk
+from tests.support.images import encoded, plain
+from usergraph.services import import_follows
+
+
+@pytest.fixture
+def upload(django_db_setup: None) -> Callable[..., Media]:
+    """Store a small picture of an owner's. Needs `db` or `committed`."""
+
+    def store(owner_id: int, content: bytes = encoded(plain()), alt: str = "") -> Media:
+        file = SimpleUploadedFile("picture.jpg", content)
+        return store_image(owner_id=owner_id, file=file, alt=alt)
+
+    return store
+
+
+@pytest.fixture
+def stored_keys(django_db_setup: None) -> Callable[[], set[str]]:
+    """Ask for the keys of all public objects."""
+    store: Any = storages["default"]
+    return lambda: {item.key for item in store.bucket.objects.filter(Prefix="public/")}
+
+
+@pytest.fixture
+def closed_store(settings: Any) -> None:
+    """An object store that is down: its address is a port that nobody listens on."""
+    default = settings.STORAGES["default"]
+    options = default["OPTIONS"] | {"endpoint_url": f"http://{HOST}:9"}
+    settings.STORAGES = {**settings.STORAGES, "default": {**default, "OPTIONS": options}}
+
+
+@pytest.fixture
+def follows(alice: int, bob: int) -> None:
+    """Alice follows bob."""
+    list(import_follows(edges=[(alice, bob)]))
+
+
+@pytest.fixture
+def bobs(alice: int, bob: int, upload: Callable[[int], Media]) -> Belongings:
+    """Bob's posts with pictures, avatar and all; alice follows him, likes and comments, he answers,
+    and both like what the other has said.
+    """
+    own = settle_down(bob, alice, upload)
+    list(import_follows(edges=[(alice, bob)]))
+    said = talk(alice, own)
+    answers = talk(bob, Belongings(alice), answers=said)
+    comment_services.like_comment(comment_id=answers[0], user_id=alice)
+    own.comment_ids = [*said, *answers]
+    return own

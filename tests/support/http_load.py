@@ -1,0 +1,113 @@
+"""Load by HTTP from one thread, which costs less than what it asks for: by the clock, or by turns.
+
+Requests are bytes made before, and answers are not parsed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+from devstack.layout import HOST
+from tests.chaos.history import Read
+
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+_LENGTH = re.compile(rb"\r\ncontent-length: (\d+)\r\n", re.IGNORECASE)
+
+
+def get(path: str, *, token: str, port: int) -> bytes:
+    """A GET request as a client sends it to the web server."""
+    return (
+        f"GET {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\nAuthorization: Bearer {token}\r\n\r\n"
+    ).encode()
+
+
+def offer(
+    port: int, requests: Sequence[bytes], *, rate: float, seconds: float, patience: float
+) -> list[Read]:
+    """So many a second, which begin by the clock, however those before them fare (an open loop).
+
+    Each is given up after `patience` seconds; who gives up connects anew.
+    """
+    return asyncio.run(_offer(port, requests, rate=rate, seconds=seconds, patience=patience))
+
+
+def ask_by_turns(
+    port: int, requests: Sequence[bytes], *, at_once: int, seconds: float, patience: float
+) -> list[Read]:
+    """So many clients, each of whom asks as soon as it has its answer (a closed loop)."""
+    return asyncio.run(
+        _ask_by_turns(port, requests, at_once=at_once, seconds=seconds, patience=patience)
+    )
+
+
+async def _offer(
+    port: int, requests: Sequence[bytes], *, rate: float, seconds: float, patience: float
+) -> list[Read]:
+    reads: list[Read] = []
+    idle: list[Connection] = []
+    began = time.monotonic()
+
+    async def ask(number: int) -> None:
+        reads.append(await _read(port, idle, requests[number % len(requests)], patience))
+
+    async with asyncio.TaskGroup() as asking:
+        for number in range(int(rate * seconds)):
+            await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
+            asking.create_task(ask(number))
+    _close(idle)
+    return reads
+
+
+async def _ask_by_turns(
+    port: int, requests: Sequence[bytes], *, at_once: int, seconds: float, patience: float
+) -> list[Read]:
+    reads: list[Read] = []
+    until = time.monotonic() + seconds
+
+    async def ask(first: int) -> None:
+        idle: list[Connection] = []
+        number = first
+        while time.monotonic() < until:
+            message = requests[number % len(requests)]
+            reads.append(await _read(port, idle, message, patience))
+            number += at_once
+        _close(idle)
+
+    async with asyncio.TaskGroup() as asking:
+        for number in range(at_once):
+            asking.create_task(ask(number))
+    return reads
+
+
+async def _read(port: int, idle: list[Connection], message: bytes, patience: float) -> Read:
+    start, status = time.monotonic(), 0
+    with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
+        async with asyncio.timeout(patience):
+            connection = idle.pop() if idle else await asyncio.open_connection(HOST, port)
+            status = await _answer(connection, message)
+            idle.append(connection)
+    return Read(status, start, time.monotonic())
+
+
+def _close(connections: Sequence[Connection]) -> None:
+    for _, writer in connections:
+        writer.close()
+
+
+async def _answer(connection: Connection, message: bytes) -> int:
+    """The status of an answer, once its body is here; a connection that gives none is closed."""
+    reader, writer = connection
+    try:
+        writer.write(message)
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = _LENGTH.search(head)
+        assert length, head
+        await reader.readexactly(int(length[1]))
+    except BaseException:
+        writer.transport.abort()
+        raise
+    return int(head.split(maxsplit=2)[1])

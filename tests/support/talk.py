@@ -1,0 +1,153 @@
+"""A few people who like, say, edit and delete, and what ought to be seen of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import pytest
+
+from comments import services as comment_services
+from comments.selectors import comment_page
+from core.counters import CounterChange
+from fanout import listeners
+from fanout import services as fanout_services
+from fanout.models import OutboxEvent
+from posts import services as post_services
+from posts.selectors import post_documents
+from tests.conftest import ALL_DATABASES
+from tests.support.client import wait_until
+from tests.support.posts_factory import make_posts
+from usergraph.services import import_follows
+
+PEOPLE, POSTS = 4, 2
+
+
+@dataclass
+class Said:
+    """A comment, as the oracle knows it."""
+
+    id: int
+    author: int
+    text: str
+    reply_to: int | None
+    edited: bool = False
+    likers: set[int] = field(default_factory=set)
+
+
+@dataclass
+class Shown:
+    """A post, as the oracle knows it."""
+
+    id: int
+    author: int
+    is_closed: bool = False
+    is_deleted: bool = False
+    likers: list[int] = field(default_factory=list)  # the latest last
+    comments: list[Said] = field(default_factory=list)  # the latest last
+
+
+class Talk:
+    """The people, the posts, and what ought to be seen."""
+
+    def __init__(self, people: list[int]) -> None:
+        self.people = people
+        self.names = dict.fromkeys(people, "")
+        self.inactive: set[int] = set()
+        self.follows = {(people[0], people[1]), (people[0], people[2]), (people[3], people[2])}
+        list(import_follows(edges=self.follows))
+        self.posts = [Shown(make_posts(people[0], 1)[0], people[0]) for _ in range(POSTS)]
+        self.is_behind = False
+        self.looks = 0
+
+    def refused(self, post: Shown) -> bool:
+        return post.is_deleted or post.author in self.inactive
+
+    def expected(self, post: Shown, viewer: int) -> Any:
+        """What a viewer ought to be shown of a post, but for what never changes."""
+        if self.refused(post):
+            return None
+        latest = post.likers[::-1][:8]
+        first = [p for p in latest if (viewer, p) in self.follows]
+        likers = [*first, *(p for p in latest if p not in first)][:4]
+        return {
+            "author": self.names[post.author],
+            "comments_closed": post.is_closed,
+            "counts": {"likes": len(post.likers), "comments": len(post.comments)},
+            "viewer": {"liked": viewer in post.likers},
+            "recent_likes": [self.names[p] for p in likers if p not in self.inactive][:3],
+            "recent_comments": [
+                (str(said.id), self.names[said.author], said.text, said.edited)
+                for said in post.comments[::-1][:2]
+                if said.author not in self.inactive
+            ],
+        }
+
+    def seen(self, viewer: int) -> dict[int, Any]:
+        """What is shown to a viewer."""
+        ids = [post.id for post in self.posts]
+        seen = post_documents(post_ids=ids, viewer_id=viewer)
+        return {id_: self.reduced(orjson.loads(document)) for id_, document in seen.items()}
+
+    @staticmethod
+    def reduced(document: Any) -> Any:
+        return {
+            "author": document["author"]["display_name"],
+            "comments_closed": document["comments_closed"],
+            "counts": document["counts"],
+            "viewer": document["viewer"],
+            "recent_likes": [user["display_name"] for user in document["recent_likes"]],
+            "recent_comments": [
+                (said["id"], said["author"]["display_name"], said["text"], bool(said["edited_at"]))
+                for said in document["recent_comments"]
+            ],
+        }
+
+    def check(self, viewer: int) -> None:
+        seen = self.seen(viewer)
+        for post in self.posts:
+            assert seen.get(post.id) == self.expected(post, viewer)
+            if not self.refused(post):
+                self.check_comments(post, viewer)
+        self.looks += 1
+
+    def check_comments(self, post: Shown, viewer: int) -> None:
+        page, _ = comment_page(
+            post_id=post.id, viewer_id=viewer, newest_first=False, after=None, limit=100
+        )
+        assert [
+            (int(c["id"]), c["text"], c["counts"]["likes"], c["viewer"]["liked"]) for c in page
+        ] == [
+            (said.id, said.text, len(said.likers), viewer in said.likers)
+            for said in post.comments
+            if said.author not in self.inactive
+        ]
+
+    @contextmanager
+    def acting(self, dies: bool) -> Iterator[pytest.MonkeyPatch]:
+        """A request, which may be killed after its commit."""
+        with pytest.MonkeyPatch.context() as patch:
+            if dies:
+                self.is_behind = True
+                patch.setattr(listeners, "after_commit", lambda *_, **__: None)
+            yield patch
+
+    def make_up(self) -> None:
+        """Do what dead requests have left undone; the stack's own workers do so too."""
+        ids = [post.id for post in self.posts]
+        for database in ALL_DATABASES:
+            rows = OutboxEvent.objects.using(database).filter(done_at__isnull=True)
+            payloads = [{"post_id": id_} for id_ in ids] + [{"user_id": p} for p in self.people]
+            mine = rows.filter(payload__in=payloads) | rows.filter(payload__post_id__in=ids)
+            for event_id in mine.values_list("pk", flat=True):
+                fanout_services.deliver_event(database=database, event_id=event_id)
+            wait_until(lambda mine=mine: not mine.exists(), 60)  # type: ignore[misc]
+        post_services.settle_likes(limit=10_000)
+        comment_services.settle_counters(limit=10_000)
+        for database in ("posts", "comments"):
+            changes = CounterChange.objects.using(database).filter(subject_id__in=ids)
+            wait_until(lambda changes=changes: not changes.exists(), 60)  # type: ignore[misc]
+        self.is_behind = False

@@ -1,0 +1,253 @@
+"""A small world in which everything about home timelines can go wrong, and what ought to be seen.
+
+Five people who post and follow each other, on the real services, PostgreSQL and Valkey. The
+broker is left out: deliveries wait in the outbox until the test makes one, late, twice, or only
+half of it. Steps can also be made *inside* others, at the points where another process could come
+in between: while a timeline is being built, and between a delivery's look at the followers and
+its write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from random import Random
+from typing import Any
+
+import pytest
+from django.test import TestCase
+
+from core.valkey import cache_valkey
+from fanout.models import OutboxEvent
+from fanout.services import deliver_event
+from fanout.tasks import deliver_event as wake_up
+from posts.services import delete_post, publish_post
+from tests.support.shown import show_posts
+from timeline import selectors, store
+from timeline import services as timeline_services
+from timeline.keys import home_key, profile_key
+from timeline.selectors import timeline_page
+from timeline.slices import home_timeline
+from usergraph.keys import followers_key, followers_loading_key
+from usergraph.services import follow_user, unfollow_user
+
+PEOPLE = 5
+CAP = 6
+LIMITS = (1, 3, 5, 8, 13, 30)
+DATABASES = ("default", "posts")
+PUBLISHED = OutboxEvent.Kind.POST_PUBLISHED
+
+Edge = tuple[int, int]  # (follower, followee), as numbers of people
+
+
+class Killed(Exception):
+    """The process that makes a delivery is killed here."""
+
+
+class World:
+    """The people, what they have done, and the oracle. `do` makes one step."""
+
+    def __init__(self, people: list[int], settings: Any) -> None:
+        self.people = people
+        self.settings = settings
+        self.follows: set[tuple[int, int]] = set()
+        self.authors: dict[int, int] = {}  # of posts that exist, by post id
+        self.events: list[int] = []  # of posts published, delivered or not
+        self.on_their_way: dict[int, int] = {}  # posts, by the event whose delivery is not done
+        self.positions: dict[int, int | None] = {}  # where each viewer's walk has come to
+        self.random = Random(0)
+        self.pages = 0
+        self._others: list[list[str]] = []
+        self._edge: Edge = (0, 0)
+        self._batches_left: int | None = None
+        self._being_made: set[int] = set()
+        settings.TIMELINE_CAP, settings.FANOUT_BATCH_SIZE = CAP, 2
+        settings.FANOUT_PUSH_LIMIT = 3
+
+    # --- The oracle -----------------------------------------------------------------------------
+
+    def expected(self, viewer: int, before: int | None) -> list[int]:
+        """What a viewer ought to see, older than a post, newest first."""
+        seen = {viewer, *(followee for follower, followee in self.follows if follower == viewer)}
+        posts = [post for post, author in self.authors.items() if author in seen]
+        return sorted((p for p in posts if before is None or p < before), reverse=True)
+
+    def check_page(self, viewer: int, before: int | None, limit: int) -> int | None:
+        """Read a page and compare it with the oracle; returns where to go on."""
+        page, position = timeline_page(
+            timeline=home_timeline(user_id=viewer), before=before, limit=limit, show=show_posts
+        )
+        self.pages += 1
+        # Who sees a post already whose delivery is not done is left open.
+        expected, optional = self.expected(viewer, before), {*self.on_their_way.values()}
+        got = list(page)
+        wanted = [post for post in expected if post in page or post not in optional]
+        assert got == wanted[:limit], f"{got} instead of {wanted[:limit]} (limit {limit})"
+        assert len(got) == limit or position is None, "only the last page is short"
+        if position is None:
+            assert got == wanted, "the end came too early"
+        return position
+
+    def check(self, viewer: int) -> None:
+        """Page a viewer's home from the top to the end, in pages of any size."""
+        position = self.check_page(viewer, None, self.random.choice(LIMITS))
+        while position is not None:
+            position = self.check_page(viewer, position, self.random.choice(LIMITS))
+
+    # --- Steps: numbers stand for people, posts and deliveries ------------------------------------
+
+    def _person(self, number: int) -> int:
+        return self.people[number % PEOPLE]
+
+    def publish(self, *edge: int, dies: bool = False) -> None:
+        """By the second of an edge. `dies`: the request does, after its commit."""
+        author = self._person(edge[-1])
+        with self._committing(dies):
+            post = publish_post(author_id=author, caption="", media_ids=[])
+        self.authors[post] = author
+        newest = OutboxEvent.objects.using("posts").filter(kind=PUBLISHED).order_by("-id")
+        self.events.append(newest.values_list("pk", flat=True)[0])
+        self.on_their_way[self.events[-1]] = post
+
+    def arrive(self, *edge: int) -> None:
+        """A post is published and delivered."""
+        self.publish(*edge)
+        self.deliver(-1)
+
+    def delete(self, number: int, *_: int) -> None:
+        if self.authors:
+            post = list(self.authors)[number % len(self.authors)]
+            with self._committing():
+                delete_post(post_id=post, author_id=self.authors.pop(post))
+
+    def follow(self, follower: int, followee: int) -> None:
+        if self._person(follower) != self._person(followee):
+            edge = self._person(follower), self._person(followee)
+            with self._committing():
+                follow_user(follower_id=edge[0], followee_id=edge[1])
+            self.follows.add(edge)
+
+    def unfollow(self, follower: int, followee: int) -> None:
+        edge = self._person(follower), self._person(followee)
+        with self._committing():
+            unfollow_user(follower_id=edge[0], followee_id=edge[1])
+        self.follows.discard(edge)
+
+    def deliver(self, number: int, *, dies_after: int | None = None) -> None:
+        """Make any delivery, done before or not; a worker that dies is replaced by a later one."""
+        if not self.events:
+            return
+        event_id = self.events[number % len(self.events)]
+        if event_id in self._being_made:
+            return  # at this moment: this step is inside it
+        row = OutboxEvent.objects.using("posts").filter(pk=event_id)
+        if event_id not in self.on_their_way and dies_after is None:
+            row.update(done_at=None, cursor=0)
+        self._being_made.add(event_id)
+        self._batches_left = dies_after
+        try:
+            if deliver_event(database="posts", event_id=event_id):
+                self.on_their_way.pop(event_id, None)
+        except Killed:
+            row.update(lease_until=None)
+        finally:
+            self._batches_left = None
+            self._being_made.discard(event_id)
+
+    def evict(self, number: int) -> None:
+        """Any key, as if the server had needed the memory."""
+        keys = self._keys()
+        cache_valkey().unlink(keys[number % len(keys)])
+
+    def clean_up(self) -> None:
+        """Leave nothing in CACHE."""
+        cache_valkey().unlink(*self._keys())
+
+    def _keys(self) -> list[str]:
+        kinds = [home_key, profile_key, followers_key, followers_loading_key]
+        return [kind(person) for kind in kinds for person in self.people]
+
+    def forget(self, viewer: int, author: int) -> None:
+        """The home of one and the profile of the other are evicted."""
+        keys = [home_key(self._person(viewer)), profile_key(self._person(author))]
+        cache_valkey().unlink(*keys)
+
+    def limit(self, followers: int) -> None:
+        """Authors cross the limit without one follower more or less."""
+        self.settings.FANOUT_PUSH_LIMIT = followers
+
+    def read(self, viewer: int, *_: int, limit: int = 3) -> None:
+        """The next page of a viewer's walk, which began whenever and goes on at the end anew."""
+        person = self._person(viewer)
+        self.positions[person] = self.check_page(person, self.positions.get(person), limit)
+
+    # --- Steps inside of steps ------------------------------------------------------------------
+
+    def inside(self, outer: str, edge: Edge, others: list[list[str]]) -> None:
+        """Make `outer`, and at each point where another process could be next, some of `others`."""
+        self._others, self._edge = list(others), edge
+        try:
+            if outer == "deliver":
+                self.deliver(-1)
+            else:  # what it answers is as old as its parts; it is looked at afterwards
+                home = home_timeline(user_id=self._person(edge[0]))
+                timeline_page(timeline=home, before=None, limit=4, show=show_posts)
+        finally:
+            self._others = []
+        self.check(self._person(edge[0]))
+
+    def in_between(self, *, is_batch: bool = False) -> None:
+        """A point at which another process could be next, and a worker be killed."""
+        if is_batch and self._batches_left is not None:
+            if self._batches_left == 0:
+                raise Killed
+            self._batches_left -= 1
+        if self._others:
+            names, *rest = self._others
+            self._others = []
+            for name in names:
+                getattr(self, name)(*self._edge)
+            self._others = rest
+
+    @contextmanager
+    def _committing(self, dies: bool = False) -> Iterator[None]:
+        """Do what follows a commit, though the test's own transaction never commits."""
+        with ExitStack() as captures:
+            after = [
+                captures.enter_context(TestCase.captureOnCommitCallbacks(using=database))
+                for database in DATABASES
+            ]
+            yield
+        for callback in [] if dies else [callback for calls in after for callback in calls]:
+            callback()
+
+
+def open_the_points_in_between(monkeypatch: pytest.MonkeyPatch, world: Callable[[], World]) -> None:
+    """Let the product call the world at these points; and leave the broker out."""
+
+    def before(module: Any, name: str, *, is_batch: bool = False) -> None:
+        function = getattr(module, name)
+
+        def call(**arguments: Any) -> Any:
+            world().in_between(is_batch=is_batch)
+            return function(**arguments)
+
+        monkeypatch.setattr(module, name, call)
+
+    def after(module: Any, name: str) -> None:
+        function = getattr(module, name)
+
+        def call(**arguments: Any) -> Any:
+            answer = function(**arguments)
+            world().in_between()
+            return answer
+
+        monkeypatch.setattr(module, name, call)
+
+    monkeypatch.setattr(wake_up, "delay", lambda **_: None)
+    monkeypatch.setattr(selectors, "SECOND_STEP", 2)
+    after(store, "begin_build")
+    before(store, "finish_build")
+    before(store, "read_many")
+    before(timeline_services, "deliver_to_home_timelines", is_batch=True)
+    before(timeline_services, "drop_home_timelines", is_batch=True)
