@@ -1,18 +1,18 @@
-"""What Commenting announces."""
+"""What Commenting announces, each in the transaction of the change that it tells of."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.events import Event
+from core.outbox.events import Event
 
 
 @dataclass(frozen=True)
 class CommentsChanged:
-    """The comments on a post are others, or other ones; in the transaction of that change.
+    """The comments on a post have changed: there are more, fewer, or one has another text.
 
-    Who listens has them shown (`selectors.summary`) once it has committed.
+    `selectors.summary` has what the post shows of them now.
     """
 
     post_id: int
@@ -20,14 +20,10 @@ class CommentsChanged:
 
 @dataclass(frozen=True)
 class CommentsDeleted:
-    """These comments are deleted; in the transaction in which they were.
-
-    Who listens removes what hangs on them once it has committed: `services.remove_replies`,
-    `services.remove_likes_of_comments`.
-    """
+    """These comments have been deleted; their likes, and some replies, may still be there."""
 
     comment_ids: Sequence[int]
 
 
-comments_changed: Event[CommentsChanged] = Event()
-comments_deleted: Event[CommentsDeleted] = Event()
+comments_changed = Event("comments_changed", CommentsChanged, database="comments")
+comments_deleted = Event("comments_deleted", CommentsDeleted, database="comments")

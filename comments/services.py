@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Multiset
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 from django.db import connections, transaction
 from django.db.models.functions import Now
@@ -19,6 +19,8 @@ from comments.models import Comment, CommentLike
 from core import counters
 from core.http.problems import Conflict, Invalid, NotFound
 from core.likes import add_like, remove_like, remove_likes_by, remove_likes_of
+from core.outbox import batches
+from core.outbox.batches import Removed, repeated
 from posts import selectors as post_selectors
 
 _NOT_YOURS = "You have no such comment."
@@ -122,6 +124,21 @@ def remove_replies(*, comment_ids: Collection[int], limit: int) -> list[int]:
     """Delete up to `limit` replies to comments that are gone; returns which. May be repeated."""
     replies = Comment.objects.filter(reply_to_id__in=list(comment_ids)).order_by("-pk")
     return take_down(comment_ids=list(replies.values_list("pk", flat=True)[:limit]))
+
+
+def remove_dependents(*, comment_ids: Collection[int]) -> Iterator[Removed]:
+    """Remove, in steps, what depends on deleted comments: their replies, which are announced as
+    deleted too, and their likes.
+    """
+    while gone := remove_replies(comment_ids=comment_ids, limit=batches.SMALL_STEP):
+        yield "comments", len(gone)
+    yield from repeated("comment likes", remove_likes_of_comments, comment_ids=comment_ids)
+
+
+def remove_all_on_post(*, post_id: int) -> Iterator[Removed]:
+    """Remove, in steps, all comments on a post that is gone, and their likes."""
+    yield from repeated("comment likes", remove_comment_likes_on_post, post_id=post_id)
+    yield from repeated("comments", remove_comments_on_post, post_id=post_id)
 
 
 def remove_likes_of_comments(*, comment_ids: Collection[int], limit: int) -> int:

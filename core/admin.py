@@ -8,6 +8,9 @@ from django.http import HttpRequest
 
 from core.admin_classes import ReadOnlyAdmin
 from core.models import CommentsIdempotencyKey, IdempotencyKey, PostsIdempotencyKey
+from core.outbox import admin as outbox_admin
+
+__all__ = ["outbox_admin"]  # which registers its own pages
 
 
 class KeyAdmin(ReadOnlyAdmin[IdempotencyKey]):

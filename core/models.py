@@ -2,13 +2,17 @@
 
 from core.counters import Counter, CounterChange
 from core.http.idempotency import IdempotencyKey
+from core.outbox.models import CommentsOutboxEvent, OutboxEvent, PostsOutboxEvent
 
 __all__ = [
     "CommentsIdempotencyKey",
+    "CommentsOutboxEvent",
     "Counter",
     "CounterChange",
     "IdempotencyKey",
+    "OutboxEvent",
     "PostsIdempotencyKey",
+    "PostsOutboxEvent",
 ]
 
 

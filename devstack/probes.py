@@ -16,10 +16,10 @@ from typing import Any
 import kombu.exceptions
 import psycopg2
 import redis
+from celery import current_app
 
 from devstack.errors import NotReadyError
 from devstack.layout import HOST, POSTGRES_PASSWORD, POSTGRES_USER
-from socialfeed.celery import app
 
 Probe = Callable[[int], None]
 # Seconds that one question to a service may take.
@@ -130,8 +130,8 @@ def celery_worker(hostname: str, broker_url: str) -> Probe:
 
     def probe(pid: int) -> None:
         try:
-            with app.connection(broker_url, transport_options=options) as connection:
-                replies = app.control.ping(
+            with current_app.connection(broker_url, transport_options=options) as connection:
+                replies = current_app.control.ping(
                     destination=[hostname], timeout=PING_PATIENCE, connection=connection
                 )
         except (OSError, redis.RedisError, kombu.exceptions.KombuError) as error:

@@ -1,4 +1,4 @@
-"""Fan-out: the outbox, and the delivery of what it holds."""
+"""Fan-out: brings posts, and changes of what they show, into timelines."""
 
 from django.apps import AppConfig
 
@@ -7,4 +7,4 @@ class FanoutConfig(AppConfig):
     name = "fanout"
 
     def ready(self) -> None:
-        from fanout import listeners  # noqa: F401, PLC0415  (needs the app registry)
+        from fanout import handlers  # noqa: F401, PLC0415  (needs the app registry)

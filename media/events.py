@@ -1,21 +1,18 @@
-"""What Media announces."""
+"""What Media announces, each in the transaction of the change that it tells of."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.events import Event
+from core.outbox.events import Event
 
 
 @dataclass(frozen=True)
 class MediaChanged:
-    """What is shown of a media has changed; in the transaction of that write.
-
-    `post_id`: the post that uses it; None for an avatar, and while nobody uses it.
-    """
+    """What is shown of a media has changed. `post_id` is the post that uses it."""
 
     media_id: int
-    post_id: int | None
+    post_id: int
 
 
-media_changed: Event[MediaChanged] = Event()
+media_changed = Event("media_changed", MediaChanged, database="posts")

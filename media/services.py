@@ -115,8 +115,8 @@ def describe_media(*, media_id: int, alt: str) -> None:
         if media is None:
             raise NotFound("There is no such media.")
         Media.objects.filter(pk=media_id).update(alt=alt)
-        post_id = media.used_by_id if media.used_as == Media.Use.POST else None
-        media_changed.announce(MediaChanged(media_id=media_id, post_id=post_id))
+        if media.used_as == Media.Use.POST and media.used_by_id is not None:
+            media_changed.announce(MediaChanged(media_id=media_id, post_id=media.used_by_id))
 
 
 def remove_media_of_post(*, post_id: int, limit: int) -> int:

@@ -18,8 +18,8 @@ from comments import audit as comment_audit
 from comments import selectors as comment_selectors
 from core.counters import folded_lately
 from core.metrics.shared import set_gauges
+from core.outbox.lookup import pending_subjects
 from core.sql import primary_reads
-from fanout import outbox
 from posts import audit as post_audit
 from posts import selectors as post_selectors
 
@@ -144,9 +144,12 @@ def _stale_summaries(post_ids: Sequence[int]) -> Iterator[int]:
 
 
 def _pending(post_ids: Collection[int]) -> set[int]:
-    """Those posts that an outbox row is about which has not been delivered."""
-    databases = ("posts", "comments")
-    return {id_ for db in databases for id_ in outbox.pending_posts(database=db, post_ids=post_ids)}
+    """Those posts that a pending outbox row tells of."""
+    return {
+        post_id
+        for database in ("posts", "comments")
+        for post_id in pending_subjects(database=database, field="post_id", ids=post_ids)
+    }
 
 
 def repair(*, drift: Drift) -> None:

@@ -1,16 +1,16 @@
-"""Remove, in the background, what belonged to something that is gone: all databases, Valkey, S3.
+"""Remove, in the background, what belonged to a deleted post or account: all databases, Valkey, S3.
 
-Each function does it in steps and yields after each what went: the kind of the rows, and how many.
-A step may be done twice, and who begins anew goes on with what is left.
+Each function works in steps and yields after each what it has removed; see `core.outbox.batches`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 from comments import services as comment_services
 from core.http import idempotency
+from core.outbox import batches
+from core.outbox.batches import Removed, repeated
 from media import services as media_services
 from posts import selectors as post_selectors
 from posts import services as post_services
@@ -18,42 +18,19 @@ from timeline import services as timeline_services
 from usergraph import services as graph_services
 from users import services as user_services
 
-Removed = tuple[str, int]
 
-# Rows that one step removes: some hundredths of a second.
-STEP = 500
-# Those of which each is announced, or has objects in the store: up to a second.
-FEW = 100
-
-
-def remove_what_hangs_on_post(*, post_id: int) -> Iterator[Removed]:
+def remove_dependents_of_post(*, post_id: int) -> Iterator[Removed]:
     """The likes, comments and media of a deleted post."""
-    yield from _all("likes", post_services.remove_what_hangs_on, post_ids=[post_id], limit=STEP)
-    yield from _comments_on_post(post_id)
-    yield from _all("media", media_services.remove_media_of_post, post_id=post_id, limit=STEP)
-
-
-def _comments_on_post(post_id: int) -> Iterator[Removed]:
-    on_post = {"post_id": post_id, "limit": STEP}
-    yield from _all("comment likes", comment_services.remove_comment_likes_on_post, **on_post)
-    yield from _all("comments", comment_services.remove_comments_on_post, **on_post)
-
-
-def remove_what_hangs_on_comments(*, comment_ids: Collection[int]) -> Iterator[Removed]:
-    """The replies to deleted comments, which have deliveries of their own, and the likes."""
-    while gone := comment_services.remove_replies(comment_ids=comment_ids, limit=FEW):
-        yield "comments", len(gone)
-    yield from _all(
-        "comment likes",
-        comment_services.remove_likes_of_comments,
-        comment_ids=comment_ids,
-        limit=STEP,
-    )
+    yield from post_services.remove_dependents(post_ids=[post_id])
+    yield from comment_services.remove_all_on_post(post_id=post_id)
+    yield from repeated("media", media_services.remove_media_of_post, post_id=post_id)
 
 
 def remove_owned_by_account(*, user_id: int) -> Iterator[Removed]:
-    """All that an account owns, round after round until one has found nothing: what a request that
-    was under way has written meanwhile goes with the next.
+    """All that an account owns.
+
+    Goes round until a whole round finds nothing, so that what an unfinished request writes
+    meanwhile is removed in the next round.
     """
     is_clean = False
     while not is_clean:
@@ -64,44 +41,42 @@ def remove_owned_by_account(*, user_id: int) -> Iterator[Removed]:
 
 
 def _one_round(user_id: int) -> Iterator[Removed]:
-    """Each of these finds by itself what is left."""
+    """Each part finds by itself what is left."""
     if ended := user_services.end_all_sessions(user_id=user_id):
         yield "sessions", ended
     yield from _posts(user_id)
-    yield from _all("likes", post_services.remove_likes_of_user, user_id=user_id, limit=STEP)
-    while gone := comment_services.remove_comments_by_user(user_id=user_id, limit=FEW):
+    yield from repeated("likes", post_services.remove_likes_of_user, user_id=user_id)
+    while gone := comment_services.remove_comments_by_user(
+        user_id=user_id, limit=batches.SMALL_STEP
+    ):
         yield "comments", len(gone)
-        yield from remove_what_hangs_on_comments(comment_ids=gone)
-    yield from _all(
-        "comment likes", comment_services.remove_likes_of_user, user_id=user_id, limit=STEP
+        yield from comment_services.remove_dependents(comment_ids=gone)
+    yield from repeated("comment likes", comment_services.remove_likes_of_user, user_id=user_id)
+    yield from repeated("follows", graph_services.remove_follows_of_user, user_id=user_id)
+    # The answers that they store show what the account has made.
+    yield from repeated("keys", idempotency.remove_keys_of, user_id=user_id)
+    # Last: if the object store is down, all the rest is gone already.
+    yield from repeated(
+        "media", media_services.remove_media_of_owner, owner_id=user_id, is_slow=True
     )
-    yield from _all("follows", graph_services.remove_follows_of_user, user_id=user_id, limit=STEP)
-    # The answers that they keep show what the account has made.
-    yield from _all("keys", idempotency.remove_keys_of, user_id=user_id, limit=STEP)
-    # Last: should the object store be down, all the rest is gone already.
-    yield from _all("media", media_services.remove_media_of_owner, owner_id=user_id, limit=FEW)
 
 
 def _posts(author_id: int) -> Iterator[Removed]:
-    """The posts, and what hangs on them; should this be killed in between, their own deliveries
+    """The posts and their dependents. If this is killed in between, the posts' own deliveries
     remove the rest.
     """
-    while refs := post_selectors.post_refs(author_ids=[author_id], before=None, limit=FEW):
+    while refs := post_selectors.post_refs(
+        author_ids=[author_id], before=None, limit=batches.SMALL_STEP
+    ):
         ids = [post_id for post_id, _ in refs]
         yield "posts", post_services.delete_posts_of_author(author_id=author_id, post_ids=ids)
-        yield from _all("likes", post_services.remove_what_hangs_on, post_ids=ids, limit=STEP)
+        yield from post_services.remove_dependents(post_ids=ids)
         for id_ in ids:
-            yield from _comments_on_post(id_)
+            yield from comment_services.remove_all_on_post(post_id=id_)
 
 
-def _all(kind: str, remove: Callable[..., int], **arguments: Any) -> Iterator[Removed]:
-    """`remove` again and again until it finds nothing."""
-    while removed := remove(**arguments):
-        yield kind, removed
-
-
-def forget_account(*, user_id: int) -> None:
-    """What CACHE keeps of somebody who is gone. CACHE down: raises."""
+def drop_cached_account(*, user_id: int) -> None:
+    """Drop the cache entries of an account that is gone. CACHE down: raises."""
     timeline_services.forget_user(user_id=user_id)
     graph_services.forget_user(user_id=user_id)
     post_services.forget_user(user_id=user_id)

@@ -1,35 +1,27 @@
-"""What Post Info announces."""
+"""What Post Info announces, each in the transaction of the change that it tells of."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.events import Event
+from core.outbox.events import Event
 
 
 @dataclass(frozen=True)
 class PostChanged:
-    """A post and its author; announced in the transaction that changes it.
-
-    Who listens calls `services.renew_records` once it has committed.
-    """
+    """A post has been published or deleted by its author."""
 
     post_id: int
     author_id: int
 
 
 @dataclass(frozen=True)
-class LikeChanged:
-    """`user_id` began or ceased to like a post; in the transaction of that write.
-
-    Who listens calls `services.renew_like` once it has committed.
-    """
+class PostEdited:
+    """What is shown of a post has been changed by its author, or by staff."""
 
     post_id: int
-    user_id: int
 
 
-post_published: Event[PostChanged] = Event()
-post_edited: Event[PostChanged] = Event()
-post_deleted: Event[PostChanged] = Event()
-like_changed: Event[LikeChanged] = Event()
+post_published = Event("post_published", PostChanged, database="posts")
+post_edited = Event("post_edited", PostEdited, database="posts")
+post_deleted = Event("post_deleted", PostChanged, database="posts")

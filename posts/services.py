@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -12,16 +12,11 @@ from django.db.models.functions import Now
 from core import counters
 from core.http.problems import NotFound
 from core.likes import add_like, remove_like, remove_likes_by, remove_likes_of
+from core.outbox.batches import Removed, repeated
+from core.sql.transactions import after_commit
 from media import services as media_services
 from posts import selectors, store
-from posts.events import (
-    LikeChanged,
-    PostChanged,
-    like_changed,
-    post_deleted,
-    post_edited,
-    post_published,
-)
+from posts.events import PostChanged, PostEdited, post_deleted, post_edited, post_published
 from posts.models import CommentSummary, Like, Post
 
 # In place of a post's older comment summaries, of which those go that nobody else is removing.
@@ -49,6 +44,8 @@ def publish_post(*, author_id: int, caption: str, media_ids: Sequence[int]) -> i
         media_services.claim_media(
             owner_id=author_id, media_ids=media_ids, used_as="post", used_by_id=post.pk
         )
+        # A reader may have asked for the post too early, and "no such post" may be cached.
+        after_commit("posts", renew_records, post_ids=[post.pk])
         post_published.announce(PostChanged(post_id=post.pk, author_id=author_id))
     return post.pk
 
@@ -63,7 +60,7 @@ def edit_post(*, post_id: int, author_id: int, changes: dict[str, Any]) -> None:
         mine = Post.objects.filter(pk=post_id, author_id=author_id)
         if not mine.update(**changes, **edited):
             raise NotFound("You have no such post.")
-        post_edited.announce(PostChanged(post_id=post_id, author_id=author_id))
+        post_edited.announce(PostEdited(post_id=post_id))
 
 
 def delete_post(*, post_id: int, author_id: int) -> None:
@@ -97,7 +94,7 @@ def like_post(*, post_id: int, user_id: int) -> bool:
     with transaction.atomic(using="posts"):
         is_new = add_like(likes=Like, subject_id=post_id, user_id=user_id)
         if is_new:
-            like_changed.announce(LikeChanged(post_id=post_id, user_id=user_id))
+            after_commit("posts", renew_like, post_id=post_id, user_id=user_id)
     return is_new
 
 
@@ -107,7 +104,7 @@ def unlike_post(*, post_id: int, user_id: int) -> bool:
     with transaction.atomic(using="posts"):
         was_liked = remove_like(likes=Like, subject_id=post_id, user_id=user_id)
         if was_liked:
-            like_changed.announce(LikeChanged(post_id=post_id, user_id=user_id))
+            after_commit("posts", renew_like, post_id=post_id, user_id=user_id)
     return was_liked
 
 
@@ -173,6 +170,11 @@ def remove_what_hangs_on(*, post_ids: Collection[int], limit: int) -> int:
         counters.forget_counts(database="posts", subject_ids=gone)
         CommentSummary.objects.filter(post_id__in=gone).delete()
     return removed
+
+
+def remove_dependents(*, post_ids: Collection[int]) -> Iterator[Removed]:
+    """Remove, in steps, what the posts database has of posts that are gone."""
+    yield from repeated("likes", remove_what_hangs_on, post_ids=post_ids)
 
 
 def remove_likes_of_user(*, user_id: int, limit: int) -> int:

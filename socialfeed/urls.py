@@ -11,6 +11,7 @@ import posts.urls
 import timeline.urls
 import usergraph.urls
 import users.urls
+from operations import views as operations_views
 from socialfeed import front
 
 admin.site.site_header = admin.site.site_title = "socialfeed"
@@ -34,5 +35,10 @@ urlpatterns = [
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("_allauth/", include("allauth.headless.urls")),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
+    path(
+        "admin/operations/explain/",
+        admin.site.admin_view(operations_views.explain),
+        name="explain-home",
+    ),
     path("admin/", admin.site.urls),
 ]

@@ -11,7 +11,7 @@ import pytest
 from django.apps import apps
 from django.contrib import admin
 
-from core.events import Event
+from core.outbox.events import Event
 from devstack.layout import PROJECT_DIR
 
 ROOMS = {

@@ -38,7 +38,7 @@ from usergraph import selectors as graph_selectors
 logger = logging.getLogger(__name__)
 
 # A post younger than this, in seconds, may be under way: a delivery that loses its worker is taken
-# over after FANOUT_LEASE_SECONDS.
+# over after OUTBOX_LEASE_SECONDS.
 GRACE_SECONDS = 60.0
 # A change of the graph is committed first and drops the timeline then, in the same request.
 SECOND_LOOK_AFTER = 0.2  # seconds

@@ -1,18 +1,16 @@
-"""What User Graph announces."""
+"""What User Graph announces, each in the transaction of the change that it tells of."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.events import Event
+from core.outbox.events import Event
 
 
 @dataclass(frozen=True)
 class FollowChanged:
-    """`follower_id` began or ceased to follow `followee_id`; in the transaction of that write.
-
-    Who listens calls `services.forget_followers` once it has committed.
-    """
+    """`follower_id` began or ceased to follow `followee_id`."""
 
     follower_id: int
     followee_id: int
@@ -20,13 +18,13 @@ class FollowChanged:
 
 @dataclass(frozen=True)
 class FollowsRemoved:
-    """Edges of an account that is being deleted are gone, from some of `follower_ids` to some of
-    `followee_ids`; in the transaction of that write.
+    """Edges of an account that is being deleted are gone: each from one of `follower_ids` to one of
+    `followee_ids`.
     """
 
-    follower_ids: tuple[int, ...]
-    followee_ids: tuple[int, ...]
+    follower_ids: Sequence[int]
+    followee_ids: Sequence[int]
 
 
-follow_changed: Event[FollowChanged] = Event()
-follows_removed: Event[FollowsRemoved] = Event()
+follow_changed = Event("follow_changed", FollowChanged, database="default")
+follows_removed = Event("follows_removed", FollowsRemoved, database="default")

@@ -7,4 +7,4 @@ class UsersConfig(AppConfig):
     name = "users"
 
     def ready(self) -> None:
-        from users import listeners  # noqa: F401, PLC0415  (needs the app registry)
+        from users import handlers, listeners  # noqa: F401, PLC0415  (needs the app registry)

@@ -1,33 +1,30 @@
-"""What User Info announces."""
+"""What User Info announces, each in the transaction of the change that it tells of."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.events import Event
+from core.outbox.events import Event
 
 
 @dataclass(frozen=True)
 class UserChanged:
-    """What is shown of a user has changed; announced in the transaction of that change.
-
-    Who listens calls `services.renew_documents` once it has committed.
-    """
+    """What every answer shows of a user has changed."""
 
     user_id: int
 
 
 @dataclass(frozen=True)
 class AccountDeleted:
-    """An account is switched off for good; announced in the transaction that does it.
+    """An account has been deactivated for good.
 
-    Who listens removes all that it owns, tells `services.note_removed` of each step, and calls
-    `services.finish_deletion` in the end.
+    The subscriber removes all that it owns, reports each step to `services.note_removed`, and calls
+    `services.finish_deletion` at the end.
     """
 
     user_id: int
     deletion_id: int
 
 
-user_changed: Event[UserChanged] = Event()
-account_deleted: Event[AccountDeleted] = Event()
+user_changed = Event("user_changed", UserChanged, database="default")
+account_deleted = Event("account_deleted", AccountDeleted, database="default")

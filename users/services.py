@@ -22,6 +22,8 @@ from users.models import AccountDeletion, User
 from users.sessions import end_sessions
 from users.store import USERS
 
+RequestedBy = AccountDeletion.RequestedBy
+
 
 def update_profile(*, user_id: int, changes: dict[str, Any]) -> None:
     """Change `username`, `display_name`, `bio` or `avatar` (a media id, or None to remove it).

@@ -12,7 +12,7 @@ from core.sql.reads import source_of
 # The database of each app; an app that is not here lives in `default` (users).
 DATABASE_OF_APP = {"posts": "posts", "media": "posts", "comments": "comments"}
 # Apps whose tables exist in every database: the ids' function, the counters and the outbox.
-EVERYWHERE = frozenset({"core", "fanout"})
+EVERYWHERE = frozenset({"core"})
 
 
 class DatabaseRouter:

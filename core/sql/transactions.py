@@ -13,15 +13,17 @@ from django.db import transaction
 _undoable: ContextVar[tuple[str, ExitStack] | None] = ContextVar("undoable", default=None)
 
 
-def after_commit(database: str, function: Callable[..., object], /, **arguments: Any) -> None:
-    """Call `function(**arguments)` once the transaction on `database` has committed.
+def after_commit(
+    database: str, function: Callable[..., object], /, *positional: Any, **arguments: Any
+) -> None:
+    """Call `function(*positional, **arguments)` once the transaction on `database` has committed.
 
     What it raises is logged and does not fail the request: the write is done, and whatever must
     not be lost is in the outbox.
     """
 
     def call() -> None:
-        function(**arguments)
+        function(*positional, **arguments)
 
     # Django names the function in its log by this.
     call.__qualname__ = getattr(function, "__qualname__", repr(function))

@@ -14,10 +14,6 @@ FANOUT_PUSH_LIMIT = env.int("FANOUT_PUSH_LIMIT", default=10_000)
 # now and then. The server does other work in between, as each hash slot's share of them (64) is a
 # command of its own.
 FANOUT_BATCH_SIZE = env.int("FANOUT_BATCH_SIZE", default=5000)
-# A delivery that has not saved its cursor for so many seconds is taken over by another worker.
-FANOUT_LEASE_SECONDS = env.int("FANOUT_LEASE_SECONDS", default=30)
-# Done outbox rows are kept for so many days, for staff to look at.
-FANOUT_OUTBOX_DAYS = env.int("FANOUT_OUTBOX_DAYS", default=7)
 # Entries of a timeline in Valkey, which may grow a fiftieth over that before it is trimmed; what is
 # older comes from SQL.
 TIMELINE_CAP = env.int("TIMELINE_CAP", default=800)

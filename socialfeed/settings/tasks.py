@@ -29,12 +29,22 @@ COUNTERS_SETTLE_SECONDS = env.float("COUNTERS_SETTLE_SECONDS", default=2.0)
 COUNTERS_CHECK_SECONDS = env.float("COUNTERS_CHECK_SECONDS", default=60.0)
 # How often a sample of timelines is compared with SQL, in seconds.
 TIMELINE_AUDIT_SECONDS = env.float("TIMELINE_AUDIT_SECONDS", default=60.0)
+# A delivery that has not saved its cursor for so many seconds is taken over by another worker.
+OUTBOX_LEASE_SECONDS = env.int("OUTBOX_LEASE_SECONDS", default=30)
+# How often overdue deliveries are woken again, in seconds.
+_SWEEP_SECONDS = env.float("OUTBOX_SWEEP_SECONDS", default=5.0)
+# Done outbox rows are kept for so many days, for staff to look at.
+OUTBOX_DAYS = env.int("OUTBOX_DAYS", default=7)
 # How often beat itself measures what is still to be delivered, in seconds.
 OUTBOX_EXPORT_SECONDS = env.float("OUTBOX_EXPORT_SECONDS", default=5.0)
 CELERY_BEAT_SCHEDULE = {
     "sweep-outbox": {
-        "task": "fanout.tasks.sweep_outbox",
-        "schedule": env.float("FANOUT_SWEEP_SECONDS", default=5.0),
+        "task": "core.outbox.tasks.sweep_outbox",
+        "schedule": _SWEEP_SECONDS,
+    },
+    "note-what-is-delivered": {
+        "task": "fanout.tasks.note_what_is_delivered",
+        "schedule": _SWEEP_SECONDS,
     },
     "settle-likes": {"task": "posts.tasks.settle_likes", "schedule": COUNTERS_SETTLE_SECONDS},
     "settle-comments": {
@@ -42,10 +52,10 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": COUNTERS_SETTLE_SECONDS,
     },
     "reconcile-counters": {
-        "task": "fanout.tasks.reconcile_counters",
+        "task": "operations.tasks.reconcile_counters",
         "schedule": COUNTERS_CHECK_SECONDS,
     },
-    "prune-outbox": {"task": "fanout.tasks.prune_outbox", "schedule": 3600.0},
+    "prune-outbox": {"task": "core.outbox.tasks.prune_outbox", "schedule": 3600.0},
     "prune-idempotency-keys": {
         "task": "core.tasks.prune_idempotency_keys",
         "schedule": 3600.0,

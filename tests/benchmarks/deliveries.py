@@ -19,9 +19,8 @@ from datetime import timedelta
 from statistics import median
 
 from core import valkey
+from core.outbox import rows, tasks
 from core.valkey import cache_valkey
-from fanout import outbox, tasks
-from fanout.models import OutboxEvent
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.population import add_accounts, add_followers, add_posts, warm
 from timeline import scripts, store
@@ -87,9 +86,10 @@ class Audience:
     def deliver(self) -> Took:
         """A post, by the worker's own task, from its start to its end."""
         (post_id,) = add_posts([self.author_id], 1)
-        event_id = outbox.record(
+        event_id = rows.record(
             database="posts",
-            kind=OutboxEvent.Kind.POST_PUBLISHED,
+            kind="post_published",
+            subscriber="fanout",
             payload={"post_id": post_id, "author_id": self.author_id},
             wake_after=timedelta(days=1),  # by nobody else
         )

@@ -9,7 +9,7 @@ from statistics import median, quantiles
 
 from django.conf import settings
 
-from fanout.models import OutboxEvent
+from core.outbox.models import OutboxEvent
 from media.models import Media
 from tests.benchmarks.deliveries import Audience
 from tests.benchmarks.figures import Figure, Series

@@ -19,11 +19,11 @@ from django.db import connections
 
 from comments.models import Comment
 from core.counters import CounterChange
+from core.outbox.models import OutboxEvent
 from devstack.errors import StackError
 from devstack.layout import Layout
 from devstack.lifecycle import Stack
 from devstack.services import External, Service
-from fanout.models import OutboxEvent
 from media.models import Media
 from posts.models import Like, Post
 from tests.chaos.client import Client, Member

@@ -21,7 +21,7 @@ from comments.services import (
 from core import counters
 from core.counters import Counter, CounterChange
 from core.http.problems import Conflict, Invalid, NotFound
-from fanout.models import OutboxEvent
+from core.outbox.models import OutboxEvent
 from posts.models import Post
 from posts.services import delete_post, edit_post, renew_records
 from tests.support.counted import counts
@@ -29,8 +29,6 @@ from tests.support.deliveries import deliver, pending
 from tests.support.posts_factory import make_posts
 from tests.support.shown import shown_comment, shown_comments, shown_post, switch_off
 from users.services import renew_documents, set_active
-
-Kind = OutboxEvent.Kind
 
 pytestmark = pytest.mark.django_db
 WHATEVER = 10_000  # a limit that nothing here comes near
@@ -47,7 +45,7 @@ def unfolded(*subject_ids: int) -> int:
 
 def announced(post_id: int) -> int:
     """How often the outbox was told that the comments on a post have changed."""
-    kind = OutboxEvent.Kind.COMMENTS_CHANGED
+    kind = "comments_changed"
     return OutboxEvent.objects.using("comments").filter(kind=kind, payload__post_id=post_id).count()
 
 
@@ -190,7 +188,7 @@ def test_who_may_delete_a_comment(
     assert [comment["id"] for comment in shown_comments(post_id, bob)] == [str(kept)]
     assert count(post_id) == 1
     gone = [comment_id, reply_id]
-    assert deliver("comments", pending("comments", Kind.COMMENTS_DELETED))
+    assert deliver("comments", pending("comments", "comments_deleted"))
     assert not CommentLike.objects.filter(subject_id__in=gone).exists()
     assert unfolded(*gone) == 0
     assert count(kept) == 1
@@ -277,7 +275,7 @@ def test_what_somebody_said_and_liked_is_removed_and_counted_off(
     for comment_id in (*mine, kept):
         like_comment(comment_id=comment_id, user_id=alice)
     while services.remove_comments_by_user(user_id=alice, limit=2):
-        assert deliver("comments", pending("comments", Kind.COMMENTS_DELETED))
+        assert deliver("comments", pending("comments", "comments_deleted"))
     assert not Comment.objects.filter(Q(author_id=alice) | Q(reply_to__in=mine)).exists()
     assert count(post_id) == 1
     assert count(kept) == 1

@@ -10,9 +10,10 @@ import pytest
 from django.utils import timezone
 
 from core.ids import created_at_of, first_id_at
-from fanout import outbox, services
-from fanout.models import OutboxEvent
-from fanout.services import deliver_event, note_what_is_delivered
+from core.outbox import delivery, rows
+from core.outbox.delivery import deliver_event
+from core.outbox.models import OutboxEvent
+from fanout.services import note_what_is_delivered
 from tests.support.posts_factory import make_posts
 from timeline import services as timeline_services
 from timeline import store
@@ -42,8 +43,8 @@ def post(bob: int, followers: list[int]) -> tuple[int, int]:
     """A post of bob's and its outbox row: their ids."""
     post_id = make_posts(bob, 1)[0]
     payload = {"post_id": post_id, "author_id": bob}
-    kind = OutboxEvent.Kind.POST_PUBLISHED
-    return post_id, outbox.record(database="posts", kind=kind, payload=payload)
+    kind = "post_published"
+    return post_id, rows.record(database="posts", kind=kind, subscriber="fanout", payload=payload)
 
 
 def holders(post_id: int, user_ids: list[int]) -> list[int]:
@@ -100,8 +101,8 @@ def test_who_has_lost_the_lease_stops(
     post: tuple[int, int], followers: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post_id, event_id = post
-    monkeypatch.setattr(services, "SECONDS_BETWEEN_SAVES", 0.0)
-    monkeypatch.setattr(outbox, "save_cursor", lambda lease, cursor: False)
+    monkeypatch.setattr(delivery, "SECONDS_BETWEEN_SAVES", 0.0)
+    monkeypatch.setattr(rows, "save_cursor", lambda lease, cursor: False)
     assert not deliver_event(database="posts", event_id=event_id)
     assert holders(post_id, followers) == followers[:BATCH]
 
@@ -110,18 +111,18 @@ def test_a_cursor_is_saved_now_and_then_and_a_turning_point_at_once(
     alice: int, bob: int, post: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     saved: list[int] = []
-    save_cursor = outbox.save_cursor
+    save_cursor = rows.save_cursor
 
-    def save(lease: outbox.Lease, *, cursor: int) -> bool:
+    def save(lease: rows.Lease, *, cursor: int) -> bool:
         saved.append(cursor)
         return save_cursor(lease, cursor=cursor)
 
-    monkeypatch.setattr(outbox, "save_cursor", save)
-    monkeypatch.setattr(services, "SECONDS_BETWEEN_SAVES", 3600.0)
+    monkeypatch.setattr(rows, "save_cursor", save)
+    monkeypatch.setattr(delivery, "SECONDS_BETWEEN_SAVES", 3600.0)
     assert deliver_event(database="posts", event_id=post[1])
     assert saved == []
-    kind, payload = OutboxEvent.Kind.FOLLOW_CHANGED, {"follower_id": alice, "followee_id": bob}
-    event_id = outbox.record(database="default", kind=kind, payload=payload)
+    kind, payload = "follow_changed", {"follower_id": alice, "followee_id": bob}
+    event_id = rows.record(database="default", kind=kind, subscriber="fanout", payload=payload)
     assert deliver_event(database="default", event_id=event_id)
     assert saved == [1], "between the followers' caches and the followers' timelines"
 
@@ -161,8 +162,8 @@ def test_a_change_of_the_graph_drops_what_was_made_from_it(
     timeline_slice(timeline=home_timeline(user_id=alice), before=None, limit=1)
     list(import_follows(edges=[(alice, bob)]))
     payload = {"follower_id": alice, "followee_id": bob}
-    kind = OutboxEvent.Kind.FOLLOW_CHANGED
-    event_id = outbox.record(database="default", kind=kind, payload=payload)
+    kind = "follow_changed"
+    event_id = rows.record(database="default", kind=kind, subscriber="fanout", payload=payload)
     assert deliver_event(database="default", event_id=event_id)
     assert store.read(key=home_key(alice), before=None, limit=1) is None
     assert [*graph.follower_id_batches(author_id=bob, size=100)] == [sorted([*followers, alice])]
@@ -197,8 +198,8 @@ def test_a_delivery_that_goes_on_while_its_author_crosses_the_limit_drops_all_ti
 ) -> None:
     """Those before its cursor too: they were pushed to, and have to learn to pull."""
     with monkeypatch.context() as patch:
-        patch.setattr(services, "SECONDS_BETWEEN_SAVES", 0.0)
-        patch.setattr(outbox, "save_cursor", pull_the_plug)
+        patch.setattr(delivery, "SECONDS_BETWEEN_SAVES", 0.0)
+        patch.setattr(rows, "save_cursor", pull_the_plug)
         with pytest.raises(ConnectionError):
             deliver_event(database="posts", event_id=post[1])
     OutboxEvent.objects.using("posts").filter(pk=post[1]).update(cursor=followers[BATCH])

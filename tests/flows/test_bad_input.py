@@ -16,9 +16,9 @@ from django.urls import URLPattern, URLResolver
 
 from comments.models import Comment, CommentLike
 from core.http.pagination import encode_cursor
+from core.outbox.models import OutboxEvent
 from devstack.layout import HOST
 from devstack.lifecycle import Stack
-from fanout.models import OutboxEvent
 from media.models import Media
 from posts.models import Like, Post
 from socialfeed.urls import api

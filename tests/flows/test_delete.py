@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from comments.models import Comment, CommentLike
+from core.outbox.models import OutboxEvent
 from devstack.lifecycle import Stack
-from fanout.models import OutboxEvent
 from posts.models import CommentSummary
 from posts.store import RECORDS
 from tests.support.belongings import left_in_valkey, left_of_account, left_of_post

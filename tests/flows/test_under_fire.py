@@ -20,9 +20,9 @@ import pytest
 
 from comments.models import Comment
 from core.counters import Counter, CounterChange
+from core.outbox.models import OutboxEvent
 from core.valkey import cache_valkey
 from devstack.lifecycle import Stack
-from fanout.models import OutboxEvent
 from operations import reconcile
 from operations.reconcile import Subjects
 from posts.models import CommentSummary, Like

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import psutil
 from django.db import connections, transaction
 
+from core.outbox.models import OutboxEvent
 from devstack.lifecycle import Stack
-from fanout.models import OutboxEvent
 from tests.support.client import Person, wait_until
 from tests.support.images import jpeg_with_gps
 from usergraph.store import drop_followers

@@ -81,14 +81,14 @@ def test_a_new_description_is_announced_with_the_post_that_shows_it(
     alice: int, upload: Upload, monkeypatch: pytest.MonkeyPatch, used_as: str
 ) -> None:
     heard: list[MediaChanged] = []
-    monkeypatch.setattr(media_changed, "_listeners", [heard.append])
+    monkeypatch.setattr(media_changed, "announce", heard.append)
     media = upload(alice)
     if used_as:
         claim(alice, [media.pk], used_by_id=7, used_as=used_as)
     services.describe_media(media_id=media.pk, alt="Low tide")
     media.refresh_from_db()
     assert media.alt == "Low tide"
-    assert heard == [MediaChanged(media.pk, 7 if used_as == "post" else None)]
+    assert heard == ([MediaChanged(media.pk, 7)] if used_as == "post" else [])
 
 
 def test_what_is_gone_is_not_described() -> None:

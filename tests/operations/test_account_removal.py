@@ -15,11 +15,11 @@ from comments import selectors as comment_selectors
 from comments import services as comment_services
 from comments.models import Comment, CommentLike
 from core.http.idempotency import IdempotencyKey
+from core.outbox import batches
+from core.outbox.models import OutboxEvent
 from core.sql import PRIMARIES
-from fanout.models import OutboxEvent
 from media import services as media_services
 from media.models import Media
-from operations import removal
 from posts import services as post_services
 from posts.models import Like, Post
 from posts.store import LIKED
@@ -53,8 +53,6 @@ from users.services import delete_account, ensure_account
 
 pytestmark = pytest.mark.django_db
 
-Kind = OutboxEvent.Kind
-
 
 @pytest.fixture
 def alices(alice: int, bob: int, bobs: Belongings, upload: Callable[[int], Media]) -> Belongings:
@@ -77,7 +75,7 @@ def alices(alice: int, bob: int, bobs: Belongings, upload: Callable[[int], Media
 def going(alices: Belongings, bob: int) -> OutboxEvent:
     """Bob's account is being deleted: the event."""
     delete_account(user_id=bob, requested_by="self")
-    return pending("default", Kind.ACCOUNT_DELETED, user_id=bob)
+    return pending("default", "account_deleted", user_id=bob)
 
 
 def deletion_of(user_id: int) -> AccountDeletion:
@@ -143,15 +141,15 @@ def test_the_answers_that_were_kept_for_its_requests_go_with_an_account(
     for database in PRIMARIES:
         IdempotencyKey.objects.using(database).bulk_create(
             IdempotencyKey(caller_id=caller, key=str(number), status=201, body=b"{}")
-            for caller, count in ((bob, removal.STEP + 1), (alice, 1))
+            for caller, count in ((bob, batches.STEP + 1), (alice, 1))
             for number in range(count)
         )
     hers = left_of_account(alice)
     delete_account(user_id=bob, requested_by="self")
-    assert deliver("default", pending("default", Kind.ACCOUNT_DELETED, user_id=bob))
+    assert deliver("default", pending("default", "account_deleted", user_id=bob))
     assert left_of_account(bob) == {}
     assert left_of_account(alice) == hers
-    assert deletion_of(bob).removed == {"keys": len(PRIMARIES) * (removal.STEP + 1)}
+    assert deletion_of(bob).removed == {"keys": len(PRIMARIES) * (batches.STEP + 1)}
 
 
 def test_the_row_of_a_deletion_tells_how_far_it_is_and_forgets_the_name_in_the_end(
@@ -175,8 +173,8 @@ def test_a_deletion_that_is_killed_after_any_step_is_ended_by_the_next(
     monkeypatch: pytest.MonkeyPatch,
     noted: bool,
 ) -> None:
-    monkeypatch.setattr(removal, "STEP", 1)
-    monkeypatch.setattr(removal, "FEW", 1)
+    monkeypatch.setattr(batches, "STEP", 1)
+    monkeypatch.setattr(batches, "SMALL_STEP", 1)
     if not noted:
         monkeypatch.setattr(user_services, "note_removed", killed)
     steps = deliver_though_killed_after_each_step("default", going, monkeypatch)
@@ -184,8 +182,8 @@ def test_a_deletion_that_is_killed_after_any_step_is_ended_by_the_next(
     # this one is killed after them.
     assert steps > 10
     for post_id in bobs.post_ids:
-        deliver("posts", pending("posts", Kind.POST_DELETED, post_id=post_id))
-    for event in pending_rows("comments", Kind.COMMENTS_DELETED):
+        deliver("posts", pending("posts", "post_deleted", post_id=post_id))
+    for event in pending_rows("comments", "comments_deleted"):
         if {*bobs.comment_ids} & {*event.payload["comment_ids"]}:
             deliver("comments", event)
     comment_services.settle_counters(limit=1000)
@@ -239,7 +237,7 @@ def test_what_comes_to_a_post_as_it_goes_is_left_to_its_own_event(
     assert deliver("default", going)
     for post_id in bobs.post_ids:
         assert left_of_post(post_id) == {"likes": 1, "comments": 1}
-        assert deliver("posts", pending("posts", Kind.POST_DELETED, post_id=post_id))
+        assert deliver("posts", pending("posts", "post_deleted", post_id=post_id))
         assert left_of_post(post_id) == {}
 
 
@@ -247,7 +245,7 @@ def test_what_is_written_after_an_account_is_gone_is_found_by_a_late_look(
     bob: int, alices: Belongings, going: OutboxEvent, upload: Callable[[int], Media]
 ) -> None:
     assert deliver("default", going)
-    late = pending("default", Kind.ACCOUNT_DELETED, user_id=bob)
+    late = pending("default", "account_deleted", user_id=bob)
     assert late.pk != going.pk
     assert timedelta(seconds=60) < late.wake_at - timezone.now() <= timedelta(minutes=2)
     media_id = upload(bob).pk
@@ -257,7 +255,7 @@ def test_what_is_written_after_an_account_is_gone_is_found_by_a_late_look(
     assert deliver("default", late)
     assert left_of_account(bob) == {}
     assert left_in_valkey(bob) == []
-    assert not pending_rows("default", Kind.ACCOUNT_DELETED).filter(payload__user_id=bob).exists()
+    assert not pending_rows("default", "account_deleted").filter(payload__user_id=bob).exists()
 
 
 def test_while_the_object_store_is_down_the_account_stays_switched_off_and_is_tried_again(
@@ -280,7 +278,7 @@ def test_followers_forget_the_account_and_followees_no_longer_deliver_to_it(
     assert [*graph.follower_id_batches(author_id=alice, size=10)] == [[bob]]
     assert graph.unpack_followed(graph.FOLLOWED.get([alice])[alice]) == {bob}
     assert graph_services.remove_follows_of_user(user_id=bob, limit=10) == 2
-    event = pending_rows("default", Kind.FOLLOW_CHANGED).latest("pk")
+    event = pending_rows("default", "follows_removed").latest("pk")
     assert deliver("default", event)
     assert peek(key=home_timeline(user_id=alice).key) is None
     assert [*graph.follower_id_batches(author_id=alice, size=10)] == []
@@ -315,5 +313,5 @@ def test_a_done_deletion_delivered_again_changes_nothing(bob: int, going: Outbox
     OutboxEvent.objects.filter(pk=going.pk).update(done_at=None, attempts=F("attempts"))
     assert deliver("default", going)
     assert deletion_of(bob).done_at == before
-    assert pending_rows("default", Kind.ACCOUNT_DELETED).filter(payload__user_id=bob).count() == 1
+    assert pending_rows("default", "account_deleted").filter(payload__user_id=bob).count() == 1
     assert not Post.objects.filter(author_id=bob).exists()

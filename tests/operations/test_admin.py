@@ -15,7 +15,7 @@ from users.models import User
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("follows")]
 
-PAGE = reverse("admin:fanout_explain")
+PAGE = reverse("explain-home")
 
 
 def client_of(user_id: int, *permissions: str, **columns: Any) -> Client:
@@ -87,7 +87,7 @@ def test_the_page_is_read_only(staff: Client) -> None:
 
 def test_the_outbox_and_each_post_lead_there(staff: Client, bob: int) -> None:
     post_id, _ = publish(bob)
-    outbox = staff.get(reverse("admin:fanout_postsoutboxevent_changelist"))
+    outbox = staff.get(reverse("admin:core_postsoutboxevent_changelist"))
     assert f'href="{PAGE}"' in outbox.text
     post = reverse("admin:posts_post_change", args=[post_id])
     assert f'href="{PAGE}?post={post_id}"' in staff.get(post).text

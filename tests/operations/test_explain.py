@@ -12,8 +12,8 @@ from django.db.models.functions import Now
 
 from core.http.problems import NotFound
 from core.ids import MAX_ID
-from fanout import outbox, services
-from fanout.models import OutboxEvent
+from core.outbox import delivery, rows
+from core.outbox.models import OutboxEvent
 from operations.explain import State, explain_home
 from posts.models import Post
 from tests.support.explanations import change, deliver, explained, gate, publish, states, warm
@@ -29,7 +29,7 @@ from users.models import User
 pytestmark = pytest.mark.django_db
 
 HOUR = timedelta(hours=1)
-FOLLOW_CHANGED = OutboxEvent.Kind.FOLLOW_CHANGED
+FOLLOW_CHANGED = "follow_changed"
 PASSED, FAILED, MOOT = State.PASSED, State.FAILED, State.MOOT
 
 
@@ -128,7 +128,7 @@ def test_an_interrupted_delivery_tells_whether_it_has_passed_the_viewer(
 
 def test_a_lease_is_told_with_its_end(alice: int, bob: int, follows: None) -> None:
     post_id, event_id = publish(bob)
-    assert outbox.take_lease(database="posts", event_id=event_id)
+    assert rows.take_lease(database="posts", event_id=event_id)
     explanation = explained(alice, post_id)
     assert "is pending, leased until 20" in gate(explanation, "delivery").facts
     assert states(explanation)["delivery"] == MOOT, "the next read builds it from SQL"
@@ -161,11 +161,11 @@ def test_an_unfollow_that_is_not_delivered_yet_is_awaited(
     assert (drifted.expected, drifted.shown) == (False, True)
     assert f"manage.py timeline rebuild {User.objects.get(pk=alice).username}" == drifted.cure
     payload = {"follower_id": alice, "followee_id": bob}
-    row = outbox.record(database="default", kind=FOLLOW_CHANGED, payload=payload)
+    row = rows.record(database="default", kind=FOLLOW_CHANGED, subscriber="fanout", payload=payload)
     awaited = explained(alice, post_id)
     assert (awaited.expected, awaited.shown, awaited.cure) == (False, True, "")
     assert f"Outbox event {row} (default)" in gate(awaited, "follow").facts
-    assert services.deliver_event(database="default", event_id=row)
+    assert delivery.deliver_event(database="default", event_id=row)
     assert not explained(alice, post_id).shown
 
 

@@ -10,9 +10,9 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 from django.db.models.functions import Now
 
+from core.outbox import rows
+from core.outbox.models import OutboxEvent
 from core.sql import PRIMARIES
-from fanout import outbox
-from fanout.models import OutboxEvent
 from operations.management.commands import outbox as command
 
 
@@ -27,8 +27,10 @@ def waiting(db: None) -> None:
     """A post has waited for a minute, and nothing else is pending; rolled back after the test."""
     for database in PRIMARIES:
         OutboxEvent.objects.using(database).filter(done_at=None).update(done_at=Now())
-    kind, minute = OutboxEvent.Kind.POST_PUBLISHED, timedelta(minutes=1)
-    event_id = outbox.record(database="posts", kind=kind, payload={"post_id": 1, "author_id": 1})
+    kind, minute = "post_published", timedelta(minutes=1)
+    event_id = rows.record(
+        database="posts", kind=kind, subscriber="fanout", payload={"post_id": 1, "author_id": 1}
+    )
     OutboxEvent.objects.using("posts").filter(pk=event_id).update(
         created_at=Now() - minute, wake_at=Now() - minute
     )

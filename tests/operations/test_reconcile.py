@@ -16,15 +16,15 @@ from comments.services import add_comment, like_comment
 from comments.services import settle_counters as settle_comments
 from core.counters import Counter, CounterChange
 from core.metrics.shared import read_stored
+from core.outbox.models import OutboxEvent
 from core.valkey import cache_valkey
-from fanout import listeners, tasks
-from fanout.models import OutboxEvent
-from operations import reconcile
+from operations import reconcile, tasks
 from operations.reconcile import Drift, Subjects, What
 from posts.keys import record_key
 from posts.models import CommentSummary, Like
 from posts.services import like_post, settle_likes
 from tests.conftest import ALL_DATABASES
+from tests.support.crashes import die_after_commit
 from tests.support.posts_factory import make_posts
 from tests.support.shown import shown_post
 
@@ -145,7 +145,7 @@ def test_what_is_under_way_is_no_drift(
     """Requests that have committed live to do no more; the rows that they left say so."""
     _, post_id, comment_id = seen
     carol = person("carol")
-    monkeypatch.setattr(listeners, "after_commit", lambda *_, **__: None)
+    die_after_commit(monkeypatch)
     with in_one_transaction():  # so that the stack's own workers cannot make up for it yet
         like_post(post_id=post_id, user_id=carol)
         add_comment(post_id=post_id, author_id=carol, text="Me too.")

@@ -13,11 +13,11 @@ from comments import services as comment_services
 from comments.models import Comment, CommentLike
 from core import counters
 from core.counters import Counter
-from fanout import outbox
-from fanout.models import OutboxEvent
-from fanout.services import deliver_event
+from core.outbox import batches, rows
+from core.outbox.delivery import deliver_event
+from core.outbox.lookup import oldest_pending_id
+from core.outbox.models import OutboxEvent
 from media.models import Media
-from operations import removal
 from posts import services as post_services
 from posts.models import CommentSummary, Like
 from posts.store import RECORDS
@@ -29,6 +29,7 @@ from tests.support.counted import counts
 from tests.support.deliveries import (
     deliver,
     deliver_though_killed_after_each_step,
+    deliver_to_all,
     keys_of,
     object_store_down,
     pending,
@@ -39,19 +40,17 @@ from tests.support.shown import shown_post
 
 pytestmark = pytest.mark.django_db
 
-Kind = OutboxEvent.Kind
-
 
 @pytest.fixture
 def deleted(bobs: Belongings, bob: int) -> OutboxEvent:
     """Bob has deleted his first post: the event."""
     post_id = bobs.post_ids[0]
     post_services.renew_records(post_ids=[post_id])
-    for event in pending_rows("comments", Kind.COMMENTS_CHANGED).filter(payload__post_id=post_id):
+    for event in pending_rows("comments", "comments_changed").filter(payload__post_id=post_id):
         deliver("comments", event)
     assert shown_post(post_id, bob)["counts"] == {"likes": 1, "comments": 2}
     post_services.delete_post(post_id=post_id, author_id=bob)
-    return pending("posts", Kind.POST_DELETED, post_id=post_id)
+    return pending("posts", "post_deleted", post_id=post_id)
 
 
 def test_all_that_hangs_on_a_deleted_post_goes_and_nothing_else(
@@ -63,7 +62,8 @@ def test_all_that_hangs_on_a_deleted_post_goes_and_nothing_else(
     stored = stored_keys()
     assert going <= stored
     assert set(left_of_post(gone)) >= {"likes", "comments", "media", "summaries"}
-    assert deliver("posts", deleted)
+    assert deleted.subscriber == "operations"
+    deliver_to_all("posts", "post_deleted", post_id=gone)
     assert left_of_post(gone) == {}
     assert stored_keys() >= stored - going
     assert not stored_keys() & going
@@ -80,7 +80,7 @@ def test_all_that_hangs_on_a_deleted_post_goes_and_nothing_else(
 def test_a_removal_that_is_killed_after_any_step_is_ended_by_the_next(
     bobs: Belongings, deleted: OutboxEvent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(removal, "STEP", 1)
+    monkeypatch.setattr(batches, "STEP", 1)
     # A like; two likes of comments; a reply and what it replied to; a picture.
     assert deliver_though_killed_after_each_step("posts", deleted, monkeypatch) == 6
     post_id = bobs.post_ids[0]
@@ -128,7 +128,7 @@ def test_very_many_replies_to_a_deleted_comment_go_in_steps(
 ) -> None:
     """In the request only some of them; what it deletes is counted off as it goes."""
     monkeypatch.setattr(comment_services, "REPLIES_AT_ONCE", 2)
-    monkeypatch.setattr(removal, "FEW", 1)
+    monkeypatch.setattr(batches, "SMALL_STEP", 1)
     post_id = make_posts(bob, 1)[0]
     root = comment_services.add_comment(post_id=post_id, author_id=alice, text="One.")
     replies = [
@@ -140,12 +140,12 @@ def test_very_many_replies_to_a_deleted_comment_go_in_steps(
     comment_services.delete_comment(comment_id=root, user_id=alice)
     assert Comment.objects.filter(post_id=post_id).count() == 4
     assert counts(database="comments", subject_ids=[post_id]) == {post_id: 4}
-    event = pending("comments", Kind.COMMENTS_DELETED)
+    event = pending("comments", "comments_deleted")
     # Four replies, and then the likes of what went in the request, all at once.
     assert deliver_though_killed_after_each_step("comments", event, monkeypatch) == 4 + 1
     assert not Comment.objects.filter(post_id=post_id).exists()
     assert counts(database="comments", subject_ids=[post_id]) == {post_id: 0}
-    for event in pending_rows("comments", Kind.COMMENTS_DELETED):
+    for event in pending_rows("comments", "comments_deleted"):
         if {root, *replies} & {*event.payload["comment_ids"]}:
             assert deliver("comments", event)
     assert not CommentLike.objects.filter(subject_id__in=[root, *replies]).exists()
@@ -163,8 +163,11 @@ def test_what_comes_to_a_post_after_its_removal_goes_too(
     counters.change_count(database="posts", subject_id=post_id, delta=1, actor_id=alice)
     comment = Comment.objects.create(post_id=post_id, author_id=alice, text="Too late.")
     counters.change_count(database="comments", subject_id=post_id, delta=1, actor_id=alice)
-    event_id = outbox.record(
-        database="comments", kind=Kind.COMMENTS_CHANGED, payload={"post_id": post_id}
+    event_id = rows.record(
+        database="comments",
+        kind="comments_changed",
+        subscriber="fanout",
+        payload={"post_id": post_id},
     )
     post_services.settle_likes(limit=1000)
     assert deliver_event(database="comments", event_id=event_id)
@@ -180,17 +183,18 @@ def test_a_summary_that_is_written_while_its_post_goes_does_not_stay(
     def read_then_deleted(*, post_id: int) -> comment_selectors.Summary:
         summary = read(post_id=post_id)
         post_services.delete_post(post_id=post_id, author_id=bob)
-        assert deliver("posts", pending("posts", Kind.POST_DELETED, post_id=post_id))
+        assert deliver("posts", pending("posts", "post_deleted", post_id=post_id))
         return summary
 
     monkeypatch.setattr(comment_selectors, "summary", read_then_deleted)
-    assert deliver("comments", pending("comments", Kind.COMMENTS_CHANGED, post_id=post_id))
+    assert deliver("comments", pending("comments", "comments_changed", post_id=post_id))
     assert not CommentSummary.objects.filter(post_id=post_id).exists()
 
 
 def test_a_removal_that_waits_holds_up_nobody_who_asks_what_is_new() -> None:
-    before = outbox.oldest_undone()
+    published = {"database": "posts", "kind": "post_published", "subscriber": "fanout"}
+    before = oldest_pending_id(**published)
     OutboxEvent.objects.using("posts").create(
-        id=1, kind=Kind.POST_DELETED, payload={}, wake_at=timezone.now()
+        id=1, kind="post_deleted", payload={}, wake_at=timezone.now()
     )
-    assert outbox.oldest_undone() == before
+    assert oldest_pending_id(**published) == before

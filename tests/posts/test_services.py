@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from core.http.problems import Invalid, NotFound
-from fanout.models import OutboxEvent
+from core.outbox.models import OutboxEvent
 from media.models import Media
 from posts import selectors
 from posts.models import Post

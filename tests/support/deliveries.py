@@ -12,10 +12,10 @@ from django.conf import settings
 from django.db.models.functions import Now
 from django.test import override_settings
 
+from core.outbox import delivery, rows
+from core.outbox.delivery import deliver_event
+from core.outbox.models import OutboxEvent
 from devstack.layout import HOST
-from fanout import outbox, services
-from fanout.models import OutboxEvent
-from fanout.services import deliver_event
 
 
 class KilledError(BaseException):
@@ -37,6 +37,13 @@ def pending(database: str, kind: str, **payload: int) -> OutboxEvent:
     return event
 
 
+def deliver_to_all(database: str, kind: str, **payload: int) -> None:
+    """Deliver what is about this to each of its subscribers."""
+    wanted = {f"payload__{name}": value for name, value in payload.items()}
+    for event in pending_rows(database, kind).filter(**wanted).order_by("pk"):
+        assert deliver(database, event)
+
+
 def deliver(database: str, event: OutboxEvent) -> bool:
     return deliver_event(database=database, event_id=event.pk) is not None
 
@@ -49,8 +56,8 @@ def deliver_though_killed_after_each_step(
     steps = 0
     while True:
         with monkeypatch.context() as patch:
-            patch.setattr(services, "SECONDS_BETWEEN_SAVES", 0.0)
-            patch.setattr(outbox, "save_cursor", killed)
+            patch.setattr(delivery, "SECONDS_BETWEEN_SAVES", 0.0)
+            patch.setattr(rows, "save_cursor", killed)
             try:
                 assert deliver(database, event)
             except KilledError:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from core.ids import MAX_ID
+from core.outbox import delivery, rows
+from core.outbox.models import OutboxEvent
 from core.valkey import cache_valkey
-from fanout import outbox, services
-from fanout.models import OutboxEvent
 from operations.explain import Explanation, Gate, State, explain_home
 from posts.models import Post
 from tests.support.posts_factory import make_posts
@@ -16,18 +16,20 @@ from timeline.keys import home_key, profile_key
 from timeline.selectors import timeline_page
 from timeline.slices import home_timeline, profile_timeline, slice_in_sql, timeline_slice
 
-PUBLISHED = OutboxEvent.Kind.POST_PUBLISHED
+PUBLISHED = "post_published"
 
 
 def publish(author_id: int) -> tuple[int, int]:
     """A post that is still to be delivered: its id and its outbox row's."""
     post_id = make_posts(author_id, 1)[0]
     payload = {"post_id": post_id, "author_id": author_id}
-    return post_id, outbox.record(database="posts", kind=PUBLISHED, payload=payload)
+    return post_id, rows.record(
+        database="posts", kind=PUBLISHED, subscriber="fanout", payload=payload
+    )
 
 
 def deliver(event_id: int) -> None:
-    assert services.deliver_event(database="posts", event_id=event_id)
+    assert delivery.deliver_event(database="posts", event_id=event_id)
 
 
 def change(event_id: int, **columns: Any) -> None:

@@ -11,7 +11,7 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.cache import SessionStore
 from django.db import connections
 
-from fanout.models import OutboxEvent
+from core.outbox.models import OutboxEvent
 from tests.support.client import Person
 from timeline.services import drop_home_timelines
 from usergraph.services import import_follows
@@ -51,7 +51,7 @@ def make_many_posts(author_ids: Sequence[int], count: int) -> list[int]:
 
 def is_delivered(*post_ids: int) -> bool:
     """Whether the fan-out of these posts is done."""
-    rows = OutboxEvent.objects.using("posts").filter(kind=OutboxEvent.Kind.POST_PUBLISHED)
+    rows = OutboxEvent.objects.using("posts").filter(kind="post_published")
     done = rows.filter(payload__post_id__in=post_ids, done_at__isnull=False)
     return done.count() == len(set(post_ids))
 

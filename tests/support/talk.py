@@ -13,13 +13,13 @@ import pytest
 from comments import services as comment_services
 from comments.selectors import comment_page
 from core.counters import CounterChange
-from fanout import listeners
-from fanout import services as fanout_services
-from fanout.models import OutboxEvent
+from core.outbox import delivery
+from core.outbox.models import OutboxEvent
 from posts import services as post_services
 from posts.selectors import post_documents
 from tests.conftest import ALL_DATABASES
 from tests.support.client import wait_until
+from tests.support.crashes import die_after_commit
 from tests.support.posts_factory import make_posts
 from usergraph.services import import_follows
 
@@ -132,7 +132,7 @@ class Talk:
         with pytest.MonkeyPatch.context() as patch:
             if dies:
                 self.is_behind = True
-                patch.setattr(listeners, "after_commit", lambda *_, **__: None)
+                die_after_commit(patch)
             yield patch
 
     def make_up(self) -> None:
@@ -143,7 +143,7 @@ class Talk:
             payloads = [{"post_id": id_} for id_ in ids] + [{"user_id": p} for p in self.people]
             mine = rows.filter(payload__in=payloads) | rows.filter(payload__post_id__in=ids)
             for event_id in mine.values_list("pk", flat=True):
-                fanout_services.deliver_event(database=database, event_id=event_id)
+                delivery.deliver_event(database=database, event_id=event_id)
             wait_until(lambda mine=mine: not mine.exists(), 60)  # type: ignore[misc]
         post_services.settle_likes(limit=10_000)
         comment_services.settle_counters(limit=10_000)

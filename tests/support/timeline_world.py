@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 from django.test import TestCase
 
+from core.outbox.delivery import deliver_event
+from core.outbox.models import OutboxEvent
+from core.outbox.tasks import deliver_event as wake_up
 from core.valkey import cache_valkey
-from fanout.models import OutboxEvent
-from fanout.services import deliver_event
-from fanout.tasks import deliver_event as wake_up
 from posts.services import delete_post, publish_post
 from tests.support.shown import show_posts
 from timeline import selectors, store
@@ -35,7 +35,7 @@ PEOPLE = 5
 CAP = 6
 LIMITS = (1, 3, 5, 8, 13, 30)
 DATABASES = ("default", "posts")
-PUBLISHED = OutboxEvent.Kind.POST_PUBLISHED
+PUBLISHED = "post_published"
 
 Edge = tuple[int, int]  # (follower, followee), as numbers of people
 

@@ -10,10 +10,10 @@ import pytest
 from redis import ResponseError
 from rest_framework.test import APIClient
 
+from comments.events import CommentsChanged
 from comments.services import add_comment
 from core.valkey import cache_valkey
-from fanout.handlers import renew_comments
-from fanout.models import OutboxEvent
+from fanout.handlers import show_comments
 from posts.services import like_post
 from tests.conftest import ALL_DATABASES
 from tests.support.feeds import access_token
@@ -77,7 +77,7 @@ def busy_home(alice: int, bob: int, person: Callable[[str], int]) -> None:
             like_post(post_id=post_id, user_id=user_id)
         comment_id = add_comment(post_id=post_id, author_id=fans[0], text="Lovely.")
         add_comment(post_id=post_id, author_id=bob, text="Thanks!", reply_to=comment_id)
-        list(renew_comments(OutboxEvent(payload={"post_id": post_id})))
+        list(show_comments(CommentsChanged(post_id), 0))
 
 
 def assert_busy(page: Any) -> None:

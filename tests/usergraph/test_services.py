@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from core.http.problems import Conflict, Invalid
-from fanout.models import OutboxEvent
+from core.outbox.models import OutboxEvent
 from usergraph import selectors
 from usergraph.services import follow_user, import_follows, unfollow_user
 from users.models import User

@@ -17,7 +17,7 @@ from django.urls import reverse
 from django_redis.cache import RedisCache
 
 from core.http.problems import Conflict, NotFound
-from fanout.models import OutboxEvent
+from core.outbox.models import OutboxEvent
 from tests.support.belongings import left_of_account, log_about
 from users import selectors, services
 from users.admin import NewPasswordForm

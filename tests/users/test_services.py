@@ -109,7 +109,7 @@ def test_only_whose_state_changes_are_announced(
     heard: list[int] = []
     leaving = person("leaving")
     delete_account(user_id=leaving, requested_by="self")
-    monkeypatch.setattr(user_changed, "_listeners", [lambda user: heard.append(user.user_id)])
+    monkeypatch.setattr(user_changed, "announce", lambda user: heard.append(user.user_id))
     set_active(user_ids=[alice], active=False)
     set_active(user_ids=[alice, bob, leaving], active=False)
     set_active(user_ids=[alice, bob, leaving], active=True)

@@ -17,13 +17,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from core.commands import INTERRUPTED
 from devstack.errors import StackError
 from devstack.layout import PROJECT_DIR
 from devstack.lifecycle import Stack, Status
 from devstack.logs import LogReader
 
 EXIT_NOT_ALL_UP = 3
+INTERRUPTED = 130  # the exit status of a program that Ctrl-C ended
 FOLLOW_INTERVAL = 0.2
 
 

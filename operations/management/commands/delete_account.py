@@ -12,14 +12,13 @@ from tqdm import tqdm
 from core.commands import INTERRUPTED
 from core.http.problems import Conflict, NotFound
 from core.valkey import ValkeyUnavailable
-from users.models import AccountDeletion
 from users.selectors import (
     DeletionProgress,
     deletion_progress,
     described,
     user_id_by_username,
 )
-from users.services import delete_account
+from users.services import RequestedBy, delete_account
 
 SECONDS_BETWEEN_LOOKS = 0.2
 
@@ -50,7 +49,7 @@ class Command(BaseCommand):
             user_id = user_id_by_username(username=username, active_only=False)
             if not options["yes"]:
                 self._ask(username)
-            requested_by = AccountDeletion.RequestedBy.COMMAND
+            requested_by = RequestedBy.COMMAND
             is_asked_for = True
             deletion_id = delete_account(user_id=user_id, requested_by=requested_by)
             self.stdout.write(f"@{username} is switched off, and is being removed.")

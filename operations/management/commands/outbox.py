@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
 from core.commands import INTERRUPTED, at_least
+from core.outbox.backlog import COUNTED_AT_MOST, measure_backlog, oldest_post_age
 from core.sql import PRIMARIES
-from fanout.backlog import COUNTED_AT_MOST, measure_backlog, oldest_post_age
 
 EXAMPLES = """\
 Examples:

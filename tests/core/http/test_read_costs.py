@@ -10,9 +10,9 @@ import pytest
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
+from comments.events import CommentsChanged
 from comments.services import add_comment, like_comment
-from fanout.handlers import renew_comments
-from fanout.models import OutboxEvent
+from fanout.handlers import show_comments
 from posts.services import like_post, renew_records
 from tests.conftest import ALL_DATABASES
 from tests.support.posts_factory import make_posts
@@ -51,7 +51,7 @@ def names(alice: int, bob: int, person: Callable[[str], int]) -> dict[str, Any]:
         for fan in fans:
             like_comment(comment_id=comment_ids[0], user_id=fan)
             add_comment(post_id=post_id, author_id=fan, text="Yes!", reply_to=comment_ids[0])
-        list(renew_comments(OutboxEvent(payload={"post_id": post_id})))
+        list(show_comments(CommentsChanged(post_id), 0))
     renew_records(post_ids=post_ids)
     return {
         "post": post_ids[-1],

@@ -14,12 +14,12 @@ from django.db.models.functions import Now
 
 from core.metrics import shared as shared_metrics
 from core.metrics.shared import read_stored, sample
+from core.outbox import backlog, rows
+from core.outbox.models import OutboxEvent
+from core.outbox.subscriptions import event_names
 from core.sql import PRIMARIES
 from core.valkey import state_valkey
-from fanout import backlog, outbox
-from fanout.models import OutboxEvent
 
-Kind = OutboxEvent.Kind
 AGE, STAMP = "socialfeed_outbox_oldest_post_age_seconds", "socialfeed_outbox_timestamp_seconds"
 
 
@@ -37,8 +37,10 @@ def own_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     state_valkey().delete("gauges:test-backlog")
 
 
-def record(database: str, kind: Kind, *, age: float = 0, **columns: Any) -> None:
-    event_id = outbox.record(database=database, kind=kind, payload={"post_id": 1, "author_id": 1})
+def record(database: str, kind: str, *, age: float = 0, **columns: Any) -> None:
+    event_id = rows.record(
+        database=database, kind=kind, subscriber="fanout", payload={"post_id": 1, "author_id": 1}
+    )
     OutboxEvent.objects.using(database).filter(pk=event_id).update(
         created_at=Now() - timedelta(seconds=age), **columns
     )
@@ -48,15 +50,15 @@ def record(database: str, kind: Kind, *, age: float = 0, **columns: Any) -> None
 @pytest.mark.usefixtures("nothing_pending")
 def test_rows_are_counted_by_kind_and_by_whether_they_are_late() -> None:
     for _ in range(3):
-        record("posts", Kind.POST_PUBLISHED)
-    record("posts", Kind.POST_DELETED, wake_at=Now() - timedelta(seconds=1))
-    record("posts", Kind.POST_EDITED, done_at=Now())
+        record("posts", "post_published")
+    record("posts", "post_deleted", wake_at=Now() - timedelta(seconds=1))
+    record("posts", "post_edited", done_at=Now())
     measured = backlog.measure_backlog(database="posts")
     assert {kind: n for kind, n in measured.pending.items() if n} == {
-        Kind.POST_PUBLISHED: 3,
-        Kind.POST_DELETED: 1,
+        "post_published": 3,
+        "post_deleted": 1,
     }
-    assert measured.pending.keys() == set(Kind.values)
+    assert measured.pending.keys() == set(event_names())
     assert measured.overdue == 1
     assert sum(backlog.measure_backlog(database="comments").pending.values()) == 0
 
@@ -66,38 +68,38 @@ def test_rows_are_counted_by_kind_and_by_whether_they_are_late() -> None:
 def test_a_long_backlog_is_counted_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backlog, "COUNTED_AT_MOST", 3)
     for _ in range(5):
-        record("posts", Kind.POST_PUBLISHED)
-    assert backlog.measure_backlog(database="posts").pending[Kind.POST_PUBLISHED] == 3
+        record("posts", "post_published")
+    assert backlog.measure_backlog(database="posts").pending["post_published"] == 3
 
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("nothing_pending")
 def test_the_age_is_that_of_the_oldest_post_which_nobody_has_delivered() -> None:
     assert backlog.oldest_post_age() == 0
-    record("posts", Kind.POST_PUBLISHED, age=90, done_at=Now())
-    record("posts", Kind.POST_DELETED, age=80)
-    record("posts", Kind.POST_PUBLISHED, age=60)
-    record("posts", Kind.POST_PUBLISHED, age=30)
+    record("posts", "post_published", age=90, done_at=Now())
+    record("posts", "post_deleted", age=80)
+    record("posts", "post_published", age=60)
+    record("posts", "post_published", age=30)
     assert 60 <= backlog.oldest_post_age() < 65
 
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("nothing_pending", "own_figures")
 def test_what_is_measured_is_exported_zeros_too() -> None:
-    record("posts", Kind.POST_PUBLISHED, age=60, wake_at=Now() - timedelta(seconds=1))
+    record("posts", "post_published", age=60, wake_at=Now() - timedelta(seconds=1))
     start = time.time()
     backlog.export_backlog()
     figures = read_stored()
     assert 60 <= figures[AGE] < 65
     assert figures[STAMP] >= start
-    assert figures[sample("socialfeed_outbox_pending", "posts", Kind.POST_PUBLISHED)] == 1
+    assert figures[sample("socialfeed_outbox_pending", "posts", "post_published")] == 1
     assert figures[sample("socialfeed_outbox_overdue", "posts")] == 1
     assert figures[sample("socialfeed_outbox_overdue", "comments")] == 0
     OutboxEvent.objects.using("posts").filter(done_at=None).update(done_at=Now())
     backlog.export_backlog()
     figures = read_stored()
     assert figures[AGE] == 0
-    assert figures[sample("socialfeed_outbox_pending", "posts", Kind.POST_PUBLISHED)] == 0
+    assert figures[sample("socialfeed_outbox_pending", "posts", "post_published")] == 0
 
 
 @pytest.fixture

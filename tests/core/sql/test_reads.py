@@ -15,6 +15,7 @@ from psycopg2.errors import SerializationFailure
 
 from comments.models import Comment
 from core.http.callers import Caller
+from core.outbox.models import OutboxEvent
 from core.sql import (
     ConsistencyMiddleware,
     DatabaseRouter,
@@ -27,7 +28,6 @@ from core.sql import (
     servers,
     statements,
 )
-from fanout.models import OutboxEvent
 from media.models import Media
 from posts.models import Post
 from tests.conftest import ALL_DATABASES

@@ -22,16 +22,17 @@ from django.db.models import Count, DurationField, ExpressionWrapper, F, Q
 from django.db.models.functions import Now
 
 from core.metrics.shared import sample, set_gauges
+from core.outbox.models import OutboxEvent
+from core.outbox.subscriptions import event_names
 from core.sql import PRIMARIES, deadlines
-from fanout.models import OutboxEvent
 
 logger = logging.getLogger(__name__)
 # No more rows of a database are counted, so that a backlog of millions is not read all the time.
 COUNTED_AT_MOST = 100_000
 # A database that does not answer for so long is left out.
 SECONDS_TO_MEASURE = 5.0
-# Whose outbox has the posts.
-_POSTS = "posts"
+# The event whose age says whether there are enough workers, and the database of its rows.
+_POSTS, _POST_PUBLISHED = "posts", "post_published"
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def measure_backlog(*, database: str) -> Backlog:
         .values_list("kind")
         .annotate(Count("pk"), overdue=Count("pk", filter=Q(wake_at__lt=Now())))
     )
-    pending = dict.fromkeys(OutboxEvent.Kind.values, 0)
+    pending = dict.fromkeys(event_names(), 0)
     overdue = 0
     for kind, count, late in counted:
         pending[kind] = count
@@ -63,9 +64,7 @@ def measure_backlog(*, database: str) -> Backlog:
 def oldest_post_age() -> float:
     """For how many seconds the oldest undelivered post has waited; 0 when there is none."""
     age = ExpressionWrapper(Now() - F("created_at"), output_field=DurationField())
-    rows = OutboxEvent.objects.using(_POSTS).filter(
-        done_at__isnull=True, kind=OutboxEvent.Kind.POST_PUBLISHED
-    )
+    rows = OutboxEvent.objects.using(_POSTS).filter(done_at__isnull=True, kind=_POST_PUBLISHED)
     waited = rows.order_by("pk").annotate(age=age).values_list("age", flat=True).first()
     return max(waited or timedelta(), timedelta()).total_seconds()
 

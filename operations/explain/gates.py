@@ -1,10 +1,4 @@
-"""Why a post is, or is not, in a viewer's home timeline: gate by gate, for staff.
-
-A gate is what a post passes on its way from its author to the viewer. The gates tell what SQL says
-should be (`expected`); what the next read would answer (`shown`) is asked of that read's own code.
-Looks only: no timeline is built and none lives longer. All reads go to the primaries. CACHE down:
-the reads answer from SQL, and so it is explained.
-"""
+"""The gates that a post passes on its way from its author to a viewer, each with its judgement."""
 
 from __future__ import annotations
 
@@ -13,24 +7,11 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from django.conf import settings
-from django.utils import timezone
 
-from core.http.problems import NotFound
-from core.ids import MAX_ID, created_at_of
-from core.sql import primary_reads
-from fanout import outbox
-from fanout.models import OutboxEvent
-from posts import selectors as post_selectors
-from timeline.selectors import HomeWhereabouts, Place, Whereabouts, home_whereabouts
-from usergraph import selectors as graph_selectors
-from usergraph.selectors import Edge
-from users import selectors as user_selectors
-from users.selectors import Account
-
-# Of the authors that a timeline pulls, so many are named.
-MAX_NAMED = 10
-# In these states of an author the followers' home timelines are being dropped.
-_CHANGING = {"entering", "leaving"}
+from core.ids import created_at_of
+from core.outbox.models import OutboxEvent
+from operations.explain.facts import Facts, is_an_id
+from timeline.selectors import Place, Whereabouts
 
 
 class State(StrEnum):
@@ -50,150 +31,24 @@ class Gate:
     facts: str
 
 
-@dataclass(frozen=True)
-class Explanation:
-    """The gates, in order; what should be, what the next read answers, and what to do about it.
-
-    `cure` is the command that mends a difference between the two; "" where there is none, or
-    where it will go by itself.
-    """
-
-    gates: list[Gate]
-    expected: bool
-    shown: bool
-    verdict: str
-    cure: str = ""
-
-
-@dataclass(frozen=True)
-class _Facts:
-    """All that was looked up."""
-
-    viewer: Account
-    post_id: int
-    exists: bool
-    author_id: int | None  # of the post or, when that is gone, by its outbox row
-    author: Account | None
-    edge: Edge | None
-    followers: int  # counted to one more than FANOUT_PUSH_LIMIT
-    row: OutboxEvent | None
-    pending_follow: OutboxEvent | None
-    where: HomeWhereabouts
-    pulled_names: list[str]
-    now: datetime
-
-    @property
-    def is_own(self) -> bool:
-        return self.author_id == self.viewer.user_id
-
-    @property
-    def is_followed(self) -> bool:
-        return self.edge is not None and self.edge.followed_since is not None
-
-    @property
-    def is_active(self) -> bool:
-        return self.author is not None and self.author.is_active
-
-    @property
-    def is_hidden(self) -> bool:
-        return self.edge is not None and self.edge.author_is_hidden and not self.is_own
-
-    @property
-    def expected(self) -> bool:
-        """What SQL says should be."""
-        may_see = self.is_own or (self.is_followed and not self.is_hidden)
-        return self.exists and self.is_active and may_see
-
-    @property
-    def shown(self) -> bool:
-        """What the next read answers: a post that it names, if it can still be shown."""
-        return self.where.is_named and self.exists and self.is_active
-
-    @property
-    def holder(self) -> Whereabouts:
-        """The timeline that the next read takes the post from, or would."""
-        home, profile = self.where.home, self.where.profile
-        return home if profile is None or home.place is Place.LISTED else profile
-
-    @property
-    def has_passed(self) -> bool:
-        """Whether the delivery is done for this viewer."""
-        if self.row is None or self.row.done_at is not None:
-            return True
-        if self.is_own or self.where.profile is not None:
-            return False  # the author's own timelines are seen to anew by each attempt
-        return self.row.cursor >= self.viewer.user_id
-
-    @property
-    def viewer_name(self) -> str:
-        return f"@{self.viewer.username}"
-
-    @property
-    def author_name(self) -> str:
-        return f"@{self.author.username}" if self.author else f"user {self.author_id}"
-
-
-def explain_home(*, viewer_id: int, post_id: int) -> Explanation:
-    """Why a post, existing or not, is or is not in a home timeline; raises `NotFound`."""
-    with primary_reads():
-        facts = _look(viewer_id, post_id)
+def gates_of(facts: Facts) -> list[Gate]:
+    """All gates, in the order in which a post passes them."""
     gates = [_post(facts)]
-    if _is_an_id(post_id):
+    if is_an_id(facts.post_id):
         gates += [_author(facts), _follow(facts), _filters(facts), _way(facts), _delivery(facts)]
         gates.append(Gate("timeline", *_timeline(facts, facts.where.home)))
         if facts.where.profile is not None:
             gates.append(Gate("author's timeline", *_timeline(facts, facts.where.profile)))
         gates.append(_entry(facts))
-    verdict, cure = _verdict(facts, gates)
-    return Explanation(gates, facts.expected, facts.shown, verdict, cure)
+    return gates
 
 
-def _is_an_id(number: int) -> bool:
-    return 0 < number < MAX_ID
-
-
-def _look(viewer_id: int, post_id: int) -> _Facts:
-    viewer = user_selectors.accounts(user_ids=[viewer_id]).get(viewer_id)
-    if viewer is None:
-        raise NotFound(f"There is no user {viewer_id}.")
-    found, row = None, None
-    where = HomeWhereabouts(Whereabouts(Place.MISSING), None, is_named=False)
-    if _is_an_id(post_id):
-        found = post_selectors.author_of(post_id=post_id)
-        row = outbox.publications(post_id=post_id).first()
-    author_id = found if found is not None or row is None else int(row.payload["author_id"])
-    if _is_an_id(post_id):
-        where = home_whereabouts(viewer_id=viewer_id, post_id=post_id, author_id=author_id)
-    named = where.home.pulled[:MAX_NAMED]
-    accounts = user_selectors.accounts(user_ids=[*named, *([author_id] if author_id else [])])
-    edge, followers, pending = None, 0, None
-    if author_id is not None:
-        edge = graph_selectors.edge(viewer_id=viewer_id, author_id=author_id)
-        counted_to = settings.FANOUT_PUSH_LIMIT + 1
-        followers = graph_selectors.follower_count(author_id=author_id, at_most=counted_to)
-        pending = outbox.pending_follow(follower_id=viewer_id, followee_id=author_id)
-    return _Facts(
-        viewer=viewer,
-        post_id=post_id,
-        exists=found is not None,
-        author_id=author_id,
-        author=accounts.get(author_id) if author_id else None,
-        edge=edge,
-        followers=followers,
-        row=row,
-        pending_follow=pending,
-        where=where,
-        pulled_names=[f"@{accounts[id_].username}" for id_ in named if id_ in accounts],
-        now=timezone.now(),
-    )
-
-
-def _post(facts: _Facts) -> Gate:
+def _post(facts: Facts) -> Gate:
     return Gate("post", State.PASSED if facts.exists else State.FAILED, _post_facts(facts))
 
 
-def _post_facts(facts: _Facts) -> str:
-    if not _is_an_id(facts.post_id):
+def _post_facts(facts: Facts) -> str:
+    if not is_an_id(facts.post_id):
         return "There never was such a post: this is not an id."
     at = created_at_of(facts.post_id)
     if facts.exists:
@@ -202,7 +57,7 @@ def _post_facts(facts: _Facts) -> str:
         return f"Deleted. It was published {_time(at)} by {facts.author_name} ({facts.author_id})."
     if at > facts.now:
         return f"There never was such a post: its id is of a time to come, {_time(at)}."
-    days = settings.FANOUT_OUTBOX_DAYS
+    days = settings.OUTBOX_DAYS
     if at > facts.now - timedelta(days=days):
         return f"There never was such a post: no publication is in the outbox of {_time(at)}."
     return (
@@ -211,7 +66,7 @@ def _post_facts(facts: _Facts) -> str:
     )
 
 
-def _author(facts: _Facts) -> Gate:
+def _author(facts: Facts) -> Gate:
     if facts.author_id is None:
         return Gate("author", State.MOOT, "Not known.")
     if facts.author is None:
@@ -222,7 +77,7 @@ def _author(facts: _Facts) -> Gate:
     return Gate("author", State.FAILED, off)
 
 
-def _follow(facts: _Facts) -> Gate:
+def _follow(facts: Facts) -> Gate:
     if facts.edge is None:
         return Gate("follow", State.MOOT, "Nobody to follow.")
     if facts.is_own:
@@ -241,7 +96,7 @@ def _follow(facts: _Facts) -> Gate:
     return Gate("follow", State.PASSED, followed + changing)
 
 
-def _filters(facts: _Facts) -> Gate:
+def _filters(facts: Facts) -> Gate:
     if facts.edge is None or facts.is_own:
         return Gate("filters", State.MOOT, "Nobody to hide.")
     hidden = f"{facts.author_name} is hidden from {facts.viewer_name}"
@@ -261,7 +116,7 @@ _WAYS = {
 }
 
 
-def _way(facts: _Facts) -> Gate:
+def _way(facts: Facts) -> Gate:
     if facts.edge is None:
         return Gate("push or pull", State.MOOT, "Nobody to push or pull.")
     limit = settings.FANOUT_PUSH_LIMIT
@@ -280,10 +135,10 @@ def _way(facts: _Facts) -> Gate:
     return Gate("push or pull", State.PASSED, sentence)
 
 
-def _delivery(facts: _Facts) -> Gate:
+def _delivery(facts: Facts) -> Gate:
     row = facts.row
     if row is None:
-        days = settings.FANOUT_OUTBOX_DAYS
+        days = settings.OUTBOX_DAYS
         none = f"No row in the posts outbox: pruned, {days} days after it was done, or imported."
         return Gate("delivery", State.MOOT, none)
     if row.done_at is not None:
@@ -305,7 +160,7 @@ def _delivery(facts: _Facts) -> Gate:
     return Gate("delivery", State.FAILED if is_awaited else State.MOOT, sentence)
 
 
-def _timeline(facts: _Facts, at: Whereabouts) -> tuple[State, str]:
+def _timeline(facts: Facts, at: Whereabouts) -> tuple[State, str]:
     if at.place is Place.DOWN:
         return State.MOOT, "CACHE does not answer: timelines are read from SQL."
     if at.place is Place.COLD:
@@ -327,7 +182,7 @@ def _timeline(facts: _Facts, at: Whereabouts) -> tuple[State, str]:
     return State.PASSED, f"{sentence}."
 
 
-def _entry(facts: _Facts) -> Gate:
+def _entry(facts: Facts) -> Gate:
     at, cap = facts.holder, f"cap {settings.TIMELINE_CAP}"
     if at.place is Place.LISTED:
         listed = f"Entry {at.rank} of {at.length} ({cap})."
@@ -344,36 +199,6 @@ def _entry(facts: _Facts) -> Gate:
     if facts.where.is_named:
         return Gate("entry", State.MOOT, f"{missing}, but SQL answers so far down already.")
     return Gate("entry", State.FAILED if facts.expected else State.MOOT, f"{missing}.")
-
-
-def _verdict(facts: _Facts, gates: list[Gate]) -> tuple[str, str]:
-    """The last sentences, and the command that mends what is wrong."""
-    viewer, post = facts.viewer_name, f"post {facts.post_id}"
-    off = "" if facts.viewer.is_active else f" The account of {viewer} is switched off, though."
-    failed = next((gate.facts for gate in gates if gate.state is State.FAILED), "")
-    if facts.expected and facts.shown:
-        return f"{viewer} sees {post}, and should.{off}", ""
-    if not facts.expected and not facts.shown:
-        return f"{viewer} does not see {post}, and should not: {failed}{off}", ""
-    what = f"does not see {post}, and should" if facts.expected else f"sees {post}, and should not"
-    if waiting := _still_being_delivered(facts):
-        return f"{viewer} {what}, but not for long: {waiting}{off}", ""
-    whose = facts.viewer
-    if facts.expected and facts.holder is facts.where.profile and facts.author is not None:
-        whose = facts.author
-    cure = f"manage.py timeline rebuild {whose.username}"
-    return f"Something is wrong: {viewer} {what}. Cure: {cure}{off}", cure
-
-
-def _still_being_delivered(facts: _Facts) -> str:
-    """What will set right by itself what the next read answers; "" when nothing will."""
-    if facts.pending_follow is not None:
-        return "a change of whom they follow is still being delivered."
-    if facts.expected and facts.edge is not None and facts.edge.author_state in _CHANGING:
-        return "the followers' timelines are being dropped."
-    if facts.expected and not facts.has_passed:
-        return "it is still being delivered."
-    return ""
 
 
 def _attempts(row: OutboxEvent) -> str:

@@ -5,9 +5,15 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     initial = True
+    # Their names in databases that were made when Fan-out owned the table.
+    replaces = [
+        ("fanout", "0001_initial"),
+        ("fanout", "0002_oldest_undone"),
+        ("fanout", "0003_more_kinds"),
+    ]
 
     dependencies = [
-        ("core", "0001_time_ordered_ids"),
+        ("core", "0003_idempotency_keys"),
     ]
 
     operations = [
@@ -25,14 +31,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "kind",
-                    models.CharField(
-                        choices=[
-                            ("post_published", "Post Published"),
-                            ("post_deleted", "Post Deleted"),
-                            ("follow_changed", "Follow Changed"),
-                        ],
-                        max_length=32,
-                    ),
+                    models.CharField(max_length=32),
                 ),
                 ("payload", models.JSONField()),
                 (
@@ -48,11 +47,17 @@ class Migration(migrations.Migration):
                 ("last_error", models.TextField(blank=True, default="")),
             ],
             options={
+                "db_table": "fanout_outboxevent",
                 "indexes": [
                     models.Index(
                         condition=models.Q(("done_at__isnull", True)),
                         fields=["wake_at"],
                         name="outbox_pending",
+                    ),
+                    models.Index(
+                        condition=models.Q(("done_at__isnull", True)),
+                        fields=["id"],
+                        name="outbox_oldest",
                     ),
                     models.Index(
                         condition=models.Q(("done_at__isnull", False)),
@@ -72,7 +77,7 @@ class Migration(migrations.Migration):
                 "indexes": [],
                 "constraints": [],
             },
-            bases=("fanout.outboxevent",),
+            bases=("core.outboxevent",),
         ),
         migrations.CreateModel(
             name="PostsOutboxEvent",
@@ -84,6 +89,6 @@ class Migration(migrations.Migration):
                 "indexes": [],
                 "constraints": [],
             },
-            bases=("fanout.outboxevent",),
+            bases=("core.outboxevent",),
         ),
     ]

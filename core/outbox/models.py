@@ -1,4 +1,4 @@
-"""The outbox: a table in each database that emits, so that a row commits with what it tells of."""
+"""The outbox table, one in each database: a row commits with the change that it tells of."""
 
 from __future__ import annotations
 
@@ -9,23 +9,15 @@ from core.ids import TimeOrderedModel
 
 
 class OutboxEvent(TimeOrderedModel):
-    """Something that happened and has to be delivered, once at least.
+    """One announcement of an event that has to reach one subscriber, at least once.
 
-    `cursor` is how far the delivery has come; `lease_until` and `lease_token` say who delivers
-    it now; the sweeper wakes it again from `wake_at` on, as long as `done_at` is null.
+    `cursor`: how far the delivery has come. `lease_token`, `lease_until`: which process delivers it
+    now. While `done_at` is null, the sweeper wakes it from `wake_at` on. `subscriber` is the name
+    of an app; empty in rows of a release that knew only one subscriber for each event.
     """
 
-    class Kind(models.TextChoices):
-        POST_PUBLISHED = "post_published"
-        POST_EDITED = "post_edited"
-        POST_DELETED = "post_deleted"
-        COMMENTS_CHANGED = "comments_changed"
-        COMMENTS_DELETED = "comments_deleted"
-        FOLLOW_CHANGED = "follow_changed"
-        USER_CHANGED = "user_changed"
-        ACCOUNT_DELETED = "account_deleted"
-
-    kind = models.CharField(max_length=32, choices=Kind)
+    kind = models.CharField(max_length=32)
+    subscriber = models.CharField(max_length=32, blank=True, db_default="")
     payload = models.JSONField()
     created_at = models.DateTimeField(db_default=Now())
     cursor = models.BigIntegerField(default=0)
@@ -37,6 +29,10 @@ class OutboxEvent(TimeOrderedModel):
     last_error = models.TextField(default="", blank=True)
 
     class Meta:
+        app_label = "core"
+        # Its name from when Fan-out was the only subscriber. Renaming the table would fail the
+        # requests of instances that still run the release before, during a rolling deploy.
+        db_table = "fanout_outboxevent"
         indexes = [
             models.Index(
                 fields=["wake_at"], name="outbox_pending", condition=models.Q(done_at__isnull=True)
@@ -50,22 +46,24 @@ class OutboxEvent(TimeOrderedModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.payload}"
+        return f"{self.kind} {self.payload} for {self.subscriber}"
 
 
 class PostsOutboxEvent(OutboxEvent):
-    """The outbox of the posts database, for the admin to tell apart."""
+    """The outbox of the posts database: a class of its own for the admin."""
 
     class Meta:
+        app_label = "core"
         proxy = True
         verbose_name = "outbox event (posts)"
         verbose_name_plural = "outbox events (posts)"
 
 
 class CommentsOutboxEvent(OutboxEvent):
-    """The outbox of the comments database, for the admin to tell apart."""
+    """The outbox of the comments database: a class of its own for the admin."""
 
     class Meta:
+        app_label = "core"
         proxy = True
         verbose_name = "outbox event (comments)"
         verbose_name_plural = "outbox events (comments)"

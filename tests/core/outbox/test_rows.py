@@ -11,8 +11,9 @@ import pytest
 from django.db import connections
 from django.db.models.functions import Now
 
-from fanout import outbox
-from fanout.models import OutboxEvent
+from core.outbox import rows
+from core.outbox.lookup import rows_beside
+from core.outbox.models import OutboxEvent
 from tests.support.explanations import publish
 
 DATABASE = "posts"
@@ -21,7 +22,7 @@ HOUR = timedelta(hours=1)
 
 def record() -> int:
     payload = {"post_id": 1, "author_id": 1}
-    return outbox.record(database=DATABASE, kind=OutboxEvent.Kind.POST_DELETED, payload=payload)
+    return rows.record(database=DATABASE, kind="post_deleted", subscriber="fanout", payload=payload)
 
 
 def row(event_id: int) -> OutboxEvent:
@@ -36,38 +37,38 @@ def change(event_id: int, **columns: Any) -> None:
 class TestOneDelivery:
     def test_a_row_has_one_deliverer_at_a_time(self) -> None:
         event_id = record()
-        assert outbox.take_lease(database=DATABASE, event_id=event_id)
-        assert outbox.take_lease(database=DATABASE, event_id=event_id) is None
+        assert rows.take_lease(database=DATABASE, event_id=event_id)
+        assert rows.take_lease(database=DATABASE, event_id=event_id) is None
 
     def test_a_lapsed_lease_is_taken_over_from_the_saved_cursor(self) -> None:
         event_id = record()
-        frozen = outbox.take_lease(database=DATABASE, event_id=event_id)
+        frozen = rows.take_lease(database=DATABASE, event_id=event_id)
         assert frozen
-        assert outbox.save_cursor(frozen, cursor=42)
+        assert rows.save_cursor(frozen, cursor=42)
         change(event_id, lease_until=Now() - HOUR)
-        heir = outbox.take_lease(database=DATABASE, event_id=event_id)
+        heir = rows.take_lease(database=DATABASE, event_id=event_id)
         assert heir
         assert heir.event.cursor == 42
-        assert not outbox.save_cursor(frozen, cursor=43), "who was frozen finds out"
-        assert not outbox.mark_done(frozen)
+        assert not rows.save_cursor(frozen, cursor=43), "who was frozen finds out"
+        assert not rows.mark_done(frozen)
         assert row(event_id).cursor == 42
-        assert outbox.mark_done(heir)
+        assert rows.mark_done(heir)
 
     def test_a_done_row_is_never_delivered_again(self) -> None:
         event_id = record()
-        lease = outbox.take_lease(database=DATABASE, event_id=event_id)
+        lease = rows.take_lease(database=DATABASE, event_id=event_id)
         assert lease
-        assert outbox.mark_done(lease)
-        assert outbox.take_lease(database=DATABASE, event_id=event_id) is None
+        assert rows.mark_done(lease)
+        assert rows.take_lease(database=DATABASE, event_id=event_id) is None
         change(event_id, wake_at=Now() - HOUR)
-        assert event_id not in outbox.claim_overdue(database=DATABASE, limit=10_000)
+        assert event_id not in rows.claim_overdue(database=DATABASE, limit=10_000)
 
     def test_a_failure_is_noted_and_tried_again_later_each_time(self) -> None:
         event_id, waits = record(), []
         for _ in range(4):
-            lease = outbox.take_lease(database=DATABASE, event_id=event_id)
+            lease = rows.take_lease(database=DATABASE, event_id=event_id)
             assert lease
-            outbox.give_back(lease, cursor=0, error=ValueError("no such thing"))
+            rows.give_back(lease, cursor=0, error=ValueError("no such thing"))
             failed = row(event_id)
             assert "no such thing" in failed.last_error
             waits.append(failed.wake_at - failed.created_at)
@@ -78,26 +79,26 @@ class TestOneDelivery:
 @pytest.mark.django_db
 class TestSweeping:
     def test_a_new_row_is_left_to_the_requests_own_wake_up(self) -> None:
-        assert record() not in outbox.claim_overdue(database=DATABASE, limit=10_000)
+        assert record() not in rows.claim_overdue(database=DATABASE, limit=10_000)
 
     def test_an_overdue_row_is_woken_once_in_a_lease(self) -> None:
         event_id = record()
         change(event_id, wake_at=Now() - HOUR)
-        assert event_id in outbox.claim_overdue(database=DATABASE, limit=10_000)
-        assert event_id not in outbox.claim_overdue(database=DATABASE, limit=10_000)
+        assert event_id in rows.claim_overdue(database=DATABASE, limit=10_000)
+        assert event_id not in rows.claim_overdue(database=DATABASE, limit=10_000)
 
     def test_a_row_that_is_being_delivered_is_not_woken_until_its_lease_lapses(self) -> None:
         event_id = record()
         change(event_id, wake_at=Now() - HOUR)
-        assert outbox.take_lease(database=DATABASE, event_id=event_id)
-        assert event_id not in outbox.claim_overdue(database=DATABASE, limit=10_000)
+        assert rows.take_lease(database=DATABASE, event_id=event_id)
+        assert event_id not in rows.claim_overdue(database=DATABASE, limit=10_000)
 
     def test_rows_done_long_ago_are_pruned_and_no_others(self) -> None:
         old, recent, pending = record(), record(), record()
         change(old, done_at=Now() - timedelta(days=8))
         change(recent, done_at=Now() - timedelta(days=6))
         change(pending, created_at=Now() - timedelta(days=9))
-        outbox.prune(database=DATABASE)
+        rows.prune(database=DATABASE)
         left = OutboxEvent.objects.using(DATABASE).filter(pk__in=[old, recent, pending])
         assert set(left.values_list("pk", flat=True)) == {recent, pending}
 
@@ -106,10 +107,10 @@ class TestSweeping:
 class TestRaces:
     def test_of_many_workers_one_gets_the_lease(self) -> None:
         event_id = record()
-        leases = in_threads(lambda _: outbox.take_lease(database=DATABASE, event_id=event_id), 32)
+        leases = in_threads(lambda _: rows.take_lease(database=DATABASE, event_id=event_id), 32)
         taken = [lease for lease in leases if lease]
         assert len(taken) == 1
-        assert outbox.mark_done(taken[0])
+        assert rows.mark_done(taken[0])
 
     def test_sweepers_share_the_rows_out(self) -> None:
         mark = str(uuid4())
@@ -117,7 +118,7 @@ class TestRaces:
         OutboxEvent.objects.using(DATABASE).filter(pk__in=ids).update(
             wake_at=Now() - 1000 * HOUR, last_error=mark
         )
-        claims = in_threads(lambda _: outbox.claim_overdue(database=DATABASE, limit=5), 16)
+        claims = in_threads(lambda _: rows.claim_overdue(database=DATABASE, limit=5), 16)
         claimed = [id_ for claim in claims for id_ in claim if id_ in ids]
         assert len(claimed) == len(set(claimed))
         OutboxEvent.objects.using(DATABASE).filter(pk__in=ids).delete()
@@ -136,9 +137,15 @@ def test_the_outbox_row_is_found_by_primary_key(bob: int) -> None:
             " FROM generate_series(1, 20000) AS n"
         )
         cursor.execute("ANALYZE fanout_outboxevent")
-    rows = outbox.publications(post_id=post_id)
-    assert [row.pk for row in rows] == [event_id]
-    plan = rows.explain()
+    beside = rows_beside(
+        database="posts",
+        kind="post_published",
+        subject_id=post_id,
+        subscriber="fanout",
+        post_id=post_id,
+    )
+    assert [row.pk for row in beside] == [event_id]
+    plan = beside.explain()
     assert "fanout_outboxevent_pkey" in plan
     assert "Seq Scan" not in plan
 

@@ -1,0 +1,99 @@
+"""Staff's view of the outboxes, one in each database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+from django.http import HttpRequest
+
+from core.admin_classes import ReadOnlyAdmin
+from core.outbox.models import CommentsOutboxEvent, OutboxEvent, PostsOutboxEvent
+from core.outbox.subscriptions import event_names
+from core.outbox.tasks import wake
+
+
+class PendingFilter(admin.SimpleListFilter):
+    """Rows that are still to be delivered."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("pending", "pending"), ("overdue", "overdue"), ("done", "done")]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[OutboxEvent]
+    ) -> QuerySet[OutboxEvent]:
+        conditions: dict[str | None, dict[str, Any]] = {
+            "pending": {"done_at__isnull": True},
+            "overdue": {"done_at__isnull": True, "wake_at__lt": Now()},
+            "done": {"done_at__isnull": False},
+        }
+        return queryset.filter(**conditions.get(self.value(), {}))
+
+
+class KindFilter(admin.SimpleListFilter):
+    """Rows of one event; its names are known, so that the table is not read for them."""
+
+    title = "kind"
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name.replace("_", " ")) for name in event_names()]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[OutboxEvent]
+    ) -> QuerySet[OutboxEvent]:
+        return queryset.filter(kind=self.value()) if self.value() else queryset
+
+
+class OutboxAdmin(ReadOnlyAdmin[OutboxEvent]):
+    """See what is being delivered, what hangs and why; wake it."""
+
+    database = "default"
+    list_display = [
+        "id",
+        "kind",
+        "subscriber",
+        "payload",
+        "attempts",
+        "cursor",
+        "created_at",
+        "done_at",
+    ]
+    list_filter = [PendingFilter, KindFilter, "created_at"]
+    id_fields = ["pk", "payload__post_id", "payload__author_id"]
+    search_fields = ["kind", "subscriber"]
+    ordering = ["-id"]
+    actions = ["wake_now"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[OutboxEvent]:
+        return super().get_queryset(request).using(self.database)
+
+    @admin.action(description="Wake the selected deliveries now")
+    def wake_now(self, request: HttpRequest, events: QuerySet[OutboxEvent]) -> None:
+        for event in events:
+            wake(database=self.database, event_id=event.pk)
+        self.message_user(request, f"{len(events)} woken.")
+
+
+@admin.register(OutboxEvent)
+class UsersOutboxAdmin(OutboxAdmin):
+    """The outbox of the users database."""
+
+
+@admin.register(PostsOutboxEvent)
+class PostsOutboxAdmin(OutboxAdmin):
+    """The outbox of the posts database."""
+
+    database = "posts"
+
+
+@admin.register(CommentsOutboxEvent)
+class CommentsOutboxAdmin(OutboxAdmin):
+    """The outbox of the comments database."""
+
+    database = "comments"

@@ -1,0 +1,83 @@
+"""Domain events: an app tells the apps above it what has happened.
+
+    post_edited: Event[PostEdited] = Event("post_edited", PostEdited, database="posts")
+
+    post_edited.announce(PostEdited(post_id=7))          # inside the transaction of the change
+
+    @post_edited.subscribe("posts", in_request=True)     # in posts/handlers.py
+    def refresh_record(post: PostEdited, cursor: int) -> Iterator[Step]: ...
+
+`announce` writes one outbox row for each subscriber, in the caller's transaction. After the commit
+it either wakes a worker for the row or, for a subscriber that is `in_request`, delivers the row
+before the request is answered. What fails after the commit is logged and does not fail the request,
+because the row is there: the sweeper wakes it again. Every event is listed in docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Generic, TypeVar
+
+from core.outbox import rows
+from core.outbox.delivery import deliver_event
+from core.outbox.subscriptions import Handler, Subscription, subscribers_of
+from core.outbox.tasks import wake
+from core.sql.transactions import after_commit
+
+Payload = TypeVar("Payload")
+
+
+class Event(Generic[Payload]):
+    """One kind of event. `payload` is a frozen dataclass of ids and plain JSON values; `database`
+    is the alias of the database in which the change that it tells of is made.
+    """
+
+    def __init__(self, name: str, payload: type[Payload], *, database: str) -> None:
+        self.name, self.payload, self.database = name, payload, database
+
+    def subscribe(
+        self,
+        subscriber: str,
+        *,
+        in_request: bool = False,
+        first: Callable[[Payload], object] | None = None,
+    ) -> Callable[[Handler[Payload]], Handler[Payload]]:
+        """Decorator: `subscriber`, an app's name, has this handler for the event.
+
+        The handler may run more than once for one announcement, and must bear it. `in_request`: the
+        announcing request runs it after its commit; for little work that the next read depends on.
+        `first`: called in the request after the commit, before a worker is woken; what it does is
+        part of the handler's work too. Raises ValueError when the app has subscribed already.
+        """
+
+        def register(handler: Handler[Payload]) -> Handler[Payload]:
+            Subscription(self.name, subscriber, self.payload, handler, in_request, first).register()
+            return handler
+
+        return register
+
+    def announce(self, payload: Payload) -> None:
+        """Write a row for each subscriber, in the caller's transaction on `database`."""
+        for subscription in subscribers_of(self.name):
+            event_id = self._record(subscription, payload, rows.FIRST_WAKE)
+            if subscription.first is not None:
+                after_commit(self.database, subscription.first, payload)
+            deliver = deliver_event if subscription.in_request else wake
+            after_commit(self.database, deliver, database=self.database, event_id=event_id)
+
+    def announce_later(self, payload: Payload, *, after: timedelta) -> None:
+        """The same, but the rows are delivered only after `after` has passed, by the sweeper."""
+        for subscription in subscribers_of(self.name):
+            self._record(subscription, payload, after)
+
+    def _record(
+        self, subscription: Subscription[Payload], payload: Payload, wake_after: timedelta
+    ) -> int:
+        return rows.record(
+            database=self.database,
+            kind=self.name,
+            subscriber=subscription.subscriber,
+            payload=vars(payload),
+            wake_after=wake_after,
+        )

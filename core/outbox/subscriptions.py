@@ -1,0 +1,72 @@
+"""Which app has which handler for which event. Filled by the apps' `handlers.py` at start-up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Generic, NamedTuple, TypeVar
+
+Payload = TypeVar("Payload")
+
+
+class Step(NamedTuple):
+    """What a handler has just done.
+
+    `cursor`: from where the handler can go on if it is interrupted here; it is saved now and then,
+    or, with `is_saved_at_once`, before the handler goes on. `entries`: how many entries of home
+    timelines the step has written, for the metrics.
+    """
+
+    cursor: int
+    entries: int = 0
+    is_saved_at_once: bool = False
+
+
+# Takes the payload and the saved cursor (0 at first). Does its work in steps and yields after each;
+# each step may be done twice.
+Handler = Callable[[Payload, int], Iterable[Step]]
+
+
+@dataclass(frozen=True)
+class Subscription(Generic[Payload]):
+    """One app's handler for one event; see `Event.subscribe`."""
+
+    kind: str
+    subscriber: str
+    payload: type[Payload]
+    handler: Handler[Payload]
+    in_request: bool
+    first: Callable[[Payload], object] | None
+
+    def register(self) -> None:
+        """Make it known to this process; raises ValueError when the app has subscribed already."""
+        known = _subscriptions.setdefault(self.kind, {})
+        if self.subscriber in known:
+            raise ValueError(f"{self.subscriber} has subscribed to {self.kind} already")
+        known[self.subscriber] = self
+
+    def steps(self, payload: Mapping[str, Any], cursor: int) -> Iterable[Step]:
+        """Run the handler on a row's payload. Members that it does not know are left out."""
+        known = {field.name: payload[field.name] for field in fields(self.payload)}  # type: ignore[arg-type]
+        return self.handler(self.payload(**known), cursor)
+
+
+_subscriptions: dict[str, dict[str, Subscription[Any]]] = {}
+
+
+def subscribers_of(kind: str) -> list[Subscription[Any]]:
+    """The subscriptions to an event, in the order in which the apps were loaded."""
+    return list(_subscriptions.get(kind, {}).values())
+
+
+def subscription_of(*, kind: str, subscriber: str) -> Subscription[Any]:
+    """One app's subscription to an event; raises LookupError when this process knows of none."""
+    try:
+        return _subscriptions[kind][subscriber]
+    except KeyError:
+        raise LookupError(f"{subscriber} has no handler for {kind} in this release.") from None
+
+
+def event_names() -> list[str]:
+    """The names of all events that somebody subscribes to."""
+    return sorted(_subscriptions)

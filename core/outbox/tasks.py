@@ -1,0 +1,72 @@
+"""Celery tasks: wake-ups. What has to be done, and whether it is done, is in the outbox."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from celery import shared_task
+from celery.signals import beat_init
+
+from core.metrics.shared import count, sample
+from core.outbox import backlog, delivery, rows
+from core.sql import PRIMARIES
+
+logger = logging.getLogger(__name__)
+SWEEP_LIMIT = 500
+
+
+@shared_task
+def deliver_event(*, database: str, event_id: int, **kwargs: Any) -> None:
+    """Deliver one outbox row; log it and count it."""
+    done = delivery.deliver_event(database=database, event_id=event_id)
+    if done is None:
+        return
+    seconds = round(done.seconds, 4)
+    logger.info(
+        *("delivered %s/%d: %s to %s, %d entries, %.4f s", database, event_id),
+        *(done.kind, done.subscriber, done.entries, seconds),
+        extra={
+            "event": f"{database}/{event_id}",
+            "kind": done.kind,
+            "subscriber": done.subscriber,
+            "entries": done.entries,
+            "seconds": seconds,
+        },
+    )
+    count(
+        values={
+            sample("socialfeed_deliveries_total", done.kind): 1,
+            "socialfeed_timeline_entries_total": done.entries,
+        }
+    )
+
+
+def wake(*, database: str, event_id: int) -> None:
+    """Have a worker deliver a row. The broker is down: raises, and the sweeper does it later."""
+    deliver_event.delay(database=database, event_id=event_id)
+
+
+@shared_task(expires=60)
+def sweep_outbox(**kwargs: Any) -> None:
+    """Wake a worker for each row that nobody has delivered in time."""
+    for database in PRIMARIES:
+        overdue = rows.claim_overdue(database=database, limit=SWEEP_LIMIT)
+        for event_id in overdue:
+            wake(database=database, event_id=event_id)
+        if overdue:
+            logger.info("woke %d overdue deliveries of %s", len(overdue), database)
+
+
+@shared_task(expires=3600)
+def prune_outbox(**kwargs: Any) -> None:
+    """Delete rows that were done long ago."""
+    for database in PRIMARIES:
+        while rows.prune(database=database):
+            pass
+
+
+@beat_init.connect
+def export_backlog(**kwargs: Any) -> None:
+    """Beat measures the backlog itself: with all workers dead, no task would say so."""
+    backlog.start_exporting()

@@ -1,0 +1,42 @@
+"""What Operations does when something has happened: it removes what belonged to what is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+
+from django.db import transaction
+
+from core.outbox.batches import as_steps
+from core.outbox.subscriptions import Step
+from operations import removal
+from posts.events import PostChanged, post_deleted
+from users import services as user_services
+from users.events import AccountDeleted, account_deleted
+
+# By then, no request that began before an account was deactivated is still running.
+_AFTER_THE_LAST_REQUEST = timedelta(minutes=2)
+
+
+@post_deleted.subscribe("operations")
+def remove_dependents_of_post(post: PostChanged, cursor: int) -> Iterable[Step]:
+    """Remove a deleted post's likes, comments and media, from SQL and the object store."""
+    return as_steps(removal.remove_dependents_of_post(post_id=post.post_id))
+
+
+@account_deleted.subscribe("operations")
+def remove_account(account: AccountDeleted, cursor: int) -> Iterator[Step]:
+    """Remove a deactivated account and all that it owns: SQL, Valkey, the object store.
+
+    The account's own row goes last. Then a second delivery is left for later: it removes what
+    requests have written that were still running when the account was deactivated.
+    """
+    user_id, deletion_id = account.user_id, account.deletion_id
+    owned = removal.remove_owned_by_account(user_id=user_id)
+    for number, (kind, count) in enumerate(owned, start=1):
+        user_services.note_removed(deletion_id=deletion_id, kind=kind, count=count)
+        yield Step(number)
+    with transaction.atomic(using="default"):
+        if user_services.finish_deletion(deletion_id=deletion_id):
+            account_deleted.announce_later(account, after=_AFTER_THE_LAST_REQUEST)
+    removal.drop_cached_account(user_id=user_id)

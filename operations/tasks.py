@@ -1,0 +1,15 @@
+"""Celery tasks of Operations. Each may be lost: beat sends the next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import shared_task
+
+from operations import reconcile
+
+
+@shared_task(expires=60)
+def reconcile_counters(**kwargs: Any) -> None:
+    """Compare the counts that have changed lately with the rows, and repair them."""
+    reconcile.reconcile_recent()

@@ -1,0 +1,25 @@
+"""What Post Info does when something has happened: it refreshes its own cache entries.
+
+It does so before the request is answered; the outbox row makes up for a request that dies first. A
+like needs no row of its own: its counter change is one, and `tasks.settle_likes` its sweeper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from core.outbox.subscriptions import Step
+from media.events import MediaChanged, media_changed
+from posts import services
+from posts.events import PostChanged, PostEdited, post_deleted, post_edited
+
+
+def refresh_record(post: PostEdited | PostChanged | MediaChanged, cursor: int) -> Iterable[Step]:
+    """Show a post as it is now, or that it is gone."""
+    services.renew_records(post_ids=[post.post_id])
+    return ()
+
+
+post_edited.subscribe("posts", in_request=True)(refresh_record)
+post_deleted.subscribe("posts", in_request=True)(refresh_record)
+media_changed.subscribe("posts", in_request=True)(refresh_record)

@@ -1,0 +1,14 @@
+"""Requests that die."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.outbox import events
+from posts import services as post_services
+
+
+def die_after_commit(patch: pytest.MonkeyPatch) -> None:
+    """Requests commit, and live to do nothing more."""
+    for module in (events, post_services):
+        patch.setattr(module, "after_commit", lambda *_, **__: None)

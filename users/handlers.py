@@ -1,0 +1,19 @@
+"""What User Info does when something has happened: it refreshes its own cache entries.
+
+It does so before the request is answered; the outbox row makes up for a request that dies first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from core.outbox.subscriptions import Step
+from users import services
+from users.events import UserChanged, user_changed
+
+
+@user_changed.subscribe("users", in_request=True)
+def refresh_document(user: UserChanged, cursor: int) -> Iterable[Step]:
+    """Show a user as they are now, wherever they are named."""
+    services.renew_documents(user_ids=[user.user_id])
+    return ()
