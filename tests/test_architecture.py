@@ -14,43 +14,61 @@ from django.contrib import admin
 from core.outbox.events import Event
 from devstack.layout import PROJECT_DIR
 
-ROOMS = {
-    "__init__", "admin", "apps", "audit", "authentication", "backlog", "events", "explain",
-    "handlers", "headless", "images", "keys", "listeners", "models", "outbox", "parsers",
-    "reconcile", "records", "refresh", "removal", "selectors", "serializers", "services",
-    "sessions", "slices", "storage", "store", "tasks", "tokens", "unchanged", "urls", "views",
+SERVICES = {"comments", "fanout", "media", "posts", "timeline", "usergraph", "users"}
+# What other packages may import of a service, beside its URLs, which the project mounts.
+PUBLIC_ROOMS = {"events", "selectors", "serializers", "services", "urls"}
+ROOMS = PUBLIC_ROOMS | {
+    "__init__", "admin", "apps", "audit", "authentication", "handlers", "headless", "images",
+    "keys", "listeners", "models", "parsers", "records", "refresh", "sessions", "slices",
+    "storage", "store", "tasks", "unchanged", "views",
 }  # fmt: skip
 MAX_LINES = 400
 
 
-def local_apps() -> set[str]:
-    return {
-        config.name
-        for config in apps.get_app_configs()
-        if Path(config.path).parent == PROJECT_DIR and config.name != "socialfeed"
-    }
+def packages() -> set[str]:
+    """All packages of the project but its tests."""
+    return {path.parent.name for path in PROJECT_DIR.glob("*/__init__.py")} - {"tests"}
 
 
 def modules() -> list[Path]:
-    folders = [*local_apps(), "socialfeed", "tests", "deploy"]
+    folders = [*packages(), "tests", "deploy"]
     return [path for folder in folders for path in (PROJECT_DIR / folder).rglob("*.py")]
 
 
-def test_every_local_app_is_in_the_import_contracts() -> None:
-    contracts = configparser.ConfigParser()
-    contracts.read(PROJECT_DIR / ".importlinter")
-    layers = set(re.findall(r"\w+", contracts["importlinter:contract:layers"]["layers"]))
-    roots = set(contracts["importlinter"]["root_packages"].split())
-    assert len(local_apps()) == 7
-    assert local_apps() <= layers
-    assert local_apps() <= roots
-    for app in local_apps():
-        assert f"importlinter:contract:private-{app}" in contracts
+def contracts() -> configparser.ConfigParser:
+    found = configparser.ConfigParser()
+    found.read(PROJECT_DIR / ".importlinter")
+    return found
 
 
-def test_every_module_of_an_app_is_one_of_the_rooms() -> None:
-    for app in local_apps():
-        assert {path.stem for path in (PROJECT_DIR / app).glob("*.py")} <= ROOMS
+def test_every_package_is_in_the_import_contract() -> None:
+    layers = set(
+        re.findall(r"^\s*([a-z].*)$", contracts()["importlinter:contract:layers"]["layers"], re.M)
+    )
+    in_layers = {name.strip() for layer in layers for name in layer.split("|")}
+    roots = set(contracts()["importlinter"]["root_packages"].split())
+    assert roots == packages()
+    assert in_layers == packages() - {"devstack"}
+    assert {"socialfeed", "operations", "core"} | SERVICES <= in_layers
+
+
+@pytest.mark.parametrize("service", sorted(SERVICES))
+def test_the_inside_of_a_service_is_protected(service: str) -> None:
+    """All of its rooms but the public ones, and those that only Django looks for."""
+    protected = set(
+        contracts()[f"importlinter:contract:private-{service}"]["protected_modules"].split()
+    )
+    folder = PROJECT_DIR / service
+    inside = {path.stem for path in folder.glob("*.py")} | {
+        path.parent.name for path in folder.glob("*/__init__.py")
+    }
+    inside -= PUBLIC_ROOMS | {"__init__", "apps", "management", "migrations"}
+    assert protected == {f"{service}.{room}" for room in inside}
+
+
+@pytest.mark.parametrize("service", sorted(SERVICES))
+def test_every_module_of_a_service_is_one_of_the_rooms(service: str) -> None:
+    assert {path.stem for path in (PROJECT_DIR / service).glob("*.py")} <= ROOMS
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PROJECT_DIR)))
@@ -62,7 +80,7 @@ def test_a_module_says_what_it_is_for_and_can_be_read_in_one_sitting(path: Path)
 
 
 def test_every_model_is_in_the_admin() -> None:
-    models = {model for app in local_apps() for model in apps.get_app_config(app).get_models()}
+    models = {model for app in SERVICES for model in apps.get_app_config(app).get_models()}
     assert models
     assert models <= set(admin.site._registry)
 
@@ -75,7 +93,7 @@ def test_every_event_is_in_the_event_table() -> None:
         for name, value in vars(__import__(f"{path.parent.name}.events").events).items()
         if isinstance(value, Event)
     }
-    assert len(names) == 11
+    assert len(names) == 10
     for name in names:
         assert f"`{name}`" in table
 
