@@ -27,9 +27,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from core.scripts import Call, run_script
 from core.sql import all_found, primary_reads
-from core.valkey import ValkeyUnavailable, cache_valkey, exchange, look
+from core.valkey import Call, ValkeyUnavailable, cache_valkey, exchange, run_script
 
 logger = logging.getLogger(__name__)
 
@@ -88,10 +87,7 @@ class Copies:
 
     def forget(self, ids: Collection[int]) -> None:
         """Remove the copies of `ids`, as an eviction would; one round trip. CACHE down: raises."""
-        pipeline = cache_valkey().pipeline(transaction=False)
-        for id_ in ids:
-            pipeline.unlink(self.key(id_))
-        pipeline.execute()
+        exchange(cache_valkey(), [("UNLINK", self.key(id_)) for id_ in ids])
 
     def by_slot(self, ids: Iterable[int]) -> list[tuple[list[int], list[str]]]:
         """Ids and their keys, those of a hash slot together: on a cluster, one command may name
@@ -214,7 +210,7 @@ def _stored(
     """What is stored for ids of several kinds: of each kind, those of a hash slot together."""
     slots = [copies.by_slot(ids) for copies, ids in lists]
     asked = [("MGET", *keys) for some in slots for _, keys in some]
-    replies = iter(look(cache_valkey(), asked) if asked else ())
+    replies = iter(exchange(cache_valkey(), asked) if asked else ())
     return [[(ids, next(replies)) for ids, _ in some] for some in slots]
 
 
@@ -252,13 +248,11 @@ def _begin(keys: Sequence[str]) -> list[bytes]:
     """Say that SQL is about to be read: the mark at each key, empty where there is a copy."""
     if not keys:
         return []
-    pipeline = cache_valkey().pipeline(transaction=False)
     own = _MARK + secrets.token_bytes(_TOKEN_BYTES)
-    for key in keys:
-        pipeline.set(key, own, nx=True, px=MARK_LEASE_MS, get=True)
+    commands = [("SET", key, own, "NX", "GET", "PX", MARK_LEASE_MS) for key in keys]
     return [
         own if there is None else there if there.startswith(_MARK) else b""
-        for there in pipeline.execute()
+        for there in exchange(cache_valkey(), commands)
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from core.context import CARRIED
-from core.valkey import LeftAlone
+from core.valkey import CircuitOpen
 
 _role = "none"
 
@@ -17,12 +17,12 @@ def set_role(role: str) -> None:
 
 
 class RepetitionFilter(logging.Filter):
-    """Stops records of a server that is left alone: one that was tried and failed is logged, and
-    not each of the requests that do without it meanwhile.
+    """Drops log records of `CircuitOpen`: the failure that opened the circuit is logged, not each
+    request that does without the server meanwhile.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return not (record.exc_info and isinstance(record.exc_info[1], LeftAlone))
+        return not (record.exc_info and isinstance(record.exc_info[1], CircuitOpen))
 
 
 class ContextFilter(logging.Filter):

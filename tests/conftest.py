@@ -37,6 +37,7 @@ environment.set_up(
         "OUTBOX_EXPORT_SECONDS": "0.5",
         # What a killed process had in hand is taken over soon.
         "OUTBOX_LEASE_SECONDS": "8",
+        "RAISE_UNRECORDED_READS": "True",
         # A machine that is busy with tests may take longer than one that serves.
         "VALKEY_TIMEOUT_SECONDS": "2",
         # One address sends all requests. The limit of log-ins is a real one; tests/flows resets it.

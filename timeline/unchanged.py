@@ -22,7 +22,7 @@ from redis import ResponseError
 
 from core.http.requests import sql_statements
 from core.valkey import (
-    Looks,
+    Recording,
     ValkeyUnavailable,
     cache_valkey,
     exchange,
@@ -73,12 +73,12 @@ def is_unchanged(*, viewer_id: int, address: str, etag: str) -> bool:
     return True
 
 
-def keep(*, viewer_id: int, address: str, etag: str, looks: Looks) -> None:
-    """Keep what a page with this ETag was made of, if that is all in `looks`; one round trip."""
-    if sql_statements() != 0 or not looks.commands:
+def keep(*, viewer_id: int, address: str, etag: str, recording: Recording) -> None:
+    """Keep what a page with this ETag was made of, if that is all recorded; one round trip."""
+    if sql_statements() != 0 or not recording.commands or not recording.is_replayable:
         return
-    count = len(looks.commands).to_bytes(_COUNT_BYTES)
-    value = count + _hash(looks.replies) + packed(looks.commands)
+    count = len(recording.commands).to_bytes(_COUNT_BYTES)
+    value = count + _hash(recording.replies) + packed(recording.commands)
     key = unchanged_key(viewer_id, _name(address, etag))
     try:
         exchange(cache_valkey(), [("SET", key, value, "EX", KEPT_SECONDS)])

@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 from core.http.callers import caller_id
 from core.http.pagination import ListAddress, PageRequest, add_links, page_request
 from core.http.rendering import fragments
-from core.valkey import noted_looks
+from core.valkey import recorded_reads
 from posts import selectors as post_selectors
 from timeline import unchanged
 from timeline.refresh import Seen, delivered_up_to
@@ -68,12 +68,12 @@ def _page(request: Request, timeline: Timeline) -> HttpResponseBase:
         viewer_id=viewer_id, address=address, etag=_weak(known)
     ):
         return _cacheable(HttpResponseNotModified(), _weak(known))
-    with noted_looks() as looks:
+    with recorded_reads() as recording:
         page = _read(request, timeline, query)
     if known != "*" and page.etag not in map(_weak, parse_etags(known)):
         return _answer(request, query, page)
     if timeline.is_home:
-        unchanged.keep(viewer_id=viewer_id, address=address, etag=page.etag, looks=looks)
+        unchanged.keep(viewer_id=viewer_id, address=address, etag=page.etag, recording=recording)
     return _cacheable(HttpResponseNotModified(), page.etag)
 
 

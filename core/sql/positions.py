@@ -20,8 +20,7 @@ from django.core.signing import BadSignature, SignatureExpired, TimestampSigner
 from django.db import DatabaseError, InterfaceError, connections
 from redis import ResponseError
 
-from core.scripts import Call, run_script
-from core.valkey import ValkeyUnavailable, state_valkey, values_of
+from core.valkey import Call, ValkeyUnavailable, run_script, state_valkey, values_of
 
 logger = logging.getLogger(__name__)
 

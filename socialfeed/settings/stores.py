@@ -101,6 +101,8 @@ CACHES = {
     "default": valkey(required("STATE_URL"), pool=POOL),
     "cache": valkey(required("CACHE_URL"), pool=CACHE_POOL),
 }
+# Whether a read of CACHE that a recording cannot see is an error (core.valkey.recorder). For tests.
+RAISE_UNRECORDED_READS = env.bool("RAISE_UNRECORDED_READS", default=False)
 SESSION_ENGINE = "django.contrib.sessions.backends.cache"
 
 # --- Object storage -------------------------------------------------------------------------------

@@ -18,9 +18,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from statistics import median
 
-from core import valkey
 from core.outbox import rows, tasks
-from core.valkey import cache_valkey
+from core.valkey import cache_valkey, exchange_packed, packed
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.population import add_accounts, add_followers, add_posts, warm
 from timeline import scripts, store
@@ -120,9 +119,9 @@ class Audience:
             )
             for n in range(0, len(keys), RAW_KEYS)
         ]
-        message = valkey.packed(commands)
+        message = packed(commands)
         with took() as deliveries:
-            delivered = valkey.exchange_packed(cache_valkey(), message, len(commands))
+            delivered = exchange_packed(cache_valkey(), message, len(commands))
         assert sum(delivered) == len(keys)
         return deliveries
 

@@ -11,10 +11,12 @@ from logging.config import DictConfigurator
 from typing import Any
 
 import pytest
+import redis
 from django.conf import settings
 from django.test import RequestFactory
 
 from core import context, logs
+from core.valkey import CircuitOpen
 from socialfeed.settings.log_format import default_format, formatter
 
 
@@ -87,3 +89,12 @@ def test_people_read_commands_and_machines_the_rest() -> None:
     assert settings.LOG_FORMAT == default_format(socialfeed_env="local") == "line"
     with pytest.raises(ValueError, match="LOG_FORMAT must be"):
         formatter("xml")
+
+
+@pytest.mark.parametrize(
+    ("error", "is_logged"), [(CircuitOpen(), False), (redis.ConnectionError(), True)]
+)
+def test_only_the_one_who_tried_is_logged(error: Exception, is_logged: bool) -> None:
+    info = (type(error), error, None)
+    record = logging.LogRecord("any", logging.ERROR, "", 1, "CACHE is down", (), info)
+    assert logs.RepetitionFilter().filter(record) == is_logged

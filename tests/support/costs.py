@@ -13,7 +13,7 @@ from django.db import connections
 from redis import Redis
 from redis.client import Pipeline
 
-from core import valkey
+from core.valkey import exchanges, protocol
 
 
 @dataclass
@@ -43,7 +43,7 @@ def counted_round_trips() -> Iterator[Costs]:
     with (
         patch.object(Redis, "execute_command", counting(Redis.execute_command)),
         patch.object(Pipeline, "execute", counting(Pipeline.execute)),
-        patch.object(valkey, "replies_to", counting(valkey.replies_to)),
+        patch.object(exchanges, "read_directly", counting(protocol.read_directly)),
     ):
         yield costs
 

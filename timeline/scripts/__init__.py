@@ -8,13 +8,12 @@ from typing import Any
 
 import redis
 
-from core.scripts import Call, run_script
-from core.valkey import exchange, look
+from core.valkey import Call, run_script
 
 __all__ = ["Call", "run_scripts"]
 _SHARED = "_order"
-# Those that change nothing of what they read.
-_LOOKS = frozenset({"read"})
+# These change no value that they read.
+_READS = frozenset({"read"})
 
 
 @cache
@@ -25,5 +24,4 @@ def _source(name: str) -> str:
 
 def run_scripts(client: redis.Redis, name: str, calls: list[Call]) -> list[Any]:
     """Run a script once for each call, in one round trip; returns their answers."""
-    ask = look if name in _LOOKS else exchange
-    return run_script(client, _source(name), calls, ask=ask)
+    return run_script(client, _source(name), calls, is_read=name in _READS)

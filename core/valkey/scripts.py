@@ -1,8 +1,8 @@
-"""Lua in Valkey: runs a script for several calls in one round trip."""
+"""Lua scripts, which the server runs as one step."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from hashlib import sha1
 from typing import Any
@@ -10,32 +10,28 @@ from typing import Any
 import redis
 from redis.exceptions import NoScriptError
 
-from core.valkey import exchange
+from core.valkey.exchanges import exchange
 
 Call = tuple[Sequence[str | bytes], Sequence[bytes]]  # keys of one hash slot, arguments
 
 
 def run_script(
-    client: redis.Redis,
-    source: str,
-    calls: list[Call],
-    *,
-    ask: Callable[[redis.Redis, list[Any]], list[Any]] = exchange,
+    client: redis.Redis, source: str, calls: list[Call], *, is_read: bool = False
 ) -> list[Any]:
     """Run a script once for each call, in one round trip; returns their answers.
 
-    A server that does not know the script yet is taught it, and all calls are made again: every
-    script must bear to run twice. `ask`: `look` for one that changes nothing of what it reads.
+    If the server does not know the script, it is loaded and all calls are made again: a script must
+    have the same effect when it runs twice. `is_read`: it changes no value; for `recorded_reads`.
     """
     sha = _sha(source)
     commands = [
         (b"EVALSHA", sha, b"%d" % len(keys), *keys, *arguments) for keys, arguments in calls
     ]
     try:
-        return ask(client, commands)
+        return exchange(client, commands, is_read=is_read)
     except NoScriptError:
-        client.script_load(source)
-        return ask(client, commands)
+        exchange(client, [(b"SCRIPT", b"LOAD", source)])
+        return exchange(client, commands, is_read=is_read)
 
 
 @cache

@@ -1,0 +1,35 @@
+"""The two Valkey servers: clients, and how commands are sent to them.
+
+Other modules import from this package only, not from its modules. Send commands by `exchange` and
+scripts by `run_script`: they are several times as fast as redis-py's own methods, and a recording
+(`recorded_reads`) sees them.
+"""
+
+from core.valkey.breaker import BreakingPool, CircuitOpen
+from core.valkey.clients import ValkeyUnavailable, cache_valkey, state_valkey
+from core.valkey.exchanges import exchange, exchange_packed
+from core.valkey.pool import Pool
+from core.valkey.protocol import Command, packed
+from core.valkey.recorder import Recording, UnrecordedRead, recorded_reads
+from core.valkey.scripts import Call, run_script
+from core.valkey.slots import by_slot, values_of
+
+__all__ = [
+    "BreakingPool",
+    "Call",
+    "CircuitOpen",
+    "Command",
+    "Pool",
+    "Recording",
+    "UnrecordedRead",
+    "ValkeyUnavailable",
+    "by_slot",
+    "cache_valkey",
+    "exchange",
+    "exchange_packed",
+    "packed",
+    "recorded_reads",
+    "run_script",
+    "state_valkey",
+    "values_of",
+]

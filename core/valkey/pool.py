@@ -1,0 +1,77 @@
+"""The pool of connections to one server."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import redis
+
+from core.valkey.protocol import can_read_directly
+from core.valkey.recorder import note_unrecorded
+
+
+class Pool(redis.ConnectionPool):
+    """redis-py's pool, which also keeps the connections of `exchange` apart, ready for the next.
+
+    What redis-py does each time that a connection changes hands takes as long as a command
+    (docs/performance.md).
+    """
+
+    _reads_directly = True  # until a connection of it cannot
+
+    def reset(self) -> None:
+        """Forget all connections. redis-py calls this at first, and in a process after its fork."""
+        self._idle: list[Any] = []
+        super().reset()
+
+    def get_connection(self, *args: Any, **options: Any) -> Any:
+        """A connection for redis-py's own methods."""
+        note_unrecorded(self)
+        return super().get_connection(*args, **options)
+
+    def lend(self) -> Any | None:
+        """An open connection, to be given to `take_back`; None: replies cannot be read directly.
+
+        Raises `ValkeyUnavailable` when it cannot be opened.
+        """
+        if not self._reads_directly:
+            return None
+        if self.pid != os.getpid():
+            return self._lend_new()  # the idle ones belong to the parent process
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            return self._lend_new()
+        try:
+            if _is_in_order(connection):
+                return connection
+            connection.disconnect()
+            connection.connect()
+        except BaseException:
+            self.release(connection)
+            raise
+        return connection
+
+    def _lend_new(self) -> Any | None:
+        connection = super().get_connection()
+        if can_read_directly(connection):
+            return connection
+        self._reads_directly = False
+        self.release(connection)
+        return None
+
+    def take_back(self, connection: Any) -> None:
+        """Let others have a connection; if it is closed, redis-py opens it again when needed."""
+        if connection.is_connected:
+            self._idle.append(connection)
+        else:
+            self.release(connection)
+
+
+def _is_in_order(connection: Any) -> bool:
+    """Whether the server has not closed it, and no reply is left in it that nobody has read."""
+    try:
+        return not connection.can_read()
+    except redis.ConnectionError:
+        return False
