@@ -10,8 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from core.http import limits
-from core.http.limits import STRICT_VIEWS, count_strictly
+from core.http.limits import STRICT_VIEWS, count_strictly, counting
 from core.http.problems import Unavailable
 from core.valkey import state_valkey
 from tests.support.client import wait_until
@@ -24,7 +23,7 @@ Bearer = Callable[[int, str], APIClient]
 @pytest.fixture(autouse=True)
 def nothing_said_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     """What another test has had logged would keep this one's from being."""
-    monkeypatch.setattr(limits, "_said_lately", limits._Pause())
+    monkeypatch.setattr(counting, "_log_pause", counting.Pause())
 
 
 @pytest.fixture
@@ -66,13 +65,13 @@ def test_while_state_is_down_reads_go_on_and_the_log_says_so_now_and_then(
 def test_a_process_counts_again_once_state_has_had_some_seconds(
     address: str, settings: Any, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    monkeypatch.setattr(limits, "RETRY_SECONDS", 0.2)
+    monkeypatch.setattr(counting, "RETRY_SECONDS", 0.2)
     caches = settings.CACHES
     request.getfixturevalue("closed_state")
     client = Client(REMOTE_ADDR=address)
     assert "RateLimit-Limit" not in client.get("/")
     settings.CACHES = caches
-    assert "RateLimit-Limit" not in client.get("/"), "left alone: each try may take a second"
+    assert "RateLimit-Limit" not in client.get("/"), "not asked: each try may take a second"
     wait_until(lambda: "RateLimit-Limit" in client.get("/"), 2)
 
 

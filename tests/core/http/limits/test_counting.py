@@ -19,7 +19,8 @@ from limits.storage import RedisStorage
 from limits.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter
 from rest_framework.test import APIClient
 
-from core.http.limits import PREFIX, STRICT_VIEWS, count_strictly, limit_key
+from core.http.limits import STRICT_VIEWS, count_strictly, limit_key
+from core.http.limits.windows import PREFIX
 from core.http.problems import TooManyRequests
 from core.valkey import state_valkey
 from media.models import Media

@@ -1,0 +1,31 @@
+"""Rate limits: how often an address, and a user, may send requests. Counted in STATE.
+
+`RATE_LIMITS` in the settings says how much each limit is. The library `limits` gives their text
+form, their keys and the scripts that count.
+
+- `ip`, `read` and `write` are fixed windows, which begin at the first request. `count_caller`
+  counts them in the round trip that asks for the session.
+- `login`, `signup`, `reset`, `refresh` and `upload` are moving windows: in no period as long as the
+  window are there more requests than the limit. `count_strictly` counts one in one round trip.
+
+The server counts each in one script, so of many requests at the same time exactly as many get
+through as the limit says. One too many is answered 429 and its view does not run.
+
+STATE down, or full: requests without a token go on uncounted, which is logged now and then; log-in,
+sign-up, reset and refresh are answered 503. Requests with a token cannot be authenticated while
+STATE is down (503). While it is only full they go on uncounted, except uploads (503).
+"""
+
+from core.http.limits.counting import count_caller, count_strictly, take_back
+from core.http.limits.middleware import STRICT_VIEWS, RateLimitMiddleware, UploadThrottle
+from core.http.limits.windows import limit_key
+
+__all__ = [
+    "STRICT_VIEWS",
+    "RateLimitMiddleware",
+    "UploadThrottle",
+    "count_caller",
+    "count_strictly",
+    "limit_key",
+    "take_back",
+]
