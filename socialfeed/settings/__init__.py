@@ -3,6 +3,9 @@
 Without any variable set this is the local stack: the bundled servers at the addresses of
 `devstack.layout`. `SOCIALFEED_ENV=production` takes no default that would be unsafe and
 refuses to start until its secrets and addresses are given.
+
+Here is every setting, and nothing else: names of helpers begin with an underscore, so that
+`import *` leaves them out.
 """
 
 from socialfeed.settings.accounts import *

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from socialfeed.settings.core import PUBLIC_ORIGIN
-from socialfeed.settings.environment import LOCAL, env, required
+from socialfeed.settings.environment import LOCAL, _env, _required
 from socialfeed.settings.limits import TRUSTED_PROXY_COUNT
 
 AUTH_USER_MODEL = "users.User"
@@ -26,7 +26,7 @@ HEADLESS_ADAPTER = "users.headless.StringIds"
 HEADLESS_TOKEN_STRATEGY = "users.headless.SessionTokens"  # noqa: S105  (a class)
 HEADLESS_JWT_ALGORITHM = "HS256"  # signed with SECRET_KEY: this service issues and checks them
 HEADLESS_JWT_STATEFUL_VALIDATION_ENABLED = True
-HEADLESS_JWT_ACCESS_TOKEN_EXPIRES_IN = env.int("ACCESS_TOKEN_SECONDS", default=900)
+HEADLESS_JWT_ACCESS_TOKEN_EXPIRES_IN = _env.int("ACCESS_TOKEN_SECONDS", default=900)
 HEADLESS_JWT_REFRESH_TOKEN_EXPIRES_IN = SESSION_COOKIE_AGE = 30 * 24 * 3600
 HEADLESS_FRONTEND_URLS = {
     "account_confirm_email": PUBLIC_ORIGIN + "/account/verify-email/{key}",
@@ -36,7 +36,7 @@ HEADLESS_FRONTEND_URLS = {
 }
 ACCOUNT_LOGIN_METHODS = {"email", "username"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*"]
-ACCOUNT_EMAIL_VERIFICATION = env.str(
+ACCOUNT_EMAIL_VERIFICATION = _env.str(
     "EMAIL_VERIFICATION", default="optional" if LOCAL else "mandatory"
 )
 ACCOUNT_PRESERVE_USERNAME_CASING = False
@@ -54,5 +54,5 @@ ACCOUNT_RATE_LIMITS = {
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "socialfeed"
 
-vars().update(env.email_url_config(required("EMAIL_URL")))
-DEFAULT_FROM_EMAIL = env.str("MAIL_FROM", default="socialfeed <no-reply@localhost>")
+vars().update(_env.email_url_config(_required("EMAIL_URL")))
+DEFAULT_FROM_EMAIL = _env.str("MAIL_FROM", default="socialfeed <no-reply@localhost>")

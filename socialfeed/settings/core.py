@@ -7,26 +7,26 @@ from urllib.parse import urlsplit
 import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 
-from socialfeed.settings.environment import BASE_DIR, LAYOUT, env, required
+from socialfeed.settings.environment import _BASE_DIR, _LAYOUT, _env, _required
 
 # Lets `ModelAdmin[Post]` and the like stand in the code, which the type checker needs.
 django_stubs_ext.monkeypatch()
 
-SECRET_KEY = required("SECRET_KEY")
+SECRET_KEY = _required("SECRET_KEY")
 DEBUG = False
-PUBLIC_ORIGIN = required("PUBLIC_ORIGIN").rstrip("/")
-ALLOWED_HOSTS = env.list(
+PUBLIC_ORIGIN = _required("PUBLIC_ORIGIN").rstrip("/")
+ALLOWED_HOSTS = _env.list(
     "ALLOWED_HOSTS",
     default=["localhost", "127.0.0.1", "[::1]", urlsplit(PUBLIC_ORIGIN).hostname or ""],
 )
 CSRF_TRUSTED_ORIGINS = [PUBLIC_ORIGIN]
 # `read` and `write` behind the web server; `all` for commands, tasks and the tests.
-API_ROLE = env.str("API_ROLE", default="all")
+API_ROLE = _env.str("API_ROLE", default="all")
 if API_ROLE not in {"read", "write", "all"}:
     raise ImproperlyConfigured("API_ROLE must be 'read', 'write' or 'all'.")
 
 # Of each API process: while more requests are at work or wait, they are answered 503.
-MAX_REQUESTS_IN_FLIGHT = env.int("MAX_REQUESTS_IN_FLIGHT", default=40)
+MAX_REQUESTS_IN_FLIGHT = _env.int("MAX_REQUESTS_IN_FLIGHT", default=40)
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -90,12 +90,12 @@ LANGUAGE_CODE = "en-us"
 USE_I18N = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "/static/"
-STATIC_ROOT = env.str("STATIC_ROOT", default=str(LAYOUT.var_dir / "static"))
+STATIC_ROOT = _env.str("STATIC_ROOT", default=str(_LAYOUT.var_dir / "static"))
 
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "socialfeed" / "templates"],
+        "DIRS": [_BASE_DIR / "socialfeed" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

@@ -10,8 +10,8 @@ from typing import Any
 
 from pythonjsonlogger.core import RESERVED_ATTRS
 
-LINE = {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}
-JSON = {
+_LINE = {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}
+_JSON = {
     "()": "pythonjsonlogger.json.JsonFormatter",
     "fmt": ["levelname", "name", "message", "request_id", "role", "process"],
     "rename_fields": {
@@ -33,13 +33,13 @@ def default_format(*, socialfeed_env: str) -> str:
 
 
 def formatter(log_format: str, **always: str) -> dict[str, Any]:
-    """A formatter of `logging.config.dictConfig`; `always` are members of each JSON line.
+    """A formatter of `logging.config.dictConfig`; `always` are members of each _JSON line.
 
     json: an object a line, with time (RFC 3339, UTC), level, logger, message, request_id, role,
     pid, what the code says in `extra`, and the traceback as `exception`. line: for people, the
     message only. Raises ValueError on any other.
     """
-    formats: dict[str, dict[str, Any]] = {"json": JSON | {"static_fields": always}, "line": LINE}
+    formats: dict[str, dict[str, Any]] = {"json": _JSON | {"static_fields": always}, "line": _LINE}
     if log_format not in formats:
         raise ValueError("LOG_FORMAT must be 'json' or 'line'.")
     return formats[log_format]

@@ -6,20 +6,22 @@ import logging
 
 from django.core.exceptions import ImproperlyConfigured
 
+from socialfeed.settings import log_format as _log_format
 from socialfeed.settings.core import API_ROLE
-from socialfeed.settings.environment import SOCIALFEED_ENV, env
-from socialfeed.settings.log_format import default_format, formatter
+from socialfeed.settings.environment import _SOCIALFEED_ENV, _env
 
 # json: one object a line, for machines. line: for people.
-LOG_FORMAT = env.str("LOG_FORMAT", default="") or default_format(socialfeed_env=SOCIALFEED_ENV)
+LOG_FORMAT = _env.str("LOG_FORMAT", default="") or _log_format.default_format(
+    socialfeed_env=_SOCIALFEED_ENV
+)
 try:
-    _formatter = formatter(LOG_FORMAT)
+    _formatter = _log_format.formatter(LOG_FORMAT)
 except ValueError as _error:
     raise ImproperlyConfigured(str(_error)) from _error
 # Python's own warnings too are lines like all others.
 logging.captureWarnings(LOG_FORMAT == "json")
 # Requests that take longer, in seconds, are logged as a warning.
-SLOW_REQUEST_SECONDS = env.float("SLOW_REQUEST_SECONDS", default=1.0)
+SLOW_REQUEST_SECONDS = _env.float("SLOW_REQUEST_SECONDS", default=1.0)
 
 LOGGING = {
     "version": 1,
@@ -36,5 +38,5 @@ LOGGING = {
             "filters": ["repetition", "context"],
         }
     },
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["stderr"], "level": _env.str("LOG_LEVEL", default="INFO")},
 }

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from socialfeed.settings.environment import env, required
+from socialfeed.settings.environment import _env, _required
 
-CELERY_BROKER_URL = required("STATE_URL")
+CELERY_BROKER_URL = _required("STATE_URL")
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "global_keyprefix": "celery:",
@@ -24,19 +24,19 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_DB_REUSE_MAX = 10_000
 # How often the durable counters are brought up to date with the likes and comments, in seconds.
 # Nobody sees that they lag, as what is not in them yet is added to them.
-COUNTERS_SETTLE_SECONDS = env.float("COUNTERS_SETTLE_SECONDS", default=2.0)
+COUNTERS_SETTLE_SECONDS = _env.float("COUNTERS_SETTLE_SECONDS", default=2.0)
 # How often those that have changed are compared with what was counted, in seconds.
-COUNTERS_CHECK_SECONDS = env.float("COUNTERS_CHECK_SECONDS", default=60.0)
+_COUNTERS_CHECK_SECONDS = _env.float("COUNTERS_CHECK_SECONDS", default=60.0)
 # How often a sample of timelines is compared with SQL, in seconds.
-TIMELINE_AUDIT_SECONDS = env.float("TIMELINE_AUDIT_SECONDS", default=60.0)
+_TIMELINE_AUDIT_SECONDS = _env.float("TIMELINE_AUDIT_SECONDS", default=60.0)
 # A delivery that has not saved its cursor for so many seconds is taken over by another worker.
-OUTBOX_LEASE_SECONDS = env.int("OUTBOX_LEASE_SECONDS", default=30)
+OUTBOX_LEASE_SECONDS = _env.int("OUTBOX_LEASE_SECONDS", default=30)
 # How often overdue deliveries are woken again, in seconds.
-_SWEEP_SECONDS = env.float("OUTBOX_SWEEP_SECONDS", default=5.0)
+_SWEEP_SECONDS = _env.float("OUTBOX_SWEEP_SECONDS", default=5.0)
 # Done outbox rows are kept for so many days, for staff to look at.
-OUTBOX_DAYS = env.int("OUTBOX_DAYS", default=7)
+OUTBOX_DAYS = _env.int("OUTBOX_DAYS", default=7)
 # How often beat itself measures what is still to be delivered, in seconds.
-OUTBOX_EXPORT_SECONDS = env.float("OUTBOX_EXPORT_SECONDS", default=5.0)
+OUTBOX_EXPORT_SECONDS = _env.float("OUTBOX_EXPORT_SECONDS", default=5.0)
 CELERY_BEAT_SCHEDULE = {
     "sweep-outbox": {
         "task": "core.outbox.tasks.sweep_outbox",
@@ -53,7 +53,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "reconcile-counters": {
         "task": "operations.tasks.reconcile_counters",
-        "schedule": COUNTERS_CHECK_SECONDS,
+        "schedule": _COUNTERS_CHECK_SECONDS,
     },
     "prune-outbox": {"task": "core.outbox.tasks.prune_outbox", "schedule": 3600.0},
     "prune-idempotency-keys": {
@@ -62,8 +62,8 @@ CELERY_BEAT_SCHEDULE = {
     },
     "audit-timelines": {
         "task": "timeline.tasks.audit_timelines",
-        "schedule": TIMELINE_AUDIT_SECONDS,
+        "schedule": _TIMELINE_AUDIT_SECONDS,
         # The next one does as well: none piles up while no worker runs.
-        "options": {"expires": TIMELINE_AUDIT_SECONDS},
+        "options": {"expires": _TIMELINE_AUDIT_SECONDS},
     },
 }

@@ -7,8 +7,10 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import FunctionType
 
 import pytest
+from django.conf import global_settings
 
 from devstack.layout import PROJECT_DIR, Layout
 
@@ -37,6 +39,29 @@ def names_in_code() -> set[str]:
 def test_env_example_documents_each_setting_and_no_other() -> None:
     example = (PROJECT_DIR / ".env.example").read_text()
     assert set(re.findall(r"^# ([A-Z0-9_]+)=", example, re.MULTILINE)) == names_in_code()
+
+
+# Settings that no code of ours names: what Django documents without a default, and libraries'.
+KNOWN_TO_DJANGO = {"EMAIL_FILE_PATH", "ROOT_URLCONF"}
+KNOWN_TO_LIBRARIES = (
+    *("ACCOUNT_", "ALLAUTH_", "CELERY_", "HEADLESS_", "MFA_", "REST_FRAMEWORK"),
+    "SPECTACULAR_SETTINGS",
+)
+
+
+def test_only_settings_are_in_the_settings() -> None:
+    """A helper's name without an underscore would be one, by `import *`."""
+    module = sys.modules["socialfeed.settings"]
+    ours = {name for name in vars(module) if name.isupper() and not hasattr(global_settings, name)}
+    assert "TIMELINE_CAP" in ours
+    used: set[str] = set()
+    for path in PROJECT_DIR.glob("[a-z]*/**/*.py"):
+        used |= set(re.findall(r"\bsettings\.([A-Z0-9_]+)", path.read_text()))
+    unknown = ours - used - KNOWN_TO_DJANGO
+    assert not {name for name in unknown if not name.startswith(KNOWN_TO_LIBRARIES)}
+    functions = {name for name, value in vars(module).items() if isinstance(value, FunctionType)}
+    public = {name for name in functions if not name.startswith("_")}
+    assert not {name for name in public if vars(module)[name].__module__.startswith("socialfeed")}
 
 
 def load_settings(tmp_path: Path, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
