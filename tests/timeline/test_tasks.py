@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.conf import settings as project
 
 from core.metrics.shared import read_stored
+from socialfeed.settings import tasks as task_settings
 from tests.support.drift import put, refs_of, warm
 from tests.support.posts_factory import make_posts
 from timeline import audit, services
@@ -21,9 +21,10 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("short_pause")]
 
 
 def test_the_beat_audits_and_lets_what_no_worker_took_lapse() -> None:
-    entry = project.CELERY_BEAT_SCHEDULE["audit-timelines"]
+    entry = task_settings.CELERY_BEAT_SCHEDULE["audit-timelines"]
     assert entry["task"] == audit_timelines.name
-    assert entry["schedule"] == entry["options"]["expires"] == project.TIMELINE_AUDIT_SECONDS
+    seconds = task_settings._TIMELINE_AUDIT_SECONDS
+    assert entry["schedule"] == entry["options"]["expires"] == seconds
 
 
 def test_the_task_mends_what_has_drifted_logs_it_and_exports_the_gauges(
