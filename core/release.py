@@ -1,0 +1,38 @@
+"""Which release this process runs, for what other releases must not read."""
+
+from __future__ import annotations
+
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+from django.apps import apps
+
+_PROJECT = Path(__file__).parents[1]
+
+_SUFFIXES = {".py", ".lua"}
+
+
+@cache
+def code_hash() -> str:
+    """A hash of the code of all local apps, those whose folder is in the project's.
+
+    Read once a process, at the first call. Two processes with the same answer run the same code.
+    """
+    digest = sha256()
+    for path in _code_files():
+        name = str(path.relative_to(_PROJECT)).encode()
+        digest.update(b"%b %d " % (name, path.stat().st_size) + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _code_files() -> list[Path]:
+    """The code of the local apps, in an order that is the same everywhere."""
+    folders = [Path(config.path) for config in apps.get_app_configs()]
+    return sorted(
+        path
+        for folder in folders
+        if folder.parent == _PROJECT
+        for path in folder.rglob("*")
+        if path.suffix in _SUFFIXES
+    )
