@@ -50,7 +50,7 @@ def deliver_post(post: PostChanged, cursor: int) -> Iterator[Step]:
         as_of = graph_selectors.graph_position()
         for user_ids in _followers(post.author_id, after=cursor):
             entries = timeline_services.deliver_to_home_timelines(
-                post_id=post.post_id, author_id=post.author_id, user_ids=user_ids, as_of=as_of
+                post_id=post.post_id, author_id=post.author_id, user_ids=user_ids, graph_lsn=as_of
             )
             yield Step(user_ids[-1], entries)
 

@@ -18,9 +18,9 @@ SERVICES = {"comments", "fanout", "media", "posts", "timeline", "usergraph", "us
 # What other packages may import of a service, beside its URLs, which the project mounts.
 PUBLIC_ROOMS = {"events", "selectors", "serializers", "services", "urls"}
 ROOMS = PUBLIC_ROOMS | {
-    "__init__", "admin", "apps", "audit", "authentication", "handlers", "headless", "images",
-    "keys", "listeners", "models", "parsers", "records", "refresh", "sessions", "slices",
-    "storage", "store", "tasks", "unchanged", "views",
+    "__init__", "admin", "apps", "audit", "authentication", "entries", "handlers", "headless",
+    "images", "keys", "listeners", "models", "page_replay", "pages", "parsers",
+    "records", "seen", "sessions", "storage", "store", "tasks", "views",
 }  # fmt: skip
 MAX_LINES = 400
 

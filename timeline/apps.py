@@ -1,4 +1,4 @@
-"""Timeline: home and profile timelines. Valkey only; what they hold is a copy of SQL."""
+"""Timeline: home and profile timelines. Valkey only; SQL has all that they hold."""
 
 from django.apps import AppConfig
 

@@ -30,8 +30,8 @@ from core.metrics.shared import set_gauges
 from core.sql import primary_reads
 from posts import selectors as post_selectors
 from timeline import services, store
+from timeline.entries import Timeline, home_timeline, profile_timeline, timeline_of_key
 from timeline.keys import HOME_PREFIX, PROFILE_PREFIX
-from timeline.slices import Timeline, home_timeline, profile_timeline, timeline_of_key
 from timeline.store import Ref, Snapshot
 from usergraph import selectors as graph_selectors
 

@@ -1,8 +1,8 @@
 """Valkey keys of Timeline.
 
-The hash tag is one of `SLOTS` groups and not the user, so that one script can deliver to many
-timelines at once and still run unchanged on a Valkey Cluster, where a script may touch one hash
-slot only. Up to that many primaries can share the timelines.
+The hash tag names one of `SLOTS` groups of users, not a user. So one script can deliver to many
+timelines at once, also on a Valkey Cluster, where a script may touch one hash slot only. Up to
+`SLOTS` primaries can share the timelines.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def home_key(user_id: int) -> str:
 
 
 def home_keys_by_slot(user_ids: Iterable[int]) -> list[list[str]]:
-    """`home_key` of many users, those of a hash slot together."""
+    """The `home_key`s of many users, grouped by hash slot."""
     slots: list[list[int]] = [[] for _ in range(SLOTS)]
     for user_id in user_ids:
         slots[user_id % SLOTS].append(user_id)
@@ -36,29 +36,29 @@ def home_keys_by_slot(user_ids: Iterable[int]) -> list[list[str]]:
 
 
 def profile_key(user_id: int) -> str:
-    """CACHE. As `home_key`, of the user's own posts."""
+    """CACHE. The same as `home_key`, with the user's own posts only."""
     return _key(PROFILE_PREFIX, user_id)
 
 
-def unchanged_key(viewer_id: int, page: str) -> str:
-    """CACHE. String: what a page that a viewer has was made of (`timeline.unchanged`), some 7 kB.
-    Lives for `unchanged.KEPT_SECONDS`.
+def page_replay_key(viewer_id: int, page: str) -> str:
+    """CACHE. String: the replay of a page of a viewer's (timeline.page_replay), some 7 kB.
+    Lives for `page_replay.TTL_SECONDS`.
     """
-    return f"unchanged:v1:{{{viewer_id}}}:{page}"
+    return f"page-replay:v1:{{{viewer_id}}}:{page}"
 
 
 def delivered_up_to_key() -> str:
-    """STATE. String: the id up to which every post has been delivered. Kept for good."""
+    """STATE. String: the id up to which every post has been delivered. Never expires."""
     return "delivered-up-to:v1"
 
 
 def parse_key(key: str) -> tuple[str, int] | None:
-    """The prefix and the user of a timeline's key; None when it is no timeline's."""
+    """The prefix and the user id in the key of a timeline; None when it is another key."""
     match = _KEY.fullmatch(key)
     if match is None:
         return None
     prefix, user_id = match[1], int(match[2])
-    # Digits may also be written with zeros before them, or stand in another's slot.
+    # The id may have leading zeros, or another slot's tag: then it is no key of ours.
     return (prefix, user_id) if _key(prefix, user_id) == key else None
 
 

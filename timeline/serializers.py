@@ -1,4 +1,4 @@
-"""What Timeline takes and answers."""
+"""What Timeline takes and answers over HTTP."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from rest_framework import serializers
 from core.http.pagination import PageQuery
 from core.http.schema import page_of
 from posts.serializers import POST_EXAMPLE, PostDocument
-from timeline.refresh import MAX_TOKEN_LENGTH
+from timeline.seen import MAX_TOKEN_LENGTH
 
 
 class TimelineQuery(PageQuery):
@@ -20,7 +20,7 @@ class TimelineQuery(PageQuery):
     )
 
 
-TimelinePage = page_of(
+TimelineAnswer = page_of(
     PostDocument,
     POST_EXAMPLE,
     name="TimelinePage",

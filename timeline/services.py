@@ -1,4 +1,4 @@
-"""Writes of Timeline: what Fan-out delivers, removes and drops."""
+"""The writes of Timeline: deliver a post, remove a post, drop and rebuild timelines."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from core.valkey import state_valkey
 from timeline import store
+from timeline.entries import Timeline, build
 from timeline.keys import delivered_up_to_key, home_key, home_keys_by_slot, profile_key
-from timeline.slices import Timeline, build
 
 
 def deliver_to_own_timelines(*, post_id: int, author_id: int) -> None:
@@ -17,33 +17,33 @@ def deliver_to_own_timelines(*, post_id: int, author_id: int) -> None:
 
 
 def deliver_to_home_timelines(
-    *, post_id: int, author_id: int, user_ids: Iterable[int], as_of: int
+    *, post_id: int, author_id: int, user_ids: Iterable[int], graph_lsn: int
 ) -> int:
-    """Put a post into the warm home timelines among `user_ids`; returns into how many it went.
+    """Put a post into the warm home timelines of `user_ids`; returns into how many it went.
 
-    `as_of`: the graph position, asked for after the post was committed and before `user_ids` were
-    read. Timelines built since then are left alone: they have the post, if they are to have it.
-    One round trip. Repeating it changes nothing; late or not, the post lands in its place.
+    `graph_lsn`: the graph LSN, read after the post was committed and before `user_ids` were read.
+    Timelines that were built after it are skipped: their build has read the post, if the viewer
+    follows the author. One round trip. A post that comes late, or again, lands once and in order.
     """
     slots = home_keys_by_slot(user_ids)
-    return store.deliver_to_slots(slots=slots, refs=[(post_id, author_id)], as_of=as_of)
+    return store.deliver_to_slots(slots=slots, refs=[(post_id, author_id)], graph_lsn=graph_lsn)
 
 
 def remove_from_own_timelines(*, post_id: int, author_id: int) -> None:
     """Take a deleted post out of its author's timelines.
 
-    In the followers' it stays as an entry that names no post, which reading leaves out.
+    Followers' timelines keep the entry. It names no post any more, and readers leave it out.
     """
     store.remove(keys=[home_key(author_id), profile_key(author_id)], ref=(post_id, author_id))
 
 
 def drop_home_timelines(*, user_ids: Iterable[int]) -> None:
-    """Forget the home timelines of users whose graph has changed; the next read builds them."""
+    """Make home timelines cold after a change of the graph; the next read builds them."""
     store.drop(keys=map(home_key, user_ids))
 
 
 def forget_user(*, user_id: int) -> None:
-    """Remove both timelines of somebody who is gone."""
+    """Remove both timelines of a user whose account is removed."""
     store.drop(keys=[home_key(user_id), profile_key(user_id)])
 
 
@@ -53,11 +53,11 @@ def drop_timelines(*, timelines: Iterable[Timeline]) -> int:
 
 
 def note_delivered_up_to(*, post_id: int) -> None:
-    """Say that every post up to this one has been delivered, for those who ask what is new."""
+    """Store the id up to which every post has been delivered, for `timeline.seen`."""
     state_valkey().set(delivered_up_to_key(), post_id)
 
 
 def rebuild(*, timeline: Timeline) -> bool:
-    """Build a timeline anew, warm or not; False when a reader was faster."""
+    """Drop a timeline and build it from SQL; False when a reader began to build it first."""
     store.drop(keys=[timeline.key])
     return build(timeline=timeline) is not None

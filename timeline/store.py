@@ -1,21 +1,24 @@
-"""Timelines in the CACHE Valkey: lists of a header and 16-byte entries, newest first.
+"""Timelines in the CACHE Valkey: each is a list of a header and 16-byte entries, newest first.
 
 An entry is `(post_id, author_id)`, both big-endian, so that byte order is time order. The header is
-the first element: a letter that says what the list is, and the graph position at which its build
-began. No header is as long as an entry.
+the first element. Its first byte is the state of the list, and the next 8 bytes are the graph LSN
+at which the build of the list began. No header is as long as an entry. The states:
 
-- `e`: complete, nothing is older;
-- `c`: cut off at the cap, SQL knows what is older than the last entry;
-- `b`: being built, and by whom. Deliveries go in, reads do not.
+- `e`: complete; there is no older post;
+- `c`: cut off at the cap; SQL has what is older than the last entry;
+- `b`: being built; the rest of the header is the token of the build lease. Deliveries go in,
+  readers answer from SQL.
 
-After `e` and `c` it names the authors whose posts are pulled at each read instead of being
-delivered here, and those whom the viewer must not see. No key: cold. A delivery skips it, and the
-next read builds it. What every function here promises holds under any interleaving with the
-others, because each is one script. Valkey down: `ValkeyUnavailable`.
+In the states `e` and `c` the header also names the authors whose posts are pulled at each read
+instead of being delivered here, and the authors whom the viewer must not see. A timeline without a
+key is cold: deliveries skip it, and the next read builds it.
 
-A delivery also skips a timeline whose build began later than itself, by graph position: that
-build reads the post in SQL. So a delivery that still goes by an old list of followers cannot put
-a post into what was built after an unfollow.
+Each change is one Lua script, so every function keeps its promise whatever runs at the same time.
+Valkey down: every function raises `ValkeyUnavailable`.
+
+A delivery also skips a timeline whose build began at a later graph LSN than the delivery's own:
+that build reads the post in SQL. So a delivery that works through an old list of followers cannot
+put a post into a timeline that was built after an unfollow.
 """
 
 from __future__ import annotations
@@ -37,9 +40,9 @@ _ID = struct.Struct(">q")
 _COUNT = struct.Struct(">I")
 COMPLETE, CUT, BUILDING = b"e", b"c", b"b"
 _DAY = 24 * 3600
-# A timeline grows over its cap by this part of it before it is trimmed, for that takes a command.
+# A timeline grows over its cap by one part in SLACK before it is trimmed: a trim costs a command.
 SLACK = 50
-# A builder that takes longer than this does not get to keep what it read.
+# A build that takes longer loses its lease, and its result is not stored.
 BUILD_LEASE_MS = 20_000
 _SCAN_COUNT = 1000
 
@@ -47,49 +50,53 @@ Ref = tuple[int, int]  # (post_id, author_id)
 
 
 @dataclass(frozen=True)
-class Slice:
-    """Part of a timeline, newest first; `is_end` when nothing older exists.
-
-    Entries by the authors in `hidden` are not to be shown.
-    """
+class TimelineSlice:
+    """Consecutive entries of a timeline, newest first; `is_end` when no older entry exists."""
 
     refs: list[Ref]
     is_end: bool
-    hidden: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
 class Viewing:
-    """What a home timeline remembers of its viewer's graph, as of the position `as_of`."""
+    """What a home timeline's header says of its viewer's graph, as it was at `graph_lsn`.
 
-    as_of: int = 0
+    `pulled`: authors whose posts are pulled at each read. `hidden`: authors not to be shown.
+    """
+
+    graph_lsn: int = 0
     pulled: tuple[int, ...] = ()
     hidden: tuple[int, ...] = ()
 
     def pack(self) -> bytes:
-        """The header from its graph position on."""
+        """The header from its graph LSN on."""
         ids = (*self.pulled, *self.hidden)
-        return b"".join((_ID.pack(self.as_of), _COUNT.pack(len(self.pulled)), *map(_ID.pack, ids)))
+        return b"".join(
+            (_ID.pack(self.graph_lsn), _COUNT.pack(len(self.pulled)), *map(_ID.pack, ids))
+        )
 
     @staticmethod
     def unpack(header: bytes) -> Viewing:
-        """The inverse, of a whole header that is not a builder's mark."""
-        as_of: int = _HEADER.unpack_from(header)[1]
+        """Read a whole header, of a timeline that is not being built."""
+        graph_lsn: int = _HEADER.unpack_from(header)[1]
         (pulled,) = _COUNT.unpack_from(header, _HEADER.size)
         ids = tuple(id_ for (id_,) in _ID.iter_unpack(header[_HEADER.size + _COUNT.size :]))
-        return Viewing(as_of, ids[:pulled], ids[pulled:])
+        return Viewing(graph_lsn, ids[:pulled], ids[pulled:])
 
 
 @dataclass(frozen=True)
-class Page(Slice):
-    """A slice read from a timeline; shorter than asked for without `is_end`: it is cut there."""
+class StoredSlice(TimelineSlice):
+    """A slice of a stored timeline, with what its header says.
+
+    Shorter than the limit and not `is_end`: the list is cut off there.
+    """
 
     viewing: Viewing = Viewing()
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A timeline as it is, for staff and audits: entries and header, seconds left to live."""
+    """A whole timeline, for staff and audits; `kind` is the state byte of its header."""
 
     refs: list[Ref]
     kind: bytes
@@ -98,87 +105,90 @@ class Snapshot:
 
 
 def _number(value: int) -> bytes:
-    """As an argument of a script."""
+    """A number as an argument of a script."""
     return b"%d" % value
 
 
 def deliver(*, keys: Iterable[str], refs: Iterable[Ref]) -> int:
     """Put posts into warm timelines, each once and in its place; returns how many went in.
 
-    One round trip and one script call a hash slot. Again, it changes nothing.
+    One round trip, and one script call a hash slot. Repeating it changes nothing.
     """
     return deliver_to_slots(slots=by_slot(keys), refs=refs)
 
 
 def deliver_to_slots(
-    *, slots: Iterable[Sequence[str]], refs: Iterable[Ref], as_of: int | None = None
+    *, slots: Iterable[Sequence[str]], refs: Iterable[Ref], graph_lsn: int | None = None
 ) -> int:
-    """The same, to keys of which those of a hash slot come together.
+    """The same as `deliver`, with the keys already grouped by hash slot.
 
-    `as_of`: the graph position before which they were looked up; None: whoever they are, they are
-    right.
+    `graph_lsn`: the graph LSN before the keys were looked up; timelines that were built after it
+    are skipped. None: no timeline is skipped for its age.
     """
-    position = b"" if as_of is None else _ID.pack(as_of)
+    lsn = b"" if graph_lsn is None else _ID.pack(graph_lsn)
     cap = settings.TIMELINE_CAP
     numbers = _number(cap), _number(cap // SLACK)
-    arguments = [*numbers, position, *(_ENTRY.pack(*ref) for ref in refs)]
+    arguments = [*numbers, lsn, *(_ENTRY.pack(*ref) for ref in refs)]
     calls: list[Call] = [(keys, arguments) for keys in slots]
     return sum(run_scripts(cache_valkey(), "deliver", calls)) if calls else 0
 
 
-def read(*, key: str, before: int | None, limit: int, keep: bool = True) -> Page | None:
+def read(
+    *, key: str, before: int | None, limit: int, read_only: bool = False
+) -> StoredSlice | None:
     """Up to `limit` entries older than the post `before`; None when cold or being built.
 
-    One round trip, which also keeps the timeline for another TIMELINE_IDLE_DAYS; not if not `keep`.
+    One round trip. It also lets the timeline live for another TIMELINE_IDLE_DAYS, unless
+    `read_only`.
     """
-    return read_many(keys=[key], before=before, limit=limit, keep=keep)[key]
+    return read_many(keys=[key], before=before, limit=limit, read_only=read_only)[key]
 
 
 def read_many(
-    *, keys: Sequence[str], before: int | None, limit: int, keep: bool = True
-) -> dict[str, Page | None]:
-    """`read` of several timelines, by key; one round trip and one script call a hash slot."""
-    after = b"" if before is None else _ENTRY.pack(before, 0)
-    arguments = [
-        _number(limit),
-        _number(settings.TIMELINE_IDLE_DAYS * _DAY) if keep else b"",
-        after,
-    ]
+    *, keys: Sequence[str], before: int | None, limit: int, read_only: bool = False
+) -> dict[str, StoredSlice | None]:
+    """`read` of several timelines, by key; one round trip, and one script call a hash slot."""
+    cursor = b"" if before is None else _ENTRY.pack(before, 0)
+    ttl = b"" if read_only else _number(settings.TIMELINE_IDLE_DAYS * _DAY)
+    arguments = [_number(limit), ttl, cursor]
     slots = by_slot(keys)
     calls: list[Call] = [(slot_keys, arguments) for slot_keys in slots]
     answers = run_scripts(cache_valkey(), "read", calls) if calls else []
     return {
-        key: None if answer is None else _page(*answer)
+        key: None if answer is None else _stored_slice(*answer)
         for slot_keys, slot_answers in zip(slots, answers, strict=True)
         for key, answer in zip(slot_keys, slot_answers, strict=True)
     }
 
 
-def _page(header: bytes, reached: int, entries: bytes) -> Page:
+def _stored_slice(header: bytes, reached: int, entries: bytes) -> StoredSlice:
     is_end = bool(reached) and _HEADER.unpack_from(header)[0] == COMPLETE
-    return Page(list(_ENTRY.iter_unpack(entries)), is_end, viewing=Viewing.unpack(header))
+    return StoredSlice(list(_ENTRY.iter_unpack(entries)), is_end, Viewing.unpack(header))
 
 
-def begin_build(*, key: str, as_of: int) -> bytes | None:
-    """Become the one builder of a cold timeline: its mark, or None when another is, or it is warm.
+def begin_build(*, key: str, graph_lsn: int) -> bytes | None:
+    """Take the build lease of a cold timeline: its token, or None when it is warm or being built.
 
-    To be called before SQL is read: whatever is delivered from now on is kept. `as_of` is the
-    graph position, asked for before that.
+    Call it before reading SQL: what is delivered from now on goes into the list. `graph_lsn` must
+    have been read before this call.
     """
-    mark = _HEADER.pack(BUILDING, as_of) + secrets.token_bytes(8)
-    arguments = [mark, _number(BUILD_LEASE_MS)]
+    lease = _HEADER.pack(BUILDING, graph_lsn) + secrets.token_bytes(8)
+    arguments = [lease, _number(BUILD_LEASE_MS)]
     (began,) = run_scripts(cache_valkey(), "begin_build", [([key.encode()], arguments)])
-    return mark if began else None
+    return lease if began else None
 
 
 def finish_build(
-    *, key: str, mark: bytes, refs: Sequence[Ref], is_end: bool, viewing: Viewing
+    *, key: str, lease: bytes, refs: Sequence[Ref], is_end: bool, viewing: Viewing
 ) -> bool:
-    """Make a timeline warm with what SQL had, newest first; False when it was dropped meanwhile."""
+    """Make a timeline warm with the entries from SQL, newest first.
+
+    False, and nothing is stored, when the build lease is lost: the timeline was dropped meanwhile.
+    """
     entries = [_ENTRY.pack(*ref) for ref in refs]
     seconds = settings.TIMELINE_IDLE_DAYS * _DAY
     numbers = map(_number, (settings.TIMELINE_CAP, seconds, is_end))
-    arguments = [mark, *numbers, viewing.pack(), *entries]
+    arguments = [lease, *numbers, viewing.pack(), *entries]
     return bool(run_scripts(cache_valkey(), "finish_build", [([key.encode()], arguments)])[0])
 
 
@@ -188,35 +198,32 @@ def remove(*, keys: Iterable[str], ref: Ref) -> None:
 
 
 def drop(*, keys: Iterable[str]) -> int:
-    """Make timelines cold; who is building one meanwhile does not get to keep it.
+    """Make timelines cold; a build that is under way loses its lease.
 
-    Returns how many there were. One round trip.
+    Returns how many timelines there were. One round trip.
     """
     return sum(exchange(cache_valkey(), [("UNLINK", key) for key in keys]))
 
 
 def peek(*, key: str) -> Snapshot | None:
-    """A whole timeline, without counting as a read of it; None when cold."""
-    pipeline = cache_valkey().pipeline(transaction=False)
-    pipeline.lrange(key, 0, -1)
-    pipeline.pttl(key)
-    elements, milliseconds = pipeline.execute()
+    """A whole timeline, without extending its life; None when cold. One round trip."""
+    elements, milliseconds = exchange(cache_valkey(), [("LRANGE", key, 0, -1), ("PTTL", key)])
     if not elements:
         return None
     header, *entries = elements
-    kind, as_of = _HEADER.unpack_from(header)
-    viewing = Viewing(as_of) if kind == BUILDING else Viewing.unpack(header)
+    kind, graph_lsn = _HEADER.unpack_from(header)
+    viewing = Viewing(graph_lsn) if kind == BUILDING else Viewing.unpack(header)
     return Snapshot([_ENTRY.unpack(entry) for entry in entries], kind, viewing, milliseconds / 1000)
 
 
 def scan_keys(*, prefix: str) -> Iterator[str]:
-    """The keys of all timelines that begin so, as SCAN finds them; a key may come twice."""
+    """The keys with a prefix, as SCAN finds them; a key may come twice."""
     for key in cache_valkey().scan_iter(match=f"{prefix}*", count=_SCAN_COUNT):
         yield cast("bytes", key).decode(errors="replace")
 
 
 def random_keys(*, count: int) -> set[str]:
-    """Up to `count` keys of CACHE, of any kind, drawn at random; one round trip."""
+    """Up to `count` random keys of CACHE, of any kind; one round trip."""
     pipeline = cache_valkey().pipeline(transaction=False)
     for _ in range(count):
         pipeline.randomkey()
@@ -225,7 +232,7 @@ def random_keys(*, count: int) -> set[str]:
 
 
 def sizes(*, keys: Sequence[str]) -> list[tuple[int, int]]:
-    """(entries, bytes of memory) of each timeline that is there; one round trip."""
+    """(entries, bytes of memory) of each timeline that exists; one round trip."""
     pipeline: Any = cache_valkey().pipeline(transaction=False)
     for key in keys:
         pipeline.llen(key)

@@ -1,4 +1,4 @@
-"""Celery tasks: what Timeline does by itself. Each may be lost: the beat sends the next."""
+"""Celery tasks of Timeline. Each may be lost: the beat sends the next."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ from timeline import audit
 
 @shared_task
 def audit_timelines(**kwargs: Any) -> None:
-    """Compare a few timelines with SQL, mend what has drifted, and export how much that was."""
+    """Compare a few timelines with SQL, rebuild those that differ, and export the drift."""
     audit.audit_sample(count=settings.TIMELINE_AUDIT_SAMPLE)

@@ -1,14 +1,11 @@
-"""Home and profile timelines."""
+"""The HTTP side of home and profile timelines."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from typing import TypedDict
 
-from django.http import HttpResponseBase, HttpResponseNotModified
+from django.http import HttpResponseBase
+from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers
 from django.utils.http import parse_etags
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
@@ -16,15 +13,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core.http.callers import caller_id
-from core.http.pagination import ListAddress, PageRequest, add_links, page_request
+from core.http.pagination import ListAddress, add_links, page_request
 from core.http.rendering import fragments
-from core.valkey import recorded_reads
-from posts import selectors as post_selectors
-from timeline import unchanged
-from timeline.refresh import Seen, delivered_up_to
-from timeline.selectors import timeline_page
-from timeline.serializers import TimelinePage, TimelineQuery
-from timeline.slices import Timeline, home_timeline, profile_timeline
+from timeline.page_replay import PageReplay
+from timeline.pages import TimelinePage, home_page, profile_page
+from timeline.seen import SeenPosts
+from timeline.serializers import TimelineAnswer, TimelineQuery
 from users import selectors as user_selectors
 
 IF_NONE_MATCH = OpenApiParameter(
@@ -32,109 +26,85 @@ IF_NONE_MATCH = OpenApiParameter(
     location=OpenApiParameter.HEADER,
     description="The `ETag` of this page as the client has it: while it is so, the answer is 304.",
 )
-ANSWERS = {200: TimelinePage, 304: OpenApiResponse(description="The page is as the client has it.")}
+ANSWERS = {
+    200: TimelineAnswer,
+    304: OpenApiResponse(description="The page is as the client has it."),
+}
 _schema = extend_schema(
     parameters=[TimelineQuery, IF_NONE_MATCH], responses=ANSWERS, tags=["timelines"]
 )
 
 
 class HomeTimelineView(APIView):
-    """What the caller sees first."""
+    """The home timeline of the caller."""
 
     @_schema
     def get(self, request: Request) -> HttpResponseBase:
         """Posts of the caller and of everybody whom the caller follows, newest first."""
-        return _page(request, home_timeline(user_id=caller_id(request)))
+        page = home_page(**_wanted(request), replay=_replay(request))
+        return _answer(request, page)
 
 
 class ProfileTimelineView(APIView):
-    """What one user has posted."""
+    """The posts of one user."""
 
     @_schema
     def get(self, request: Request, username: str) -> HttpResponseBase:
         """Posts of one user, newest first."""
         user_id = user_selectors.user_id_by_username(username=username)
-        return _page(request, profile_timeline(user_id=user_id))
+        return _answer(request, profile_page(user_id=user_id, **_wanted(request)))
 
 
-def _page(request: Request, timeline: Timeline) -> HttpResponseBase:
+class _Wanted(TypedDict):
+    viewer_id: int
+    limit: int
+    cursor: int | None
+    since: SeenPosts | None
+
+
+def _wanted(request: Request) -> _Wanted:
+    """Which page the request wants; raises a 400 for parameters that are not valid."""
     query = page_request(request, query_class=TimelineQuery)
-    known = request.META.get("HTTP_IF_NONE_MATCH")
-    if not known:
-        return _answer(request, query, _read(request, timeline, query))
-    viewer_id, address = caller_id(request), request.get_full_path()
-    # Of a profile timeline nothing is kept: whose it is, is asked of SQL.
-    if timeline.is_home and unchanged.is_unchanged(
-        viewer_id=viewer_id, address=address, etag=_weak(known)
-    ):
-        return _cacheable(HttpResponseNotModified(), _weak(known))
-    with recorded_reads() as recording:
-        page = _read(request, timeline, query)
-    if known != "*" and page.etag not in map(_weak, parse_etags(known)):
-        return _answer(request, query, page)
-    if timeline.is_home:
-        unchanged.keep(viewer_id=viewer_id, address=address, etag=page.etag, recording=recording)
-    return _cacheable(HttpResponseNotModified(), page.etag)
+    token = query.parameters.get("since")
+    return {
+        "viewer_id": caller_id(request),
+        "limit": query.limit,
+        "cursor": query.after,
+        "since": None if token is None else SeenPosts.decode(token),
+    }
 
 
-@dataclass(frozen=True)
-class _Page:
-    """What is shown, where it goes on, and what the client had before."""
-
-    posts: Mapping[int, bytes]
-    position: int | None
-    since: Seen | None
-    delivered: int
-    etag: str
-
-
-def _read(request: Request, timeline: Timeline, query: PageRequest) -> _Page:
-    since_token = query.parameters.get("since")
-    since = None if since_token is None else Seen.decode(since_token)
-    seen = since or Seen()
-    # Before the page is read: what is delivered meanwhile may not be on it.
-    delivered = delivered_up_to()
-    posts, position = timeline_page(
-        timeline=timeline,
-        before=query.after,
-        limit=query.limit,
-        since=seen.floor,
-        seen=seen.ids,
-        show=partial(post_selectors.post_documents, viewer_id=caller_id(request)),
-    )
-    return _Page(posts, position, since, delivered, _etag(posts.values(), position))
+def _replay(request: Request) -> PageReplay | None:
+    """The replay of the page that the client has; None unless it names exactly one ETag."""
+    etags = parse_etags(request.META.get("HTTP_IF_NONE_MATCH", ""))
+    if len(etags) != 1:
+        return None
+    # If-None-Match compares weakly (RFC 9110, 13.1.2), and a page's ETag is weak.
+    etag = f"W/{etags[0].removeprefix('W/')}"
+    return PageReplay(caller_id(request), request.get_full_path(), etag)
 
 
-def _answer(request: Request, query: PageRequest, page: _Page) -> HttpResponseBase:
-    address, posts = ListAddress(request), page.posts
-    seen = page.since or Seen()
-    newer, changes = None, {}
-    if page.since:
-        changes["since"] = seen.with_page(posts, delivered=page.delivered).encode()
-    if page.since or query.after is None:
-        is_last = page.position is None
-        up_to = seen.up_to_page(list(posts), is_last=is_last, delivered=page.delivered)
-        newer = address.having(cursor=None, since=up_to.encode())
-    following = address.after(page.position, **changes)
-    response = Response({"results": fragments(posts.values()), "next": following, "newer": newer})
+def _answer(request: Request, page: TimelinePage) -> HttpResponseBase:
+    """304 if the client has the page, else the page; only the caller may cache it."""
+    response: HttpResponseBase | None = None
+    if request.META.get("HTTP_IF_NONE_MATCH"):
+        response = get_conditional_response(request._request, etag=page.etag)
+    if response is None:
+        response = _page_response(request, page)
+    response.headers["ETag"] = page.etag
+    patch_cache_control(response, private=True, no_cache=True)
+    patch_vary_headers(response, ["Authorization"])
+    return response
+
+
+def _page_response(request: Request, page: TimelinePage) -> Response:
+    address, changes = ListAddress(request), {}
+    if page.next_since is not None:
+        changes["since"] = page.next_since.encode()
+    following, newer = address.after(page.next_cursor, **changes), None
+    if page.newer_since is not None:
+        newer = address.having(cursor=None, since=page.newer_since.encode())
+    results = fragments(page.documents.values())
+    response = Response({"results": results, "next": following, "newer": newer})
     add_links(response, next=following, prev=newer)
-    return _cacheable(response, page.etag)
-
-
-def _etag(documents: Iterable[bytes], position: int | None) -> str:
-    """Of what the page shows. Weak: it stands for the content, not for the bytes of the answer."""
-    digest = hashlib.sha256(b"\0".join((b"%d" % (position or 0), *documents))).digest()
-    return f'W/"{base64.urlsafe_b64encode(digest[:12]).decode()}"'
-
-
-def _weak(etag: str) -> str:
-    """For If-None-Match the two kinds of tags are one (RFC 9110, 13.1.2)."""
-    return f"W/{etag.removeprefix('W/')}"
-
-
-def _cacheable(response: HttpResponseBase, etag: str) -> HttpResponseBase:
-    """To be kept by the caller alone, and asked for again each time."""
-    response.headers["ETag"] = etag
-    response.headers["Cache-Control"] = "private, no-cache"
-    response.headers["Vary"] = "Authorization"
     return response

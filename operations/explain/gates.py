@@ -178,7 +178,7 @@ def _timeline(facts: Facts, at: Whereabouts) -> tuple[State, str]:
         names = ", ".join(facts.pulled_names) or "nobody"
         more = len(at.pulled) - len(facts.pulled_names)
         others = f" and {more} more" if more > 0 else ""
-        sentence += f". Built as of graph position {at.as_of}; pulls {names}{others}"
+        sentence += f". Built as of graph position {at.graph_lsn}; pulls {names}{others}"
     return State.PASSED, f"{sentence}."
 
 

@@ -99,7 +99,7 @@ class Audience:
 
     def check(self, ref: Ref) -> None:
         """The post is on top in every follower's timeline."""
-        newest = store.read_many(keys=self.keys(), before=None, limit=1, keep=False)
+        newest = store.read_many(keys=self.keys(), before=None, limit=1, read_only=True)
         assert all(page is not None and page.refs == [ref] for page in newest.values())
 
     def keys(self) -> list[str]:

@@ -11,15 +11,13 @@ from dataclasses import replace
 from functools import partial
 from statistics import median
 
-from posts import selectors as post_selectors
 from tests.benchmarks.figures import Figure, Series
 from tests.benchmarks.population import add_older_posts, analyze, warm
 from tests.benchmarks.requests import PAGE, Bench
 from tests.benchmarks.servers import compare
 from tests.support.costs import counted
-from timeline.selectors import timeline_page
+from timeline.pages import home_page
 from timeline.services import drop_home_timelines
-from timeline.slices import home_timeline
 
 TABLES = (10_000, 100_000, 1_000_000)
 LENGTHS = (24, 200, 800)
@@ -84,19 +82,13 @@ def _flat(what: str, of: str, costs: Mapping[int, float]) -> Figure:
 def _cold(bench: Bench) -> Figure:
     """Database time of a first page of a cold timeline, as the client sees it."""
     people = bench.population
-    read = partial(
-        timeline_page,
-        timeline=home_timeline(user_id=people.many),
-        before=None,
-        limit=PAGE,
-        show=partial(post_selectors.post_documents, viewer_id=people.many),
-    )
+    read = partial(home_page, viewer_id=people.many, limit=PAGE)
     milliseconds = []
     for _ in range(COLD_READS):
         drop_home_timelines(user_ids=[people.many])
         with counted() as costs:
-            shown, _position = read()
-        assert len(shown) == PAGE
+            page = read()
+        assert len(page.documents) == PAGE
         assert costs.statements
         milliseconds.append(1000 * costs.sql_seconds)
     return Figure(

@@ -26,14 +26,12 @@ from rest_framework.views import APIView
 
 from core.sql.connections import look_after_requests
 from devstack.layout import HOST
-from posts import selectors as post_selectors
 from socialfeed.settings import core
 from socialfeed.urls import urlpatterns as service_urls
 from tests.benchmarks.bare import HELLO, BareDrf, bare_django
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.requests import HOME, PAGE, Bench
-from timeline.selectors import timeline_page
-from timeline.slices import home_timeline
+from timeline.pages import home_page
 
 TURN, WARM = 10, 50
 WHAT_FOR = {
@@ -123,14 +121,12 @@ def _subjects(token: str, user_id: int) -> Iterator[tuple[str, Ask]]:
         purpose = f" ({WHAT_FOR[name]})" if name in WHAT_FOR else ""
         yield f"{name}{purpose}", asking("/layers/known", every[:number])
     known = asking("/layers/known", every)
-    yield "timeline, posts, people, their JSON", lambda: (known(), _page(user_id))
-    yield "ETag, addresses, answer", asking(HOME, every)
+    yield "timeline, posts, people, their JSON, ETag", lambda: (known(), _page(user_id))
+    yield "addresses, answer", asking(HOME, every)
 
 
 def _page(user_id: int) -> object:
-    show = partial(post_selectors.post_documents, viewer_id=user_id)
-    timeline = home_timeline(user_id=user_id)
-    return timeline_page(timeline=timeline, before=None, limit=PAGE, show=show)
+    return home_page(viewer_id=user_id, limit=PAGE)
 
 
 def _application(middleware: list[str]) -> WSGIHandler:

@@ -98,12 +98,14 @@ def analyze() -> None:
 
 def warm(user_ids: Sequence[int], refs: Sequence[tuple[int, int]]) -> None:
     """Let home timelines be warm and hold these entries, newest first: as their reads would do."""
-    as_of = graph_position()
+    graph_lsn = graph_position()
     for user_id in user_ids:
         key = home_key(user_id)
-        mark = store.begin_build(key=key, as_of=as_of)
-        assert mark
-        store.finish_build(key=key, mark=mark, refs=refs, is_end=False, viewing=Viewing(as_of))
+        lease = store.begin_build(key=key, graph_lsn=graph_lsn)
+        assert lease
+        store.finish_build(
+            key=key, lease=lease, refs=refs, is_end=False, viewing=Viewing(graph_lsn)
+        )
 
 
 class Population:

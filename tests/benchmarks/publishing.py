@@ -55,7 +55,7 @@ def visible(bench: Bench, *, posts: int) -> Iterator[Figure]:
 
 
 def _newest(key: str) -> tuple[int, int] | None:
-    page = store.read(key=key, before=None, limit=1, keep=False)
+    page = store.read(key=key, before=None, limit=1, read_only=True)
     return page.refs[0] if page and page.refs else None
 
 

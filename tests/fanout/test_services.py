@@ -17,8 +17,8 @@ from fanout.services import note_what_is_delivered
 from tests.support.posts_factory import make_posts
 from timeline import services as timeline_services
 from timeline import store
+from timeline.entries import home_timeline, profile_timeline, timeline_slice
 from timeline.keys import home_key, profile_key
-from timeline.slices import home_timeline, profile_timeline, timeline_slice
 from usergraph import selectors as graph
 from usergraph.services import import_follows
 

@@ -17,8 +17,8 @@ from tests.support.client import wait_until
 from tests.support.graphs import graph_file
 from tests.support.images import jpeg_with_gps
 from timeline import store
+from timeline.entries import home_timeline, timeline_slice
 from timeline.keys import home_key
-from timeline.slices import home_timeline, timeline_slice
 from usergraph.selectors import follower_id_batches
 from users.selectors import user_id_by_username
 

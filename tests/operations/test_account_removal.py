@@ -42,7 +42,7 @@ from tests.support.deliveries import (
     pending_rows,
 )
 from tests.support.shown import shown_post
-from timeline.slices import home_timeline, profile_timeline, timeline_slice
+from timeline.entries import home_timeline, profile_timeline, timeline_slice
 from timeline.store import peek
 from usergraph import selectors as graph
 from usergraph import services as graph_services

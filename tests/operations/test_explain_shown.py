@@ -14,8 +14,8 @@ from tests.support.explanations import deliver, explained, gate, publish, states
 from tests.support.posts_factory import make_posts
 from timeline import services as timeline_services
 from timeline import store
+from timeline.entries import build, home_timeline, profile_timeline
 from timeline.keys import home_key, profile_key
-from timeline.slices import build, home_timeline, profile_timeline
 from usergraph.models import PulledAuthor
 from usergraph.services import import_follows
 from users.models import User
@@ -95,7 +95,7 @@ def test_a_cold_timeline_is_built_by_the_next_read_and_not_by_explaining(
 
 def test_while_a_timeline_is_being_built_sql_answers(alice: int, bob: int, follows: None) -> None:
     post_id, _ = publish(bob)
-    assert store.begin_build(key=home_key(alice), as_of=0)
+    assert store.begin_build(key=home_key(alice), graph_lsn=0)
     explanation = explained(alice, post_id)
     assert explanation.shown
     assert "Being built, for 20 seconds at most" in gate(explanation, "timeline").facts
@@ -163,7 +163,7 @@ def test_what_is_said_to_be_shown_is_what_is_read(
         for key, state in ((home_key(alice), home), (profile_key(bob), profile)):
             store.drop(keys=[key])
             if state == "being built":
-                store.begin_build(key=key, as_of=0)
+                store.begin_build(key=key, graph_lsn=0)
             elif state != "cold":
                 timeline = home_timeline(user_id=alice)
                 if key == profile_key(bob):

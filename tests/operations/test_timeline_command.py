@@ -21,10 +21,9 @@ from devstack.layout import HOST, PROJECT_DIR
 from tests.support.client import wait_until
 from tests.support.drift import put, refs_of, warm
 from tests.support.posts_factory import make_posts
-from tests.support.shown import show_existing
 from timeline import audit, store
-from timeline.selectors import timeline_page
-from timeline.slices import Timeline, home_timeline, profile_timeline
+from timeline.entries import Timeline, home_timeline, profile_timeline
+from timeline.pages import home_page
 from usergraph.services import import_follows
 from users.models import User
 
@@ -110,7 +109,7 @@ def test_show_does_not_count_as_a_read(timelines: list[Timeline], alice: int) ->
 def test_show_calls_a_cold_timeline_cold_and_one_being_built_so(alice: int) -> None:
     assert "is cold" in run("show", name_of(alice))
     assert "is cold" in run("show", name_of(alice))
-    assert store.begin_build(key=home_timeline(user_id=alice).key, as_of=0)
+    assert store.begin_build(key=home_timeline(user_id=alice).key, graph_lsn=0)
     assert "being built" in run("show", name_of(alice))
 
 
@@ -178,7 +177,7 @@ def test_rebuild_makes_one_users_timelines_anew_or_all_that_are_warm(
 def test_clear_drops_all_timelines_and_nothing_else(timelines: list[Timeline]) -> None:
     homes = [home_timeline(user_id=10**12 + number) for number in range(150)]
     for timeline in homes:
-        assert store.begin_build(key=timeline.key, as_of=0)
+        assert store.begin_build(key=timeline.key, graph_lsn=0)
     before = everything()
     assert run("clear", "--dry-run") == "would drop 152 timelines\n"
     assert everything() == before
@@ -305,8 +304,8 @@ def test_ctrl_c_leaves_readers_with_the_right_page_and_the_shell_with_130(
     assert out == "rebuilt 0 timelines\n"
     assert "Interrupted." in err
     assert "Traceback" not in err
-    page, _ = timeline_page(timeline=home, before=None, limit=9, show=show_existing)
-    assert list(page) == posts[::-1]
+    page = home_page(viewer_id=home.user_id, limit=9)
+    assert list(page.documents) == posts[::-1]
 
 
 def _it_waits_for_posts() -> bool:

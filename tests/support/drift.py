@@ -6,13 +6,13 @@ import struct
 from typing import cast
 
 from core.valkey import cache_valkey
-from timeline import slices, store
-from timeline.slices import Timeline
+from timeline import entries, store
+from timeline.entries import Timeline
 from timeline.store import Ref
 
 
 def warm(timeline: Timeline) -> None:
-    assert slices.build(timeline=timeline) is not None
+    assert entries.build(timeline=timeline) is not None
 
 
 def refs_of(timeline: Timeline) -> list[Ref]:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import patch
 
 from core.ids import MAX_ID
 from core.outbox import delivery, rows
 from core.outbox.models import OutboxEvent
 from core.valkey import cache_valkey
 from operations.explain import Explanation, Gate, State, explain_home
+from posts import selectors as post_selectors
 from posts.models import Post
 from tests.support.posts_factory import make_posts
 from tests.support.shown import show_existing
+from timeline.entries import home_timeline, profile_timeline, slice_in_sql, timeline_slice
 from timeline.keys import home_key, profile_key
-from timeline.selectors import timeline_page
-from timeline.slices import home_timeline, profile_timeline, slice_in_sql, timeline_slice
+from timeline.pages import home_page
 
 PUBLISHED = "post_published"
 
@@ -46,11 +48,13 @@ def warm_profile(user_id: int) -> None:
 
 def is_read(viewer_id: int, post_id: int) -> bool:
     """Whether the viewer, paging from the top, comes by the post."""
-    timeline, before = home_timeline(user_id=viewer_id), None
-    while True:
-        page, before = timeline_page(timeline=timeline, before=before, limit=3, show=show_existing)
-        if post_id in page or before is None:
-            return post_id in page
+    cursor = None
+    with patch.object(post_selectors, "post_documents", show_existing):
+        while True:
+            page = home_page(viewer_id=viewer_id, cursor=cursor, limit=3)
+            cursor = page.next_cursor
+            if post_id in page.documents or cursor is None:
+                return post_id in page.documents
 
 
 def state_of_keys(*user_ids: int) -> list[object]:

@@ -21,13 +21,13 @@ from core.outbox.delivery import deliver_event
 from core.outbox.models import OutboxEvent
 from core.outbox.tasks import deliver_event as wake_up
 from core.valkey import cache_valkey
+from posts import selectors as post_selectors
 from posts.services import delete_post, publish_post
 from tests.support.shown import show_posts
-from timeline import selectors, store
+from timeline import pages, store
 from timeline import services as timeline_services
 from timeline.keys import home_key, profile_key
-from timeline.selectors import timeline_page
-from timeline.slices import home_timeline
+from timeline.pages import home_page
 from usergraph.keys import followers_key, followers_loading_key
 from usergraph.services import follow_user, unfollow_user
 
@@ -54,7 +54,7 @@ class World:
         self.authors: dict[int, int] = {}  # of posts that exist, by post id
         self.events: list[int] = []  # of posts published, delivered or not
         self.on_their_way: dict[int, int] = {}  # posts, by the event whose delivery is not done
-        self.positions: dict[int, int | None] = {}  # where each viewer's walk has come to
+        self.cursors: dict[int, int | None] = {}  # where each viewer goes on reading
         self.random = Random(0)
         self.pages = 0
         self._others: list[list[str]] = []
@@ -74,25 +74,23 @@ class World:
 
     def check_page(self, viewer: int, before: int | None, limit: int) -> int | None:
         """Read a page and compare it with the oracle; returns where to go on."""
-        page, position = timeline_page(
-            timeline=home_timeline(user_id=viewer), before=before, limit=limit, show=show_posts
-        )
+        page = home_page(viewer_id=viewer, cursor=before, limit=limit)
         self.pages += 1
         # Who sees a post already whose delivery is not done is left open.
         expected, optional = self.expected(viewer, before), {*self.on_their_way.values()}
-        got = list(page)
-        wanted = [post for post in expected if post in page or post not in optional]
+        got, cursor = list(page.documents), page.next_cursor
+        wanted = [post for post in expected if post in got or post not in optional]
         assert got == wanted[:limit], f"{got} instead of {wanted[:limit]} (limit {limit})"
-        assert len(got) == limit or position is None, "only the last page is short"
-        if position is None:
+        assert len(got) == limit or cursor is None, "only the last page is short"
+        if cursor is None:
             assert got == wanted, "the end came too early"
-        return position
+        return cursor
 
     def check(self, viewer: int) -> None:
         """Page a viewer's home from the top to the end, in pages of any size."""
-        position = self.check_page(viewer, None, self.random.choice(LIMITS))
-        while position is not None:
-            position = self.check_page(viewer, position, self.random.choice(LIMITS))
+        cursor = self.check_page(viewer, None, self.random.choice(LIMITS))
+        while cursor is not None:
+            cursor = self.check_page(viewer, cursor, self.random.choice(LIMITS))
 
     # --- Steps: numbers stand for people, posts and deliveries ------------------------------------
 
@@ -179,7 +177,7 @@ class World:
     def read(self, viewer: int, *_: int, limit: int = 3) -> None:
         """The next page of a viewer's walk, which began whenever and goes on at the end anew."""
         person = self._person(viewer)
-        self.positions[person] = self.check_page(person, self.positions.get(person), limit)
+        self.cursors[person] = self.check_page(person, self.cursors.get(person), limit)
 
     # --- Steps inside of steps ------------------------------------------------------------------
 
@@ -189,9 +187,8 @@ class World:
         try:
             if outer == "deliver":
                 self.deliver(-1)
-            else:  # what it answers is as old as its parts; it is looked at afterwards
-                home = home_timeline(user_id=self._person(edge[0]))
-                timeline_page(timeline=home, before=None, limit=4, show=show_posts)
+            else:  # its answer is as old as its parts; the page is checked afterwards
+                home_page(viewer_id=self._person(edge[0]), limit=4)
         finally:
             self._others = []
         self.check(self._person(edge[0]))
@@ -245,7 +242,8 @@ def open_the_points_in_between(monkeypatch: pytest.MonkeyPatch, world: Callable[
         monkeypatch.setattr(module, name, call)
 
     monkeypatch.setattr(wake_up, "delay", lambda **_: None)
-    monkeypatch.setattr(selectors, "SECOND_STEP", 2)
+    monkeypatch.setattr(post_selectors, "post_documents", show_posts)
+    monkeypatch.setattr(pages, "SECOND_STEP", 2)
     after(store, "begin_build")
     before(store, "finish_build")
     before(store, "read_many")

@@ -1,17 +1,20 @@
-"""Timelines to be audited."""
+"""Timelines to audit, and a client that reads one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import pytest
 
 from core.valkey import cache_valkey
+from tests.conftest import ALL_DATABASES
 from tests.support.drift import warm
+from tests.support.feeds import HOME
 from tests.support.posts_factory import make_posts
 from timeline import audit, store
-from timeline.slices import Timeline, home_timeline
+from timeline.entries import Timeline, home_timeline
 from usergraph.services import import_follows
 
 
@@ -38,3 +41,26 @@ def home(alice: int, bob: int, settings: Any) -> Iterator[Timeline]:
 def empty_cache(django_db_setup: None) -> None:
     """A CACHE with nothing of another test in it."""
     cache_valkey().flushall()
+
+
+@pytest.fixture
+def get_home(api: Callable[[int], Any], alice: int, bob: int) -> Callable[..., Any]:
+    """GET alice's home timeline, or another address; she follows bob, who has posted ten times."""
+    list(import_follows(edges=[(alice, bob)]))
+    make_posts(bob, 10)
+    client = api(alice)
+    return lambda address=HOME, **options: client.get(address, **options)
+
+
+@pytest.fixture
+def no_sql(django_assert_num_queries: Any) -> Callable[[], AbstractContextManager[None]]:
+    """Makes a block in which any SQL fails the test."""
+
+    @contextmanager
+    def block() -> Iterator[None]:
+        with ExitStack() as stack:
+            for database in ALL_DATABASES:
+                stack.enter_context(django_assert_num_queries(0, using=database))
+            yield
+
+    return block

@@ -16,7 +16,7 @@ from tests.support.drift import put, refs_of, warm
 from tests.support.posts_factory import make_posts
 from timeline import audit, services, store
 from timeline.audit import Finding, Totals
-from timeline.slices import Timeline, profile_timeline
+from timeline.entries import Timeline, profile_timeline
 from timeline.store import Viewing
 from usergraph.models import Follow, PulledAuthor
 
@@ -147,7 +147,7 @@ def test_young_posts_may_be_under_way(home: Timeline, bob: int) -> None:
 def test_cold_timelines_and_those_being_built_are_left_out(home: Timeline, bob: int) -> None:
     services.drop_timelines(timelines=[home])
     assert audit.audit(timelines=[home]) == []
-    assert store.begin_build(key=home.key, as_of=0)
+    assert store.begin_build(key=home.key, graph_lsn=0)
     store.deliver(keys=[home.key], refs=[(make_posts(bob, 1)[0], bob)])
     assert audit.audit(timelines=[home], grace_seconds=0) == []
 
@@ -241,7 +241,7 @@ def test_authors_who_are_pulled_though_not_followed_are_found(
     home: Timeline, alice: int, bob: int, person: Callable[[str], int]
 ) -> None:
     stranger = person("stranger")
-    change_header(home, Viewing(as_of=1, pulled=(stranger,)))
+    change_header(home, Viewing(graph_lsn=1, pulled=(stranger,)))
     finding = look(home)
     assert finding.unfollowed == {stranger}
     assert numbers(finding) == (0, 0, 0, 0, 1)
@@ -312,7 +312,7 @@ def test_a_second_look_forgives_whatever_was_mended_in_between(
     stranger = person("stranger")
     refs, strange = refs_of(home), (make_posts(stranger, 1)[0], stranger)
     put(home, [strange, refs[1], refs[0], *refs[3:]])
-    change_header(home, Viewing(as_of=1, pulled=(stranger,)))
+    change_header(home, Viewing(graph_lsn=1, pulled=(stranger,)))
     pull(bob)
     assert numbers(look(home)) == (1, 1, 1, 1, 1)
     between_looks(monkeypatch, lambda: services.rebuild(timeline=home))

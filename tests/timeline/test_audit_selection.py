@@ -9,7 +9,7 @@ import pytest
 from core.valkey import cache_valkey
 from tests.support.drift import warm
 from timeline import audit, services, store
-from timeline.slices import Timeline, home_timeline, profile_timeline
+from timeline.entries import Timeline, home_timeline, profile_timeline
 
 pytestmark = pytest.mark.django_db
 
@@ -59,7 +59,7 @@ def test_all_warm_timelines_are_found_once_each_by_kind(
 ) -> None:
     homes = [home, *(home_timeline(user_id=10**12 + number) for number in range(250))]
     for timeline in homes[1:]:
-        assert store.begin_build(key=timeline.key, as_of=0)
+        assert store.begin_build(key=timeline.key, graph_lsn=0)
     profile = profile_timeline(user_id=bob)
     warm(profile)
     *batches, last = audit.warm_timelines()

@@ -148,21 +148,21 @@ def insert_nothing_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scripts, "_source", lambda name: planted.get(name) or source(name))
 
 
-def read_before_marking(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A builder reads SQL first, and marks the timeline only when it has."""
+def read_before_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A builder reads SQL first, and takes the build lease only then."""
     begin, finish = store.begin_build, store.finish_build
-    as_of: dict[str, int] = {}
+    lsns: dict[str, int] = {}
 
     def begin_later(*, key: str, **arguments: Any) -> bytes | None:
-        as_of[key] = arguments["as_of"]
+        lsns[key] = arguments["graph_lsn"]
         return None if cache_valkey().exists(key) else b"later"
 
-    def mark_and_finish(*, key: str, mark: bytes, **arguments: Any) -> bool:
-        late_mark = begin(key=key, as_of=as_of[key])
-        return late_mark is not None and finish(key=key, mark=late_mark, **arguments)
+    def begin_and_finish(*, key: str, lease: bytes, **arguments: Any) -> bool:
+        late_lease = begin(key=key, graph_lsn=lsns[key])
+        return late_lease is not None and finish(key=key, lease=late_lease, **arguments)
 
     monkeypatch.setattr(store, "begin_build", begin_later)
-    monkeypatch.setattr(store, "finish_build", mark_and_finish)
+    monkeypatch.setattr(store, "finish_build", begin_and_finish)
 
 
 def deliver_by_old_followers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +170,7 @@ def deliver_by_old_followers(monkeypatch: pytest.MonkeyPatch) -> None:
     deliver = store.deliver_to_slots
 
     def deliver_to_all(**arguments: Any) -> int:
-        return deliver(**arguments | {"as_of": None})
+        return deliver(**arguments | {"graph_lsn": None})
 
     monkeypatch.setattr(store, "deliver_to_slots", deliver_to_all)
 
@@ -233,7 +233,7 @@ def test_homes_show_what_they_ought_to_whatever_happens(
     "plant",
     [
         insert_nothing_in_order,
-        read_before_marking,
+        read_before_the_lease,
         deliver_by_old_followers,
         cross_the_limit_at_once,
     ],

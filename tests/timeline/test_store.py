@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from core.valkey import cache_valkey
 from timeline import store
 from timeline.keys import home_key
-from timeline.store import Page, Ref, Slice, Viewing
+from timeline.store import Ref, StoredSlice, TimelineSlice, Viewing
 
 pytestmark = pytest.mark.usefixtures("stack")
 
 CAP = 8
-AS_OF = 1000
-VIEWING = Viewing(as_of=AS_OF)
+GRAPH_LSN = 1000
+VIEWING = Viewing(graph_lsn=GRAPH_LSN)
 AUTHOR = 7
 BIG = 2**62  # ids that differ beyond the 53 bits of a double
 _user_ids = count(randrange(10**9) * 10**6)
@@ -43,18 +43,18 @@ def ref(number: int) -> Ref:
     return BIG + number, AUTHOR
 
 
-def finish(key: str, mark: bytes, numbers: list[int]) -> bool:
+def finish(key: str, lease: bytes, numbers: list[int]) -> bool:
     refs = [ref(number) for number in sorted(numbers, reverse=True)]
-    return store.finish_build(key=key, mark=mark, refs=refs, is_end=True, viewing=VIEWING)
+    return store.finish_build(key=key, lease=lease, refs=refs, is_end=True, viewing=VIEWING)
 
 
 def warm(key: str, numbers: list[int]) -> None:
-    mark = store.begin_build(key=key, as_of=AS_OF)
-    assert mark is not None
-    assert finish(key, mark, numbers)
+    lease = store.begin_build(key=key, graph_lsn=GRAPH_LSN)
+    assert lease is not None
+    assert finish(key, lease, numbers)
 
 
-def numbers_of(part: Slice | None) -> list[int]:
+def numbers_of(part: TimelineSlice | None) -> list[int]:
     assert part is not None
     return [post_id - BIG for post_id, _ in part.refs]
 
@@ -71,9 +71,13 @@ def test_an_entry_takes_16_bytes_and_names_post_and_author(key: str) -> None:
 
 def test_a_warm_empty_timeline_is_not_a_cold_one(key: str) -> None:
     warm(key, [])
-    assert store.read(key=key, before=None, limit=5) == Page([], is_end=True, viewing=VIEWING)
+    assert store.read(key=key, before=None, limit=5) == StoredSlice(
+        [], is_end=True, viewing=VIEWING
+    )
     assert store.deliver(keys=[key], refs=[ref(1)]) == 1
-    assert store.read(key=key, before=None, limit=5) == Page([ref(1)], is_end=True, viewing=VIEWING)
+    assert store.read(key=key, before=None, limit=5) == StoredSlice(
+        [ref(1)], is_end=True, viewing=VIEWING
+    )
 
 
 def test_one_call_reaches_the_timelines_of_all_slots_in_one_round_trip(
@@ -169,90 +173,92 @@ def test_a_post_older_than_the_cut_is_left_to_sql(key: str) -> None:
 
 def test_only_one_of_many_readers_builds(key: str) -> None:
     with ThreadPoolExecutor(16) as pool:
-        marks = list(pool.map(lambda _: store.begin_build(key=key, as_of=AS_OF), range(64)))
-    assert sum(mark is not None for mark in marks) == 1
+        leases = list(
+            pool.map(lambda _: store.begin_build(key=key, graph_lsn=GRAPH_LSN), range(64))
+        )
+    assert sum(lease is not None for lease in leases) == 1
 
 
 def test_what_is_delivered_during_a_build_is_kept_once(key: str) -> None:
-    mark = store.begin_build(key=key, as_of=AS_OF)
-    assert mark is not None
+    lease = store.begin_build(key=key, graph_lsn=GRAPH_LSN)
+    assert lease is not None
     store.deliver(keys=[key], refs=[ref(5), ref(2)])
     assert store.read(key=key, before=None, limit=9) is None, "half-built is not readable"
     assert store.finish_build(
-        key=key, mark=mark, refs=[ref(4), ref(2), ref(1)], is_end=True, viewing=VIEWING
+        key=key, lease=lease, refs=[ref(4), ref(2), ref(1)], is_end=True, viewing=VIEWING
     )
     assert numbers_of(store.read(key=key, before=None, limit=9)) == [5, 4, 2, 1]
 
 
 def test_a_build_that_is_overrun_by_deliveries_keeps_nothing(key: str) -> None:
-    mark = store.begin_build(key=key, as_of=AS_OF)
-    assert mark is not None
+    lease = store.begin_build(key=key, graph_lsn=GRAPH_LSN)
+    assert lease is not None
     numbers = list(range(60, 60 + CAP))
     store.deliver(keys=[key], refs=[ref(number) for number in (*numbers, 25)])
     assert not store.finish_build(
-        key=key, mark=mark, refs=[ref(50), ref(25)], is_end=True, viewing=VIEWING
+        key=key, lease=lease, refs=[ref(50), ref(25)], is_end=True, viewing=VIEWING
     )
     assert store.read(key=key, before=None, limit=9) is None, "not warm with a hole in it"
 
 
 def test_a_timeline_dropped_during_its_build_stays_cold(key: str) -> None:
-    mark = store.begin_build(key=key, as_of=AS_OF)
-    assert mark is not None
+    lease = store.begin_build(key=key, graph_lsn=GRAPH_LSN)
+    assert lease is not None
     store.drop(keys=[key])
-    assert not finish(key, mark, [1])
+    assert not finish(key, lease, [1])
     assert store.read(key=key, before=None, limit=9) is None
 
 
 def test_an_abandoned_build_lapses_though_posts_are_delivered_and_readers_come(key: str) -> None:
-    assert store.begin_build(key=key, as_of=AS_OF)
+    assert store.begin_build(key=key, graph_lsn=GRAPH_LSN)
     store.deliver(keys=[key], refs=[ref(1)])
     store.read(key=key, before=None, limit=9)
     assert 0 < cache_valkey().pttl(key) <= store.BUILD_LEASE_MS
 
 
-def test_reading_keeps_a_timeline_for_another_while(key: str) -> None:
+def test_reading_extends_the_life_of_a_timeline(key: str) -> None:
     warm(key, [1])
     cache_valkey().expire(key, 60)
     store.read(key=key, before=None, limit=9)
     assert cache_valkey().ttl(key) > 13 * 24 * 3600
 
 
-def test_a_timeline_that_is_only_looked_at_lives_no_longer(key: str) -> None:
+def test_a_read_only_read_extends_no_life(key: str) -> None:
     warm(key, [1, 2])
     cache_valkey().expire(key, 60)
-    assert numbers_of(store.read(key=key, before=None, limit=1, keep=False)) == [2]
+    assert numbers_of(store.read(key=key, before=None, limit=1, read_only=True)) == [2]
     assert cache_valkey().ttl(key) <= 60
 
 
 def test_a_delivery_leaves_a_timeline_alone_that_was_built_since(key: str) -> None:
     warm(key, [1])
-    assert store.deliver_to_slots(slots=[[key]], refs=[ref(2)], as_of=AS_OF - 1) == 0
-    assert store.deliver_to_slots(slots=[[key]], refs=[ref(2)], as_of=AS_OF) == 1
-    assert store.deliver_to_slots(slots=[[key]], refs=[ref(3)], as_of=AS_OF + 1) == 1
+    assert store.deliver_to_slots(slots=[[key]], refs=[ref(2)], graph_lsn=GRAPH_LSN - 1) == 0
+    assert store.deliver_to_slots(slots=[[key]], refs=[ref(2)], graph_lsn=GRAPH_LSN) == 1
+    assert store.deliver_to_slots(slots=[[key]], refs=[ref(3)], graph_lsn=GRAPH_LSN + 1) == 1
     assert numbers_of(store.read(key=key, before=None, limit=9)) == [3, 2, 1]
 
 
 def test_a_delivery_leaves_a_timeline_alone_that_is_being_built_since(key: str) -> None:
-    mark = store.begin_build(key=key, as_of=AS_OF)
-    assert mark is not None
-    assert store.deliver_to_slots(slots=[[key]], refs=[ref(2)], as_of=AS_OF - 1) == 0
-    assert store.deliver_to_slots(slots=[[key]], refs=[ref(3)], as_of=AS_OF) == 1
+    lease = store.begin_build(key=key, graph_lsn=GRAPH_LSN)
+    assert lease is not None
+    assert store.deliver_to_slots(slots=[[key]], refs=[ref(2)], graph_lsn=GRAPH_LSN - 1) == 0
+    assert store.deliver_to_slots(slots=[[key]], refs=[ref(3)], graph_lsn=GRAPH_LSN) == 1
 
 
 @given(
     pulled=st.lists(st.integers(1, 2**63 - 1), max_size=5).map(tuple),
     hidden=st.lists(st.integers(1, 2**63 - 1), max_size=5).map(tuple),
-    as_of=st.integers(0, 2**63 - 1),
+    graph_lsn=st.integers(0, 2**63 - 1),
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_a_timeline_remembers_how_its_viewer_stands_to_authors(
-    key: str, pulled: tuple[int, ...], hidden: tuple[int, ...], as_of: int
+    key: str, pulled: tuple[int, ...], hidden: tuple[int, ...], graph_lsn: int
 ) -> None:
     store.drop(keys=[key])
-    viewing = Viewing(as_of, pulled, hidden)
-    mark = store.begin_build(key=key, as_of=as_of)
-    assert mark is not None
-    assert store.finish_build(key=key, mark=mark, refs=[], is_end=True, viewing=viewing)
+    viewing = Viewing(graph_lsn, pulled, hidden)
+    lease = store.begin_build(key=key, graph_lsn=graph_lsn)
+    assert lease is not None
+    assert store.finish_build(key=key, lease=lease, refs=[], is_end=True, viewing=viewing)
     for number in range(2 * CAP):
         store.deliver(keys=[key], refs=[ref(number)])
     page = store.read(key=key, before=None, limit=1)

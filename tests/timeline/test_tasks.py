@@ -14,7 +14,7 @@ from socialfeed.settings import tasks as task_settings
 from tests.support.drift import put, refs_of, warm
 from tests.support.posts_factory import make_posts
 from timeline import audit, services
-from timeline.slices import Timeline, profile_timeline
+from timeline.entries import Timeline, profile_timeline
 from timeline.tasks import audit_timelines
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("short_pause")]

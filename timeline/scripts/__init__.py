@@ -1,4 +1,4 @@
-"""The Lua of timelines, one file a script, by name."""
+"""The Lua scripts of timelines: one file each, called by name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.valkey import Call, run_script
 
 __all__ = ["Call", "run_scripts"]
 _SHARED = "_order"
-# These change no value that they read.
+# They change no entry; at most they extend a timeline's life.
 _READS = frozenset({"read"})
 
 
@@ -23,5 +23,5 @@ def _source(name: str) -> str:
 
 
 def run_scripts(client: redis.Redis, name: str, calls: list[Call]) -> list[Any]:
-    """Run a script once for each call, in one round trip; returns their answers."""
+    """Run a script once for each call, in one round trip; returns its answers, in order."""
     return run_script(client, _source(name), calls, is_read=name in _READS)

@@ -1,12 +1,12 @@
--- Shared by all scripts. A timeline is a list: a header, then entries, newest first;
--- timeline/store.py says what is in them.
+-- Shared by all scripts. A timeline is a list: a header, then entries, newest first. The docstring
+-- of timeline/store.py describes both.
 -- Ids are compared as two 32-bit halves: Lua's numbers are exact to 2^53 only, and its string
 -- comparison follows the server's locale.
 local call, unpack_ids = redis.call, struct.unpack
 local COMPLETE, CUT, BUILDING = 'e', 'c', 'b'
 local CHUNK = 64
--- Where in a header the graph position of its build is.
-local POSITION_AT = 2
+-- Where the graph LSN begins in a header.
+local LSN_AT = 2
 
 local function newer(a, b)
   local a_high, a_low = unpack_ids('>I4I4', a)

@@ -1,15 +1,16 @@
--- Put entries into timelines, each once and in its place. Cold timelines (no key) are skipped, and
--- so are those whose build began after the delivery did: that build has read the posts itself.
+-- Put entries into timelines, each once and in its place. It skips cold timelines (no key), and those
+-- whose build began after the delivery did: that build has read the posts itself.
 -- KEYS: timelines of one hash slot. ARGV: cap, by how much a timeline may grow over it before it is
--- trimmed, the delivery's graph position or '', entry...
+-- trimmed, the delivery's graph LSN or '', entry...
 -- Returns how many entries went in.
--- Two commands a timeline in the usual case, of an entry that is newer than all: each costs more
--- than whatever is done here besides.
-local cap, slack, position = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
-local position_high, position_low
-if position ~= '' then position_high, position_low = unpack_ids('>I4I4', position) end
+-- In the usual case the entry is newer than all others, and takes two commands a timeline. A command
+-- costs more than all the Lua here.
+local cap, slack, lsn = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
+local lsn_high, lsn_low
+if lsn ~= '' then lsn_high, lsn_low = unpack_ids('>I4I4', lsn) end
 
--- For an entry that is not newer than the newest: late, or delivered before. Returns the new length.
+-- Insert an entry that is not the newest: it is late, or was delivered before. Returns the new
+-- length, or 0 when nothing went in.
 local function insert(key, header, entry)
   local start = 1
   while true do
@@ -19,7 +20,7 @@ local function insert(key, header, entry)
       if newer(entry, other) then return call('LINSERT', key, 'BEFORE', other, entry) end
     end
     if #chunk < CHUNK then
-      -- Older than the last entry of a timeline that was cut off there: SQL answers for it.
+      -- Older than the last entry of a list that is cut off there: SQL answers for it.
       if kind_of(header) == CUT then return 0 end
       return call('RPUSH', key, entry)
     end
@@ -32,9 +33,9 @@ for _, key in ipairs(KEYS) do
   local top = call('LRANGE', key, 0, 1)
   local header, newest = top[1], top[2]
   local is_due = header
-  if header and position_high then
-    local high, low = unpack_ids('>I4I4', header, POSITION_AT)
-    is_due = high < position_high or (high == position_high and low <= position_low)
+  if header and lsn_high then
+    local high, low = unpack_ids('>I4I4', header, LSN_AT)
+    is_due = high < lsn_high or (high == lsn_high and low <= lsn_low)
   end
   if is_due then
     for i = 4, #ARGV do
@@ -47,8 +48,8 @@ for _, key in ipairs(KEYS) do
       end
       if length > 0 then delivered = delivered + 1 end
       if length > cap + 1 then
-        -- More has come than a timeline holds while it was being built: what the builder has read
-        -- could not be joined without a hole. The next read builds it again.
+        -- During the build more was delivered than a timeline holds: joining that with the
+        -- builder's entries could leave a hole. So drop it; the next read builds it again.
         if kind_of(header) == BUILDING then
           call('DEL', key)
           break

@@ -1,9 +1,9 @@
 -- Join what the builder read in SQL with what was delivered meanwhile.
--- KEYS: one timeline. ARGV: the builder's mark, cap, seconds to live, 1 when SQL has nothing older,
--- the header from its graph position on, entry... newest first.
--- Returns 1, or 0 when the builder's mark is gone (dropped or lapsed): then nothing is kept.
-local mark, cap, ttl, kind, rest = ARGV[1], tonumber(ARGV[2]), ARGV[3], COMPLETE, ARGV[5]
-if call('LINDEX', KEYS[1], 0) ~= mark then return 0 end
+-- KEYS: one timeline. ARGV: the token of the build lease, cap, seconds to live, 1 when SQL has
+-- nothing older, the header from its graph LSN on, entry... newest first.
+-- Returns 1, or 0 when the build lease is lost (dropped or lapsed): then nothing is stored.
+local lease, cap, ttl, kind, rest = ARGV[1], tonumber(ARGV[2]), ARGV[3], COMPLETE, ARGV[5]
+if call('LINDEX', KEYS[1], 0) ~= lease then return 0 end
 if ARGV[4] == '0' then kind = CUT end
 local delivered = call('LRANGE', KEYS[1], 1, -1)
 call('DEL', KEYS[1])

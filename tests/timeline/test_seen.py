@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from core.http.pagination import encode_cursor
 from core.http.problems import Invalid
 from core.ids import first_id_at
-from timeline.refresh import MAX_IDS, MAX_TOKEN_LENGTH, Seen
+from timeline.seen import MAX_IDS, MAX_TOKEN_LENGTH, SeenPosts
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 LONGEST_TRANSACTION = 2  # seconds
@@ -24,12 +24,12 @@ def second(number: int) -> datetime:
 
 
 def read(
-    ids: list[int], seen: Seen | None, delivered: int, limit: int = LIMIT
-) -> Iterator[tuple[list[int], Seen]]:
+    ids: list[int], seen: SeenPosts | None, delivered: int, limit: int = LIMIT
+) -> Iterator[tuple[list[int], SeenPosts]]:
     """What the view does, page by page: posts that are there, and `newer` after each page."""
     before = None
     while True:
-        since = seen or Seen()
+        since = seen or SeenPosts()
         left = [
             id_
             for id_ in sorted(ids, reverse=True)
@@ -41,7 +41,7 @@ def read(
             return
         before = page[-1]
         if seen:
-            seen = Seen.decode(since.with_page(page, delivered=delivered).encode())
+            seen = SeenPosts.decode(since.with_page(page, delivered=delivered).encode())
 
 
 # (inserted, delivered so long after, as the how-manieth of its millisecond)
@@ -73,7 +73,7 @@ def test_every_post_comes_once_however_late(
         now_there = [id_ for id_, at in arrives.items() if at <= look]
         pages = list(read(now_there, seen, delivered(look)))
         shown += [id_ for page, _ in pages for id_ in page]
-        seen = Seen.decode(pages[-1][1].encode())
+        seen = SeenPosts.decode(pages[-1][1].encode())
     assert len(shown) == len(set(shown)), "nothing twice"
     wanted = {id_ for id_, at in arrives.items() if at <= max(looks)}
     # What came late into the part that the client had scrolled through before is not newer.
@@ -87,14 +87,14 @@ def test_every_post_comes_once_however_late(
     ids=st.frozensets(st.integers(1, 2**62), max_size=2 * MAX_IDS),
 )
 def test_a_token_comes_back_as_it_went(floor: int, ids: frozenset[int]) -> None:
-    seen = Seen(floor, frozenset(floor + id_ for id_ in ids))
-    assert Seen.decode(seen.encode()) == seen
+    seen = SeenPosts(floor, frozenset(floor + id_ for id_ in ids))
+    assert SeenPosts.decode(seen.encode()) == seen
 
 
 @pytest.mark.parametrize("position", [123, "ada", "seen", "seen x", "seen 1  2", "seen 1 2 "])
 def test_a_cursor_of_another_kind_is_not_a_token(position: int | str) -> None:
     with pytest.raises(Invalid, match="cursor") as caught:
-        Seen.decode(encode_cursor(position))
+        SeenPosts.decode(encode_cursor(position))
     assert caught.value.field == "since"
 
 
@@ -103,7 +103,7 @@ def test_a_token_stays_short_and_repeats_nothing_when_very_much_has_come(floor: 
     """In a minute, while nothing is known to have been delivered."""
     ids = [first_id_at(second(number % 60)) + number * 2**10 for number in range(1000)]
     shown: list[int] = []
-    seen = Seen(floor)
+    seen = SeenPosts(floor)
     for _ in range(2):
         for page, newer in read(ids, seen, delivered=0, limit=37):
             shown += page

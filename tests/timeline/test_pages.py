@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
+from posts import selectors as post_selectors
 from posts.models import Post
-from posts.selectors import author_of
 from tests.support.posts_factory import make_posts
 from tests.support.shown import show_existing
-from timeline import selectors, services, store
+from timeline import pages, services, store
+from timeline.entries import home_timeline, profile_timeline, timeline_slice
 from timeline.keys import home_key, profile_key
-from timeline.selectors import timeline_page
-from timeline.slices import home_timeline, profile_timeline, timeline_slice
+from timeline.pages import home_page, profile_page
 from usergraph import selectors as graph_selectors
 from usergraph.services import import_follows
 from users.models import User
@@ -22,25 +22,27 @@ from users.models import User
 pytestmark = pytest.mark.django_db
 
 
-def page_ids(viewer_id: int, limit: int, before: int | None = None) -> list[int]:
-    timeline = home_timeline(user_id=viewer_id)
-    page, _ = timeline_page(timeline=timeline, before=before, limit=limit, show=show_existing)
-    return list(page)
+@pytest.fixture(autouse=True)
+def documents_from_sql(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These tests change posts and accounts in SQL, without the services that refresh CACHE."""
+    monkeypatch.setattr(post_selectors, "post_documents", show_existing)
+
+
+def page_ids(viewer_id: int, limit: int, cursor: int | None = None) -> list[int]:
+    return list(home_page(viewer_id=viewer_id, cursor=cursor, limit=limit).documents)
 
 
 def walk(viewer_id: int, limit: int) -> list[int]:
     """All ids, from the first page to the last."""
     ids: list[int] = []
-    timeline, before = home_timeline(user_id=viewer_id), None
+    cursor = None
     while True:
-        page, following = timeline_page(
-            timeline=timeline, before=before, limit=limit, show=show_existing
-        )
-        ids += page
-        if following is None:
+        page = home_page(viewer_id=viewer_id, cursor=cursor, limit=limit)
+        ids += page.documents
+        cursor = page.next_cursor
+        if cursor is None:
             return ids
-        assert len(page) == limit, "only the last page is short"
-        before = following
+        assert len(page.documents) == limit, "only the last page is short"
 
 
 @pytest.fixture
@@ -72,13 +74,13 @@ def test_a_cursor_goes_on_when_the_timeline_is_evicted_between_two_pages(
 ) -> None:
     assert page_ids(alice, 4) == feed[:4]
     services.drop_home_timelines(user_ids=[alice])
-    assert page_ids(alice, 4, before=feed[3]) == feed[4:8]
+    assert page_ids(alice, 4, cursor=feed[3]) == feed[4:8]
 
 
 def test_a_cursor_goes_on_when_its_post_is_deleted(alice: int, feed: list[int]) -> None:
     assert page_ids(alice, 4) == feed[:4]
     Post.objects.filter(pk=feed[3]).delete()
-    assert page_ids(alice, 4, before=feed[3]) == feed[4:8]
+    assert page_ids(alice, 4, cursor=feed[3]) == feed[4:8]
 
 
 def test_deleted_posts_leave_no_gap_in_a_page(alice: int, feed: list[int]) -> None:
@@ -91,7 +93,7 @@ def test_a_page_is_full_whatever_number_of_entries_is_left_out(
     alice: int, bob: int, feed: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Lists may name any number of posts that are gone; SQL names none."""
-    monkeypatch.setattr(selectors, "SECOND_STEP", 3)
+    monkeypatch.setattr(pages, "SECOND_STEP", 3)
     walk(alice, 25)
     Post.objects.filter(pk__in=feed[1:20]).delete()
     assert page_ids(alice, 2) == [feed[0], feed[20]]
@@ -107,11 +109,11 @@ def test_pages_are_full_though_an_author_is_hidden(
     second_step: int,
 ) -> None:
     """Entries of theirs are in the list all the same."""
-    monkeypatch.setattr(selectors, "SECOND_STEP", second_step)
+    monkeypatch.setattr(pages, "SECOND_STEP", second_step)
     make_posts(bob, 9)
     hidden = frozenset({bob})
     monkeypatch.setattr(graph_selectors, "hidden_author_ids", lambda *, viewer_id: hidden)
-    rest = [id_ for id_ in feed if author_of(post_id=id_) != bob]
+    rest = [id_ for id_ in feed if post_selectors.author_of(post_id=id_) != bob]
     for state in ("cold", "warm"):
         assert walk(alice, 4) == rest, state
 
@@ -119,7 +121,7 @@ def test_pages_are_full_though_an_author_is_hidden(
 def test_a_reader_beside_the_builder_gets_the_right_page_from_sql(
     alice: int, feed: list[int]
 ) -> None:
-    assert store.begin_build(key=home_key(alice), as_of=0)
+    assert store.begin_build(key=home_key(alice), graph_lsn=0)
     assert page_ids(alice, 4) == feed[:4]
     assert walk(alice, 7) == feed
 
@@ -135,7 +137,7 @@ def test_building_asks_three_queries_and_a_warm_page_none_for_its_entries(
 ) -> None:
     timeline = home_timeline(user_id=alice)
     with (
-        django_assert_num_queries(2, using="default"),  # the graph position, whom alice follows
+        django_assert_num_queries(2, using="default"),  # the graph LSN, whom alice follows
         django_assert_num_queries(1, using="posts"),
     ):
         timeline_slice(timeline=timeline, before=None, limit=5)
@@ -149,12 +151,10 @@ def test_building_asks_three_queries_and_a_warm_page_none_for_its_entries(
 
 
 def test_a_profile_timeline_holds_its_author_only(bob: int, feed: list[int]) -> None:
-    page, following = timeline_page(
-        timeline=profile_timeline(user_id=bob), before=None, limit=20, show=show_existing
-    )
-    assert len(page) == 10
-    assert set(page.values()) == {bob}
-    assert following is None
+    page = profile_page(user_id=bob, viewer_id=bob, limit=20)
+    assert len(page.documents) == 10
+    assert set(page.documents.values()) == {b"%d" % bob}
+    assert page.next_cursor is None
 
 
 def test_ones_own_post_is_in_both_own_timelines_at_once(alice: int, feed: list[int]) -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from core.valkey import cache_valkey
 from tests.support.posts_factory import make_posts
-from timeline import slices, store
+from timeline import entries, store
+from timeline.entries import home_timeline, timeline_slice
 from timeline.keys import home_key, profile_key
-from timeline.slices import home_timeline, timeline_slice
 from usergraph import selectors as graph_selectors
 from usergraph.services import import_follows, review_reach, settle_reach
 
@@ -111,7 +111,7 @@ def test_a_reader_builds_a_few_of_the_cold_lists_that_it_pulls_and_has_the_rest_
     django_assert_num_queries: Any,
 ) -> None:
     read(alice, None, 3)
-    monkeypatch.setattr(slices, "MAX_BUILDS", 1)
+    monkeypatch.setattr(entries, "MAX_BUILDS", 1)
     keys = [profile_key(star) for star in stars]
     cache_valkey().unlink(*keys)
     for warm, queries in enumerate((2, 2, 1, 0)):
@@ -129,5 +129,5 @@ def test_hidden_authors_are_left_out_of_lists_and_of_sql(
         part = timeline_slice(timeline=home_timeline(user_id=alice), before=None, limit=limit)
         assert part.hidden == hidden
         assert [ref for ref in part.refs if ref[1] not in hidden]
-    in_sql = slices.slice_in_sql(timeline=home_timeline(user_id=alice), before=None, limit=50)
+    in_sql = entries.slice_in_sql(timeline=home_timeline(user_id=alice), before=None, limit=50)
     assert {author_id for _, author_id in in_sql.refs} == set(stars[1:])

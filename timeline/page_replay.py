@@ -1,0 +1,104 @@
+"""Page replay: tells that a client's page is unchanged, without making the page again.
+
+A page is made of the replies to a few commands to CACHE. When a client asks whether its page is
+unchanged, and it is, the replay of that page is stored in CACHE: those commands, packed, and a hash
+of their replies. For the next such request, any process sends the commands again, in one round
+trip. The same hash means the same page. Any difference means that the page has to be made.
+
+A page that took SQL has no replay, for SQL is not asked again. A replay may be evicted at any time.
+It is true at the moment at which its commands are sent, and only for the code that made the page:
+other code may read other keys, or show something else, so another release does not find it.
+"""
+
+from __future__ import annotations
+
+import logging
+import marshal
+from collections import OrderedDict
+from dataclasses import dataclass
+from hashlib import sha256
+
+from redis import ResponseError
+
+from core.http.requests import sql_statements
+from core.release import code_hash
+from core.valkey import (
+    Recording,
+    ValkeyUnavailable,
+    cache_valkey,
+    exchange,
+    exchange_packed,
+    packed,
+)
+from timeline.keys import page_replay_key
+
+logger = logging.getLogger(__name__)
+
+TTL_SECONDS = 300
+# A process keeps the replays of this many pages in its memory; 7 kB each.
+REPLAYS_IN_MEMORY = 512
+_COUNT_BYTES, _HASH_BYTES = 2, 32
+_in_memory: OrderedDict[str, bytes] = OrderedDict()
+# Without references between objects, which depend on more than the values.
+_MARSHAL_VERSION = 2
+
+
+@dataclass(frozen=True)
+class PageReplay:
+    """The replay of the page that a client has: whose page, its address, and its weak ETag."""
+
+    viewer_id: int
+    address: str
+    etag: str
+
+    def is_unchanged(self) -> bool:
+        """Whether the page at the address still has this ETag; False also when that is not known.
+
+        Two round trips; one when the replay is in the memory of this process.
+        """
+        key = self._key()
+        try:
+            stored = _in_memory.get(key) or exchange(cache_valkey(), [("GET", key)])[0]
+            if not stored:
+                return False
+            _keep_in_memory(key, stored)
+            count, rest = int.from_bytes(stored[:_COUNT_BYTES]), stored[_COUNT_BYTES:]
+            replies = exchange_packed(cache_valkey(), rest[_HASH_BYTES:], count)
+        except (ResponseError, *ValkeyUnavailable):
+            return False  # making the page logs it
+        if rest[:_HASH_BYTES] != _hash(replies):
+            _in_memory.pop(key, None)
+            return False
+        return True
+
+    def store(self, recording: Recording) -> None:
+        """Store the replay of a page that has just been made, unless it took SQL; one round trip.
+
+        `recording`: what was sent to CACHE while the page was made.
+        """
+        if sql_statements() != 0 or not recording.commands or not recording.is_replayable:
+            return
+        count = len(recording.commands).to_bytes(_COUNT_BYTES)
+        value = count + _hash(recording.replies) + packed(recording.commands)
+        try:
+            exchange(cache_valkey(), [("SET", self._key(), value, "EX", TTL_SECONDS)])
+        except (ResponseError, *ValkeyUnavailable):
+            logger.exception("CACHE is down or full: the replay of %s is not stored", self.address)
+
+    def _key(self) -> str:
+        name = sha256(f"{code_hash()} {self.etag} {self.address}".encode()).hexdigest()[:32]
+        return page_replay_key(self.viewer_id, name)
+
+
+def _keep_in_memory(key: str, stored: bytes) -> None:
+    _in_memory[key] = stored
+    if len(_in_memory) > REPLAYS_IN_MEMORY:
+        _in_memory.popitem(last=False)
+
+
+def _hash(replies: list[object]) -> bytes:
+    """A hash of replies; empty, so equal to no hash, when there is an error among them."""
+    try:
+        return sha256(marshal.dumps(replies, _MARSHAL_VERSION)).digest()
+    except ValueError:
+        return b""
