@@ -19,7 +19,7 @@ SERVICES = {"comments", "fanout", "media", "posts", "timeline", "usergraph", "us
 PUBLIC_ROOMS = {"events", "selectors", "serializers", "services", "urls"}
 ROOMS = PUBLIC_ROOMS | {
     "__init__", "admin", "apps", "audit", "authentication", "entries", "handlers", "headless",
-    "images", "keys", "listeners", "models", "page_replay", "pages", "parsers",
+    "images", "inventory", "keys", "listeners", "models", "page_replay", "pages", "parsers",
     "records", "seen", "sessions", "storage", "store", "tasks", "views",
 }  # fmt: skip
 MAX_LINES = 400

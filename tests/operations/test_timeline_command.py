@@ -21,7 +21,7 @@ from devstack.layout import HOST, PROJECT_DIR
 from tests.support.client import wait_until
 from tests.support.drift import put, refs_of, warm
 from tests.support.posts_factory import make_posts
-from timeline import audit, store
+from timeline import audit, inventory, store
 from timeline.entries import Timeline, home_timeline, profile_timeline
 from timeline.pages import home_page
 from usergraph.services import import_follows
@@ -34,7 +34,7 @@ KEEP = "post-deleted:v1:{1}"  # another key of CACHE
 @pytest.fixture(autouse=True)
 def one_other_key(django_db_setup: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What other tests left in CACHE is out of the way, and a key that is no timeline is there."""
-    monkeypatch.setattr(audit, "SECOND_LOOK_AFTER", 0.001)
+    monkeypatch.setattr(audit, "SECOND_CHECK_AFTER", 0.001)
     cache_valkey().flushall()
     cache_valkey().set(KEEP, "1", ex=300)
     yield
@@ -75,7 +75,7 @@ def name_of(user_id: int) -> str:
 def everything() -> dict[bytes, Any]:
     """All timelines in Valkey, to the byte."""
     client = cache_valkey()
-    keys = [timeline.key for batch in audit.warm_timelines() for timeline in batch]
+    keys = [timeline.key for batch in inventory.warm_timelines() for timeline in batch]
     return {key.encode(): client.dump(key) for key in keys}
 
 

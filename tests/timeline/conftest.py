@@ -20,8 +20,8 @@ from usergraph.services import import_follows
 
 @pytest.fixture
 def short_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test waits long for the second look of an audit."""
-    monkeypatch.setattr(audit, "SECOND_LOOK_AFTER", 0.001)
+    """No test waits long for the second check of an audit."""
+    monkeypatch.setattr(audit, "SECOND_CHECK_AFTER", 0.001)
 
 
 @pytest.fixture

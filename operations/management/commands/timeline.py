@@ -17,8 +17,9 @@ from core.http.problems import NotFound
 from core.ids import created_at_of
 from core.valkey import ValkeyUnavailable
 from operations.management import timeline_explain
-from timeline import audit, services
-from timeline.audit import KINDS, Batch, Finding, Size, Totals
+from timeline import audit, inventory, services
+from timeline.audit import Finding, Totals
+from timeline.inventory import KINDS, Batch, Size
 from users.selectors import accounts, user_id_by_username
 
 
@@ -144,9 +145,9 @@ class Command(BaseCommand):
 
     def show(self, options: dict[str, Any]) -> None:
         """Print one timeline, decoded."""
-        home, profile = audit.timelines_of(user_id=self._user_id(options))
+        home, profile = inventory.timelines_of(user_id=self._user_id(options))
         timeline = profile if options["profile"] else home
-        kept = audit.peek(timeline=timeline)
+        kept = inventory.peek(timeline=timeline)
         if kept is None:
             self.stdout.write(f"{timeline.key} is cold: the next read builds it from SQL.")
             return
@@ -209,7 +210,7 @@ class Command(BaseCommand):
         """Drop all timelines."""
         done, dry_run = 0, options["dry_run"]
         try:
-            for batch in self._progress(audit.warm_timelines()):
+            for batch in self._progress(inventory.warm_timelines()):
                 done += len(batch) if dry_run else services.drop_timelines(timelines=batch)
         finally:
             self._print(f"{'would drop' if dry_run else 'dropped'} {done} timelines")
@@ -218,10 +219,10 @@ class Command(BaseCommand):
         """Count timelines, entries and bytes, by kind."""
         sizes = {"home": Size(), "profile": Size()}
         try:
-            for batch in self._progress(audit.warm_timelines()):
+            for batch in self._progress(inventory.warm_timelines()):
                 counted = Size(timelines=len(batch))
                 sizes[batch[0].name] += (
-                    counted if options["dry_run"] else audit.size(timelines=batch)
+                    counted if options["dry_run"] else inventory.size(timelines=batch)
                 )
         finally:
             detail = "" if options["dry_run"] else f" {'entries':>12} {'bytes':>14}"
@@ -238,12 +239,12 @@ class Command(BaseCommand):
     def _batches(self, options: dict[str, Any]) -> Iterable[Batch]:
         """The timelines that the options name."""
         if options["username"]:
-            return [audit.timelines_of(user_id=self._user_id(options))]
+            return [inventory.timelines_of(user_id=self._user_id(options))]
         if options.get("sample"):
-            drawn = audit.sampled_timelines(count=options["sample"])
-            step = audit.BATCH_SIZE
+            drawn = inventory.sampled_timelines(count=options["sample"])
+            step = inventory.BATCH_SIZE
             return [drawn[start : start + step] for start in range(0, len(drawn), step)]
-        return audit.warm_timelines()
+        return inventory.warm_timelines()
 
     def _total(self, options: dict[str, Any]) -> int | None:
         """How many timelines there will be, for a bar on a terminal; counting them is quick."""
@@ -251,7 +252,7 @@ class Command(BaseCommand):
             return None
         if options.get("sample"):
             return int(options["sample"])
-        return sum(map(len, audit.warm_timelines()))
+        return sum(map(len, inventory.warm_timelines()))
 
     def _progress(self, batches: Iterable[Batch], total: int | None = None) -> Iterator[Batch]:
         """The batches, with a bar on a terminal's stderr once they take long."""

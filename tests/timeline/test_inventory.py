@@ -1,4 +1,4 @@
-"""Which timelines an audit finds in Valkey, and how large they are."""
+"""Which timelines are in Valkey, and how large they are."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from core.valkey import cache_valkey
 from tests.support.drift import warm
-from timeline import audit, services, store
+from timeline import inventory, services, store
 from timeline.entries import Timeline, home_timeline, profile_timeline
 
 pytestmark = pytest.mark.django_db
@@ -39,10 +39,10 @@ def test_a_sample_is_of_distinct_timelines_and_touches_no_other_key(
     timelines = [home, profile_timeline(user_id=bob), profile_timeline(user_id=home.user_id)]
     for timeline in timelines[1:]:
         warm(timeline)
-    assert {timeline.key for timeline in audit.sampled_timelines(count=50)} == {
+    assert {timeline.key for timeline in inventory.sampled_timelines(count=50)} == {
         timeline.key for timeline in timelines
     }
-    assert len(audit.sampled_timelines(count=2)) == 2
+    assert len(inventory.sampled_timelines(count=2)) == 2
     assert all(cache_valkey().exists(key) for key in others)
 
 
@@ -50,8 +50,8 @@ def test_sampling_ends_where_there_is_no_timeline(
     empty_cache: None, others: list[str], round_trips: Callable[[], int]
 ) -> None:
     before = round_trips()
-    assert audit.sampled_timelines(count=5) == []
-    assert round_trips() - before <= audit.DRAWS_PER_TIMELINE
+    assert inventory.sampled_timelines(count=5) == []
+    assert round_trips() - before <= inventory.DRAWS_PER_TIMELINE
 
 
 def test_all_warm_timelines_are_found_once_each_by_kind(
@@ -62,7 +62,7 @@ def test_all_warm_timelines_are_found_once_each_by_kind(
         assert store.begin_build(key=timeline.key, graph_lsn=0)
     profile = profile_timeline(user_id=bob)
     warm(profile)
-    *batches, last = audit.warm_timelines()
+    *batches, last = inventory.warm_timelines()
     assert [len(batch) for batch in batches] == [100, 100, 51]
     assert {timeline for batch in batches for timeline in batch} == set(homes)
     assert last == [profile]
@@ -73,7 +73,7 @@ def test_timelines_that_are_built_anew_meanwhile_are_not_found_again(
     empty_cache: None, bob: int, home: Timeline
 ) -> None:
     found = 0
-    for batch in audit.warm_timelines():
+    for batch in inventory.warm_timelines():
         for timeline in batch:
             services.rebuild(timeline=timeline)
             found += 1
@@ -82,6 +82,6 @@ def test_timelines_that_are_built_anew_meanwhile_are_not_found_again(
 
 def test_sizes_are_of_entries_and_memory(home: Timeline, bob: int) -> None:
     cold = profile_timeline(user_id=bob)
-    size = audit.size(timelines=[home, cold])
+    size = inventory.size(timelines=[home, cold])
     assert (size.timelines, size.entries) == (1, 6)
     assert 6 * 16 < size.memory < 2000

@@ -1,0 +1,98 @@
+"""Which timelines are in Valkey, and how large they are; for audits and staff.
+
+Nothing here writes to a timeline or extends its life. CACHE down: raises `ValkeyUnavailable`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from timeline import store
+from timeline.entries import Timeline, home_timeline, profile_timeline, timeline_of_key
+from timeline.keys import HOME_PREFIX, PROFILE_PREFIX
+from timeline.store import Snapshot
+
+# How many timelines are compared, measured or dropped together.
+BATCH_SIZE = 100
+# RANDOMKEY draws from all keys of CACHE: at most this many draws for each timeline wanted.
+DRAWS_PER_TIMELINE = 50
+
+Batch = list[Timeline]
+
+KINDS = {
+    store.COMPLETE: "complete",
+    store.CUT: "cut off at the cap",
+    store.BUILDING: "being built",
+}
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many timelines, their entries together, and the bytes of memory that they take."""
+
+    timelines: int = 0
+    entries: int = 0
+    memory: int = 0
+
+    def __add__(self, other: Size) -> Size:
+        return Size(
+            self.timelines + other.timelines,
+            self.entries + other.entries,
+            self.memory + other.memory,
+        )
+
+
+def timelines_of(*, user_id: int) -> Batch:
+    """Both timelines of a user, warm or not: home, profile."""
+    return [home_timeline(user_id=user_id), profile_timeline(user_id=user_id)]
+
+
+def warm_timelines() -> Iterator[Batch]:
+    """All timelines in Valkey, also those being built, in batches of one kind; by SCAN.
+
+    Each comes once, though SCAN may find a key twice while the server moves its keys. A timeline
+    that is made or dropped meanwhile may be missing or present.
+    """
+    for prefix in (HOME_PREFIX, PROFILE_PREFIX):
+        batch: Batch = []
+        seen: set[int] = set()
+        for key in store.scan_keys(prefix=prefix):
+            timeline = timeline_of_key(key=key)
+            if timeline is None or timeline.user_id in seen:
+                continue
+            seen.add(timeline.user_id)
+            batch.append(timeline)
+            if len(batch) == BATCH_SIZE:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+
+def sampled_timelines(*, count: int) -> Batch:
+    """Up to `count` distinct timelines in Valkey, drawn at random.
+
+    Fewer when there are fewer, or when other keys of CACHE use up the DRAWS_PER_TIMELINE draws. One
+    round trip for each `count` draws.
+    """
+    drawn: dict[str, Timeline] = {}
+    for _ in range(DRAWS_PER_TIMELINE):
+        keys = store.random_keys(count=count)
+        for key in keys - drawn.keys():
+            if timeline := timeline_of_key(key=key):
+                drawn[key] = timeline
+        if len(drawn) >= count or not keys:
+            break
+    return list(drawn.values())[:count]
+
+
+def peek(*, timeline: Timeline) -> Snapshot | None:
+    """A whole timeline as it is in Valkey, its `kind` one of KINDS; None when cold."""
+    return store.peek(key=timeline.key)
+
+
+def size(*, timelines: Sequence[Timeline]) -> Size:
+    """The size of those of some timelines that exist; one round trip."""
+    pairs = store.sizes(keys=[timeline.key for timeline in timelines])
+    return Size(len(pairs), sum(entries for entries, _ in pairs), sum(used for _, used in pairs))
