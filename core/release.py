@@ -1,4 +1,4 @@
-"""Which release this process runs, for what other releases must not read."""
+"""Tells releases apart, so that one does not read what another has stored for itself."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from pathlib import Path
 from django.apps import apps
 
 _PROJECT = Path(__file__).parents[1]
-
-_SUFFIXES = {".py", ".lua"}
 
 
 @cache
@@ -29,10 +27,6 @@ def code_hash() -> str:
 def _code_files() -> list[Path]:
     """The code of the local apps, in an order that is the same everywhere."""
     folders = [Path(config.path) for config in apps.get_app_configs()]
-    return sorted(
-        path
-        for folder in folders
-        if folder.parent == _PROJECT
-        for path in folder.rglob("*")
-        if path.suffix in _SUFFIXES
-    )
+    local = [folder for folder in folders if folder.parent == _PROJECT]
+    paths = (path for folder in local for path in folder.rglob("*"))
+    return sorted(path for path in paths if path.suffix in {".py", ".lua"})

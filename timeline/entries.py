@@ -120,11 +120,7 @@ def slice_in_sql(
 
 
 def build(
-    *,
-    timeline: Timeline,
-    before: int | None = None,
-    limit: int = 0,
-    read_only: bool = False,
+    *, timeline: Timeline, before: int | None = None, limit: int = 0, read_only: bool = False
 ) -> StoredSlice | None:
     """Build a cold timeline from SQL, and return the wanted slice of what was read.
 
@@ -157,12 +153,8 @@ def _pulled(
 ) -> Iterable[TimelineSlice]:
     """The wanted slices of these authors' profile timelines; one query for all that SQL answers."""
     timelines = [profile_timeline(user_id=author_id) for author_id in author_ids]
-    slices = store.read_many(
-        keys=[timeline.key for timeline in timelines],
-        before=before,
-        limit=limit,
-        read_only=read_only,
-    )
+    keys = [timeline.key for timeline in timelines]
+    slices = store.read_many(keys=keys, before=before, limit=limit, read_only=read_only)
     cold = [timeline for timeline in timelines if slices[timeline.key] is None]
     for timeline in cold[:MAX_BUILDS]:
         slices[timeline.key] = build(

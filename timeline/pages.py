@@ -142,6 +142,5 @@ def _documents(
 
 def _etag(documents: Iterable[bytes], next_cursor: int | None) -> str:
     """A weak ETag: it names the content of a page, not the bytes of an answer."""
-    content = b"\0".join((b"%d" % (next_cursor or 0), *documents))
-    digest = hashlib.sha256(content).digest()
+    digest = hashlib.sha256(b"\0".join((b"%d" % (next_cursor or 0), *documents))).digest()
     return f'W/"{base64.urlsafe_b64encode(digest[:12]).decode()}"'

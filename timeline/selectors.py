@@ -10,13 +10,7 @@ from enum import StrEnum
 
 from core.valkey import ValkeyUnavailable
 from timeline import store
-from timeline.entries import (
-    Timeline,
-    home_timeline,
-    profile_timeline,
-    slice_in_sql,
-    timeline_slice,
-)
+from timeline.entries import Timeline, home_timeline, profile_timeline, slice_in_sql, timeline_slice
 
 
 class Place(StrEnum):

@@ -16,7 +16,7 @@ class TimelineQuery(PageQuery):
     since = serializers.CharField(
         required=False,
         max_length=MAX_TOKEN_LENGTH,
-        help_text="Only what has come since: from a page's `newer`.",
+        help_text="Only posts that have come since: from a page's `newer`.",
     )
 
 
@@ -26,9 +26,9 @@ TimelineAnswer = page_of(
     name="TimelinePage",
     newer=serializers.URLField(
         allow_null=True,
-        help_text="Address of what will have come since, newest first, once each, in whatever order"
-        " it arrives; page by page if there is much of it, and then go on from the last page's"
-        " `newer`. Null on the later pages of a timeline: keep the first page's.",
+        help_text="Address that later answers the posts that have come since, newest first, each"
+        " exactly once. If they fill several pages, go on from the last page's `newer`. Null on the"
+        " later pages of a timeline: keep the first page's.",
         initial="https://feed.example/api/v1/timeline/home?since=3yMYQS9iMtJpNDI",
     ),
 )

@@ -70,10 +70,8 @@ class Viewing:
 
     def pack(self) -> bytes:
         """The header from its graph LSN on."""
-        ids = (*self.pulled, *self.hidden)
-        return b"".join(
-            (_ID.pack(self.graph_lsn), _COUNT.pack(len(self.pulled)), *map(_ID.pack, ids))
-        )
+        ids = map(_ID.pack, (*self.pulled, *self.hidden))
+        return b"".join((_ID.pack(self.graph_lsn), _COUNT.pack(len(self.pulled)), *ids))
 
     @staticmethod
     def unpack(header: bytes) -> Viewing:

@@ -24,12 +24,9 @@ from users import selectors as user_selectors
 IF_NONE_MATCH = OpenApiParameter(
     "If-None-Match",
     location=OpenApiParameter.HEADER,
-    description="The `ETag` of this page as the client has it: while it is so, the answer is 304.",
+    description="The `ETag` of the page that the client has. While that is unchanged: 304.",
 )
-ANSWERS = {
-    200: TimelineAnswer,
-    304: OpenApiResponse(description="The page is as the client has it."),
-}
+ANSWERS = {200: TimelineAnswer, 304: OpenApiResponse(description="The page is unchanged.")}
 _schema = extend_schema(
     parameters=[TimelineQuery, IF_NONE_MATCH], responses=ANSWERS, tags=["timelines"]
 )
@@ -41,8 +38,7 @@ class HomeTimelineView(APIView):
     @_schema
     def get(self, request: Request) -> HttpResponseBase:
         """Posts of the caller and of everybody whom the caller follows, newest first."""
-        page = home_page(**_wanted(request), replay=_replay(request))
-        return _answer(request, page)
+        return _answer(request, home_page(**_wanted(request), replay=_replay(request)))
 
 
 class ProfileTimelineView(APIView):

@@ -1,4 +1,4 @@
-"""Timelines as no delivery leaves them, for the tests of audits."""
+"""Makes timelines that have drifted, for the tests of audits."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def warm(timeline: Timeline) -> None:
 
 
 def refs_of(timeline: Timeline) -> list[Ref]:
-    kept = store.peek(key=timeline.key)
-    assert kept is not None
-    return kept.refs
+    stored = store.peek(key=timeline.key)
+    assert stored is not None
+    return stored.refs
 
 
 def put(timeline: Timeline, refs: list[Ref]) -> None:
-    """Put other entries into a warm timeline, in this order, and leave its header as it is."""
+    """Replace the entries of a warm timeline by these, in this order; the header stays."""
     client = cache_valkey()
     header = cast("bytes", client.lindex(timeline.key, 0))
     client.delete(timeline.key)

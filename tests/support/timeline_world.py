@@ -1,10 +1,9 @@
-"""A small world in which everything about home timelines can go wrong, and what ought to be seen.
+"""A small world for home timelines, and an oracle that says what each viewer must see.
 
-Five people who post and follow each other, on the real services, PostgreSQL and Valkey. The
-broker is left out: deliveries wait in the outbox until the test makes one, late, twice, or only
-half of it. Steps can also be made *inside* others, at the points where another process could come
-in between: while a timeline is being built, and between a delivery's look at the followers and
-its write.
+Five people post and follow each other, on the real services, PostgreSQL and Valkey. There is no
+broker: deliveries wait in the outbox until the test makes one, late, twice, or only half of it. The
+test can also make steps *inside* other steps, where another process could come in between: while a
+timeline is being built, and after a delivery has read the followers and before it writes.
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ class World:
     # --- The oracle -----------------------------------------------------------------------------
 
     def expected(self, viewer: int, before: int | None) -> list[int]:
-        """What a viewer ought to see, older than a post, newest first."""
+        """What a viewer must see, older than a post, newest first."""
         seen = {viewer, *(followee for follower, followee in self.follows if follower == viewer)}
         posts = [post for post, author in self.authors.items() if author in seen]
         return sorted((p for p in posts if before is None or p < before), reverse=True)
@@ -76,7 +75,7 @@ class World:
         """Read a page and compare it with the oracle; returns where to go on."""
         page = home_page(viewer_id=viewer, cursor=before, limit=limit)
         self.pages += 1
-        # Who sees a post already whose delivery is not done is left open.
+        # A viewer may or may not see a post whose delivery is not done.
         expected, optional = self.expected(viewer, before), {*self.on_their_way.values()}
         got, cursor = list(page.documents), page.next_cursor
         wanted = [post for post in expected if post in got or post not in optional]
@@ -153,7 +152,7 @@ class World:
             self._being_made.discard(event_id)
 
     def evict(self, number: int) -> None:
-        """Any key, as if the server had needed the memory."""
+        """Evict any key, as the server does when it needs memory."""
         keys = self._keys()
         cache_valkey().unlink(keys[number % len(keys)])
 
@@ -175,7 +174,7 @@ class World:
         self.settings.FANOUT_PUSH_LIMIT = followers
 
     def read(self, viewer: int, *_: int, limit: int = 3) -> None:
-        """The next page of a viewer's walk, which began whenever and goes on at the end anew."""
+        """The next page for a viewer; after the last page, the first."""
         person = self._person(viewer)
         self.cursors[person] = self.check_page(person, self.cursors.get(person), limit)
 

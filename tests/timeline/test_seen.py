@@ -50,10 +50,10 @@ posts = st.lists(
 )
 
 
-@given(posts=posts, looks=st.sets(st.integers(1, 700), min_size=1, max_size=8))
-@example(posts=[(10, 0, 0), (9, 5, 0)], looks={11, 20})
+@given(posts=posts, visits=st.sets(st.integers(1, 700), min_size=1, max_size=8))
+@example(posts=[(10, 0, 0), (9, 5, 0)], visits={11, 20})
 def test_every_post_comes_once_however_late(
-    posts: list[tuple[int, int, int]], looks: set[int]
+    posts: list[tuple[int, int, int]], visits: set[int]
 ) -> None:
     arrives = {first_id_at(second(at)) + n: at + delay for at, delay, n in posts}
     inserted = {first_id_at(second(at)) + n: at for at, _, n in posts}
@@ -63,19 +63,19 @@ def test_every_post_comes_once_however_late(
         under_way = [at for id_, at in inserted.items() if at <= now < arrives[id_]]
         return first_id_at(second(min([now, *under_way]) - LONGEST_TRANSACTION))
 
-    first, *others = sorted(looks)
+    first, *others = sorted(visits)
     there = [id_ for id_, at in arrives.items() if at <= first]
     # The client scrolls down to the end, but only the first page says what is newer.
     shown = [id_ for page, _ in read(there, None, delivered(first)) for id_ in page]
     first_page, seen = next(read(there, None, delivered(first)))
     is_whole = len(first_page) == len(shown)
-    for look in others:
-        now_there = [id_ for id_, at in arrives.items() if at <= look]
-        pages = list(read(now_there, seen, delivered(look)))
+    for visit in others:
+        now_there = [id_ for id_, at in arrives.items() if at <= visit]
+        pages = list(read(now_there, seen, delivered(visit)))
         shown += [id_ for page, _ in pages for id_ in page]
         seen = SeenPosts.decode(pages[-1][1].encode())
     assert len(shown) == len(set(shown)), "nothing twice"
-    wanted = {id_ for id_, at in arrives.items() if at <= max(looks)}
+    wanted = {id_ for id_, at in arrives.items() if at <= max(visits)}
     # What came late into the part that the client had scrolled through before is not newer.
     scrolled = not is_whole and first_page
     excused = {id_ for id_ in wanted if id_ < first_page[-1]} if scrolled else set()
