@@ -5,7 +5,8 @@ unchanged, and it is, the replay of that page is stored in CACHE: those commands
 of their replies. For the next such request, any process sends the commands again, in one round
 trip. The same hash means the same page. Any difference means that the page has to be made.
 
-A page that took SQL has no replay, for SQL is not asked again. A replay may be evicted at any time.
+A page that took SQL has no replay, and neither has one that read CACHE in another way than by
+`exchange`: a replay would not notice their changes. A replay may be evicted at any time.
 It is true at the moment at which its commands are sent, and only for the code that made the page:
 other code may read other keys, or show something else, so another release does not find it.
 """
@@ -72,9 +73,10 @@ class PageReplay:
         return True
 
     def store(self, recording: Recording) -> None:
-        """Store the replay of a page that has just been made, unless it took SQL; one round trip.
+        """Store the replay of a page that has just been made; one round trip.
 
-        `recording`: what was sent to CACHE while the page was made.
+        `recording`: what was sent to CACHE while the page was made. Stores nothing if the page took
+        SQL, or if the recording is not all that was read.
         """
         if sql_statements() != 0 or not recording.commands or not recording.is_replayable:
             return

@@ -9,7 +9,8 @@ from typing import Any, cast
 import pytest
 from redis import ResponseError
 
-from core.valkey import cache_valkey
+from core.valkey import UnrecordedRead, cache_valkey
+from posts import selectors as post_selectors
 from tests.support.feeds import HOME
 from tests.support.posts_factory import make_posts
 from timeline import page_replay
@@ -61,6 +62,36 @@ def test_a_replay_may_be_gone_or_damaged(
             cache_valkey().set(key, value, ex=60)
         assert get_home(headers=known).status_code == 304
         assert cache_valkey().get(key) == stored, "it is stored again"
+
+
+@pytest.fixture
+def reads_past_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is shown of posts depends on a key of CACHE that is read past `exchange`."""
+    shown = post_selectors.post_documents
+
+    def post_documents(**wanted: Any) -> dict[int, bytes]:
+        cache_valkey().get("notice")
+        return shown(**wanted)
+
+    monkeypatch.setattr(post_selectors, "post_documents", post_documents)
+
+
+@pytest.mark.usefixtures("reads_past_exchange")
+def test_a_page_that_reads_past_the_recorder_fails_in_tests(get_home: Callable[..., Any]) -> None:
+    etag = get_home()["ETag"]
+    with pytest.raises(UnrecordedRead):
+        get_home(headers={"If-None-Match": etag})
+
+
+@pytest.mark.usefixtures("reads_past_exchange")
+def test_a_page_that_reads_past_the_recorder_is_never_replayed(
+    get_home: Callable[..., Any], alice: int, settings: Any
+) -> None:
+    settings.RAISE_UNRECORDED_READS = False
+    etag = get_home()["ETag"]
+    for _ in range(3):
+        assert get_home(headers={"If-None-Match": etag}).status_code == 304, "by making the page"
+    assert not list(cache_valkey().scan_iter(match=f"page-replay:v1:{{{alice}}}:*"))
 
 
 def test_another_release_does_not_find_a_replay(
