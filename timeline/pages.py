@@ -43,7 +43,8 @@ class TimelinePage:
     `documents`: the posts as JSON, by id, newest first. `next_cursor`: where the next page begins;
     None at the end. `etag`: a weak ETag of both. `next_since`: what the next page leaves out;
     None unless the client asked for newer posts only. `newer_since`: what to leave out when the
-    client later asks for newer posts; None on the later pages of a timeline.
+    client later asks for newer posts; None on the later pages of a timeline. `is_unchanged`: the
+    client has this page already; it was not made, and only its ETag is here.
     """
 
     etag: str
@@ -51,6 +52,7 @@ class TimelinePage:
     next_cursor: int | None = None
     next_since: SeenPosts | None = None
     newer_since: SeenPosts | None = None
+    is_unchanged: bool = False
 
 
 def home_page(
@@ -63,14 +65,13 @@ def home_page(
 ) -> TimelinePage:
     """Up to `limit` posts of a home timeline, older than the post `cursor` and not in `since`.
 
-    `replay`: the page that the client has. While that is unchanged, nothing is read but its replay,
-    and the answer is its ETag, without documents.
+    `replay`: the page that the client has. If it tells that this is unchanged, no page is made.
     """
+    if replay is not None and replay.is_unchanged():
+        return TimelinePage(replay.etag, {}, is_unchanged=True)
     timeline = home_timeline(user_id=viewer_id)
     if replay is None:
         return _page(timeline, viewer_id, limit, cursor, since)
-    if replay.is_unchanged():
-        return TimelinePage(replay.etag, {})
     with recorded_reads() as recording:
         page = _page(timeline, viewer_id, limit, cursor, since)
     if page.etag == replay.etag:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from django.http import HttpResponseBase
+from django.http import HttpResponseBase, HttpResponseNotModified
 from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers
 from django.utils.http import parse_etags
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
@@ -83,7 +83,9 @@ def _replay(request: Request) -> PageReplay | None:
 def _answer(request: Request, page: TimelinePage) -> HttpResponseBase:
     """304 if the client has the page, else the page; only the caller may cache it."""
     response: HttpResponseBase | None = None
-    if request.META.get("HTTP_IF_NONE_MATCH"):
+    if page.is_unchanged:
+        response = HttpResponseNotModified()
+    elif request.META.get("HTTP_IF_NONE_MATCH"):
         response = get_conditional_response(request._request, etag=page.etag)
     if response is None:
         response = _page_response(request, page)
