@@ -13,7 +13,7 @@ from core.sql import all_found, first_found
 from media.models import Media
 from media.storage import public_url, variant_key
 
-__all__ = ["documents_of_posts", "media_document", "own_media", "public_url", "thumb_key"]
+__all__ = ["documents_of_posts", "media_document", "own_media", "public_url"]
 
 
 def media_document(media: Media) -> dict[str, Any]:
@@ -54,11 +54,3 @@ def _read_documents_of_posts(post_ids: Sequence[int]) -> dict[int, list[dict[str
     for media in used.order_by("used_by_id", "position"):
         documents.setdefault(media.used_by_id or 0, []).append(media_document(media))
     return documents
-
-
-def thumb_key(*, media_id: int) -> str:
-    """The object key of a media's thumbnail; raises `NotFound`."""
-    prefix = Media.objects.filter(pk=media_id).values_list("storage_prefix", flat=True).first()
-    if prefix is None:
-        raise NotFound("There is no such media.")
-    return variant_key(prefix, "thumb")

@@ -106,6 +106,23 @@ def claim_media(*, owner_id: int, media_ids: Sequence[int], used_as: str, used_b
     Media.objects.bulk_update(mine.values(), ["used_as", "used_by_id", "position"])
 
 
+def claim_avatar(*, owner_id: int, media_id: int) -> str:
+    """Claim an image as its owner's avatar; returns the object key of its thumbnail.
+
+    Raises `Invalid` as `claim_media` does. The claim commits before this returns, in a transaction
+    of its own unless the caller has one open on this database.
+    """
+    with transaction.atomic(using="posts"):
+        claim_media(
+            owner_id=owner_id,
+            media_ids=[media_id],
+            used_as=Media.Use.AVATAR,
+            used_by_id=owner_id,
+        )
+        prefix = Media.objects.filter(pk=media_id).values_list("storage_prefix", flat=True).get()
+    return storage.variant_key(prefix, "thumb")
+
+
 def describe_media(*, media_id: int, alt: str) -> None:
     """Change what a picture is said to show. Raises `NotFound`."""
     with transaction.atomic(using="posts"):

@@ -15,7 +15,6 @@ from django.db.models.functions import Now
 
 from core.cached_values import refresh_copies
 from core.http.problems import Conflict, Invalid, NotFound
-from media import selectors as media_selectors
 from media import services as media_services
 from users.events import AccountDeleted, UserChanged, account_deleted, user_changed
 from users.models import AccountDeletion, User
@@ -52,11 +51,7 @@ def _avatar_columns(user_id: int, media_id: int | None) -> dict[str, Any]:
     if media_id is None:
         return {"avatar_media_id": None, "avatar_key": ""}
     try:
-        with transaction.atomic(using="posts"):
-            media_services.claim_media(
-                owner_id=user_id, media_ids=[media_id], used_as="avatar", used_by_id=user_id
-            )
-            key = media_selectors.thumb_key(media_id=media_id)
+        key = media_services.claim_avatar(owner_id=user_id, media_id=media_id)
     except Invalid as problem:
         raise Invalid(problem.detail, field="avatar", code=problem.code) from problem
     return {"avatar_media_id": media_id, "avatar_key": key}

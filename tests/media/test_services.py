@@ -163,12 +163,14 @@ def test_claiming_again_for_the_same_use_changes_nothing(
     assert (media.used_as, media.used_by_id, media.position) == (used_as, 7, 0)
 
 
-def test_a_key_is_that_of_the_thumbnail(alice: int, upload: Upload) -> None:
+def test_an_avatar_is_claimed_and_shown_by_its_thumbnail(alice: int, upload: Upload) -> None:
     media = upload(alice)
-    key = selectors.thumb_key(media_id=media.pk)
+    key = services.claim_avatar(owner_id=alice, media_id=media.pk)
     assert selectors.public_url(key) == selectors.media_document(media)["variants"]["thumb"]
-    with pytest.raises(NotFound):
-        selectors.thumb_key(media_id=5)
+    media.refresh_from_db()
+    assert (media.used_as, media.used_by_id) == ("avatar", alice)
+    with pytest.raises(Invalid, match="5"):
+        services.claim_avatar(owner_id=alice, media_id=5)
 
 
 def test_a_claim_belongs_into_a_transaction(alice: int, upload: Upload) -> None:
