@@ -1,10 +1,10 @@
-"""Reads of Commenting. A comment document is what the comments' own answers show of one:
+"""Reads of Commenting. A comment document is what an answer shows of a comment:
 
     {"id", "author": {user}, "text", "created_at", "edited_at", "reply_to",
      "counts": {"likes"}, "viewer": {"liked"}}
 
-With its post, a comment is shown without the last two. Whoever may see a post may see its comments,
-but for those of authors who are switched off.
+As part of its post's document, a comment has neither `counts` nor `viewer`. A viewer who may see a
+post may see those comments on it whose authors the viewer may see.
 """
 
 from __future__ import annotations
@@ -25,16 +25,17 @@ from core.ids import MAX_ID
 from core.likes import likers_page as likers_of
 from core.sql import first_found, primary_reads
 from posts import selectors as post_selectors
+from posts.selectors import VisiblePost
 from usergraph import selectors as graph_selectors
-from users import selectors as user_selectors
+from usergraph.visibility import VisiblePeople, visible_people
 
-RECENT = 2  # comments that are shown with their post
-# A page leaves out comments of accounts that are switched off, and makes up for them: so often,
-# from so many rows.
+RECENT = 2  # the number of comments in a post's document
+# A page leaves out comments whose authors are hidden, and reads on to replace them: at most
+# MAX_ROUNDS times, NEXT_STEP rows each time after the first.
 MAX_ROUNDS, NEXT_STEP = 4, 200
 _NO_COMMENT = "There is no such comment."
 
-# The rows are chosen first, so that nothing is looked up for those that are not.
+# The inner query chooses the rows, so that counts and likes are read for these only.
 _PAGE_SQL = f"""
 SELECT comment.id, comment.author_id, comment.text, comment.created_at, comment.edited_at,
     comment.reply_to_id, {count_sql("comment.id")}, mine.id IS NOT NULL, comment.post_id
@@ -60,9 +61,10 @@ LEFT JOIN LATERAL (
 
 @dataclass(frozen=True)
 class Summary:
-    """What a post shows of its comments, as of a version (core.cached_values).
+    """The number of a post's comments, and the latest, newest first, at a `version`
+    (core.cached_values).
 
-    `recent`: the latest, newest first: `{"author_id", "document": {…, but for the author}}`.
+    Each of `recent` is `{"author_id", "document": {…, without the author}}`.
     """
 
     version: int
@@ -71,7 +73,7 @@ class Summary:
 
 
 def summary(*, post_id: int) -> Summary:
-    """The comments of a post in short, from the primary; one query, however many they are."""
+    """The summary of a post's comments, from the primary; one query, whatever their number."""
     with connections[router.db_for_write(Comment)].cursor() as cursor:
         cursor.execute(_SUMMARY_SQL, {"post_id": post_id})
         rows = cursor.fetchall()
@@ -87,7 +89,7 @@ def summary(*, post_id: int) -> Summary:
 def _described(
     id_: int, text: str, created_at: datetime, edited_at: datetime | None, reply_to: int | None
 ) -> dict[str, Any]:
-    """What is shown of a comment besides the people."""
+    """The document of a comment without the author, counts and viewer."""
     return {
         "id": str(id_),
         "text": text,
@@ -110,52 +112,64 @@ def comment_page(
     after: int | None,
     limit: int,
 ) -> tuple[list[dict[str, Any]], int | None]:
-    """Documents of a post's comments in order of time, and where to go on, None at the end.
+    """The documents of a post's comments, replies among them, in order of time.
 
-    Replies stand among them; `reply_to`: only those to this comment. Raises `NotFound` when the
-    post is not shown. A page is short at the end, and where very many in a row are not shown.
+    `reply_to`: only the replies to this comment. Also returns the cursor of the next page, None at
+    the end. Raises `NotFound` if the viewer may not see the post. A page is short at the end, and
+    where very many comments in a row are hidden.
     """
-    post = post_selectors.post_if_author(post_id=post_id)
+    post = post_selectors.unchecked_post(post_id=post_id)
     sql = _PAGE_SQL.format(
         which=f"{_OF_POST} {_ONLY_REPLIES if reply_to else ''}",
         direction="DESC" if newest_first else "ASC",
     )
     parameters = {"post_id": post_id, "viewer_id": viewer_id, "reply_to": reply_to}
     page: list[dict[str, Any]] = []
-    position: int | None = after
+    cursor: int | None = after
     wanted = limit + 1
     for _ in range(MAX_ROUNDS):
-        above, below = (0, position or MAX_ID) if newest_first else (position or 0, MAX_ID)
+        above, below = (0, cursor or MAX_ID) if newest_first else (cursor or 0, MAX_ID)
         rows = _read(sql, parameters | {"above": above, "below": below, "limit": wanted})
-        users = user_selectors.user_documents(user_ids={post.author_id, *_authors(rows)})
-        post.check(users)
-        page += _documents(rows, users)
+        people = visible_people(viewer_id=viewer_id, user_ids={post.author_id, *_authors(rows)})
+        post.visible_to(people)
+        page += _documents(rows, people)
         if len(page) > limit:
             return page[:limit], int(page[limit - 1]["id"])
         if len(rows) < wanted:
             return page, None
-        position, wanted = rows[-1][0], NEXT_STEP
-    return page, position
+        cursor, wanted = rows[-1][0], NEXT_STEP
+    return page, cursor
 
 
-def comment_document(
-    *, comment_id: int, viewer_id: int, is_post_shown: bool = False
-) -> dict[str, Any]:
-    """The document of one comment; raises `NotFound` when it, or its post, is not shown.
+def comment_document(*, comment_id: int, viewer_id: int) -> dict[str, Any]:
+    """The document of one comment; raises `NotFound` if the viewer may not see it or its post."""
+    rows = _rows_of_comment(comment_id, viewer_id)
+    post = post_selectors.unchecked_post(post_id=rows[0][-1])
+    people = visible_people(viewer_id=viewer_id, user_ids={post.author_id, *_authors(rows)})
+    post.visible_to(people)
+    return _only_document(rows, people)
 
-    `is_post_shown`: the caller knows that already.
+
+def comment_document_on(*, post: VisiblePost, comment_id: int) -> dict[str, Any]:
+    """The document of one comment on a post that is visible, for the same viewer.
+
+    Raises `NotFound` if there is no such comment on the post, or the viewer may not see it.
     """
+    rows = _rows_of_comment(comment_id, post.viewer_id)
+    if rows[0][-1] != post.post_id:
+        raise NotFound(_NO_COMMENT)
+    people = visible_people(viewer_id=post.viewer_id, user_ids=_authors(rows))
+    return _only_document(rows, people)
+
+
+def _rows_of_comment(comment_id: int, viewer_id: int) -> list[Any]:
+    """One row of _PAGE_SQL; raises `NotFound`."""
     sql = _PAGE_SQL.format(which=_ONE, direction="ASC")
     parameters = {"id": comment_id, "viewer_id": viewer_id, "limit": 1}
     rows = first_found(lambda: _read(sql, parameters) or None)
     if rows is None:
         raise NotFound(_NO_COMMENT)
-    if not is_post_shown:
-        post_selectors.visible_post(post_id=rows[0][-1])
-    documents = _documents(rows, user_selectors.user_documents(user_ids=_authors(rows)))
-    if not documents:
-        raise NotFound(_NO_COMMENT)
-    return documents[0]
+    return rows
 
 
 def _read(sql: str, parameters: Mapping[str, Any]) -> list[Any]:
@@ -168,7 +182,16 @@ def _authors(rows: Sequence[Any]) -> set[int]:
     return {row[1] for row in rows}
 
 
-def _documents(rows: Sequence[Any], users: Mapping[int, bytes]) -> list[dict[str, Any]]:
+def _only_document(rows: Sequence[Any], people: VisiblePeople) -> dict[str, Any]:
+    documents = _documents(rows, people)
+    if not documents:
+        raise NotFound(_NO_COMMENT)
+    return documents[0]
+
+
+def _documents(rows: Sequence[Any], people: VisiblePeople) -> list[dict[str, Any]]:
+    """The documents of those comments whose authors are visible."""
+    users = people.documents
     return [
         _described(id_, *columns)
         | {
@@ -183,28 +206,40 @@ def _documents(rows: Sequence[Any], users: Mapping[int, bytes]) -> list[dict[str
 
 @dataclass(frozen=True)
 class VisibleComment:
-    """Whose comment it is, on whose post."""
+    """A comment that a viewer may see, as its post is. `UncheckedComment.visible_to` makes it."""
 
     post_id: int
     author_id: int
     post_author_id: int
 
 
-def visible_comment(*, comment_id: int) -> VisibleComment:
-    """A comment that is shown, as its post is; raises `NotFound`."""
+@dataclass(frozen=True)
+class UncheckedComment:
+    """A comment that exists, before it is known whether the viewer may see it."""
+
+    author_id: int
+
+    def visible_to(self, people: VisiblePeople, post: VisiblePost) -> VisibleComment:
+        """The comment, if the viewer of `people` may see it on its `post`; else `NotFound`."""
+        if self.author_id not in people.documents:
+            raise NotFound(_NO_COMMENT)
+        return VisibleComment(post.post_id, self.author_id, post.author_id)
+
+
+def visible_comment(*, comment_id: int, viewer_id: int) -> VisibleComment:
+    """A comment that the viewer may see, as its post; raises `NotFound`."""
     rows = Comment.objects.filter(pk=comment_id).values_list("post_id", "author_id")
     found = first_found(rows.first)
     if found is None:
         raise NotFound(_NO_COMMENT)
     post_id, author_id = found
-    post = post_selectors.visible_post(post_id=post_id)
-    if not user_selectors.user_documents(user_ids=[author_id]):
-        raise NotFound(_NO_COMMENT)
-    return VisibleComment(post_id, author_id, post.author_id)
+    post = post_selectors.unchecked_post(post_id=post_id)
+    people = visible_people(viewer_id=viewer_id, user_ids={post.author_id, author_id})
+    return UncheckedComment(author_id).visible_to(people, post.visible_to(people))
 
 
 def existing_ids(*, comment_ids: Collection[int]) -> set[int]:
-    """Those of some comments that have not been deleted, from the primary; one query."""
+    """Those of some comments that are not deleted, from the primary; one query."""
     with primary_reads():
         return set(Comment.objects.filter(pk__in=comment_ids).values_list("pk", flat=True))
 
@@ -212,11 +247,13 @@ def existing_ids(*, comment_ids: Collection[int]) -> set[int]:
 def likers_page(
     *, comment_id: int, viewer_id: int, after: int | None, limit: int
 ) -> tuple[list[int], int | None]:
-    """Ids of those who like a comment, those whom the viewer follows before all others.
+    """The ids of those who like a comment: first those whom the viewer follows, then others, newest
+    first.
 
-    Also returns where to go on. Raises `NotFound` when the comment is not shown.
+    Also returns the cursor of the next page, None at the end. Raises `NotFound` if the viewer may
+    not see the comment.
     """
-    visible_comment(comment_id=comment_id)
+    visible_comment(comment_id=comment_id, viewer_id=viewer_id)
     followed = graph_selectors.followed_ids(viewer_id=viewer_id)
     return likers_of(
         likes=CommentLike, subject_id=comment_id, first=followed, after=after, limit=limit

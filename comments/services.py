@@ -22,30 +22,38 @@ from core.likes import add_like, remove_like, remove_likes_by, remove_likes_of
 from core.outbox import batches
 from core.outbox.batches import Removed, repeated
 from posts import selectors as post_selectors
+from posts.selectors import VisiblePost
 
 _NOT_YOURS = "You have no such comment."
 # What one transaction removes at most.
 REPLIES_AT_ONCE = 100
 _LIKES_AT_ONCE = 5000
-# By hand, for the ORM would take longer over it than the database.
+# Raw SQL: the ORM takes longer than the database.
 _ADD_SQL = """
 INSERT INTO comments_comment (post_id, author_id, text, reply_to_id) VALUES (%s, %s, %s, %s)
 RETURNING id
 """
-# Locked against being deleted; others may answer it too meanwhile.
+# The lock prevents a deletion, and lets others reply at the same time.
 _ANSWERED_SQL = """
 SELECT reply_to_id FROM comments_comment WHERE id = %s AND post_id = %s FOR KEY SHARE
 """
 
 
 def add_comment(*, post_id: int, author_id: int, text: str, reply_to: int | None = None) -> int:
-    """Comment on a post, or answer a comment on it; returns the comment's id.
+    """As `comment_on`; raises `NotFound` if the author of the comment may not see the post."""
+    post = post_selectors.visible_post(post_id=post_id, viewer_id=author_id)
+    return comment_on(post=post, text=text, reply_to=reply_to)
 
-    Raises `NotFound` when the post is not shown, `Conflict` when its author has closed it for
-    comments, `Invalid` when `reply_to` is no comment on it, or is a reply itself.
+
+def comment_on(*, post: VisiblePost, text: str, reply_to: int | None = None) -> int:
+    """Let the viewer of a post comment on it, or reply to a comment on it.
+
+    Returns the id of the comment. Raises `Conflict` if the post's author has closed it for
+    comments, `Invalid` if `reply_to` is no comment on it, or is a reply itself.
     """
-    if post_selectors.visible_post(post_id=post_id).comments_closed:
+    if post.comments_closed:
         raise Conflict("The author has closed this post for comments.", code="comments_closed")
+    post_id, author_id = post.post_id, post.viewer_id
     with transaction.atomic(using="comments"):
         if reply_to is not None:
             _check_reply(post_id, reply_to)
@@ -73,14 +81,14 @@ def _check_reply(post_id: int, reply_to: int) -> None:
 
 
 def edit_comment(*, comment_id: int, author_id: int, text: str) -> None:
-    """Change the text of one's own comment; raises `NotFound`."""
-    comment = selectors.visible_comment(comment_id=comment_id)
+    """Change the text of the author's own comment; raises `NotFound`."""
+    comment = selectors.visible_comment(comment_id=comment_id, viewer_id=author_id)
     if author_id != comment.author_id or not reword(comment_id=comment_id, text=text):
         raise NotFound(_NOT_YOURS)
 
 
 def reword(*, comment_id: int, text: str) -> bool:
-    """Change the text of a comment, whoever's it is and whoever sees it; False when it is gone."""
+    """Change the text of any comment, visible or not; returns False if it does not exist."""
     with transaction.atomic(using="comments"):
         rows = Comment.objects.filter(pk=comment_id)
         post_id = rows.values_list("post_id", flat=True).first()
@@ -91,11 +99,11 @@ def reword(*, comment_id: int, text: str) -> bool:
 
 
 def delete_comment(*, comment_id: int, user_id: int) -> None:
-    """Delete a comment and the replies to it: its author may, and the post's.
+    """Delete a comment and the replies to it, for the author of the comment or of its post.
 
-    Raises `NotFound` for everybody else.
+    Raises `NotFound` for other users.
     """
-    comment = selectors.visible_comment(comment_id=comment_id)
+    comment = selectors.visible_comment(comment_id=comment_id, viewer_id=user_id)
     if user_id not in (comment.author_id, comment.post_author_id):
         raise NotFound(_NOT_YOURS)
     if not take_down(comment_ids=[comment_id], actor_id=user_id):
@@ -103,13 +111,14 @@ def delete_comment(*, comment_id: int, user_id: int) -> None:
 
 
 def take_down(*, comment_ids: Collection[int], actor_id: int | None = None) -> list[int]:
-    """Delete comments and the replies to them, whoever's they are; returns which went at once.
+    """Delete any comments and the replies to them; returns the ids of what was deleted at once.
 
-    What may be very much, likes and more than REPLIES_AT_ONCE replies, is removed by who listens.
+    Their likes, and more than REPLIES_AT_ONCE replies, are removed later: what announces them
+    causes that.
     """
     with transaction.atomic(using="comments"):
         rows = Comment.objects.select_for_update().order_by("pk").values_list("pk", "post_id")
-        # Locked, none of them gets a reply any more.
+        # Once locked, none of them can get another reply.
         going = dict(rows.filter(pk__in=comment_ids))
         if not going:
             return []
@@ -121,7 +130,7 @@ def take_down(*, comment_ids: Collection[int], actor_id: int | None = None) -> l
 
 
 def remove_replies(*, comment_ids: Collection[int], limit: int) -> list[int]:
-    """Delete up to `limit` replies to comments that are gone; returns which. May be repeated."""
+    """Delete up to `limit` replies to deleted comments; returns their ids. May be repeated."""
     replies = Comment.objects.filter(reply_to_id__in=list(comment_ids)).order_by("-pk")
     return take_down(comment_ids=list(replies.values_list("pk", flat=True)[:limit]))
 
@@ -142,8 +151,9 @@ def remove_all_on_post(*, post_id: int) -> Iterator[Removed]:
 
 
 def remove_likes_of_comments(*, comment_ids: Collection[int], limit: int) -> int:
-    """Remove up to `limit` likes of comments that are gone, and with the last the counters; returns
-    how many. May be repeated.
+    """Remove up to `limit` likes of deleted comments; returns their number. May be repeated.
+
+    When no like is left, it removes the counters.
     """
     gone = list(comment_ids)
     removed = remove_likes_of(likes=CommentLike, subject_ids=gone, limit=limit)
@@ -153,7 +163,7 @@ def remove_likes_of_comments(*, comment_ids: Collection[int], limit: int) -> int
 
 
 def _count(changes: Iterable[tuple[int, int]], actor_id: int | None) -> None:
-    """Count comments on posts up or down, and announce it; in the caller's transaction."""
+    """Change the comment counts of posts and announce it, in the caller's transaction."""
     for post_id, delta in changes:
         counters.change_count(
             database="comments", subject_id=post_id, delta=delta, actor_id=actor_id
@@ -162,21 +172,21 @@ def _count(changes: Iterable[tuple[int, int]], actor_id: int | None) -> None:
 
 
 def like_comment(*, comment_id: int, user_id: int) -> bool:
-    """Let somebody like a comment; False when they do already. Raises `NotFound`."""
-    selectors.visible_comment(comment_id=comment_id)
+    """Like a comment; returns False if the user likes it already. Raises `NotFound`."""
+    selectors.visible_comment(comment_id=comment_id, viewer_id=user_id)
     return add_like(likes=CommentLike, subject_id=comment_id, user_id=user_id)
 
 
 def unlike_comment(*, comment_id: int, user_id: int) -> bool:
-    """The inverse; False when they do not like it. Raises `NotFound`."""
-    selectors.visible_comment(comment_id=comment_id)
+    """Take a like back; returns False if the user does not like it. Raises `NotFound`."""
+    selectors.visible_comment(comment_id=comment_id, viewer_id=user_id)
     return remove_like(likes=CommentLike, subject_id=comment_id, user_id=user_id)
 
 
 def settle_counters(*, limit: int) -> int:
-    """Fold counted comments and likes into the durable counters; returns how many changes.
+    """Fold changes of the comment and like counts into the durable counters; returns their number.
 
-    Likes that came to a comment while it was deleted are removed with it.
+    Removes likes that were added to a comment while it was being deleted.
     """
     changes = counters.pending_changes(database="comments", limit=limit)
     subjects = {change.subject_id for change in changes}
@@ -191,14 +201,16 @@ def settle_counters(*, limit: int) -> int:
 
 
 def remove_comment_likes_on_post(*, post_id: int, limit: int) -> int:
-    """Remove up to `limit` likes of the comments on a post that is gone; returns how many."""
+    """Remove up to `limit` likes of the comments on a deleted post; returns their number."""
     comments = Comment.objects.filter(post_id=post_id).values_list("pk", flat=True)
     return remove_likes_of(likes=CommentLike, subject_ids=comments, limit=limit)
 
 
 def remove_comments_on_post(*, post_id: int, limit: int) -> int:
-    """Remove up to `limit` comments, whose likes are gone, of a post that is gone, and with the
-    last its counter; returns how many. May be repeated.
+    """Remove up to `limit` comments on a deleted post; returns their number. May be repeated.
+
+    The likes of the comments must have been removed before. When no comment is left, it removes the
+    post's counter.
     """
     rows = Comment.objects.filter(post_id=post_id)
     ids = list(rows.values_list("pk", flat=True)[:limit])
@@ -209,8 +221,9 @@ def remove_comments_on_post(*, post_id: int, limit: int) -> int:
 
 
 def remove_comments_by_user(*, user_id: int, limit: int) -> list[int]:
-    """Delete up to `limit` comments of an account that is being deleted, with the replies to them;
-    returns which went. May be repeated.
+    """Delete up to `limit` comments of an account that is being deleted, and the replies to them.
+
+    Returns the ids of what was deleted. May be repeated.
     """
     mine = Comment.objects.filter(author_id=user_id).order_by("-pk")
     ids = list(mine.values_list("pk", flat=True)[:limit])
@@ -218,5 +231,5 @@ def remove_comments_by_user(*, user_id: int, limit: int) -> list[int]:
 
 
 def remove_likes_of_user(*, user_id: int, limit: int) -> int:
-    """Take back up to `limit` likes of comments, likewise; returns how many."""
+    """Take back up to `limit` likes of comments by such an account; returns their number."""
     return remove_likes_by(likes=CommentLike, user_id=user_id, limit=limit)

@@ -1,4 +1,4 @@
-"""Comments: add, list, read, edit, delete; like them, and who does."""
+"""Comments: add, list, read, edit, delete, like, list likers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from core.http.callers import caller_id
 from core.http.idempotency import idempotent
 from core.http.pagination import page_request, page_response
 from core.http.schema import PAGE_PARAMETERS
-from users import selectors as user_selectors
+from posts import selectors as post_selectors
+from usergraph.visibility import visible_people
 from users.serializers import UserPage
 
 
@@ -33,12 +34,9 @@ class CommentsView(APIView):
         """Comment on a post, or reply to a comment on it."""
         new = NewComment(data=request.data)
         new.is_valid(raise_exception=True)
-        comment_id = services.add_comment(
-            post_id=post_id, author_id=caller_id(request), **new.validated_data
-        )
-        document = selectors.comment_document(
-            comment_id=comment_id, viewer_id=caller_id(request), is_post_shown=True
-        )
+        post = post_selectors.visible_post(post_id=post_id, viewer_id=caller_id(request))
+        comment_id = services.comment_on(post=post, **new.validated_data)
+        document = selectors.comment_document_on(post=post, comment_id=comment_id)
         return Response(document, status=201)
 
     @extend_schema(
@@ -50,7 +48,7 @@ class CommentsView(APIView):
     def get(self, request: Request, post_id: int) -> Response:
         """List the comments on a post, with the replies among them, in order of time."""
         page = page_request(request, query_class=CommentsQuery)
-        comments, position = selectors.comment_page(
+        comments, cursor = selectors.comment_page(
             post_id=post_id,
             viewer_id=caller_id(request),
             newest_first=page.parameters["order"] == NEWEST,
@@ -58,7 +56,7 @@ class CommentsView(APIView):
             after=page.after,
             limit=page.limit,
         )
-        return page_response(request, comments, position)
+        return page_response(request, comments, cursor)
 
 
 class CommentView(APIView):
@@ -81,7 +79,7 @@ class CommentView(APIView):
 
     @extend_schema(responses={204: None}, tags=["comments"])
     def delete(self, request: Request, comment_id: int) -> Response:
-        """Delete one's own comment, or one on one's own post; the replies to it go too."""
+        """Delete one's own comment, or a comment on one's own post, and the replies to it."""
         services.delete_comment(comment_id=comment_id, user_id=caller_id(request))
         return Response(status=204)
 
@@ -92,7 +90,7 @@ def _shown(request: Request, comment_id: int) -> Response:
 
 
 class CommentLikeView(APIView):
-    """The caller's like of a comment. Doing twice what is done already is no error."""
+    """The caller's like of a comment. PUT and DELETE may be repeated."""
 
     @extend_schema(request=None, responses={204: None}, tags=["likes"])
     def put(self, request: Request, comment_id: int) -> Response:
@@ -114,9 +112,8 @@ class CommentLikersView(APIView):
     def get(self, request: Request, comment_id: int) -> Response:
         """List who likes a comment: first whom the caller follows, then others, newest first."""
         page = page_request(request)
-        user_ids, position = selectors.likers_page(
+        user_ids, cursor = selectors.likers_page(
             comment_id=comment_id, viewer_id=caller_id(request), after=page.after, limit=page.limit
         )
-        return page_response(
-            request, user_selectors.documents_in_order(user_ids=user_ids), position
-        )
+        people = visible_people(viewer_id=caller_id(request), user_ids=user_ids)
+        return page_response(request, people.in_order(user_ids), cursor)

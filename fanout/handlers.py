@@ -40,17 +40,17 @@ def deliver_post(post: PostChanged, cursor: int) -> Iterator[Step]:
     way.
     """
     deliver_to_author(post)
-    reach = graph_services.review_reach(author_id=post.author_id)
-    if reach.changing is not None:
+    mode = graph_services.choose_delivery_mode(author_id=post.author_id)
+    if mode.change_token is not None:
         for user_ids in _followers(post.author_id, after=0):
             timeline_services.drop_home_timelines(user_ids=user_ids)
             yield Step(user_ids[-1])
-        graph_services.settle_reach(author_id=post.author_id, changing=reach.changing)
-    elif not reach.is_pulled:
-        as_of = graph_selectors.graph_position()
+        graph_services.finish_mode_change(author_id=post.author_id, change_token=mode.change_token)
+    elif not mode.is_pulled:
+        lsn = graph_selectors.graph_lsn()
         for user_ids in _followers(post.author_id, after=cursor):
             entries = timeline_services.deliver_to_home_timelines(
-                post_id=post.post_id, author_id=post.author_id, user_ids=user_ids, graph_lsn=as_of
+                post_id=post.post_id, author_id=post.author_id, user_ids=user_ids, graph_lsn=lsn
             )
             yield Step(user_ids[-1], entries)
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from core import counters
-from core.cached_values import stale_copies
+from core.cached_values import stale_ids
 from core.ids import id_batches
 from core.likes import likes_sql
 from posts.models import CommentSummary, Like, Post
@@ -61,9 +61,9 @@ def stale_records(
         liked = counters.subjects_pending(database="posts", subject_ids=list(ids))
         return {*liked, *pending(ids)}
 
-    return stale_copies(RECORDS, post_ids, pending=unsettled)
+    return stale_ids(RECORDS, post_ids, pending=unsettled)
 
 
 def drop_records(*, post_ids: Collection[int]) -> None:
     """Have records made anew, whatever versions those in CACHE have."""
-    RECORDS.forget(post_ids)
+    RECORDS.drop(post_ids)

@@ -1,6 +1,6 @@
-"""The record of a post: all that is shown of it, but for the people, of whom it has the ids.
+"""The record of a post: all that an answer shows of it, with the ids of people in their place.
 
-Packed, big-endian, so that showing a post takes no parsing; JSON is in it ready-made:
+It is cached packed, big-endian, with ready JSON inside, so that showing a post parses nothing:
 
     author id, likes, comments      8 bytes each
     closed for comments             1 byte
@@ -13,7 +13,7 @@ Packed, big-endian, so that showing a post takes no parsing; JSON is in it ready
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Collection, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Sequence, Set
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -24,17 +24,18 @@ from core.cached_values import VERSION_SQL, Versioned
 from core.counters import count_sql
 from media import selectors as media_selectors
 from posts.models import Post
+from usergraph.visibility import VisiblePeople
 
-# Of the latest likers so many are kept, for those whom a viewer follows to be shown first.
+# A record has so many of the latest likers, so that those whom the viewer follows can come first.
 LIKERS_KEPT = 8
 LIKERS_SHOWN = 3
 
 _HEAD = struct.Struct(">qqq?BB")
 _ID = struct.Struct(">q")
-_LIKERS = [struct.Struct(f">{number}q") for number in range(256)]  # as a byte can say
+_LIKERS = [struct.Struct(f">{number}q") for number in range(256)]  # one for each value of a byte
 _COMMENT_HEAD = struct.Struct(">qH")
 
-# One statement, so one snapshot; nothing in it grows with the number of likes or comments.
+# One statement, and so one snapshot. Its cost does not grow with the number of likes or comments.
 _RECORDS_SQL = f"""
 SELECT asked.id, {VERSION_SQL}, post.author_id, post.caption, post.comments_closed,
     post.created_at, post.edited_at, {count_sql("asked.id")}, summary.count, summary.recent,
@@ -52,7 +53,7 @@ LEFT JOIN LATERAL (
 
 
 class Record(NamedTuple):
-    """What is shown of a post. `recent_comments`: (author id, JSON without the author) each."""
+    """What an answer shows of a post. `recent_comments`: (author id, JSON without the author)."""
 
     author_id: int
     likes: int
@@ -63,7 +64,7 @@ class Record(NamedTuple):
     post: bytes
 
     def pack(self) -> bytes:
-        """As bytes."""
+        """This record as bytes."""
         counts = len(self.liker_ids), len(self.recent_comments)
         comments = (
             part
@@ -83,7 +84,7 @@ class Record(NamedTuple):
 
     @staticmethod
     def unpack(packed: bytes) -> Record:
-        """The inverse."""
+        """The record that `pack` has made these bytes of."""
         author_id, likes, comments, closed, likers, recent = _HEAD.unpack_from(packed)
         liker_ids = _LIKERS[likers].unpack_from(packed, _HEAD.size)
         at = _HEAD.size + likers * _ID.size
@@ -97,8 +98,8 @@ class Record(NamedTuple):
         )
 
     def likers_shown(self, followed: Set[int]) -> Sequence[int]:
-        """The latest likers, whom the viewer follows first. The first LIKERS_SHOWN are shown, and
-        more where accounts are switched off.
+        """The latest likers, those among `followed` first. The first LIKERS_SHOWN of those whom the
+        viewer may see are shown.
         """
         if followed.isdisjoint(self.liker_ids):
             return self.liker_ids
@@ -106,15 +107,12 @@ class Record(NamedTuple):
         return first + [id_ for id_ in self.liker_ids if id_ not in followed]
 
     def document(
-        self, users: Mapping[int, bytes], *, liked: bool, liker_ids: Sequence[int]
+        self, people: VisiblePeople, *, liked: bool, liker_ids: Sequence[int]
     ) -> bytes | None:
-        """What an answer shows of the post, as JSON; None when its author is not shown.
-
-        `liker_ids` as `likers_shown` says.
-        """
-        author = users.get(self.author_id)
-        if author is None:
+        """The post as JSON; None if the viewer may not see it. `liker_ids`: from `likers_shown`."""
+        if self.author_id not in people.authors:
             return None
+        users = people.documents
         likers = [users[id_] for id_ in liker_ids if id_ in users][:LIKERS_SHOWN]
         comments = [
             b'{"author":%b,%b' % (users[author_id], comment[1:])
@@ -124,46 +122,47 @@ class Record(NamedTuple):
         return (
             b'{%b,"author":%b,"counts":{"likes":%d,"comments":%d},"viewer":{"liked":%b},'
             b'"recent_likes":[%b],"recent_comments":[%b]}'
-        ) % (
-            self.post,
-            author,
-            self.likes,
-            self.comments,
-            b"true" if liked else b"false",
-            b",".join(likers),
-            b",".join(comments),
+            % (
+                self.post,
+                users[self.author_id],
+                self.likes,
+                self.comments,
+                b"true" if liked else b"false",
+                b",".join(likers),
+                b",".join(comments),
+            )
         )
 
 
 def people_shown(
     posts: Collection[tuple[Record, Sequence[int]]],
     *,
-    documents_of: Callable[[Collection[int]], dict[int, bytes]],
-) -> dict[int, bytes]:
-    """The documents of all who are shown with posts, each given with its likers in their order.
+    visible: Callable[[Collection[int]], VisiblePeople],
+) -> VisiblePeople:
+    """All people whom the documents of posts show. Each post comes with its `likers_shown`.
 
-    `documents_of` says those of whoever is active among some ids. It is asked once, and once more
-    where likers are switched off and others take their places.
+    `visible` finds those of some ids whom the viewer may see. It is called once, and a second time
+    if some of the first likers are not visible and others take their places.
     """
     asked: set[int] = set()
     for record, liker_ids in posts:
         asked.add(record.author_id)
         asked.update(liker_ids[:LIKERS_SHOWN])
         asked.update([author_id for author_id, _ in record.recent_comments])
-    users = documents_of(asked)
-    if len(users) == len(asked):
-        return users
+    people = visible(asked)
+    if len(people.documents) == len(asked):
+        return people
     others = {
         id_
         for _, liker_ids in posts
-        if not all(id_ in users for id_ in liker_ids[:LIKERS_SHOWN])
+        if not all(id_ in people.documents for id_ in liker_ids[:LIKERS_SHOWN])
         for id_ in liker_ids[LIKERS_SHOWN:]
     }
-    return users | documents_of(others - asked)
+    return people | visible(others - asked)
 
 
 class _Row(NamedTuple):
-    """What the statement answers for a post; all but the first two None when there is none."""
+    """A row of _RECORDS_SQL. If there is no such post, all but the first two are None."""
 
     post_id: int
     version: int
@@ -174,23 +173,23 @@ class _Row(NamedTuple):
     edited_at: datetime | None
     likes: int
     comments: int | None
-    recent_comments: str | None  # JSON: Django leaves it to its own fields to decode
+    recent_comments: str | None  # JSON: only a model field decodes it
     liker_ids: list[int]
 
 
-def load_records(post_ids: Sequence[int]) -> dict[int, Versioned]:
-    """Packed records, from SQL; empty where there is no such post. Two queries in one database."""
+def load_records(post_ids: Sequence[int]) -> dict[int, Versioned[Record]]:
+    """Records from SQL; None for a post that does not exist. Two queries in one database."""
     with connections[router.db_for_read(Post)].cursor() as cursor:
         cursor.execute(_RECORDS_SQL, [list(post_ids)])
         rows = [_Row(*row) for row in cursor.fetchall()]
     existing = [row.post_id for row in rows if row.author_id is not None]
     media = media_selectors.documents_of_posts(post_ids=existing)
-    return {row.post_id: (row.version, _packed(row, media.get(row.post_id, []))) for row in rows}
+    return {row.post_id: (row.version, _record(row, media.get(row.post_id, []))) for row in rows}
 
 
-def _packed(row: _Row, media: Sequence[dict[str, Any]]) -> bytes:
+def _record(row: _Row, media: Sequence[dict[str, Any]]) -> Record | None:
     if row.author_id is None:
-        return b""
+        return None
     post = {
         "id": str(row.post_id),
         "caption": row.caption,
@@ -210,7 +209,7 @@ def _packed(row: _Row, media: Sequence[dict[str, Any]]) -> bytes:
             for comment in orjson.loads(row.recent_comments or b"[]")
         ),
         post=_dumps(post)[1:-1],
-    ).pack()
+    )
 
 
 def _dumps(value: Any) -> bytes:

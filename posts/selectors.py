@@ -7,9 +7,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NewType, cast
 
 from django.db import connections, router
 
@@ -21,13 +21,15 @@ from posts import store
 from posts.models import Like, Post
 from posts.records import Record, people_shown
 from usergraph import selectors as graph_selectors
-from users import selectors as user_selectors
+from usergraph.visibility import VisiblePeople, visible_people
 
+PostJson = NewType("PostJson", bytes)
 _NO_POST = "There is no such post."
 
-# The newest posts of many authors, from the index `post_by_author` alone: a few of each author
-# first; then, of those authors whose few are all among the newest so far, what else is newer than
-# the last of these. It reads a few rows an author and what it returns, whatever the table's size.
+# The newest posts of many authors, from the index `post_by_author` alone. First a few posts of each
+# author (`probe`), of which the last that fits on the page is the `bar`. Then, of those authors
+# whose few are all above the bar, what else is above it (`deeper`). So it reads a few rows of each
+# author and the rows that it returns, whatever the size of the table.
 _REFS_SQL = """
 WITH probe AS MATERIALIZED (
     SELECT post.id, author.id AS author_id
@@ -65,8 +67,9 @@ LIMIT %(limit)s
 def post_refs(
     *, author_ids: Sequence[int], before: int | None, limit: int, since: int = 0
 ) -> list[tuple[int, int]]:
-    """The newest (post_id, author_id) of some authors, older than the post `before` and newer than
-    `since`; one query.
+    """The newest posts of some authors as (post_id, author_id), newest first; one query.
+
+    Only those older than the post `before` and newer than the post `since`.
     """
     if not author_ids:
         return []
@@ -88,41 +91,43 @@ def _refs_parameters(
 
 
 def existing_ids(*, post_ids: Collection[int]) -> set[int]:
-    """Those of some posts that have not been deleted, whoever may see them; from the primary, one
-    query.
-    """
+    """Those of some posts that are not deleted, visible or not; from the primary, one query."""
     with primary_reads():
         return set(Post.objects.filter(pk__in=post_ids).values_list("pk", flat=True))
 
 
 def author_of(*, post_id: int) -> int | None:
-    """The author of a post, whoever may see it; None when there is no such post."""
+    """The author of a post, visible or not; None if there is no such post."""
     return Post.objects.filter(pk=post_id).values_list("author_id", flat=True).first()
 
 
-def post_documents(*, post_ids: Collection[int], viewer_id: int) -> dict[int, bytes]:
-    """The documents of those posts that exist and whose authors are active, by id, as JSON.
+def post_documents(*, post_ids: Collection[int], viewer_id: int) -> dict[int, PostJson]:
+    """The documents of those posts that exist and that the viewer may see, by id, in their order.
 
-    Warm: two round trips and no SQL, whatever their number; one more where likers are switched off
-    and others take their places.
+    Warm: two round trips and no SQL, whatever their number; a third if likers are hidden and others
+    take their places.
     """
     viewed = store.view(post_ids=post_ids, viewer_id=viewer_id)
-    records = viewed.records
-    likers = {id_: record.likers_shown(viewed.followed) for id_, record in records.items()}
-    users = people_shown(
-        [(record, likers[id_]) for id_, record in records.items()],
-        documents_of=lambda user_ids: user_selectors.user_documents(user_ids=user_ids),
-    )
-    documents = {
-        id_: records[id_].document(users, liked=id_ in viewed.liked, liker_ids=likers[id_])
-        for id_ in post_ids
-        if id_ in records
+    posts = {
+        id_: (record, record.likers_shown(viewed.followed))
+        for id_, record in viewed.records.items()
     }
-    return {post_id: document for post_id, document in documents.items() if document is not None}
+    people = people_shown(
+        posts.values(),
+        visible=lambda user_ids: visible_people(viewer_id=viewer_id, user_ids=user_ids),
+    )
+    documents: dict[int, bytes] = {}
+    for id_ in post_ids:
+        if id_ in posts:
+            record, liker_ids = posts[id_]
+            document = record.document(people, liked=id_ in viewed.liked, liker_ids=liker_ids)
+            if document is not None:
+                documents[id_] = document
+    return cast("dict[int, PostJson]", documents)
 
 
-def post_document(*, post_id: int, viewer_id: int) -> bytes:
-    """The document of one post, as JSON; raises `NotFound`."""
+def post_document(*, post_id: int, viewer_id: int) -> PostJson:
+    """The document of one post; raises `NotFound`."""
     document = post_documents(post_ids=[post_id], viewer_id=viewer_id).get(post_id)
     if document is None:
         raise NotFound(_NO_POST)
@@ -131,64 +136,83 @@ def post_document(*, post_id: int, viewer_id: int) -> bytes:
 
 @dataclass(frozen=True)
 class VisiblePost:
-    """What others have to know of a post that is shown."""
+    """A post that `viewer_id` may see. `UncheckedPost.visible_to` makes it."""
 
+    post_id: int
+    viewer_id: int
     author_id: int
     comments_closed: bool
 
-    def check(self, active: Container[int]) -> None:
-        """Raises `NotFound` unless the author is among those who are active."""
-        if self.author_id not in active:
-            raise NotFound(_NO_POST)
 
+class UncheckedPost:
+    """A post that exists, before it is known whether the viewer may see it.
 
-def visible_post(*, post_id: int) -> VisiblePost:
-    """A post that is shown; raises `NotFound`. Warm: two round trips and no SQL."""
-    post = post_if_author(post_id=post_id)
-    post.check(user_selectors.user_documents(user_ids=[post.author_id]))
-    return post
-
-
-def post_if_author(*, post_id: int) -> VisiblePost:
-    """A post that is shown if its author is; raises `NotFound`. Warm: one round trip and no SQL.
-
-    For a caller who looks up people anyway, the author among them, and then has it `check`ed.
+    It tells the author, whom `visible_people` has to be asked about, and nothing else.
     """
-    packed = store.RECORDS.get([post_id])[post_id]
-    if not packed:
+
+    def __init__(self, post_id: int, record: Record) -> None:
+        self.author_id = record.author_id
+        self.__post_id, self.__record = post_id, record
+
+    def visible_to(self, people: VisiblePeople) -> VisiblePost:
+        """The post, if the viewer of `people` may see it; else raises `NotFound`."""
+        if self.author_id not in people.authors:
+            raise NotFound(_NO_POST)
+        closed = self.__record.comments_closed
+        return VisiblePost(self.__post_id, people.viewer_id, self.author_id, closed)
+
+
+def unchecked_post(*, post_id: int) -> UncheckedPost:
+    """A post that exists; raises `NotFound`. Warm: one round trip and no SQL.
+
+    For a caller who asks `visible_people` for others too, and so asks for the author along with
+    them.
+    """
+    record = store.RECORDS.get([post_id]).get(post_id)
+    if record is None:
         raise NotFound(_NO_POST)
-    record = Record.unpack(packed)
-    return VisiblePost(record.author_id, record.comments_closed)
+    return UncheckedPost(post_id, record)
+
+
+def visible_post(*, post_id: int, viewer_id: int) -> VisiblePost:
+    """A post that the viewer may see; raises `NotFound`. Warm: two round trips and no SQL."""
+    post = unchecked_post(post_id=post_id)
+    return post.visible_to(visible_people(viewer_id=viewer_id, user_ids=[post.author_id]))
 
 
 def likers_page(
     *, post_id: int, viewer_id: int, after: int | None, limit: int
 ) -> tuple[list[int], int | None]:
-    """Ids of those who like a post, those whom the viewer follows before all others, newest first.
+    """The ids of those who like a post: first those whom the viewer follows, then others, newest
+    first.
 
-    Also returns where to go on. Raises `NotFound` when the post is not shown.
+    Also returns the cursor of the next page, None at the end. Raises `NotFound` if the viewer may
+    not see the post.
     """
-    visible_post(post_id=post_id)
+    visible_post(post_id=post_id, viewer_id=viewer_id)
     followed = graph_selectors.followed_ids(viewer_id=viewer_id)
     return likers_of(likes=Like, subject_id=post_id, first=followed, after=after, limit=limit)
 
 
 def posts_by_author(
     *, author_id: int, viewer_id: int, before: int | None, limit: int
-) -> tuple[list[bytes], int | None]:
-    """Documents of an author's posts, newest first, found in SQL; and where to go on."""
+) -> tuple[list[PostJson], int | None]:
+    """The documents of an author's posts, newest first, found by SQL.
+
+    Also returns the cursor of the next page, None at the end.
+    """
     refs = post_refs(author_ids=[author_id], before=before, limit=limit + 1)
     ids = [post_id for post_id, _ in refs[:limit]]
     documents = post_documents(post_ids=ids, viewer_id=viewer_id)
-    position = ids[-1] if len(refs) > limit else None
-    return [documents[id_] for id_ in ids if id_ in documents], position
+    cursor = ids[-1] if len(refs) > limit else None
+    return [documents[id_] for id_ in ids if id_ in documents], cursor
 
 
 def post_count(*, author_ids: Sequence[int]) -> int:
-    """How many posts some authors have, together."""
+    """The number of posts of some authors together."""
     return Post.objects.filter(author_id__in=author_ids).count()
 
 
-def profile_part(user_id: int, viewer_id: int | None) -> dict[str, dict[str, Any]]:
+def profile_part(user_id: int, viewer_id: int) -> dict[str, dict[str, Any]]:
     """What Post Info adds to a profile."""
     return {"counts": {"posts": post_count(author_ids=[user_id])}}

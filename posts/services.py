@@ -90,7 +90,7 @@ def delete_posts_of_author(*, author_id: int, post_ids: Collection[int]) -> int:
 
 def like_post(*, post_id: int, user_id: int) -> bool:
     """Let somebody like a post; False when they do already. Raises `NotFound`."""
-    selectors.visible_post(post_id=post_id)
+    selectors.visible_post(post_id=post_id, viewer_id=user_id)
     with transaction.atomic(using="posts"):
         is_new = add_like(likes=Like, subject_id=post_id, user_id=user_id)
         if is_new:
@@ -100,7 +100,7 @@ def like_post(*, post_id: int, user_id: int) -> bool:
 
 def unlike_post(*, post_id: int, user_id: int) -> bool:
     """The inverse; False when they do not like it. Raises `NotFound`."""
-    selectors.visible_post(post_id=post_id)
+    selectors.visible_post(post_id=post_id, viewer_id=user_id)
     with transaction.atomic(using="posts"):
         was_liked = remove_like(likes=Like, subject_id=post_id, user_id=user_id)
         if was_liked:
@@ -184,4 +184,4 @@ def remove_likes_of_user(*, user_id: int, limit: int) -> int:
 
 def forget_user(*, user_id: int) -> None:
     """Remove from CACHE which posts a user likes. CACHE down: raises."""
-    store.LIKED.forget([user_id])
+    store.LIKED.drop([user_id])

@@ -1,31 +1,31 @@
-"""Post Info in the CACHE Valkey: records of posts, and which posts a user likes.
+"""Cached values of Post Info: records of posts, and which posts a user likes.
 
-Both are copies of what is in SQL (`core.cached_values`): whoever changes that refreshes them
-once it has committed, and readers fill in what is cold. CACHE down: they come from SQL.
+A change in SQL refreshes them after its commit; readers fill cold entries. CACHE down: reads come
+from SQL.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.db import connections, router
 
-from core.cached_values import VERSION_SQL, Copies, Versioned, read_copies, refresh_copies
+from core.cached_values import VERSION_SQL, CacheBatch, CachedValue, Versioned
 from core.sql import primary_reads
 from posts.keys import LIKED_TTL, RECORD_TTL, SLOTS, liked_key, record_key
 from posts.models import Like
 from posts.records import Record, load_records
 from usergraph import selectors as graph_selectors
 
-# Of the posts that a user likes, so many are kept, the newest posts; what is older is in SQL.
-LIKED_KEPT = 500
+# The newest posts that a user likes: so many are cached. SQL answers for older ones.
+LIKED_LIMIT = 500
 
 _LIKED_SQL = f"""
 SELECT asked.id, {VERSION_SQL}, ARRAY(
     SELECT subject_id FROM posts_like
-    WHERE user_id = asked.id ORDER BY subject_id DESC LIMIT {LIKED_KEPT}
+    WHERE user_id = asked.id ORDER BY subject_id DESC LIMIT {LIKED_LIMIT}
 )
 FROM unnest(%s::bigint[]) AS asked (id)
 """  # noqa: S608  (a constant)
@@ -34,25 +34,45 @@ SELECT subject_id FROM posts_like WHERE user_id = %s AND subject_id = ANY(%s)
 """
 
 
-def _load_liked(user_ids: Sequence[int]) -> dict[int, Versioned]:
+def _load_liked(user_ids: Sequence[int]) -> dict[int, Versioned[tuple[int, ...]]]:
     with connections[router.db_for_read(Like)].cursor() as cursor:
         cursor.execute(_LIKED_SQL, [list(user_ids)])
-        return {
-            # One byte before the ids, as a payload without any would say that there is no user.
-            user_id: (version, struct.pack(f">x{len(post_ids)}q", *post_ids))
-            for user_id, version, post_ids in cursor.fetchall()
-        }
+        return {user_id: (version, tuple(ids)) for user_id, version, ids in cursor.fetchall()}
 
 
-RECORDS = Copies(
-    database="posts", key=record_key, load=load_records, ttl_seconds=RECORD_TTL, slots=SLOTS
+def _encode_liked(post_ids: tuple[int, ...]) -> bytes:
+    # One byte before the ids: an empty string stands for a user who does not exist.
+    return struct.pack(f">x{len(post_ids)}q", *post_ids)
+
+
+def _decode_liked(packed: bytes) -> tuple[int, ...]:
+    return struct.unpack(f">x{len(packed) // 8}q", packed)
+
+
+RECORDS = CachedValue(
+    database="posts",
+    key=record_key,
+    load=load_records,
+    encode=Record.pack,
+    decode=Record.unpack,
+    ttl_seconds=RECORD_TTL,
+    slots=SLOTS,
 )
-LIKED = Copies(database="posts", key=liked_key, load=_load_liked, ttl_seconds=LIKED_TTL)
+# The ids of the LIKED_LIMIT newest posts that a user likes, newest first.
+LIKED = CachedValue(
+    database="posts",
+    key=liked_key,
+    load=_load_liked,
+    encode=_encode_liked,
+    decode=_decode_liked,
+    ttl_seconds=LIKED_TTL,
+)
 
 
-@dataclass(frozen=True)
-class Viewed:
-    """Records of posts that exist, by id, and what a viewer has to do with them."""
+class Viewed(NamedTuple):
+    """The records of those posts that exist, by id; which of them the viewer likes; and whom the
+    viewer follows.
+    """
 
     records: Mapping[int, Record]
     liked: frozenset[int]
@@ -60,28 +80,31 @@ class Viewed:
 
 
 def view(*, post_ids: Collection[int], viewer_id: int) -> Viewed:
-    """Posts as a viewer sees them; warm, one round trip and no SQL.
+    """Read posts for a viewer; warm, one round trip and no SQL.
 
-    One query more when there are posts older than the LIKED_KEPT newest that the viewer likes.
+    One query more if there are posts that are older than the LIKED_LIMIT newest ones that the
+    viewer likes.
     """
-    records, liked, followed = read_copies(
-        [(RECORDS, post_ids), (LIKED, [viewer_id]), (graph_selectors.FOLLOWED, [viewer_id])]
-    )
-    found = {id_: Record.unpack(packed) for id_, packed in records.items() if packed}
+    batch = CacheBatch()
+    records = batch.add(RECORDS, post_ids)
+    liked = batch.add(LIKED, [viewer_id])
+    followed = graph_selectors.add_followed(batch, viewer_ids=[viewer_id])
+    batch.read()
     return Viewed(
-        found,
-        _liked_among(list(found), liked[viewer_id], viewer_id) if found else frozenset(),
-        graph_selectors.unpack_followed(followed[viewer_id]),
+        records.values,
+        _liked_among(records.values, liked.values[viewer_id], viewer_id),
+        followed.values[viewer_id],
     )
 
 
-def _liked_among(post_ids: Sequence[int], packed: bytes, viewer_id: int) -> frozenset[int]:
-    kept = struct.unpack(f">x{len(packed) // 8}q", packed)
-    liked = frozenset(kept)
-    if len(kept) == LIKED_KEPT:
-        older = [post_id for post_id in post_ids if post_id < kept[-1]]
+def _liked_among(
+    post_ids: Collection[int], cached: tuple[int, ...], viewer_id: int
+) -> frozenset[int]:
+    liked = frozenset(cached)
+    if len(cached) == LIKED_LIMIT:
+        older = [post_id for post_id in post_ids if post_id < cached[-1]]
         if older:
-            # From the primary, as what is kept is: one's own like must not come and go.
+            # From the primary, as cached values are: a like must not come and go for its user.
             with primary_reads(), connections[router.db_for_read(Like)].cursor() as cursor:
                 cursor.execute(_LIKED_AMONG_SQL, [viewer_id, older])
                 liked |= {post_id for (post_id,) in cursor.fetchall()}
@@ -89,5 +112,8 @@ def _liked_among(post_ids: Sequence[int], packed: bytes, viewer_id: int) -> froz
 
 
 def refresh(*, post_ids: Collection[int], user_ids: Collection[int]) -> None:
-    """Bring records, and which posts these users like, up to date. CACHE down: raises."""
-    refresh_copies([(RECORDS, post_ids), (LIKED, user_ids)])
+    """Refresh the records of posts, and which posts users like. CACHE down: raises."""
+    batch = CacheBatch()
+    batch.add(RECORDS, post_ids)
+    batch.add(LIKED, user_ids)
+    batch.refresh()

@@ -1,4 +1,4 @@
-"""Posts: publish, read, edit, delete, list by author; like them, and who does."""
+"""Posts: publish, read, edit, delete, list by author, like, list likers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.http.rendering import fragments
 from core.http.schema import PAGE_PARAMETERS
 from posts import selectors, services
 from posts.serializers import NewPost, PostChanges, PostDocument, PostPage, PostsQuery
-from users import selectors as user_selectors
+from usergraph.visibility import visible_people, visible_user_id
 from users.serializers import UserPage
 
 
@@ -46,14 +46,16 @@ class PostsView(APIView):
         query = PostsQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
         page = page_request(request)
-        author_id = user_selectors.user_id_by_username(username=query.validated_data["author"])
-        posts, position = selectors.posts_by_author(
+        author_id = visible_user_id(
+            viewer_id=caller_id(request), username=query.validated_data["author"]
+        )
+        posts, cursor = selectors.posts_by_author(
             author_id=author_id,
             viewer_id=caller_id(request),
             before=page.after,
             limit=page.limit,
         )
-        return page_response(request, fragments(posts), position)
+        return page_response(request, fragments(posts), cursor)
 
 
 class PostView(APIView):
@@ -87,7 +89,7 @@ def _shown(request: Request, post_id: int, status: int = 200) -> Response:
 
 
 class LikeView(APIView):
-    """The caller's like of a post. Doing twice what is done already is no error."""
+    """The caller's like of a post. PUT and DELETE may be repeated."""
 
     @extend_schema(request=None, responses={204: None}, tags=["likes"])
     def put(self, request: Request, post_id: int) -> Response:
@@ -109,9 +111,8 @@ class LikersView(APIView):
     def get(self, request: Request, post_id: int) -> Response:
         """List who likes a post: first whom the caller follows, then others, newest first."""
         page = page_request(request)
-        user_ids, position = selectors.likers_page(
+        user_ids, cursor = selectors.likers_page(
             post_id=post_id, viewer_id=caller_id(request), after=page.after, limit=page.limit
         )
-        return page_response(
-            request, user_selectors.documents_in_order(user_ids=user_ids), position
-        )
+        people = visible_people(viewer_id=caller_id(request), user_ids=user_ids)
+        return page_response(request, people.in_order(user_ids), cursor)

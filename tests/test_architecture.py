@@ -16,7 +16,7 @@ from devstack.layout import PROJECT_DIR
 
 SERVICES = {"comments", "fanout", "media", "posts", "timeline", "usergraph", "users"}
 # What other packages may import of a service, beside its URLs, which the project mounts.
-PUBLIC_ROOMS = {"events", "selectors", "serializers", "services", "urls"}
+PUBLIC_ROOMS = {"events", "selectors", "serializers", "services", "urls", "visibility"}
 ROOMS = PUBLIC_ROOMS | {
     "__init__", "admin", "apps", "audit", "authentication", "entries", "handlers", "headless",
     "images", "inventory", "keys", "listeners", "models", "page_replay", "pages", "parsers",

@@ -130,7 +130,7 @@ def build(
     while a primary is down: its replica may lack posts that were delivered before the lease.
     """
     with primary_reads() as reads:
-        graph_lsn = graph_selectors.graph_position() if timeline.is_home else 0
+        graph_lsn = graph_selectors.graph_lsn() if timeline.is_home else 0
         lease = None
         if not read_only and reads.are_fresh:
             lease = store.begin_build(key=timeline.key, graph_lsn=graph_lsn)

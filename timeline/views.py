@@ -19,7 +19,7 @@ from timeline.page_replay import PageReplay
 from timeline.pages import TimelinePage, home_page, profile_page
 from timeline.seen import SeenPosts
 from timeline.serializers import TimelineAnswer, TimelineQuery
-from users import selectors as user_selectors
+from usergraph.visibility import visible_user_id
 
 IF_NONE_MATCH = OpenApiParameter(
     "If-None-Match",
@@ -47,7 +47,7 @@ class ProfileTimelineView(APIView):
     @_schema
     def get(self, request: Request, username: str) -> HttpResponseBase:
         """Posts of one user, newest first."""
-        user_id = user_selectors.user_id_by_username(username=username)
+        user_id = visible_user_id(viewer_id=caller_id(request), username=username)
         return _answer(request, profile_page(user_id=user_id, **_wanted(request)))
 
 

@@ -10,7 +10,7 @@ from usergraph.models import Follow, PulledAuthor
 
 @admin.register(Follow)
 class FollowAdmin(ReadOnlyAdmin[Follow]):
-    """Look at edges. Following is the users' own business: staff change nothing here."""
+    """Shows edges. Staff cannot change them: only users follow and unfollow."""
 
     list_display = ["id", "follower", "followee", "created_at"]
     list_select_related = ["follower", "followee"]
@@ -24,7 +24,7 @@ class FollowAdmin(ReadOnlyAdmin[Follow]):
 
 @admin.register(PulledAuthor)
 class PulledAuthorAdmin(ReadOnlyAdmin[PulledAuthor]):
-    """See whose posts are pulled. Fan-out decides that, by the number of followers."""
+    """Shows the authors whose posts are pulled. Fan-out decides that by the number of followers."""
 
     list_display = ["author", "state", "changed_at"]
     list_select_related = ["author"]

@@ -12,7 +12,7 @@ from core.ids import TimeOrderedModel
 
 
 class Follow(TimeOrderedModel):
-    """An edge: `follower` sees the posts of `followee`. Its id orders the lists, newest first."""
+    """An edge: `follower` follows `followee`. Lists are ordered by its id, newest first."""
 
     follower = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
@@ -41,11 +41,11 @@ class Follow(TimeOrderedModel):
 
 
 class PulledAuthor(models.Model):
-    """An author with too many followers to push each post to: their posts are pulled when read.
+    """An author with too many followers to push each post to: readers pull the author's posts.
 
-    No row: pushed. `entering` and `leaving` last until every follower's home timeline that was
-    built before has been dropped; one that is built meanwhile pulls while `entering`, and does not
-    while `leaving`. `stay` tells one stay in a state from the next.
+    An author without a row is pushed. `entering` and `leaving` last until every follower's home
+    timeline that was built before has been dropped. A timeline that is built meanwhile pulls the
+    author while `entering`, and does not while `leaving`. `change_token` is new for each change.
     """
 
     class State(models.TextChoices):
@@ -57,7 +57,7 @@ class PulledAuthor(models.Model):
         settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="+"
     )
     state = models.CharField(max_length=8, choices=State, default=State.ENTERING)
-    stay = models.UUIDField(default=uuid.uuid4, editable=False)
+    change_token = models.UUIDField(default=uuid.uuid4, editable=False, db_column="stay")
     changed_at = models.DateTimeField(auto_now=True)
 
     def __str__(self) -> str:

@@ -13,18 +13,15 @@ from django.conf import settings
 from django.db import connections, router
 from django.db.models import QuerySet
 
+from core.cached_values import CacheBatch, Pending
 from core.sql import primary_reads
 from core.valkey import ValkeyUnavailable
-from usergraph import store
+from usergraph import store, visibility
 from usergraph.models import Follow, PulledAuthor
 
 logger = logging.getLogger(__name__)
 
-# Offered to Post Info, which reads them in one round trip with copies of its own.
-FOLLOWED = store.FOLLOWED
-unpack_followed = store.unpack_followed
-
-# Of an author in these states the followers' home timelines hold no posts, but pull them.
+# The followers' home timelines hold no posts of an author in these states: readers pull them.
 _PULLED_WHEN_READ = (PulledAuthor.State.ENTERING.value, PulledAuthor.State.PULLED.value)
 _FOLLOWED_SQL = """
 SELECT follow.followee_id, account.is_active, EXISTS (
@@ -37,38 +34,46 @@ WHERE follow.follower_id = %s
 """
 
 
+def add_followed(batch: CacheBatch, *, viewer_ids: Collection[int]) -> Pending[frozenset[int]]:
+    """Have a batch read whom viewers follow: the ids, by viewer.
+
+    Empty for a viewer who follows more than `store.FOLLOWED_LIMIT` accounts.
+    """
+    return batch.add(store.FOLLOWED, viewer_ids)
+
+
 def follower_id_batches(*, author_id: int, after: int = 0, size: int) -> Iterator[list[int]]:
     """The ids of an author's followers above `after`, in id order, `size` at a time.
 
-    From Valkey, all in one round trip; loaded from SQL on a miss, when there are not more than
-    `FANOUT_PUSH_LIMIT`; else, and when Valkey is down, straight from SQL, a query a batch.
+    From CACHE in one round trip; a miss loads them from SQL, if there are at most
+    `FANOUT_PUSH_LIMIT`. If there are more, or CACHE is down: from SQL, one query a batch.
     """
-    kept = _kept_followers(author_id)
-    if kept is not None:
-        for start in range(bisect_right(kept, after), len(kept), size):
-            yield kept[start : start + size]
+    cached = _cached_followers(author_id)
+    if cached is not None:
+        for start in range(bisect_right(cached, after), len(cached), size):
+            yield cached[start : start + size]
         return
     while ids := _follower_ids_in_sql(author_id, after, size):
         yield ids
         after = ids[-1]
 
 
-def _kept_followers(author_id: int) -> list[int] | None:
-    """All follower ids, as Valkey keeps them; None when they are too many, or it is down."""
+def _cached_followers(author_id: int) -> list[int] | None:
+    """All follower ids, through CACHE; None if they are too many, or CACHE is down."""
     try:
-        kept = store.read_followers(author_id=author_id)
-        return _load_followers(author_id) if kept is None else kept
+        cached = store.read_followers(author_id=author_id)
+        return _load_followers(author_id) if cached is None else cached
     except ValkeyUnavailable:
         logger.exception("CACHE is down: the followers of %s come from SQL", author_id)
         return None
 
 
 def _load_followers(author_id: int) -> list[int] | None:
-    token = store.begin_loading(author_id=author_id)
+    lease = store.take_fill_lease(author_id=author_id)
     ids = _follower_ids_in_sql(author_id, 0, settings.FANOUT_PUSH_LIMIT + 1)
     if len(ids) > settings.FANOUT_PUSH_LIMIT:
         return None
-    store.keep_followers(author_id=author_id, token=token, follower_ids=ids)
+    store.store_followers(author_id=author_id, lease=lease, follower_ids=ids)
     return ids
 
 
@@ -80,9 +85,10 @@ def _follower_ids_in_sql(author_id: int, after: int, limit: int) -> list[int]:
 
 @dataclass(frozen=True)
 class FollowedAuthors:
-    """Whom a viewer follows, by how their posts come to the viewer, and whom not to show.
+    """Whom a viewer follows, by the way in which their posts reach the viewer.
 
-    `inactive`: those followed whose accounts are switched off. `hidden`: see `hidden_author_ids`.
+    `pushed`: into the viewer's home timeline. `pulled`: from the author's own timeline. `inactive`:
+    the followed accounts that are deactivated. `hidden`: see `visibility.hidden_author_ids`.
     """
 
     pushed: list[int]
@@ -91,14 +97,14 @@ class FollowedAuthors:
     hidden: frozenset[int]
 
     def visible(self) -> list[int]:
-        """Those whose posts are to be shown now."""
+        """The authors whose posts the viewer may see now."""
         left_out = self.inactive | self.hidden
         return [id_ for id_ in (*self.pushed, *self.pulled) if id_ not in left_out]
 
 
 def followed_authors(*, viewer_id: int) -> FollowedAuthors:
     """Whom a viewer follows, from the primary; one query."""
-    # By hand: a page past the cap and a build ask this, and the ORM would double their cost.
+    # Raw SQL: the ORM would double the cost of a page past the cap, and of a build.
     with primary_reads(), connections[router.db_for_read(Follow)].cursor() as cursor:
         cursor.execute(_FOLLOWED_SQL, [list(_PULLED_WHEN_READ), viewer_id])
         rows = cursor.fetchall()
@@ -106,15 +112,15 @@ def followed_authors(*, viewer_id: int) -> FollowedAuthors:
         pushed=[id_ for id_, _, is_pulled in rows if not is_pulled],
         pulled=[id_ for id_, _, is_pulled in rows if is_pulled],
         inactive=frozenset(id_ for id_, is_active, _ in rows if not is_active),
-        hidden=hidden_author_ids(viewer_id=viewer_id),
+        hidden=visibility.hidden_author_ids(viewer_id=viewer_id),
     )
 
 
 def settled_pulled_authors(*, author_ids: Collection[int]) -> set[int]:
-    """Those of some authors whom every home timeline built before has been dropped for.
+    """The pulled ones among some authors, without those who are still `entering`.
 
-    Such a timeline pulls them; while an author is still `entering`, it need not. One query, or
-    none for nobody.
+    Every home timeline pulls these. One that was built before an author was `entering` may not pull
+    that author yet. One query, or none for no authors.
     """
     if not author_ids:
         return set()
@@ -123,17 +129,8 @@ def settled_pulled_authors(*, author_ids: Collection[int]) -> set[int]:
         return set(settled.values_list("author_id", flat=True))
 
 
-def hidden_author_ids(*, viewer_id: int) -> frozenset[int]:
-    """Whose posts a viewer must not see though they may be in the viewer's home timeline.
-
-    The one place for it. Nobody yet: blocks and mutes will be. Who changes the answer announces
-    it, as a follow does, so that the home timeline, which remembers it, is dropped.
-    """
-    return frozenset()
-
-
-# On a replica, which does while the primary is down, how much of the log it shows.
-_POSITION_SQL = """
+# On a replica, which answers while the primary is down: the LSN that it has replayed.
+_LSN_SQL = """
 SELECT (
     CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END
     - '0/0'
@@ -141,36 +138,36 @@ SELECT (
 """
 
 
-def graph_position() -> int:
-    """How far the users database's log has come, in bytes: it grows with every change in there.
+def graph_lsn() -> int:
+    """The LSN of the users database, in bytes. Every change of the graph increases it.
 
-    Tells which of two looks at the graph came first, whatever process or clock they were on.
+    Of two reads of the graph, it says which came first, in whatever processes they were made.
     """
     with primary_reads(), connections[router.db_for_read(Follow)].cursor() as cursor:
-        cursor.execute(_POSITION_SQL)
-        position: int = cursor.fetchone()[0]
-    return position
+        cursor.execute(_LSN_SQL)
+        lsn: int = cursor.fetchone()[0]
+    return lsn
 
 
 def follower_count(*, author_id: int, at_most: int) -> int:
-    """How many followers an author has, counted to `at_most` and no further."""
+    """The number of an author's followers, or `at_most` if there are more."""
     with primary_reads():
         return Follow.objects.filter(followee_id=author_id)[:at_most].count()
 
 
-def are_few_and_pushed(*, author_id: int, limit: int) -> bool:
-    """Whether an author is pushed to followers who are kept in Valkey, and not above `limit`.
+def is_surely_pushed(*, author_id: int, limit: int) -> bool:
+    """Whether an author is pushed, and has between 1 and `limit` followers.
 
-    As of the last change of the graph that was delivered: who is told that they are few when they
-    are no more pushes once more, and whose follow is delivered later has a timeline that is built
-    anew. False says nothing: they are too many, or none, or not kept, and SQL has to be asked.
+    Uses the cached follower count, which may lag behind follows that are not delivered yet. That
+    does no harm: such a follow drops the follower's home timeline when it is delivered. False means
+    unknown: ask SQL.
     """
     try:
-        kept = store.count_followers(author_id=author_id)
+        followers = store.count_followers(author_id=author_id)
     except ValkeyUnavailable:
         logger.exception("CACHE is down: the followers of %s are counted in SQL", author_id)
         return False
-    if not 0 < kept <= limit:
+    if not 0 < followers <= limit:
         return False
     with primary_reads():
         return not PulledAuthor.objects.filter(author_id=author_id).exists()
@@ -178,7 +175,7 @@ def are_few_and_pushed(*, author_id: int, limit: int) -> bool:
 
 @dataclass(frozen=True)
 class Edge:
-    """How a viewer and an author stand to each other, for staff."""
+    """The relation of a viewer to an author, for staff."""
 
     followed_since: datetime | None
     author_is_hidden: bool
@@ -186,19 +183,19 @@ class Edge:
 
 
 def edge(*, viewer_id: int, author_id: int) -> Edge:
-    """How a viewer and an author stand to each other now."""
+    """The relation of a viewer to an author now; two queries."""
     with primary_reads():
         follow = Follow.objects.filter(follower_id=viewer_id, followee_id=author_id).first()
         pulled = PulledAuthor.objects.filter(author_id=author_id).first()
     return Edge(
         followed_since=follow.created_at if follow else None,
-        author_is_hidden=author_id in hidden_author_ids(viewer_id=viewer_id),
+        author_is_hidden=author_id in visibility.hidden_author_ids(viewer_id=viewer_id),
         author_state=pulled.state if pulled else "pushed",
     )
 
 
 def followed_ids(*, viewer_id: int) -> list[int]:
-    """Ids of all accounts that a viewer follows; one query."""
+    """The ids of all accounts that a viewer follows; one query."""
     return list(Follow.objects.filter(follower_id=viewer_id).values_list("followee_id", flat=True))
 
 
@@ -208,13 +205,16 @@ def is_following(*, follower_id: int, followee_id: int) -> bool:
 
 
 def followers_page(*, user_id: int, after: int | None, limit: int) -> tuple[list[int], int | None]:
-    """Ids of a user's active followers, newest edge first; and where to go on, or None."""
+    """The ids of a user's active followers, newest edge first.
+
+    Also returns the cursor of the next page, None at the end.
+    """
     edges = Follow.objects.filter(followee_id=user_id, follower__is_active=True)
     return _page(edges, "follower_id", after, limit)
 
 
 def following_page(*, user_id: int, after: int | None, limit: int) -> tuple[list[int], int | None]:
-    """Ids of the active users whom a user follows, likewise."""
+    """The ids of the active users whom a user follows, as `followers_page` does."""
     edges = Follow.objects.filter(follower_id=user_id, followee__is_active=True)
     return _page(edges, "followee_id", after, limit)
 
@@ -228,7 +228,7 @@ def _page(
     return [other for _, other in rows[:limit]], rows[limit - 1][0] if len(rows) > limit else None
 
 
-def profile_part(user_id: int, viewer_id: int | None) -> dict[str, dict[str, Any]]:
+def profile_part(user_id: int, viewer_id: int) -> dict[str, dict[str, Any]]:
     """What User Graph adds to a profile."""
     return {
         "counts": {
@@ -236,7 +236,6 @@ def profile_part(user_id: int, viewer_id: int | None) -> dict[str, dict[str, Any
             "following": Follow.objects.filter(follower_id=user_id).count(),
         },
         "viewer": {
-            "following": viewer_id is not None
-            and is_following(follower_id=viewer_id, followee_id=user_id)
+            "following": is_following(follower_id=viewer_id, followee_id=user_id),
         },
     }

@@ -10,7 +10,6 @@ from django.conf import settings
 from django.db import IntegrityError, connections, transaction
 from django.db.models import Q
 
-from core.cached_values import refresh_copies
 from core.http.problems import Conflict, Invalid, NotFound
 from usergraph import selectors, store
 from usergraph.events import FollowChanged, FollowsRemoved, follow_changed, follows_removed
@@ -21,28 +20,28 @@ INSERT INTO usergraph_follow (follower_id, followee_id)
 SELECT * FROM unnest(%s::bigint[], %s::bigint[])
 ON CONFLICT DO NOTHING
 """
-# Whether one follows somebody, and how many.
+# Whether a user follows another, and how many accounts the user follows.
 _FOLLOWING_SQL = """
 SELECT coalesce(bool_or(followee_id = %s), FALSE), count(*)
 FROM usergraph_follow WHERE follower_id = %s
 """
 _UNFOLLOW_SQL = "DELETE FROM usergraph_follow WHERE follower_id = %s AND followee_id = %s"
-# An author is pulled above FANOUT_PUSH_LIMIT followers, and pushed again at this share of it, so
-# that one follower who comes and goes does not move the author each time.
+# An author is pulled above FANOUT_PUSH_LIMIT followers, and pushed again at this share of it. The
+# gap keeps one follower who comes and goes from changing the mode each time.
 _PUSHED_AGAIN_AT = 0.8
 
 
 def follow_user(*, follower_id: int, followee_id: int) -> bool:
-    """Make one user follow another; returns False when they already did.
+    """Make one user follow another; returns False if they follow already.
 
-    Raises `Invalid` on oneself, `Conflict` over `FOLLOWING_LIMIT`, `NotFound` when either
-    account is gone.
+    Raises `Invalid` for oneself, `Conflict` over `FOLLOWING_LIMIT`, and `NotFound` if one of the
+    accounts does not exist any more.
     """
     if follower_id == followee_id:
         raise Invalid("You cannot follow yourself.", code="oneself")
     try:
         with transaction.atomic(using="default"):
-            # By hand, for the ORM would take longer over them than the database.
+            # Raw SQL: the ORM takes longer than the database.
             with connections["default"].cursor() as cursor:
                 cursor.execute(_FOLLOWING_SQL, [followee_id, follower_id])
                 follows_already, following = cursor.fetchone()
@@ -62,7 +61,7 @@ def follow_user(*, follower_id: int, followee_id: int) -> bool:
 
 
 def unfollow_user(*, follower_id: int, followee_id: int) -> bool:
-    """Make one user cease to follow another; returns False when they did not follow."""
+    """Make one user stop following another; returns False if they did not follow."""
     with transaction.atomic(using="default"):
         with connections["default"].cursor() as cursor:
             cursor.execute(_UNFOLLOW_SQL, [follower_id, followee_id])
@@ -73,9 +72,9 @@ def unfollow_user(*, follower_id: int, followee_id: int) -> bool:
 
 
 def remove_follows_of_user(*, user_id: int, limit: int) -> int:
-    """Remove up to `limit` edges to and from an account that is being deleted; returns how many.
+    """Remove up to `limit` edges to and from an account that is being deleted.
 
-    May be repeated.
+    Returns the number of removed edges; 0 when none is left. May be repeated.
     """
     with transaction.atomic(using="default"):
         edges = Follow.objects.filter(Q(follower_id=user_id) | Q(followee_id=user_id))
@@ -93,8 +92,8 @@ def remove_follows_of_user(*, user_id: int, limit: int) -> int:
 
 
 def forget_user(*, user_id: int) -> None:
-    """Remove from CACHE whom a user follows, and by whom they are followed. CACHE down: raises."""
-    store.FOLLOWED.forget([user_id])
+    """Remove from CACHE whom a user follows, and the user's followers. CACHE down: raises."""
+    store.FOLLOWED.drop([user_id])
     store.drop_followers(author_ids=[user_id])
 
 
@@ -104,27 +103,30 @@ def forget_followers(*, author_ids: Iterable[int]) -> None:
 
 
 def renew_followed(*, viewer_ids: Collection[int]) -> None:
-    """Bring what is kept of whom viewers follow up to date. CACHE down: raises."""
-    refresh_copies([(store.FOLLOWED, viewer_ids)])
+    """Refresh the cached values of whom viewers follow. CACHE down: raises."""
+    store.FOLLOWED.refresh(viewer_ids)
 
 
 @dataclass(frozen=True)
-class Reach:
+class DeliveryMode:
     """How an author's posts reach the followers: pushed to them, or pulled when they read.
 
-    `changing` names the stay in a state that lasts until every follower's home timeline has been
-    dropped and `settle_reach` was told; None when settled.
+    `change_token` is set while the mode is changing: until every follower's home timeline has been
+    dropped and `finish_mode_change` has been called with it.
     """
 
     is_pulled: bool
-    changing: uuid.UUID | None
+    change_token: uuid.UUID | None
 
 
-def review_reach(*, author_id: int) -> Reach:
-    """Decide, by the number of followers, how an author's posts reach them from now on."""
+def choose_delivery_mode(*, author_id: int) -> DeliveryMode:
+    """Decide, by the number of followers, how an author's posts reach them from now on.
+
+    A change that is not finished yet goes on; a new one begins only after it.
+    """
     limit = settings.FANOUT_PUSH_LIMIT
-    if selectors.are_few_and_pushed(author_id=author_id, limit=limit):
-        return Reach(is_pulled=False, changing=None)
+    if selectors.is_surely_pushed(author_id=author_id, limit=limit):
+        return DeliveryMode(is_pulled=False, change_token=None)
     with transaction.atomic(using="default"):
         rows = PulledAuthor.objects.select_for_update()
         row = rows.filter(author_id=author_id).first()
@@ -133,29 +135,31 @@ def review_reach(*, author_id: int) -> Reach:
             if row is None and followers > limit:
                 row, _ = rows.get_or_create(author_id=author_id)
             elif row is not None and followers <= limit * _PUSHED_AGAIN_AT:
-                row.state, row.stay = PulledAuthor.State.LEAVING, uuid.uuid4()
+                row.state, row.change_token = PulledAuthor.State.LEAVING, uuid.uuid4()
                 row.save()
     if row is None:
-        return Reach(is_pulled=False, changing=None)
+        return DeliveryMode(is_pulled=False, change_token=None)
     is_settled = row.state == PulledAuthor.State.PULLED
-    return Reach(
+    return DeliveryMode(
         is_pulled=row.state != PulledAuthor.State.LEAVING,
-        changing=None if is_settled else row.stay,
+        change_token=None if is_settled else row.change_token,
     )
 
 
-def settle_reach(*, author_id: int, changing: uuid.UUID) -> None:
-    """End a change of reach: every follower's home timeline has been dropped since it began."""
-    rows = PulledAuthor.objects.filter(author_id=author_id, stay=changing)
+def finish_mode_change(*, author_id: int, change_token: uuid.UUID) -> None:
+    """End a change of the delivery mode. Call it once every follower's home timeline has been
+    dropped since the change began. The token of an earlier change does nothing.
+    """
+    rows = PulledAuthor.objects.filter(author_id=author_id, change_token=change_token)
     rows.filter(state=PulledAuthor.State.LEAVING).delete()
     rows.filter(state=PulledAuthor.State.ENTERING).update(state=PulledAuthor.State.PULLED)
 
 
 def import_follows(*, edges: Iterable[Sequence[int]], batch_size: int = 5000) -> Iterable[int]:
-    """Bulk: insert (follower_id, followee_id) pairs; yields the size of each batch.
+    """Insert many (follower_id, followee_id) pairs; yields the size of each batch.
 
-    Existing edges are skipped. Announces nothing and drops no home timeline: the
-    importer does that, once, at the end.
+    Existing edges are skipped. It announces nothing and drops no home timeline: the caller does
+    that once, at the end.
     """
     batch: list[Sequence[int]] = []
     for edge in edges:
@@ -169,9 +173,9 @@ def import_follows(*, edges: Iterable[Sequence[int]], batch_size: int = 5000) ->
 
 def _insert(batch: list[Sequence[int]]) -> int:
     followers, followees = map(list, zip(*batch, strict=True))
-    # By hand: the ORM would take most of the time of an import.
+    # Raw SQL: the ORM would take most of the time of an import.
     with connections["default"].cursor() as cursor:
         cursor.execute(_IMPORT_SQL, [followers, followees])
     forget_followers(author_ids=set(followees))
-    store.FOLLOWED.forget(set(followers))
+    store.FOLLOWED.drop(set(followers))
     return len(batch)

@@ -13,19 +13,20 @@ from core.http.callers import caller_id
 from core.http.pagination import page_request, page_response
 from core.http.schema import PAGE_PARAMETERS
 from usergraph import selectors, services
+from usergraph.visibility import visible_people, visible_user_id
 from users import selectors as user_selectors
 from users.serializers import UserPage
 
 
 class FollowView(APIView):
-    """The caller's edge to a user. Doing twice what is done already is no error."""
+    """The caller's edge to a user. PUT and DELETE may be repeated."""
 
     @extend_schema(request=None, responses={204: None}, tags=["graph"])
     def put(self, request: Request, username: str) -> Response:
         """Follow a user."""
         services.follow_user(
             follower_id=caller_id(request),
-            followee_id=user_selectors.user_id_by_username(username=username),
+            followee_id=visible_user_id(viewer_id=caller_id(request), username=username),
         )
         return Response(status=204)
 
@@ -46,11 +47,9 @@ class FollowersView(APIView):
     def get(self, request: Request, username: str) -> Response:
         """List a user's followers, the newest first."""
         page = page_request(request)
-        user_id = user_selectors.user_id_by_username(username=username)
-        ids, position = selectors.followers_page(
-            user_id=user_id, after=page.after, limit=page.limit
-        )
-        return _user_page(request, ids, position)
+        user_id = visible_user_id(viewer_id=caller_id(request), username=username)
+        ids, cursor = selectors.followers_page(user_id=user_id, after=page.after, limit=page.limit)
+        return _user_page(request, ids, cursor)
 
 
 class FollowingView(APIView):
@@ -60,12 +59,11 @@ class FollowingView(APIView):
     def get(self, request: Request, username: str) -> Response:
         """List the accounts that a user follows, the newest first."""
         page = page_request(request)
-        user_id = user_selectors.user_id_by_username(username=username)
-        ids, position = selectors.following_page(
-            user_id=user_id, after=page.after, limit=page.limit
-        )
-        return _user_page(request, ids, position)
+        user_id = visible_user_id(viewer_id=caller_id(request), username=username)
+        ids, cursor = selectors.following_page(user_id=user_id, after=page.after, limit=page.limit)
+        return _user_page(request, ids, cursor)
 
 
-def _user_page(request: Request, user_ids: Sequence[int], position: int | None) -> Response:
-    return page_response(request, user_selectors.documents_in_order(user_ids=user_ids), position)
+def _user_page(request: Request, user_ids: Sequence[int], cursor: int | None) -> Response:
+    people = visible_people(viewer_id=caller_id(request), user_ids=user_ids)
+    return page_response(request, people.in_order(user_ids), cursor)

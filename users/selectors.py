@@ -1,7 +1,10 @@
 """Reads of User Info. A user document (users/store.py) is what every answer shows of a person.
 
-A profile adds `bio`, `counts` and `viewer`, whose members come from the apps above: each gives
-its part to `add_profile_part` when Django starts.
+A profile adds `bio`, `counts` and `viewer`. Their members come from the apps above, each of which
+registers an `add_profile_part` when Django starts. So does User Graph with `add_hiding_rule`, which
+says whom a viewer must not see.
+
+`user_documents` knows nothing of viewers: only `usergraph.visibility` calls it.
 """
 
 from __future__ import annotations
@@ -10,18 +13,21 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from django.db import connections, router
 
 from core.http.problems import NotFound
-from core.http.rendering import fragments
 from core.sql import first_found, primary_reads
+from users import store
 from users.models import AccountDeletion, User
 from users.store import USERS, user_document
 
-# (user_id, viewer_id or None) -> {"counts": {...}, "viewer": {...}}, either may be missing
-ProfilePart = Callable[[int, int | None], Mapping[str, Mapping[str, Any]]]
+UserJson = store.UserJson
+# (user_id, viewer_id) -> {"counts": {...}, "viewer": {...}}, either may be missing
+ProfilePart = Callable[[int, int], Mapping[str, Mapping[str, Any]]]
+# viewer_id -> the users whom the viewer must not see
+HidingRule = Callable[[int], Collection[int]]
 _profile_parts: list[ProfilePart] = []
+_hiding_rules: list[HidingRule] = []
 _USER_ID_SQL = "SELECT id FROM users_user WHERE username = %s AND (is_active OR %s)"
 _DOCUMENT_FIELDS = ("id", "username", "display_name", "avatar_key")
 
@@ -31,16 +37,18 @@ def add_profile_part(part: ProfilePart) -> None:
     _profile_parts.append(part)
 
 
-def user_documents(*, user_ids: Collection[int]) -> dict[int, bytes]:
-    """The documents of the active users among `user_ids`, by id, as JSON; warm, one round trip."""
-    found = USERS.get(user_ids)
-    return {user_id: document for user_id, document in found.items() if document}
+def add_hiding_rule(rule: HidingRule) -> None:
+    """Let an app above hide users from a viewer: their profiles, and in the search."""
+    _hiding_rules.append(rule)
 
 
-def documents_in_order(*, user_ids: Sequence[int]) -> list[orjson.Fragment]:
-    """The same as a list for an answer, in the order of `user_ids`."""
-    documents = user_documents(user_ids=user_ids)
-    return fragments(documents[id_] for id_ in user_ids if id_ in documents)
+def _hidden_from(viewer_id: int) -> set[int]:
+    return {user_id for rule in _hiding_rules for user_id in rule(viewer_id)}
+
+
+def user_documents(*, user_ids: Collection[int]) -> dict[int, UserJson]:
+    """The documents of the active users among `user_ids`, by id; warm, one round trip."""
+    return USERS.get(user_ids)
 
 
 def _document(user: User) -> dict[str, Any]:
@@ -53,8 +61,11 @@ def _document(user: User) -> dict[str, Any]:
 
 
 def user_id_by_username(*, username: str, active_only: bool = True) -> int:
-    """The id of a user, by default an active one; raises `NotFound`."""
-    # By hand: every profile page begins with it.
+    """The id of a user, by default of an active one; raises `NotFound`. One query.
+
+    It knows nothing of viewers: an answer to one asks `usergraph.visibility.visible_user_id`.
+    """
+    # Raw SQL: every profile page begins with it.
     name = username.lower()
 
     def read() -> Any:
@@ -64,13 +75,13 @@ def user_id_by_username(*, username: str, active_only: bool = True) -> int:
 
     row = first_found(read)
     if row is None:
-        raise _no_user(name)
+        raise no_such_user(name)
     return int(row[0])
 
 
 @dataclass(frozen=True)
 class Account:
-    """What staff's pages call a person, and whether the account is switched on."""
+    """The name of a person on staff's pages, and whether the account is active."""
 
     user_id: int
     username: str
@@ -78,40 +89,42 @@ class Account:
 
 
 def accounts(*, user_ids: Sequence[int]) -> dict[int, Account]:
-    """The accounts among `user_ids`, switched on or off, by id; for staff. One query."""
+    """The accounts among `user_ids`, active or not, by id; for staff. One query."""
     rows = User.objects.filter(pk__in=user_ids).values_list("pk", "username", "is_active")
     return {row[0]: Account(*row) for row in rows}
 
 
 @dataclass(frozen=True)
 class DeletionProgress:
-    """How many rows of each kind a deletion has removed so far, and whether that is all."""
+    """How many rows of each kind a deletion has removed so far, and whether it is finished."""
 
     removed: dict[str, int]
     is_done: bool
 
 
 def deletion_progress(*, deletion_id: int) -> DeletionProgress:
-    """How far the deletion of an account is, from the primary."""
+    """The progress of the deletion of an account, from the primary."""
     with primary_reads():
         deletion = AccountDeletion.objects.get(pk=deletion_id)
     return DeletionProgress(deletion.removed, deletion.done_at is not None)
 
 
 def described(removed: Mapping[str, int]) -> str:
-    """What a deletion has removed, for people: `3 posts, 4 media`."""
+    """What a deletion has removed, as text: `3 posts, 4 media`."""
     return ", ".join(f"{count} {kind}" for kind, count in sorted(removed.items())) or "nothing"
 
 
-def profile(*, username: str, viewer_id: int | None) -> dict[str, Any]:
+def profile(*, username: str, viewer_id: int) -> dict[str, Any]:
     """The profile of a user as `viewer_id` sees it; raises `NotFound`."""
     fields = (*_DOCUMENT_FIELDS, "bio")
     user = _user(username=username.lower(), is_active=True, fields=fields)
+    if user.pk in _hidden_from(viewer_id):
+        raise no_such_user(user.username)
     return _profile_document(user, viewer_id)
 
 
 def own_profile(*, user_id: int) -> dict[str, Any]:
-    """The caller's own profile; raises `NotFound` when the account is gone."""
+    """The caller's own profile; raises `NotFound` when the account does not exist any more."""
     fields = (*_DOCUMENT_FIELDS, "bio")
     return _profile_document(_user(pk=user_id, is_active=True, fields=fields), user_id)
 
@@ -120,15 +133,16 @@ def _user(*, fields: Sequence[str], **lookup: Any) -> User:
     users = User.objects.only(*fields)
     user = first_found(lambda: users.filter(**lookup).first())
     if user is None:
-        raise _no_user(lookup.get("username", "with this id"))
+        raise no_such_user(lookup.get("username", "with this id"))
     return user
 
 
-def _no_user(called: str) -> NotFound:
+def no_such_user(called: str) -> NotFound:
+    """The problem that answers a request for a user who does not exist, or is not shown."""
     return NotFound(f"There is no user {called}.")
 
 
-def _profile_document(user: User, viewer_id: int | None) -> dict[str, Any]:
+def _profile_document(user: User, viewer_id: int) -> dict[str, Any]:
     counts: dict[str, Any] = {}
     viewer: dict[str, Any] = {}
     for part in _profile_parts:
@@ -139,12 +153,17 @@ def _profile_document(user: User, viewer_id: int | None) -> dict[str, Any]:
 
 
 def users_by_prefix(
-    *, prefix: str, after: str | None, limit: int
+    *, prefix: str, viewer_id: int, after: str | None, limit: int
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """Active users whose username begins with `prefix`, by username; and where to go on."""
+    """The documents of users whose usernames begin with `prefix`, in order of username.
+
+    Only those whom the viewer may see. Also returns the cursor of the next page, None at the end.
+    """
     users = User.objects.filter(is_active=True, username__startswith=prefix.lower())
+    if hidden := _hidden_from(viewer_id):
+        users = users.exclude(pk__in=hidden)
     if after is not None:
         users = users.filter(username__gt=after)
     rows = list(users.only(*_DOCUMENT_FIELDS).order_by("username")[: limit + 1])
-    following = rows[limit - 1].username if len(rows) > limit else None
-    return [_document(user) for user in rows[:limit]], following
+    cursor = rows[limit - 1].username if len(rows) > limit else None
+    return [_document(user) for user in rows[:limit]], cursor

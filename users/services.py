@@ -13,7 +13,6 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from core.cached_values import refresh_copies
 from core.http.problems import Conflict, Invalid, NotFound
 from media import services as media_services
 from users.events import AccountDeleted, UserChanged, account_deleted, user_changed
@@ -47,7 +46,7 @@ def update_profile(*, user_id: int, changes: dict[str, Any]) -> None:
 
 
 def _avatar_columns(user_id: int, media_id: int | None) -> dict[str, Any]:
-    """What the row gets to know of the avatar; its media is claimed in its own database."""
+    """The columns of the user's row for an avatar; claims its media, in the media's database."""
     if media_id is None:
         return {"avatar_media_id": None, "avatar_key": ""}
     try:
@@ -82,7 +81,7 @@ def set_active(*, user_ids: list[int], active: bool) -> int:
 
 def renew_documents(*, user_ids: Collection[int]) -> None:
     """Bring what is shown of users up to date with what has been committed. CACHE down: raises."""
-    refresh_copies([(USERS, user_ids)])
+    USERS.refresh(user_ids)
 
 
 def end_sessions_on_commit(*, user_id: int) -> None:

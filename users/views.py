@@ -76,7 +76,10 @@ class UserSearchView(APIView):
         query = UserSearch(data=request.query_params)
         query.is_valid(raise_exception=True)
         page = page_request(request, str)
-        users, following = selectors.users_by_prefix(
-            prefix=query.validated_data["search"], after=page.after, limit=page.limit
+        users, cursor = selectors.users_by_prefix(
+            prefix=query.validated_data["search"],
+            viewer_id=caller_id(request),
+            after=page.after,
+            limit=page.limit,
         )
-        return page_response(request, users, following)
+        return page_response(request, users, cursor)

@@ -18,7 +18,7 @@ from timeline import store
 from timeline.keys import home_key
 from timeline.services import drop_home_timelines
 from timeline.store import Viewing
-from usergraph.selectors import graph_position
+from usergraph.selectors import graph_lsn
 from usergraph.services import import_follows
 from users.services import import_users
 
@@ -98,14 +98,12 @@ def analyze() -> None:
 
 def warm(user_ids: Sequence[int], refs: Sequence[tuple[int, int]]) -> None:
     """Let home timelines be warm and hold these entries, newest first: as their reads would do."""
-    graph_lsn = graph_position()
+    lsn = graph_lsn()
     for user_id in user_ids:
         key = home_key(user_id)
-        lease = store.begin_build(key=key, graph_lsn=graph_lsn)
+        lease = store.begin_build(key=key, graph_lsn=lsn)
         assert lease
-        store.finish_build(
-            key=key, lease=lease, refs=refs, is_end=False, viewing=Viewing(graph_lsn)
-        )
+        store.finish_build(key=key, lease=lease, refs=refs, is_end=False, viewing=Viewing(lsn))
 
 
 class Population:

@@ -23,7 +23,7 @@ from pathlib import Path
 import redis
 from tqdm import tqdm
 
-from core.cached_values import _STORE_LUA
+from core.cached_values.entries import _STORE_LUA
 from devstack.ports import free_port_base
 from tests.support.client import wait_until
 

@@ -24,7 +24,7 @@ from core.valkey import cache_valkey
 from devstack.lifecycle import Stack
 from media.models import Media
 from posts.models import Post
-from tests.support.belongings import warm_copies
+from tests.support.belongings import warm_cached_values
 from tests.support.client import Person, wait_until
 from tests.support.feeds import make_many_posts
 from tests.support.images import jpeg_with_gps
@@ -127,7 +127,7 @@ def test_of_50_at_once_killed_after_the_commit_and_before_the_answer_there_is_on
     (media_id,) = make_media(int(author.id), 1)
     body = {"caption": "Low tide.", "media": [str(media_id)]}
     made = Post.objects.filter(author_id=author.id)
-    warm_copies([int(author.id)])
+    warm_cached_values([int(author.id)])
     with cache_that_takes_no_writes(), ThreadPoolExecutor(1) as pool:
         racing = pool.submit(race, author, "/posts", key, json=body)
         wait_until(made.exists, SECONDS)

@@ -21,7 +21,7 @@ from tests.support.posts_factory import make_posts
 from timeline import services as timeline_services
 from timeline import store
 from timeline.keys import home_key
-from usergraph import selectors as graph
+from usergraph import visibility
 from usergraph.models import Follow
 from usergraph.services import import_follows
 from users.models import User
@@ -229,7 +229,7 @@ def test_hidden_authors_fail_at_the_filters(
     post_id, _ = publish(bob)
     warm(alice)
     hidden = frozenset({bob})
-    monkeypatch.setattr(graph, "hidden_author_ids", lambda *, viewer_id: hidden)
+    monkeypatch.setattr(visibility, "hidden_author_ids", lambda *, viewer_id: hidden)
     shown = explained(alice, post_id)
     assert states(shown)["filters"] == FAILED
     assert (shown.expected, shown.shown) == (False, True), "the timeline was not dropped"

@@ -131,7 +131,7 @@ def test_one_who_likes_very_many_posts_sees_it_on_the_oldest_too(
     django_assert_num_queries: Any,
 ) -> None:
     kept = 3
-    monkeypatch.setattr(store, "LIKED_KEPT", kept)
+    monkeypatch.setattr(store, "LIKED_LIMIT", kept)
     monkeypatch.setattr(store, "_LIKED_SQL", store._LIKED_SQL.replace("LIMIT 500", f"LIMIT {kept}"))
     ids = make_posts(bob, 7)
     liked = {ids[0], ids[2], ids[3], ids[5], ids[6]}

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from core.ids import MAX_ID
 from posts.records import LIKERS_KEPT, LIKERS_SHOWN, Record, load_records, people_shown
 from tests.support.posts_factory import make_posts
+from usergraph.visibility import VisiblePeople
+from users.selectors import UserJson
 
 ids = st.integers(min_value=1, max_value=MAX_ID)
 counts = st.integers(min_value=0, max_value=MAX_ID)
@@ -45,7 +47,15 @@ def a_record(likers: int = 0, comments: int = 0) -> Record:
     )
 
 
-PEOPLE = {id_: b'{"id":"%d"}' % id_ for id_ in (1, *range(11, 19), 21, 22)}
+DOCUMENTS = {id_: UserJson(b'{"id":"%d"}' % id_) for id_ in (1, *range(11, 19), 21, 22)}
+
+
+def people(documents: dict[int, UserJson]) -> VisiblePeople:
+    """Whom a viewer may see, posts included."""
+    return VisiblePeople(viewer_id=9, documents=documents, authors=documents)
+
+
+PEOPLE = people(DOCUMENTS)
 
 
 def test_a_document_is_json_with_the_people_put_in() -> None:
@@ -67,12 +77,13 @@ def test_a_document_is_json_with_the_people_put_in() -> None:
 
 def test_who_is_switched_off_is_left_out_and_with_the_author_the_post() -> None:
     record = a_record(likers=2, comments=2)
-    rest = {id_: user for id_, user in PEOPLE.items() if id_ not in (11, 22)}
+    rest = people({id_: DOCUMENTS[id_] for id_ in DOCUMENTS if id_ not in (11, 22)})
     document = orjson.loads(record.document(rest, liked=False, liker_ids=record.liker_ids) or b"")
     assert document["recent_likes"] == [{"id": "12"}]
     assert [comment["author"] for comment in document["recent_comments"]] == [{"id": "21"}]
     assert document["counts"] == {"likes": 2, "comments": 2}
-    assert record.document({11: b"{}"}, liked=False, liker_ids=[11]) is None
+    others = people({11: DOCUMENTS[11]})
+    assert record.document(others, liked=False, liker_ids=[11]) is None
 
 
 @pytest.mark.parametrize(
@@ -104,27 +115,30 @@ def test_a_post_is_shown_the_same_however_many_others_are_on_the_page(
 ) -> None:
     """Those who are known for another post's sake make no difference."""
     record = a_record(likers=8, comments=2)
-    active = {id_: user for id_, user in PEOPLE.items() if id_ not in off}
+    active = {id_: user for id_, user in DOCUMENTS.items() if id_ not in off}
     asked: list[Collection[int]] = []
 
-    def documents_of(user_ids: Collection[int]) -> dict[int, bytes]:
+    def visible(user_ids: Collection[int]) -> VisiblePeople:
         asked.append(user_ids)
-        return {id_: active[id_] for id_ in user_ids if id_ in active}
+        return people({id_: active[id_] for id_ in user_ids if id_ in active})
 
     liker_ids = record.likers_shown(followed)
-    users = people_shown([(record, liker_ids)], documents_of=documents_of)
-    alone = record.document(users, liked=False, liker_ids=liker_ids)
-    assert alone == record.document(active, liked=False, liker_ids=liker_ids)
+    shown = people_shown([(record, liker_ids)], visible=visible)
+    alone = record.document(shown, liked=False, liker_ids=liker_ids)
+    everybody = people(active)
+    assert alone == record.document(everybody, liked=False, liker_ids=liker_ids)
     assert len(asked) == (2 if off & set(liker_ids[:LIKERS_SHOWN]) else 1)
     assert sum(map(len, asked)) == len(set().union(*asked)), "nobody is asked for twice"
 
 
 @pytest.mark.django_db
-def test_what_does_not_exist_has_an_empty_record(alice: int) -> None:
+def test_a_post_that_does_not_exist_has_no_record(alice: int) -> None:
     post_id = make_posts(alice, 1)[0]
     loaded = load_records([post_id, 1])
-    assert loaded[1][1] == b""
-    record = Record.unpack(loaded[post_id][1])
+    assert loaded[1][1] is None
+    record = loaded[post_id][1]
+    assert record
+    assert Record.unpack(record.pack()) == record
     assert (record.author_id, record.likes, record.comments) == (alice, 0, 0)
     assert (record.liker_ids, record.recent_comments) == ((), ())
     assert orjson.loads(b"{%b}" % record.post)["id"] == str(post_id)

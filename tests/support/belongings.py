@@ -150,15 +150,15 @@ def left_in_valkey(user_id: int) -> list[str]:
         liked_key(user_id),
     ]
     found = [key for key in cache_keys if cache_valkey().exists(key)]
-    if USERS.get([user_id])[user_id]:
+    if USERS.get([user_id]):
         found.append("user")
     if state_valkey().exists(sessions_key(user_id)):
         found.append("sessions")
     return found
 
 
-def warm_copies(user_ids: Iterable[int]) -> None:
-    """Let CACHE have copies of what these like and whom they follow."""
+def warm_cached_values(user_ids: Iterable[int]) -> None:
+    """Let CACHE have entries of what these users like, whom they follow, and their documents."""
     ids = list(user_ids)
     LIKED.get(ids)
     FOLLOWED.get(ids)

@@ -27,7 +27,7 @@ from timeline import pages, store
 from timeline import services as timeline_services
 from timeline.keys import home_key, profile_key
 from timeline.pages import home_page
-from usergraph.keys import followers_key, followers_loading_key
+from usergraph.keys import followers_key, followers_lease_key
 from usergraph.services import follow_user, unfollow_user
 
 PEOPLE = 5
@@ -161,7 +161,7 @@ class World:
         cache_valkey().unlink(*self._keys())
 
     def _keys(self) -> list[str]:
-        kinds = [home_key, profile_key, followers_key, followers_loading_key]
+        kinds = [home_key, profile_key, followers_key, followers_lease_key]
         return [kind(person) for kind in kinds for person in self.people]
 
     def forget(self, viewer: int, author: int) -> None:

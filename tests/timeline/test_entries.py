@@ -12,8 +12,8 @@ from tests.support.posts_factory import make_posts
 from timeline import entries, store
 from timeline.entries import home_timeline, timeline_slice
 from timeline.keys import home_key, profile_key
-from usergraph import selectors as graph_selectors
-from usergraph.services import import_follows, review_reach, settle_reach
+from usergraph import visibility
+from usergraph.services import choose_delivery_mode, finish_mode_change, import_follows
 
 pytestmark = pytest.mark.django_db
 
@@ -29,9 +29,9 @@ def stars(alice: int, bob: int, person: Callable[[str], int], settings: Any) -> 
     list(import_follows(edges=[(who, star) for star in ids for who in (alice, fan)]))
     list(import_follows(edges=[(alice, bob)]))
     for star in ids:
-        reach = review_reach(author_id=star)
-        assert reach.changing
-        settle_reach(author_id=star, changing=reach.changing)
+        mode = choose_delivery_mode(author_id=star)
+        assert mode.change_token
+        finish_mode_change(author_id=star, change_token=mode.change_token)
     return ids
 
 
@@ -124,7 +124,7 @@ def test_hidden_authors_are_left_out_of_lists_and_of_sql(
     alice: int, bob: int, stars: list[int], feed: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hidden = frozenset({bob, stars[0]})
-    monkeypatch.setattr(graph_selectors, "hidden_author_ids", lambda *, viewer_id: hidden)
+    monkeypatch.setattr(visibility, "hidden_author_ids", lambda *, viewer_id: hidden)
     for limit in (8, 50):
         part = timeline_slice(timeline=home_timeline(user_id=alice), before=None, limit=limit)
         assert part.hidden == hidden

@@ -177,15 +177,15 @@ def deliver_by_old_followers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def cross_the_limit_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """An author who crosses the limit is pulled from then on, and nobody's timeline is dropped."""
-    review = graph_services.review_reach
+    choose = graph_services.choose_delivery_mode
 
-    def review_and_settle(*, author_id: int) -> graph_services.Reach:
-        reach = review(author_id=author_id)
-        if reach.changing:
-            graph_services.settle_reach(author_id=author_id, changing=reach.changing)
-        return graph_services.Reach(reach.is_pulled, changing=None)
+    def choose_and_finish(*, author_id: int) -> graph_services.DeliveryMode:
+        mode = choose(author_id=author_id)
+        if mode.change_token:
+            graph_services.finish_mode_change(author_id=author_id, change_token=mode.change_token)
+        return graph_services.DeliveryMode(mode.is_pulled, change_token=None)
 
-    monkeypatch.setattr(graph_services, "review_reach", review_and_settle)
+    monkeypatch.setattr(graph_services, "choose_delivery_mode", choose_and_finish)
 
 
 @pytest.fixture

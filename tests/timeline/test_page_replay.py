@@ -11,6 +11,7 @@ from redis import ResponseError
 
 from core.valkey import UnrecordedRead, cache_valkey
 from posts import selectors as post_selectors
+from posts.selectors import PostJson
 from tests.support.feeds import HOME
 from tests.support.posts_factory import make_posts
 from timeline import page_replay
@@ -69,7 +70,7 @@ def reads_past_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is shown of posts depends on a key of CACHE that is read past `exchange`."""
     shown = post_selectors.post_documents
 
-    def post_documents(**wanted: Any) -> dict[int, bytes]:
+    def post_documents(**wanted: Any) -> dict[int, PostJson]:
         cache_valkey().get("notice")
         return shown(**wanted)
 

@@ -15,7 +15,7 @@ from timeline import pages, services, store
 from timeline.entries import home_timeline, profile_timeline, timeline_slice
 from timeline.keys import home_key, profile_key
 from timeline.pages import home_page, profile_page
-from usergraph import selectors as graph_selectors
+from usergraph import visibility
 from usergraph.services import import_follows
 from users.models import User
 
@@ -112,7 +112,7 @@ def test_pages_are_full_though_an_author_is_hidden(
     monkeypatch.setattr(pages, "SECOND_STEP", second_step)
     make_posts(bob, 9)
     hidden = frozenset({bob})
-    monkeypatch.setattr(graph_selectors, "hidden_author_ids", lambda *, viewer_id: hidden)
+    monkeypatch.setattr(visibility, "hidden_author_ids", lambda *, viewer_id: hidden)
     rest = [id_ for id_ in feed if post_selectors.author_of(post_id=id_) != bob]
     for state in ("cold", "warm"):
         assert walk(alice, 4) == rest, state

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from core.cached_values import CacheBatch
 from core.http.problems import Conflict, Invalid
 from core.outbox.models import OutboxEvent
 from usergraph import selectors
@@ -107,7 +108,10 @@ def test_importing_edges_twice_imports_them_once(alice: int, bob: int) -> None:
 
 def test_an_import_is_seen_by_whose_follows_were_kept(alice: int, bob: int) -> None:
     def kept() -> frozenset[int]:
-        return selectors.unpack_followed(selectors.FOLLOWED.get([alice])[alice])
+        batch = CacheBatch()
+        followed = selectors.add_followed(batch, viewer_ids=[alice])
+        batch.read()
+        return followed.values[alice]
 
     assert kept() == frozenset()
     list(import_follows(edges=[(alice, bob)]))

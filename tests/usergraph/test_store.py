@@ -23,8 +23,8 @@ def author_id() -> int:
 
 
 def load(author_id: int, follower_ids: list[int]) -> None:
-    token = store.begin_loading(author_id=author_id)
-    assert store.keep_followers(author_id=author_id, token=token, follower_ids=follower_ids)
+    lease = store.take_fill_lease(author_id=author_id)
+    assert store.store_followers(author_id=author_id, lease=lease, follower_ids=follower_ids)
 
 
 def test_that_nobody_is_kept_is_a_miss_and_that_nobody_follows_is_not(author_id: int) -> None:
@@ -50,7 +50,7 @@ def test_a_change_of_the_graph_drops_what_the_version_before_kept_too(author_id:
 
 
 def test_what_was_read_before_a_change_of_the_graph_is_not_kept(author_id: int) -> None:
-    token = store.begin_loading(author_id=author_id)
+    lease = store.take_fill_lease(author_id=author_id)
     store.drop_followers(author_ids=[author_id])
-    assert not store.keep_followers(author_id=author_id, token=token, follower_ids=[1])
+    assert not store.store_followers(author_id=author_id, lease=lease, follower_ids=[1])
     assert store.read_followers(author_id=author_id) is None

@@ -102,7 +102,7 @@ def test_an_account_is_switched_off_and_announced_and_its_sessions_end_on_commit
         callback()
     assert ended == [ada.pk]
     with pytest.raises(NotFound):
-        selectors.profile(username=ada.username, viewer_id=None)
+        selectors.profile(username=ada.username, viewer_id=ada.pk)
 
 
 def test_a_second_request_is_the_same_deletion(ada: User) -> None:

@@ -82,7 +82,9 @@ def test_the_search_lists_every_match_once_in_order(
     found: list[dict[str, Any]] = []
     after = None
     for _ in range(5):
-        page, after = selectors.users_by_prefix(prefix=prefix.upper(), after=after, limit=limit)
+        page, after = selectors.users_by_prefix(
+            prefix=prefix.upper(), viewer_id=ids[0], after=after, limit=limit
+        )
         assert len(page) <= limit
         found += page
         if after is None:
@@ -94,7 +96,10 @@ def test_the_search_lists_every_match_once_in_order(
 
 def test_the_search_takes_wildcards_for_what_they_are(alice: int) -> None:
     for prefix in ("%", "a%", "_____", "al_ce\\"):
-        assert selectors.users_by_prefix(prefix=prefix, after=None, limit=5) == ([], None)
+        assert selectors.users_by_prefix(prefix=prefix, viewer_id=alice, after=None, limit=5) == (
+            [],
+            None,
+        )
 
 
 def test_a_renamed_user_is_found_by_the_new_name_only(

@@ -100,7 +100,10 @@ class Command(BaseCommand):
         """Let people like a post, a few of them many, and let some comment on it."""
         for user_id in random.sample(user_ids, round(len(user_ids) * random.random() ** 3)):
             like_post(post_id=post_id, user_id=user_id)
-        if visible_post(post_id=post_id).comments_closed or summary(post_id=post_id).count:
+        if (
+            visible_post(post_id=post_id, viewer_id=author_id).comments_closed
+            or summary(post_id=post_id).count
+        ):
             return
         for _ in range(random.randint(0, COMMENTS_EACH)):
             comment_id = add_comment(

@@ -32,7 +32,7 @@ from posts.keys import record_key
 from posts.models import Post
 from posts.store import RECORDS
 from tests.conftest import ALL_DATABASES
-from tests.support.belongings import warm_copies
+from tests.support.belongings import warm_cached_values
 from tests.support.images import encoded, plain
 from tests.support.keyed import assert_problem, document, form, send
 from tests.support.posts_factory import make_posts
@@ -72,7 +72,7 @@ def requests(alice: int, bob: int, upload: Upload) -> Requests:
     """One of alice's for each route that makes something."""
     (post_id,) = make_posts(bob, 1)
     assert RECORDS.get([post_id])[post_id]
-    warm_copies([bob])
+    warm_cached_values([bob])
     return {
         "post": (POSTS, document(caption="Low tide.", media=[str(upload(alice).pk)])),
         "another post": (POSTS, document(media=[str(upload(alice).pk)])),
@@ -241,7 +241,7 @@ def test_a_refused_request_does_not_use_its_key(ask: Ask, requests: Requests) ->
     post_id = int(path.split("/")[-2])
     for closed in (True, False):
         Post.objects.filter(pk=post_id).update(comments_closed=closed)
-        RECORDS.forget([post_id])
+        RECORDS.drop([post_id])
         if closed:
             assert_problem(ask(path, body), 409, "comments_closed")
     answer = ask(path, body)
@@ -386,7 +386,7 @@ def test_what_a_key_costs(
 ) -> None:
     path, body = requests[what]
     _, without = requests["another post"] if what == "post" else requests[what]
-    warm_copies([alice])
+    warm_cached_values([alice])
     costs = []
     for sent, key in ((without, [None]), (body, []), (body, [])):
         with ExitStack() as stack:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.support.costs import counted
 from usergraph.models import Follow
 from usergraph.selectors import edge, followed_authors, follower_id_batches
-from usergraph.services import import_follows, review_reach, settle_reach
+from usergraph.services import choose_delivery_mode, finish_mode_change, import_follows
 from usergraph.store import count_followers, drop_followers
 
 pytestmark = pytest.mark.django_db
@@ -30,11 +30,11 @@ def author(person: Callable[[str], int]) -> int:
 
 def settle(author_id: int) -> bool:
     """Review an author and do what fan-out does; returns whether the author is pulled then."""
-    reach = review_reach(author_id=author_id)
-    if reach.changing:
-        settle_reach(author_id=author_id, changing=reach.changing)
-        assert review_reach(author_id=author_id).changing is None
-    return reach.is_pulled
+    mode = choose_delivery_mode(author_id=author_id)
+    if mode.change_token:
+        finish_mode_change(author_id=author_id, change_token=mode.change_token)
+        assert choose_delivery_mode(author_id=author_id).change_token is None
+    return mode.is_pulled
 
 
 @given(limits=st.lists(st.tuples(st.integers(0, 8), st.booleans()), max_size=12))
@@ -71,7 +71,7 @@ def test_followers_who_are_kept_are_not_counted_in_sql(author: int, settings: An
     settings.FANOUT_PUSH_LIMIT = FOLLOWERS
     list(follower_id_batches(author_id=author, size=FOLLOWERS))
     with counted() as costs:
-        assert not review_reach(author_id=author).is_pulled
+        assert not choose_delivery_mode(author_id=author).is_pulled
     assert (len(costs.statements), costs.round_trips) == (1, 1)
 
 
@@ -79,9 +79,9 @@ def test_a_follow_counts_once_it_is_delivered(author: int, alice: int, settings:
     settings.FANOUT_PUSH_LIMIT = FOLLOWERS
     list(follower_id_batches(author_id=author, size=FOLLOWERS))
     Follow.objects.create(follower_id=alice, followee_id=author)
-    assert not review_reach(author_id=author).is_pulled
+    assert not choose_delivery_mode(author_id=author).is_pulled
     drop_followers(author_ids=[author])
-    assert review_reach(author_id=author).is_pulled
+    assert choose_delivery_mode(author_id=author).is_pulled
 
 
 def test_while_the_cache_is_down_sql_counts_them(
@@ -103,13 +103,15 @@ def test_while_it_changes_who_reads_anew_already_goes_by_the_new_way(
 
     assert pulled() == []
     settings.FANOUT_PUSH_LIMIT = 1
-    entering = review_reach(author_id=author)
+    entering = choose_delivery_mode(author_id=author)
     assert (entering.is_pulled, pulled()) == (True, [author])
     settings.FANOUT_PUSH_LIMIT = 100
-    assert review_reach(author_id=author) == entering, "one change is finished before the next"
-    assert entering.changing
-    settle_reach(author_id=author, changing=entering.changing)
-    leaving = review_reach(author_id=author)
+    assert choose_delivery_mode(author_id=author) == entering, (
+        "one change is finished before the next"
+    )
+    assert entering.change_token
+    finish_mode_change(author_id=author, change_token=entering.change_token)
+    leaving = choose_delivery_mode(author_id=author)
     assert (leaving.is_pulled, pulled()) == (False, [])
-    settle_reach(author_id=author, changing=entering.changing)
-    assert review_reach(author_id=author) == leaving, "who is late ends no later change"
+    finish_mode_change(author_id=author, change_token=entering.change_token)
+    assert choose_delivery_mode(author_id=author) == leaving, "who is late ends no later change"

@@ -1,17 +1,13 @@
-"""Copies in CACHE of what SQL has: never older than the last change that was made known."""
+"""Cached values are never older than the last change whose refresh has ended."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from random import Random
 from typing import Any, ClassVar
 
 import hypothesis
-import psycopg2
 import pytest
-from django.db import connections
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -20,8 +16,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from core import cached_values, sql
-from core.cached_values import VERSION_SQL, Copies, Versioned, read_copies, refresh_copies
+from core import sql
+from core.cached_values import CacheBatch, CachedValue, Versioned, entries, uncommitted_reads
+from core.cached_values.values import ABSENT_SECONDS
 from core.valkey import ValkeyUnavailable, cache_valkey
 from devstack.lifecycle import Stack
 
@@ -31,6 +28,15 @@ ids = st.integers(0, IDS - 1)
 # What others do while somebody is between two steps: before reading SQL, and after it.
 steps = st.sampled_from(["change", "change_and_die", "read", "overtake", "evict", "refresh"])
 others = st.lists(steps, max_size=3)
+
+
+def numbers(
+    key: Callable[[int], str], load: Callable[[Sequence[int]], dict[int, Versioned[int]]]
+) -> CachedValue[int]:
+    """A kind of cached numbers, as of the posts database."""
+    return CachedValue(
+        database="posts", key=key, load=load, encode=b"%d".__mod__, decode=int, ttl_seconds=60
+    )
 
 
 class Rows:
@@ -44,14 +50,16 @@ class Rows:
         self.values = dict.fromkeys(range(IDS), 1)
         self.known = dict.fromkeys(range(IDS), 0)  # the last change whose refresh has ended
         self.between: list[list[str]] = []
-        self.copies = Copies(database="posts", key=self.key, load=self.load, ttl_seconds=60)
+        self.kind = numbers(self.key, self.load)
 
     def key(self, id_: int) -> str:
         return f"{self.prefix}:{{{id_}}}"
 
-    def load(self, wanted: Sequence[int]) -> dict[int, Versioned]:
+    def load(self, wanted: Sequence[int]) -> dict[int, Versioned[int]]:
         self.others_act(wanted[0])
-        read = {id_: (self.values[id_], b"%d" % self.values[id_]) for id_ in wanted}
+        read: dict[int, Versioned[int]] = {
+            id_: (self.values[id_], self.values[id_]) for id_ in wanted
+        }
         self.others_act(wanted[0])
         return read
 
@@ -71,18 +79,18 @@ class Rows:
 
     def refresh(self, id_: int) -> None:
         value = self.values[id_]
-        refresh_copies([(self.copies, [id_])])
+        self.kind.refresh([id_])
         self.known[id_] = max(self.known[id_], value)
 
     def read(self, id_: int) -> None:
         at_least = self.known[id_]
-        assert int(self.copies.get([id_])[id_]) >= at_least
+        assert self.kind.get([id_])[id_] >= at_least
 
     def overtake(self, id_: int) -> None:
         """A change; it is evicted, and its next reader is killed before it stores what it read."""
         self.change(id_)
         self.evict(id_)
-        cached_values._begin([self.key(id_)])
+        entries.take_fill_leases([self.key(id_)])
 
     def evict(self, id_: int) -> None:
         cache_valkey().unlink(self.key(id_))
@@ -91,10 +99,10 @@ class Rows:
         for id_ in self.values:
             value = cache_valkey().get(self.key(id_))
             if isinstance(value, bytes) and value.startswith(b"r"):
-                yield id_, int(value[cached_values._HEAD :])
+                yield id_, int(value[entries._HEAD :])
 
 
-class CopyMachine(RuleBasedStateMachine):
+class CacheMachine(RuleBasedStateMachine):
     """Everybody does anything, also in the middle of what others do."""
 
     make_rows: ClassVar[Callable[[], Rows]]
@@ -128,7 +136,7 @@ class CopyMachine(RuleBasedStateMachine):
         self.rows.between = []
 
     @invariant()
-    def no_copy_is_older_than_what_was_made_known(self) -> None:
+    def no_entry_is_older_than_the_last_refresh(self) -> None:
         for id_, value in self.rows.stored():
             assert value >= self.rows.known[id_]
 
@@ -137,14 +145,14 @@ class CopyMachine(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def machine(stack: Stack, unique: Callable[[str], str]) -> type[CopyMachine]:
-    class Machine(CopyMachine):
-        make_rows = staticmethod(lambda: Rows(unique("copies")))
+def machine(stack: Stack, unique: Callable[[str], str]) -> type[CacheMachine]:
+    class Machine(CacheMachine):
+        make_rows = staticmethod(lambda: Rows(unique("values")))
 
     return Machine
 
 
-def run(machine: type[CopyMachine], **options: Any) -> None:
+def run(machine: type[CacheMachine], **options: Any) -> None:
     run_state_machine_as_test(
         machine,
         settings=hypothesis.settings(
@@ -157,9 +165,7 @@ def run(machine: type[CopyMachine], **options: Any) -> None:
     )
 
 
-def test_no_copy_is_older_than_the_last_change_that_was_made_known(
-    machine: type[CopyMachine],
-) -> None:
+def test_no_entry_is_older_than_the_last_refreshed_change(machine: type[CacheMachine]) -> None:
     run(machine)
 
 
@@ -170,13 +176,17 @@ def test_no_copy_is_older_than_the_last_change_that_was_made_known(
         ("if now ~= ARGV[1] then return 0 end", ""),
         ("> string.sub(ARGV[2], 2, 21)", "== ''"),
     ],
-    ids=["stores what was evicted meanwhile", "takes any mark for its own", "any version wins"],
+    ids=[
+        "stores what was evicted meanwhile",
+        "takes any fill lease for its own",
+        "any version wins",
+    ],
 )
 def test_it_would_be_noticed_if_the_script(
-    machine: type[CopyMachine], monkeypatch: pytest.MonkeyPatch, right: str, wrong: str
+    machine: type[CacheMachine], monkeypatch: pytest.MonkeyPatch, right: str, wrong: str
 ) -> None:
-    assert right in cached_values._STORE_LUA
-    monkeypatch.setattr(cached_values, "_STORE_LUA", cached_values._STORE_LUA.replace(right, wrong))
+    assert right in entries._STORE_LUA
+    monkeypatch.setattr(entries, "_STORE_LUA", entries._STORE_LUA.replace(right, wrong))
     with pytest.raises(AssertionError):
         # Found is enough: the shortest way there takes minutes to find.
         run(
@@ -187,131 +197,104 @@ def test_it_would_be_noticed_if_the_script(
         )
 
 
+Wanted = Sequence[tuple[Rows, Sequence[int]]]
+
+
+def read(wanted: Wanted) -> list[dict[int, int]]:
+    """Read several kinds as one batch."""
+    batch = CacheBatch()
+    pending = [batch.add(rows.kind, ids) for rows, ids in wanted]
+    batch.read()
+    return [each.values for each in pending]
+
+
+def refresh(wanted: Wanted) -> None:
+    """Refresh several kinds as one batch."""
+    batch = CacheBatch()
+    for rows, ids in wanted:
+        batch.add(rows.kind, ids)
+    batch.refresh()
+
+
 def test_reading_costs_one_round_trip_warm_and_three_cold_for_any_number_of_kinds(
     stack: Stack, unique: Callable[[str], str], round_trips: Callable[[], int]
 ) -> None:
-    one, other = Rows(unique("copies")), Rows(unique("copies"))
-    refresh_copies([(Rows(unique("copies")).copies, [0])])  # the server knows the script
-    wanted = [(one.copies, [0, 1, 0]), (other.copies, [1]), (Rows(unique("copies")).copies, [])]
+    one, other = Rows(unique("values")), Rows(unique("values"))
+    Rows(unique("values")).kind.get([0])  # the server knows the script
+    wanted = [(one, [0, 1, 0]), (other, [1]), (Rows(unique("values")), [])]
     for cost in (3, 1, 1):
         before = round_trips()
-        assert read_copies(wanted) == [{0: b"1", 1: b"1"}, {1: b"1"}, {}]
+        assert read(wanted) == [{0: 1, 1: 1}, {1: 1}, {}]
         assert round_trips() - before == cost
     before = round_trips()
-    refresh_copies(wanted)
+    refresh(wanted)
     assert round_trips() - before == 2
-    refresh_copies([(one.copies, [])])
+    one.kind.refresh([])
     assert round_trips() - before == 2
+
+
+def test_a_value_is_not_there_before_its_batch_is_read(
+    stack: Stack, unique: Callable[[str], str]
+) -> None:
+    batch = CacheBatch()
+    pending = batch.add(Rows(unique("values")).kind, [0])
+    with pytest.raises(AttributeError):
+        _ = pending.values
+    batch.read()
+    assert pending.values == {0: 1}
 
 
 def test_reads_come_from_sql_while_the_cache_is_down_and_a_refresh_fails(
     closed_cache: None,
 ) -> None:
-    rows = Rows("copies")
-    assert rows.copies.get([0, 1]) == {0: b"1", 1: b"1"}
+    rows = Rows("values")
+    assert rows.kind.get([0, 1]) == {0: 1, 1: 1}
     with pytest.raises(ValkeyUnavailable):
-        refresh_copies([(rows.copies, [0])])
+        rows.kind.refresh([0])
 
 
 def test_what_a_replica_lacks_while_the_cache_is_down_is_asked_of_the_primary(
     closed_cache: None,
 ) -> None:
-    def load(ids: Sequence[int]) -> dict[int, Versioned]:
+    def load(ids: Sequence[int]) -> dict[int, Versioned[int]]:
         there = (1, 2) if sql.reads._may_read_replicas() else (1, 2, 3)
-        return {id_: (0, b"there" if id_ in there else b"") for id_ in ids}
+        return {id_: (0, 7 if id_ in there else None) for id_ in ids}
 
-    rows = Copies(database="posts", key="{{{}}}".format, load=load, ttl_seconds=60)
+    kind = numbers("{{{}}}".format, load)
     with sql.replica_reads():
-        assert rows.get([1, 3, 4]) == {1: b"there", 3: b"there", 4: b""}
-        assert rows.get([]) == {}
+        assert kind.get([1, 3, 4]) == {1: 7, 3: 7}
+        assert kind.get([]) == {}
 
 
 def test_uncommitted_reads_see_sql_as_it_is_and_store_nothing(
     stack: Stack, unique: Callable[[str], str]
 ) -> None:
-    changed, elsewhere = Rows(unique("copies")), Rows(unique("copies"))
-    elsewhere.copies = replace(elsewhere.copies, database="default")
-    wanted = [(changed.copies, [0, 1]), (elsewhere.copies, [0]), (changed.copies, [])]
+    changed, elsewhere = Rows(unique("values")), Rows(unique("values"))
+    elsewhere.kind = replace(elsewhere.kind, database="default")
+    wanted: Wanted = [(changed, [0, 1]), (elsewhere, [0]), (changed, [])]
     changed.read(0)
     for rows in (changed, elsewhere):
         rows.change_and_die(0)
     with sql.replica_reads():
-        with cached_values.uncommitted_reads(database="posts"):
-            assert read_copies(wanted) == [{0: b"2", 1: b"1"}, {0: b"2"}, {}]
+        with uncommitted_reads(database="posts"):
+            assert read(wanted) == [{0: 2, 1: 1}, {0: 2}, {}]
             elsewhere.change_and_die(0)
-            assert read_copies(wanted)[1] == {0: b"2"}, "a copy, as ever"
+            assert read(wanted)[1] == {0: 2}, "from CACHE, as always"
             assert not sql.reads._may_read_replicas()
         assert sql.reads._may_read_replicas()
-    assert dict(changed.stored()) == {0: 1}, "not renewed, and no more than there was"
-    assert changed.copies.get([0]) == {0: b"1"}
+    assert dict(changed.stored()) == {0: 1}, "not refreshed, and no more than there was"
+    assert changed.kind.get([0]) == {0: 1}
 
 
-def test_what_does_not_exist_is_known_for_a_while_only(
-    stack: Stack, unique: Callable[[str], str]
+def test_that_a_row_does_not_exist_is_cached_for_a_while_only(
+    stack: Stack, unique: Callable[[str], str], round_trips: Callable[[], int]
 ) -> None:
-    nothing = Copies(
-        database="posts",
-        key=Rows(unique("copies")).key,
-        load=lambda ids: dict.fromkeys(ids, (7, b"")),
-        ttl_seconds=9999,
-    )
-    assert nothing.get([0]) == {0: b""}
-    assert 0 < cache_valkey().ttl(nothing.key(0)) <= cached_values.ABSENT_SECONDS
+    def load(ids: Sequence[int]) -> dict[int, Versioned[int]]:
+        return dict.fromkeys(ids, (7, None))
 
-
-# --- Versions -------------------------------------------------------------------------------------
-
-
-@contextmanager
-def clients(count: int) -> Iterator[list[Any]]:
-    """Connections of their own to the posts database."""
-    options = connections["posts"].get_connection_params()
-    options.pop("cursor_factory", None)
-    options.pop("context", None)
-    with ExitStack() as stack:
-        found = []
-        for _ in range(count):
-            found.append(psycopg2.connect(**options))
-            stack.callback(found[-1].close)
-        yield found
-
-
-def test_a_version_grows_with_every_transaction_that_a_snapshot_sees(
-    committed: None, unique: Callable[[str], str]
-) -> None:
-    """Writers begin and end in any order; each look sees what the looks before it saw, and more."""
-    random = Random(5)
-    table = unique("versions")
-    with clients(7) as (reader, *writers):
-        reader.autocommit = True
-        looks = reader.cursor()
-        looks.execute(f"CREATE TABLE {table} (n int)")
-        open_: list[Any] = []
-        before: tuple[int, set[int]] = (0, set())
-        try:
-            for number in range(400):
-                writer = random.choice(writers)
-                if writer in open_:
-                    open_.remove(writer)
-                    random.choice([writer.commit, writer.commit, writer.rollback])()
-                else:
-                    open_.append(writer)
-                    writer.cursor().execute(f"INSERT INTO {table} VALUES (%s)", [number])  # noqa: S608
-                looks.execute(f"SELECT {VERSION_SQL}, array(SELECT n FROM {table})")  # noqa: S608
-                version, rows = looks.fetchone()
-                assert version >= before[0]
-                assert before[1] <= set(rows)
-                assert version > before[0] or set(rows) == before[1]
-                before = version, set(rows)
-        finally:
-            for writer in open_:
-                writer.rollback()
-            looks.execute(f"DROP TABLE {table}")
-    assert len(before[1]) > 50
-
-
-def test_a_replica_can_read_what_is_copied(committed: None) -> None:
-    """When CACHE is down, it is read there."""
-    with connections["posts_replica"].cursor() as cursor:
-        cursor.execute(f"SELECT {VERSION_SQL}")
-        assert cursor.fetchone()[0] > 0
+    nothing = replace(numbers(Rows(unique("values")).key, load), ttl_seconds=9999)
+    assert nothing.get([0]) == {}
+    before = round_trips()
+    assert nothing.get([0]) == {}
+    assert round_trips() - before == 1, "from CACHE"
+    assert 0 < cache_valkey().ttl(nothing.key(0)) <= ABSENT_SECONDS

@@ -1,0 +1,73 @@
+"""Who may see whom, and whose posts and comments: the one place that decides.
+
+An answer shows only people whom a `VisiblePeople` holds, and only `visible_people` makes one. Post
+Info and Commenting hand out posts and comments as unchecked ones, without content; it takes a
+`VisiblePeople` to turn one into a visible one. User Info stands below this app: Django registers
+`hidden_user_ids` there, for profiles and for the search.
+
+Today everybody sees every active account and all that it owns. Blocks belong into
+`hidden_user_ids`, mutes into `hidden_author_ids`, private accounts into the `authors` that
+`visible_people` finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from core.http.rendering import fragments
+from users import selectors as user_selectors
+from users.selectors import UserJson
+
+
+@dataclass(frozen=True)
+class VisiblePeople:
+    """Those of some users whom `viewer_id` may see, with their documents, by id.
+
+    `authors`: those among them whose posts the viewer may see.
+    """
+
+    viewer_id: int
+    documents: Mapping[int, UserJson]
+    authors: Collection[int]
+
+    def in_order(self, user_ids: Sequence[int]) -> list[orjson.Fragment]:
+        """The documents of the visible ones among `user_ids`, in that order, for an answer."""
+        return fragments(self.documents[id_] for id_ in user_ids if id_ in self.documents)
+
+    def __or__(self, others: VisiblePeople) -> VisiblePeople:
+        """These people and others, both visible to the same viewer."""
+        documents = {**self.documents, **others.documents}
+        return VisiblePeople(self.viewer_id, documents, {*self.authors, *others.authors})
+
+
+def visible_people(*, viewer_id: int, user_ids: Collection[int]) -> VisiblePeople:
+    """Those of `user_ids` whom the viewer may see; warm, one round trip and no SQL."""
+    documents = user_selectors.user_documents(user_ids=user_ids)
+    if hidden := hidden_user_ids(viewer_id=viewer_id):
+        documents = {id_: document for id_, document in documents.items() if id_ not in hidden}
+    return VisiblePeople(viewer_id, documents, authors=documents)
+
+
+def visible_user_id(*, viewer_id: int, username: str) -> int:
+    """The id of a user whom the viewer may see; raises `NotFound`. One query."""
+    user_id = user_selectors.user_id_by_username(username=username)
+    if user_id in hidden_user_ids(viewer_id=viewer_id):
+        raise user_selectors.no_such_user(username.lower())
+    return user_id
+
+
+def hidden_user_ids(*, viewer_id: int) -> frozenset[int]:
+    """The active users whom the viewer must not see anywhere. Nobody yet."""
+    return frozenset()
+
+
+def hidden_author_ids(*, viewer_id: int) -> frozenset[int]:
+    """The authors whose posts the viewer's home timeline must not show, though it may hold some.
+
+    The timeline remembers the answer. So a change of the answer must announce an event that drops
+    the home timeline, as a follow does.
+    """
+    return hidden_user_ids(viewer_id=viewer_id)
