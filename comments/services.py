@@ -165,9 +165,7 @@ def remove_likes_of_comments(*, comment_ids: Collection[int], limit: int) -> int
 def _count(changes: Iterable[tuple[int, int]], actor_id: int | None) -> None:
     """Change the comment counts of posts and announce it, in the caller's transaction."""
     for post_id, delta in changes:
-        counters.change_count(
-            database="comments", subject_id=post_id, delta=delta, actor_id=actor_id
-        )
+        counters.change_counts(database="comments", deltas={post_id: delta}, actor_id=actor_id)
         comments_changed.announce(CommentsChanged(post_id))
 
 

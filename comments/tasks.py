@@ -13,7 +13,7 @@ SETTLE_LIMIT = 2000
 
 
 @shared_task(expires=settings.COUNTERS_SETTLE_SECONDS)
-def settle_comments(**kwargs: Any) -> None:
+def settle_counters(**kwargs: Any) -> None:
     """Bring the durable counters of comments and of their likes up to date."""
     while services.settle_counters(limit=SETTLE_LIMIT) == SETTLE_LIMIT:
         pass

@@ -1,18 +1,28 @@
 """Exact counters that no writer waits for: a value, and the changes that are not in it yet.
 
 A count is `Counter.value` plus the sum of its `CounterChange` rows, read in one statement and so in
-one snapshot. Who changes what is counted inserts a row, in the same transaction, and locks nothing;
-`fold` moves rows into the value, in batches, one statement each, so that nothing is ever counted
-twice or not at all. The tables are in each database; a counter lives beside what it counts, and
-what it counts follows from where it is and whose id its subject is: likes of a post in `posts`;
-comments on a post, and likes of a comment, in `comments`.
+one snapshot. A writer inserts a change row in the transaction of what it counts, and locks nothing.
+`fold` moves rows into the value, in batches, one statement each, so that nothing is counted twice
+or not at all.
 
-The changes are an outbox too: as long as a row is there, copies of its subject may be out of date.
+Each database has these tables, and a counter lives beside the rows that it counts:
+
+| database | subject | what is counted |
+|---|---|---|
+| `posts` | post | its likes |
+| `posts` | `made_by(account)` | the account's posts |
+| `comments` | post | the comments on it |
+| `comments` | comment | its likes |
+| `default` | account | its followers |
+| `default` | `made_by(account)` | the accounts that it follows |
+
+A change row is an outbox row too: as long as it is there, cache entries of its subject may be out
+of date. See docs/decisions/0011.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -23,7 +33,7 @@ from core.ids import TimeOrderedModel
 
 
 class Counter(models.Model):
-    """How many of something `subject_id` has, but for the changes that have not been folded."""
+    """How many there are of what a subject counts, without the changes that are not folded yet."""
 
     subject_id = models.BigIntegerField(primary_key=True)
     value = models.BigIntegerField()
@@ -31,7 +41,7 @@ class Counter(models.Model):
 
     class Meta:
         app_label = "core"
-        db_table = "socialfeed_counter"
+        db_table = "socialfeed_counter"  # see db_table of core.outbox.models
         indexes = [models.Index(fields=["folded_at"], name="counter_by_time")]
 
     def __str__(self) -> str:
@@ -39,7 +49,7 @@ class Counter(models.Model):
 
 
 class CounterChange(TimeOrderedModel):
-    """A change by `delta` that is not in its counter yet; `actor_id` is who made it."""
+    """A change by `delta` that is not in its counter yet; `actor_id` is the user who made it."""
 
     subject_id = models.BigIntegerField()
     delta = models.IntegerField()
@@ -65,10 +75,8 @@ class Change:
     actor_id: int | None
 
 
-# By hand, as are the others: the ORM would take longer over it than the database.
-_CHANGE_SQL = """
-INSERT INTO socialfeed_counterchange (subject_id, delta, actor_id) VALUES (%s, %s, %s)
-"""
+# Plain SQL, like the others: the ORM would cost more than the statement.
+_CHANGE_SQL = "INSERT INTO socialfeed_counterchange (subject_id, delta, actor_id) VALUES "
 _FOLD_SQL = """
 WITH taken AS (
     DELETE FROM socialfeed_counterchange
@@ -82,8 +90,8 @@ SELECT subject_id, sum(delta) FROM taken GROUP BY subject_id ORDER BY subject_id
 ON CONFLICT (subject_id) DO UPDATE
 SET value = counter.value + excluded.value, folded_at = statement_timestamp()
 """
-# With the counter's row locked, no fold of it commits in between; one that waits adds what it took
-# to the value set here, which is therefore without what is still in the table.
+# The counter's row is locked meanwhile, so no fold of it commits in between. A fold that waits for
+# the lock adds its changes afterwards, so the value set here is without the changes in the table.
 _CORRECT_SQL = """
 UPDATE socialfeed_counter AS counter
 SET value = ({truth}) - coalesce(
@@ -93,19 +101,37 @@ WHERE subject_id = %s
 """
 
 
+def made_by(account_id: int) -> int:
+    """The subject that counts what an account has made, not what others have made of it.
+
+    It is negative, and so never the id of a row.
+    """
+    return -account_id
+
+
 def count_sql(subject: str) -> str:
-    """An SQL expression: the exact count of the subject whose id the expression `subject` is."""
+    """An SQL expression for the exact count of a subject; `subject` is an expression for its id."""
     value = f"SELECT value FROM socialfeed_counter WHERE subject_id = {subject}"  # noqa: S608
     rest = f"SELECT sum(delta) FROM socialfeed_counterchange WHERE subject_id = {subject}"  # noqa: S608
     return f"(coalesce(({value}), 0) + coalesce(({rest}), 0))"
 
 
-def change_count(
-    *, database: str, subject_id: int, delta: int, actor_id: int | None = None
-) -> None:
-    """Change a count in the caller's transaction; no other writer waits for it."""
+def counts(*, database: str, subject_ids: Sequence[int]) -> dict[int, int]:
+    """The exact counts of some subjects, by subject; one query to the alias `database`."""
+    sql = f"SELECT id, {count_sql('asked.id')} FROM unnest(%s::bigint[]) AS asked (id)"  # noqa: S608
     with connections[database].cursor() as cursor:
-        cursor.execute(_CHANGE_SQL, [subject_id, delta, actor_id])
+        cursor.execute(sql, [list(subject_ids)])
+        return {subject_id: int(count) for subject_id, count in cursor.fetchall()}
+
+
+def change_counts(*, database: str, deltas: Mapping[int, int], actor_id: int | None = None) -> None:
+    """Change the counts of subjects, each by its delta, in the caller's transaction.
+
+    No other writer waits for it.
+    """
+    rows = [(subject_id, delta, actor_id) for subject_id, delta in deltas.items()]
+    with connections[database].cursor() as cursor:
+        cursor.execute(_CHANGE_SQL + ", ".join(["%s"] * len(rows)), rows)
 
 
 def pending_changes(*, database: str, limit: int) -> list[Change]:
@@ -115,7 +141,7 @@ def pending_changes(*, database: str, limit: int) -> list[Change]:
 
 
 def fold(*, database: str, change_ids: Sequence[int]) -> None:
-    """Move these changes into their counters; those that somebody else has taken are theirs."""
+    """Move changes into their counters. Changes that another process is folding are left to it."""
     with connections[database].cursor() as cursor:
         cursor.execute(_FOLD_SQL, [list(change_ids)])
 
@@ -125,7 +151,8 @@ def compared(
 ) -> dict[int, tuple[int, int]]:
     """(count, truth) of some subjects, both in one snapshot.
 
-    `truth_sql` makes a scalar query that counts the rows of the subject with the id given to it.
+    `truth_sql(subject)` is a scalar query that counts the rows of the subject whose id the SQL
+    expression `subject` is.
     """
     sql = f"""
         SELECT id, {count_sql("asked.id")}, ({truth_sql("asked.id")})
@@ -137,7 +164,7 @@ def compared(
 
 
 def folded_lately(*, database: str, seconds: float, limit: int) -> list[int]:
-    """Subjects whose counters were brought up to date in the last seconds, the latest first."""
+    """Subjects whose changes were folded in the last `seconds`, the latest first."""
     rows = Counter.objects.using(database).filter(folded_at__gt=Now() - timedelta(seconds=seconds))
     return list(rows.order_by("-folded_at").values_list("pk", flat=True)[:limit])
 
@@ -149,7 +176,7 @@ def subjects_pending(*, database: str, subject_ids: Sequence[int]) -> set[int]:
 
 
 def correct(*, database: str, subject_id: int, truth_sql: Callable[[str], str]) -> None:
-    """Make a count what its truth is, whoever counts and folds meanwhile."""
+    """Set a count to its truth, although others may change and fold it meanwhile."""
     rows = Counter.objects.using(database)
     with transaction.atomic(using=database):
         rows.bulk_create([Counter(subject_id=subject_id, value=0)], ignore_conflicts=True)
@@ -160,7 +187,7 @@ def correct(*, database: str, subject_id: int, truth_sql: Callable[[str], str]) 
 
 
 def forget_counts(*, database: str, subject_ids: Sequence[int]) -> None:
-    """Remove the counters of what is gone."""
-    # The changes first: a fold that has them already is waited for, and its counter goes too.
+    """Remove the counters of subjects that are gone."""
+    # The changes first: this waits for a fold that has them already, and then removes its counter.
     for rows in (CounterChange.objects, Counter.objects):
         rows.using(database).filter(subject_id__in=subject_ids).delete()

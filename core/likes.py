@@ -12,7 +12,7 @@ from typing import Any
 from django.db import connections, models, router, transaction
 from django.db.models.functions import Now
 
-from core.counters import CounterChange, change_count
+from core.counters import CounterChange, change_counts
 from core.ids import MAX_ID, TimeOrderedModel
 
 
@@ -76,7 +76,7 @@ def add_like(*, likes: Likes, subject_id: int, user_id: int) -> bool:
         cursor.execute(_LIKE_SQL.format(table=likes._meta.db_table), [subject_id, user_id])
         if not cursor.rowcount:
             return False
-        change_count(database=database, subject_id=subject_id, delta=1, actor_id=user_id)
+        change_counts(database=database, deltas={subject_id: 1}, actor_id=user_id)
     return True
 
 
@@ -87,7 +87,7 @@ def remove_like(*, likes: Likes, subject_id: int, user_id: int) -> bool:
         cursor.execute(_UNLIKE_SQL.format(table=likes._meta.db_table), [subject_id, user_id])
         if not cursor.rowcount:
             return False
-        change_count(database=database, subject_id=subject_id, delta=-1, actor_id=user_id)
+        change_counts(database=database, deltas={subject_id: -1}, actor_id=user_id)
     return True
 
 

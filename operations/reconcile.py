@@ -1,9 +1,10 @@
-"""Compare what is counted and shown of posts with the rows that were counted, and mend it.
+"""Compare what is counted and shown with the rows that are counted, and repair the differences.
 
-The rows are the truth: likes, comments. From them come the counters, each beside its rows; the
-comment summaries, which the posts database has of what is in the comments database; and the records
-in CACHE. A count and its rows are compared in one snapshot; a copy counts as drift only if nothing
-is on its way to renew it, and nothing has while it was looked at.
+The rows are the truth: likes, comments, follows, posts. From them come the counters, each beside
+its rows; the comment summaries, which tell the posts database of what the comments database has;
+and the posts' records in CACHE. A count and its rows are compared in one snapshot. A summary or a
+record counts as drift only if no pending change will refresh it, and none has refreshed it during
+the check.
 """
 
 from __future__ import annotations
@@ -16,18 +17,20 @@ from enum import StrEnum
 
 from comments import audit as comment_audit
 from comments import selectors as comment_selectors
-from core.counters import folded_lately
+from core.counters import folded_lately, made_by
 from core.metrics.shared import set_gauges
 from core.outbox.lookup import pending_subjects
 from core.sql import primary_reads
 from posts import audit as post_audit
 from posts import selectors as post_selectors
+from usergraph import audit as graph_audit
+from users import selectors as user_selectors
 
 logger = logging.getLogger(__name__)
 
 BATCH = 100
-# What was settled in the last two minutes is compared every minute: all of it twice, so that a beat
-# may be missed; but not more than so many, which takes some seconds.
+# Every minute, what was folded in the last two minutes is checked: all of it twice, so that one run
+# may be missed. At most so many subjects, which takes some seconds.
 RECENT_SECONDS = 120.0
 RECENT_LIMIT = 2000
 
@@ -40,11 +43,14 @@ class What(StrEnum):
     COMMENT_LIKES = "likes of comment"
     SUMMARY = "comments shown with post"
     RECORD = "record of post"
+    FOLLOWERS = "followers of account"
+    FOLLOWING = "accounts followed by account"
+    POSTS = "posts of account"
 
 
 @dataclass(frozen=True)
 class Drift:
-    """Something that is not what the rows say. `off`: by how much, 1 for what is no number."""
+    """Something that is not what the rows say. `off`: by how much; 1 for what is not a number."""
 
     what: What
     subject_id: int
@@ -62,65 +68,87 @@ class Drift:
 
 @dataclass(frozen=True)
 class Subjects:
-    """Posts and comments to be looked at."""
+    """The ids of posts, comments and accounts to check."""
 
     posts: Sequence[int] = ()
     comments: Sequence[int] = ()
+    accounts: Sequence[int] = ()
 
     def __len__(self) -> int:
-        return len(self.posts) + len(self.comments)
+        return len(self.posts) + len(self.comments) + len(self.accounts)
 
 
 def subjects_lately(*, seconds: float, limit: int) -> Subjects:
-    """Whose counts have changed in the last seconds, and have been settled."""
-    posts = set(folded_lately(database="posts", seconds=seconds, limit=limit))
+    """The subjects whose changes were folded in the last `seconds`; of each database `limit`."""
+    of_posts = folded_lately(database="posts", seconds=seconds, limit=limit)
+    of_users = folded_lately(database="default", seconds=seconds, limit=limit)
     others = folded_lately(database="comments", seconds=seconds, limit=limit)
     comments = comment_selectors.existing_ids(comment_ids=others)
+    posts = {id_ for id_ in of_posts if id_ > 0}
     posts |= post_selectors.existing_ids(post_ids=set(others) - comments)
-    return Subjects(sorted(posts), sorted(comments))
+    accounts = {abs(id_) for id_ in of_users} | {made_by(id_) for id_ in of_posts if id_ < 0}
+    return Subjects(sorted(posts), sorted(comments), sorted(accounts))
 
 
 def in_batches(subjects: Subjects) -> Iterator[Subjects]:
     """The same, BATCH at a time."""
-    for start in range(0, len(subjects.posts), BATCH):
-        yield Subjects(posts=subjects.posts[start : start + BATCH])
-    for start in range(0, len(subjects.comments), BATCH):
-        yield Subjects(comments=subjects.comments[start : start + BATCH])
+    for ids in _pieces(subjects.posts):
+        yield Subjects(posts=ids)
+    for ids in _pieces(subjects.comments):
+        yield Subjects(comments=ids)
+    for ids in _pieces(subjects.accounts):
+        yield Subjects(accounts=ids)
+
+
+def _pieces(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (ids[start : start + BATCH] for start in range(0, len(ids), BATCH))
 
 
 def all_subjects() -> Iterator[Subjects]:
-    """All posts, then all comments, BATCH at a time."""
+    """All posts, then all comments, then all accounts, BATCH at a time."""
     yield from (Subjects(posts=ids) for ids in post_audit.all_ids(size=BATCH))
     yield from (Subjects(comments=ids) for ids in comment_audit.all_ids(size=BATCH))
+    yield from (Subjects(accounts=ids) for ids in user_selectors.all_ids(size=BATCH))
 
 
 def find_drift(*, subjects: Subjects) -> list[Drift]:
     """What of these is not what the rows say. From primaries; CACHE down: `ValkeyUnavailable`."""
     drifts: list[Drift] = []
     with primary_reads():
-        # Of what is deleted nothing is shown, and what hung on it is being removed, step by step.
+        # A deleted subject shows nothing, and its dependents are being removed step by step.
         posts = sorted(post_selectors.existing_ids(post_ids=subjects.posts))
         comments = sorted(comment_selectors.existing_ids(comment_ids=subjects.comments))
+        accounts = _existing_accounts(subjects.accounts)
         if posts:
             likes = post_audit.like_counts(post_ids=posts)
-            talk = comment_audit.comment_counts(post_ids=posts)
-            drifts += [*_off(What.LIKES, likes), *_off(What.COMMENTS, talk)]
+            on_posts = comment_audit.comment_counts(post_ids=posts)
+            drifts += [*_off(What.LIKES, likes), *_off(What.COMMENTS, on_posts)]
             drifts += [Drift(What.SUMMARY, id_, 1) for id_ in _stale_summaries(posts)]
             stale = post_audit.stale_records(post_ids=posts, pending=_pending)
             drifts += [Drift(What.RECORD, id_, 1) for id_ in sorted(stale)]
         if comments:
             likes = comment_audit.like_counts(comment_ids=comments)
             drifts += _off(What.COMMENT_LIKES, likes)
-        return _still_there(drifts, {*posts, *comments})
+        if accounts:
+            followers = graph_audit.follower_counts(user_ids=accounts)
+            following = graph_audit.following_counts(user_ids=accounts)
+            drifts += [*_off(What.FOLLOWERS, followers), *_off(What.FOLLOWING, following)]
+            drifts += _off(What.POSTS, post_audit.post_counts(author_ids=accounts))
+        return _of_existing(drifts, {*posts, *comments, *accounts})
 
 
-def _still_there(drifts: list[Drift], looked_at: Collection[int]) -> list[Drift]:
-    """But for what was deleted while it was looked at."""
+def _of_existing(drifts: list[Drift], checked: Collection[int]) -> list[Drift]:
+    """The drifts of subjects that have not been deleted during the check."""
     if not drifts:
         return []
-    there = post_selectors.existing_ids(post_ids=looked_at)
-    there |= comment_selectors.existing_ids(comment_ids=looked_at)
-    return [drift for drift in drifts if drift.subject_id in there]
+    existing = post_selectors.existing_ids(post_ids=checked)
+    existing |= comment_selectors.existing_ids(comment_ids=checked)
+    existing |= set(_existing_accounts(checked))
+    return [drift for drift in drifts if drift.subject_id in existing]
+
+
+def _existing_accounts(user_ids: Collection[int]) -> list[int]:
+    return sorted(user_selectors.accounts(user_ids=[*user_ids])) if user_ids else []
 
 
 def _off(what: What, counts: dict[int, tuple[int, int]]) -> Iterable[Drift]:
@@ -132,14 +160,14 @@ def _off(what: What, counts: dict[int, tuple[int, int]]) -> Iterable[Drift]:
 
 
 def _stale_summaries(post_ids: Sequence[int]) -> Iterator[int]:
-    """Posts that show other comments than there are, and nothing is on its way to change that."""
-    kept = post_audit.comment_summaries(post_ids=post_ids)
+    """Posts that show other comments than there are, while nothing pending will change that."""
+    stored = post_audit.comment_summaries(post_ids=post_ids)
     for post_id in post_ids:
         now = comment_selectors.summary(post_id=post_id)
-        _, count, recent = kept.get(post_id, (0, 0, []))
+        _, count, recent = stored.get(post_id, (0, 0, []))
         if (count, recent) == (now.count, now.recent) or _pending([post_id]):
             continue
-        if post_audit.comment_summaries(post_ids=[post_id]).get(post_id) == kept.get(post_id):
+        if post_audit.comment_summaries(post_ids=[post_id]).get(post_id) == stored.get(post_id):
             yield post_id
 
 
@@ -153,31 +181,38 @@ def _pending(post_ids: Collection[int]) -> set[int]:
 
 
 def repair(*, drift: Drift) -> None:
-    """Make it what the rows say, and everything that is made from it too."""
+    """Set it to what the rows say, and have everything refreshed that is made from it."""
     id_ = drift.subject_id
-    if drift.what is What.LIKES:
-        post_audit.correct_likes(post_id=id_)
-    elif drift.what is What.COMMENT_LIKES:
-        comment_audit.correct_likes(comment_id=id_)
-    else:
-        if drift.what is What.COMMENTS:
-            comment_audit.correct_comments(post_id=id_)
-        if drift.what is not What.RECORD:
-            now = comment_selectors.summary(post_id=id_)
-            post_audit.replace_comment_summary(
-                post_id=id_, version=now.version, count=now.count, recent=now.recent
-            )
-    if drift.what is not What.COMMENT_LIKES:
-        post_audit.drop_records(post_ids=[id_])
+    match drift.what:
+        case What.COMMENT_LIKES:
+            comment_audit.correct_likes(comment_id=id_)
+        case What.FOLLOWERS:
+            graph_audit.correct_followers(user_id=id_)
+        case What.FOLLOWING:
+            graph_audit.correct_following(user_id=id_)
+        case What.POSTS:
+            post_audit.correct_posts(author_id=id_)
+        case What.LIKES:
+            post_audit.correct_likes(post_id=id_)
+            post_audit.drop_records(post_ids=[id_])
+        case What.COMMENTS | What.SUMMARY | What.RECORD:
+            if drift.what is What.COMMENTS:
+                comment_audit.correct_comments(post_id=id_)
+            if drift.what is not What.RECORD:
+                now = comment_selectors.summary(post_id=id_)
+                post_audit.replace_comment_summary(
+                    post_id=id_, version=now.version, count=now.count, recent=now.recent
+                )
+            post_audit.drop_records(post_ids=[id_])
 
 
 def reconcile_recent() -> None:
-    """Compare and mend what has changed lately, and export how much that was."""
+    """Check what has changed lately, repair it, and export how much that was."""
     subjects = subjects_lately(seconds=RECENT_SECONDS, limit=RECENT_LIMIT)
     drifts: list[Drift] = []
     for batch in in_batches(subjects):
         for drift in find_drift(subjects=batch):
-            logger.error("drifted, and mended: %s", drift)
+            logger.error("drifted, and repaired: %s", drift)
             repair(drift=drift)
             drifts.append(drift)
     set_gauges(

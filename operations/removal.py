@@ -73,6 +73,7 @@ def _posts(author_id: int) -> Iterator[Removed]:
         yield from post_services.remove_dependents(post_ids=ids)
         for id_ in ids:
             yield from comment_services.remove_all_on_post(post_id=id_)
+    post_services.forget_post_count(author_id=author_id)
 
 
 def drop_cached_account(*, user_id: int) -> None:

@@ -10,12 +10,17 @@ from django.db import transaction
 
 from core import counters
 from core.cached_values import stale_ids
+from core.counters import made_by
 from core.ids import id_batches
 from core.likes import likes_sql
 from posts.models import CommentSummary, Like, Post
 from posts.store import RECORDS
 
 _truth_sql = partial(likes_sql, Like)
+
+
+def _posts_sql(subject: str) -> str:
+    return f"SELECT count(*) FROM posts_post WHERE author_id = -({subject})"  # noqa: S608
 
 
 def all_ids(*, size: int) -> Iterator[list[int]]:
@@ -31,6 +36,19 @@ def like_counts(*, post_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
 def correct_likes(*, post_id: int) -> None:
     """Make the count of a post's likes the number of its rows, whoever likes it meanwhile."""
     counters.correct(database="posts", subject_id=post_id, truth_sql=_truth_sql)
+
+
+def post_counts(*, author_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """(count, number of rows) of the posts of accounts, by account, in one snapshot."""
+    found = counters.compared(
+        database="posts", subject_ids=[*map(made_by, author_ids)], truth_sql=_posts_sql
+    )
+    return {made_by(subject): compared for subject, compared in found.items()}
+
+
+def correct_posts(*, author_id: int) -> None:
+    """Set the count of an account's posts to the number of rows, whoever publishes meanwhile."""
+    counters.correct(database="posts", subject_id=made_by(author_id), truth_sql=_posts_sql)
 
 
 def comment_summaries(*, post_ids: Collection[int]) -> dict[int, tuple[int, int, list[Any]]]:

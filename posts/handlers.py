@@ -1,7 +1,7 @@
 """What Post Info does when something has happened: it refreshes its own cache entries.
 
 It does so before the request is answered; the outbox row makes up for a request that dies first. A
-like needs no row of its own: its counter change is one, and `tasks.settle_likes` its sweeper.
+like needs no row of its own: its counter change is one, and `tasks.settle_counters` its sweeper.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from typing import Any, NewType, cast
 
 from django.db import connections, router
 
+from core.counters import counts, made_by
 from core.http.problems import NotFound
 from core.ids import MAX_ID
 from core.likes import likers_page as likers_of
@@ -209,8 +210,10 @@ def posts_by_author(
 
 
 def post_count(*, author_ids: Sequence[int]) -> int:
-    """The number of posts of some authors together."""
-    return Post.objects.filter(author_id__in=author_ids).count()
+    """The number of posts of some authors together; one query of exact counters."""
+    subjects = [made_by(author_id) for author_id in author_ids]
+    found = counts(database=router.db_for_read(Post), subject_ids=subjects)
+    return sum(max(0, count) for count in found.values())
 
 
 def profile_part(user_id: int, viewer_id: int) -> dict[str, dict[str, Any]]:

@@ -10,6 +10,7 @@ from django.db import connections, transaction
 from django.db.models.functions import Now
 
 from core import counters
+from core.counters import made_by
 from core.http.problems import NotFound
 from core.likes import add_like, remove_like, remove_likes_by, remove_likes_of
 from core.outbox.batches import Removed, repeated
@@ -44,6 +45,7 @@ def publish_post(*, author_id: int, caption: str, media_ids: Sequence[int]) -> i
         media_services.claim_media(
             owner_id=author_id, media_ids=media_ids, used_as="post", used_by_id=post.pk
         )
+        counters.change_counts(database="posts", deltas={made_by(author_id): 1})
         # A reader may have asked for the post too early, and "no such post" may be cached.
         after_commit("posts", renew_records, post_ids=[post.pk])
         post_published.announce(PostChanged(post_id=post.pk, author_id=author_id))
@@ -72,20 +74,27 @@ def delete_post(*, post_id: int, author_id: int) -> None:
         deleted, _ = Post.objects.filter(pk=post_id, author_id=author_id).delete()
         if not deleted:
             raise NotFound("You have no such post.")
+        counters.change_counts(database="posts", deltas={made_by(author_id): -1})
         post_deleted.announce(PostChanged(post_id=post_id, author_id=author_id))
 
 
 def delete_posts_of_author(*, author_id: int, post_ids: Collection[int]) -> int:
     """Delete some posts of an account that is being deleted, as their author would; returns how
-    many went.
+    many. The count of its posts goes with the last of them: `forget_post_count`.
     """
     with transaction.atomic(using="posts"):
         mine = Post.objects.select_for_update().filter(pk__in=post_ids, author_id=author_id)
         going = list(mine.order_by("pk").values_list("pk", flat=True))
         Post.objects.filter(pk__in=going).delete()
+        counters.change_counts(database="posts", deltas={made_by(author_id): -len(going)})
         for post_id in going:
             post_deleted.announce(PostChanged(post_id=post_id, author_id=author_id))
     return len(going)
+
+
+def forget_post_count(*, author_id: int) -> None:
+    """Remove the counter of the posts of an account that is being deleted and has none left."""
+    counters.forget_counts(database="posts", subject_ids=[made_by(author_id)])
 
 
 def like_post(*, post_id: int, user_id: int) -> bool:
@@ -136,22 +145,24 @@ def keep_comment_summary(
     renew_records(post_ids=[post_id])
 
 
-def settle_likes(*, limit: int) -> int:
-    """Fold counted likes into the durable counters, oldest first; returns how many changes.
+def settle_counters(*, limit: int) -> int:
+    """Fold counted likes and posts into the durable counters, oldest first; returns how many
+    changes.
 
-    Before that, whatever the requests that made them have not lived to do: records are brought up
-    to date, and likes of posts that were deleted meanwhile are removed. CACHE down: raises, and
-    the changes stay for the next time.
+    Before that it does what requests that died could not do: it refreshes the records of the liked
+    posts, and removes likes of posts that have been deleted meanwhile. CACHE down: raises, and the
+    changes stay for the next time.
     """
     changes = counters.pending_changes(database="posts", limit=limit)
-    subjects = {change.subject_id for change in changes}
-    existing = selectors.existing_ids(post_ids=subjects)
+    likes = [change for change in changes if change.subject_id > 0]
+    liked = {change.subject_id for change in likes}
+    existing = selectors.existing_ids(post_ids=liked)
     store.refresh(
         post_ids=existing,
-        user_ids={change.actor_id for change in changes if change.actor_id is not None},
+        user_ids={change.actor_id for change in likes if change.actor_id is not None},
     )
     counters.fold(database="posts", change_ids=[change.id for change in changes])
-    gone = subjects - existing
+    gone = liked - existing
     while remove_what_hangs_on(post_ids=gone, limit=limit):
         pass
     return len(changes)

@@ -13,7 +13,7 @@ SETTLE_LIMIT = 2000
 
 
 @shared_task(expires=settings.COUNTERS_SETTLE_SECONDS)
-def settle_likes(**kwargs: Any) -> None:
+def settle_counters(**kwargs: Any) -> None:
     """Bring the durable like counters up to date, until none is behind."""
-    while services.settle_likes(limit=SETTLE_LIMIT) == SETTLE_LIMIT:
+    while services.settle_counters(limit=SETTLE_LIMIT) == SETTLE_LIMIT:
         pass

@@ -14,6 +14,7 @@ from django.db import connections, router
 from django.db.models import QuerySet
 
 from core.cached_values import CacheBatch, Pending
+from core.counters import counts, made_by
 from core.sql import primary_reads
 from core.valkey import ValkeyUnavailable
 from usergraph import store, visibility
@@ -230,11 +231,11 @@ def _page(
 
 def profile_part(user_id: int, viewer_id: int) -> dict[str, dict[str, Any]]:
     """What User Graph adds to a profile."""
+    subjects = [user_id, made_by(user_id)]
+    found = counts(database=router.db_for_read(Follow), subject_ids=subjects)
+    followers, following = (max(0, found[subject]) for subject in subjects)
     return {
-        "counts": {
-            "followers": Follow.objects.filter(followee_id=user_id).count(),
-            "following": Follow.objects.filter(follower_id=user_id).count(),
-        },
+        "counts": {"followers": followers, "following": following},
         "viewer": {
             "following": is_following(follower_id=viewer_id, followee_id=user_id),
         },

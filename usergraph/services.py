@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter as Multiset
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ from django.conf import settings
 from django.db import IntegrityError, connections, transaction
 from django.db.models import Q
 
+from core import counters
+from core.counters import count_sql, made_by
 from core.http.problems import Conflict, Invalid, NotFound
 from usergraph import selectors, store
 from usergraph.events import FollowChanged, FollowsRemoved, follow_changed, follows_removed
@@ -19,12 +22,15 @@ _IMPORT_SQL = """
 INSERT INTO usergraph_follow (follower_id, followee_id)
 SELECT * FROM unnest(%s::bigint[], %s::bigint[])
 ON CONFLICT DO NOTHING
+RETURNING follower_id, followee_id
 """
 # Whether a user follows another, and how many accounts the user follows.
-_FOLLOWING_SQL = """
-SELECT coalesce(bool_or(followee_id = %s), FALSE), count(*)
-FROM usergraph_follow WHERE follower_id = %s
-"""
+_FOLLOWING_SQL = f"""
+SELECT EXISTS (
+    SELECT FROM usergraph_follow WHERE follower_id = asked.follower_id AND followee_id = %s
+), {count_sql("-asked.follower_id")}
+FROM (SELECT %s::bigint AS follower_id) AS asked
+"""  # noqa: S608  (a constant)
 _UNFOLLOW_SQL = "DELETE FROM usergraph_follow WHERE follower_id = %s AND followee_id = %s"
 # An author is pulled above FANOUT_PUSH_LIMIT followers, and pushed again at this share of it. The
 # gap keeps one follower who comes and goes from changing the mode each time.
@@ -54,6 +60,9 @@ def follow_user(*, follower_id: int, followee_id: int) -> bool:
                         code="following_limit",
                     )
                 cursor.execute(_IMPORT_SQL, [[follower_id], [followee_id]])
+                if cursor.fetchone() is None:
+                    return False  # another request was faster
+            _count([(follower_id, followee_id)], by=1)
             follow_changed.announce(FollowChanged(follower_id, followee_id))
     except IntegrityError as error:
         raise NotFound("This account does not exist any more.") from error
@@ -67,12 +76,30 @@ def unfollow_user(*, follower_id: int, followee_id: int) -> bool:
             cursor.execute(_UNFOLLOW_SQL, [follower_id, followee_id])
             followed = bool(cursor.rowcount)
         if followed:
+            _count([(follower_id, followee_id)], by=-1)
             follow_changed.announce(FollowChanged(follower_id, followee_id))
     return followed
 
 
+def _count(edges: Iterable[Sequence[int]], *, by: int) -> None:
+    """Change the counts of followers and of followed accounts, in the caller's transaction."""
+    deltas: Multiset[int] = Multiset()
+    for follower_id, followee_id in edges:
+        deltas[followee_id] += by
+        deltas[made_by(follower_id)] += by
+    counters.change_counts(database="default", deltas=deltas)
+
+
+def settle_counters(*, limit: int) -> int:
+    """Fold counted follows into the durable counters, oldest first; returns how many changes."""
+    changes = counters.pending_changes(database="default", limit=limit)
+    counters.fold(database="default", change_ids=[change.id for change in changes])
+    return len(changes)
+
+
 def remove_follows_of_user(*, user_id: int, limit: int) -> int:
-    """Remove up to `limit` edges to and from an account that is being deleted.
+    """Remove up to `limit` edges to and from an account that is being deleted, and after the last
+    its counters.
 
     Returns the number of removed edges; 0 when none is left. May be repeated.
     """
@@ -82,12 +109,15 @@ def remove_follows_of_user(*, user_id: int, limit: int) -> int:
         rows = list(locked[:limit])
         if rows:
             Follow.objects.filter(pk__in=[pk for pk, _, _ in rows]).delete()
+            _count([edge for _, *edge in rows], by=-1)
             follows_removed.announce(
                 FollowsRemoved(
                     follower_ids=tuple({follower_id for _, follower_id, _ in rows}),
                     followee_ids=tuple({followee_id for _, _, followee_id in rows}),
                 )
             )
+        else:
+            counters.forget_counts(database="default", subject_ids=[user_id, made_by(user_id)])
     return len(rows)
 
 
@@ -174,8 +204,10 @@ def import_follows(*, edges: Iterable[Sequence[int]], batch_size: int = 5000) ->
 def _insert(batch: list[Sequence[int]]) -> int:
     followers, followees = map(list, zip(*batch, strict=True))
     # Raw SQL: the ORM would take most of the time of an import.
-    with connections["default"].cursor() as cursor:
+    with transaction.atomic(using="default"), connections["default"].cursor() as cursor:
         cursor.execute(_IMPORT_SQL, [followers, followees])
+        if inserted := cursor.fetchall():
+            _count(inserted, by=1)
     forget_followers(author_ids=set(followees))
     store.FOLLOWED.drop(set(followers))
     return len(batch)

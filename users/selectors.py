@@ -9,13 +9,14 @@ says whom a viewer must not see.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import connections, router
 
 from core.http.problems import NotFound
+from core.ids import id_batches
 from core.sql import first_found, primary_reads
 from users import store
 from users.models import AccountDeletion, User
@@ -86,6 +87,11 @@ class Account:
     user_id: int
     username: str
     is_active: bool
+
+
+def all_ids(*, size: int) -> Iterator[list[int]]:
+    """The ids of all accounts, oldest first, `size` at a time; a query each."""
+    return id_batches(User, size=size)
 
 
 def accounts(*, user_ids: Sequence[int]) -> dict[int, Account]:

@@ -46,9 +46,16 @@ CELERY_BEAT_SCHEDULE = {
         "task": "fanout.tasks.note_what_is_delivered",
         "schedule": _SWEEP_SECONDS,
     },
-    "settle-likes": {"task": "posts.tasks.settle_likes", "schedule": COUNTERS_SETTLE_SECONDS},
-    "settle-comments": {
-        "task": "comments.tasks.settle_comments",
+    "settle-users-counters": {
+        "task": "usergraph.tasks.settle_counters",
+        "schedule": COUNTERS_SETTLE_SECONDS,
+    },
+    "settle-posts-counters": {
+        "task": "posts.tasks.settle_counters",
+        "schedule": COUNTERS_SETTLE_SECONDS,
+    },
+    "settle-comments-counters": {
+        "task": "comments.tasks.settle_counters",
         "schedule": COUNTERS_SETTLE_SECONDS,
     },
     "reconcile-counters": {

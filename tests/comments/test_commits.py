@@ -10,8 +10,8 @@ from django.db import connections
 
 from comments.models import Comment, CommentLike
 from comments.services import add_comment, delete_comment, like_comment, take_down
+from core.counters import counts
 from core.http.problems import Invalid, NotFound
-from tests.support.counted import counts
 from tests.support.posts_factory import make_posts
 from tests.support.shown import shown_post
 

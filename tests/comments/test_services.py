@@ -19,12 +19,11 @@ from comments.services import (
     unlike_comment,
 )
 from core import counters
-from core.counters import Counter, CounterChange
+from core.counters import Counter, CounterChange, counts
 from core.http.problems import Conflict, Invalid, NotFound
 from core.outbox.models import OutboxEvent
 from posts.models import Post
 from posts.services import delete_post, edit_post, renew_records
-from tests.support.counted import counts
 from tests.support.deliveries import deliver, pending
 from tests.support.posts_factory import make_posts
 from tests.support.shown import shown_comment, shown_comments, shown_post, switch_off
@@ -238,7 +237,7 @@ def test_settling_changes_no_count_and_leaves_nothing_to_settle(
 def test_settling_removes_likes_that_came_to_a_comment_while_it_was_deleted(alice: int) -> None:
     gone = 1
     CommentLike.objects.create(subject_id=gone, user_id=alice)
-    counters.change_count(database="comments", subject_id=gone, delta=1, actor_id=alice)
+    counters.change_counts(database="comments", deltas={gone: 1}, actor_id=alice)
     settle_counters(limit=WHATEVER)
     assert not CommentLike.objects.filter(subject_id=gone).exists()
     assert not Counter.objects.using("comments").filter(subject_id=gone).exists()

@@ -15,11 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core import counters
-from core.counters import Counter, CounterChange
+from core.counters import Counter, CounterChange, counts
 from core.likes import add_like, likes_sql, remove_like
 from posts.models import Like
 from tests.support.client import wait_until
-from tests.support.counted import counts
 from tests.support.posts_factory import make_posts
 
 DATABASE = "posts"
@@ -76,7 +75,7 @@ def test_a_count_is_the_sum_of_its_changes_however_they_are_folded(steps: list[A
             some = pending_ids(subject_id)[::2]
             counters.fold(database=DATABASE, change_ids=some + some)
         else:
-            counters.change_count(database=DATABASE, subject_id=subject_id, delta=step)
+            counters.change_counts(database=DATABASE, deltas={subject_id: step})
             total += step
         assert count_of(subject_id) == total
 
@@ -117,7 +116,7 @@ def test_every_reader_sees_a_count_that_is_exact_while_all_write_and_fold(
 def test_a_correction_is_right_whoever_writes_and_folds_meanwhile(
     in_threads: Callable[..., list[Any]], subject_id: int
 ) -> None:
-    counters.change_count(database=DATABASE, subject_id=subject_id, delta=1000)  # drift
+    counters.change_counts(database=DATABASE, deltas={subject_id: 1000})  # drift
     left = [WRITERS]
 
     def act(number: int) -> None:
@@ -140,7 +139,7 @@ def test_a_correction_is_right_whoever_writes_and_folds_meanwhile(
 
 
 def test_a_fold_that_is_killed_has_folded_nothing(subject_id: int) -> None:
-    counters.change_count(database=DATABASE, subject_id=subject_id, delta=3)
+    counters.change_counts(database=DATABASE, deltas={subject_id: 3})
 
     def fold_and_die() -> None:
         with transaction.atomic(using=DATABASE):
@@ -157,7 +156,7 @@ def test_nobody_who_counts_waits_for_another(
     in_threads: Callable[..., list[Any]], subject_id: int
 ) -> None:
     """Not even for one who has counted and not committed yet, nor for a fold."""
-    counters.change_count(database=DATABASE, subject_id=subject_id, delta=1)
+    counters.change_counts(database=DATABASE, deltas={subject_id: 1})
     holding, done = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -183,9 +182,9 @@ def test_nobody_who_counts_waits_for_another(
 
 def test_what_is_gone_leaves_no_counter(subject_id: int) -> None:
     for _ in range(2):
-        counters.change_count(database=DATABASE, subject_id=subject_id, delta=1)
+        counters.change_counts(database=DATABASE, deltas={subject_id: 1})
         counters.fold(database=DATABASE, change_ids=pending_ids(subject_id)[:1])
-    counters.change_count(database=DATABASE, subject_id=subject_id, delta=1)
+    counters.change_counts(database=DATABASE, deltas={subject_id: 1})
     counters.forget_counts(database=DATABASE, subject_ids=[subject_id])
     assert not pending_ids(subject_id)
     assert not Counter.objects.using(DATABASE).filter(pk=subject_id).exists()

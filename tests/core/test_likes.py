@@ -11,7 +11,7 @@ import pytest
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
-from core.counters import CounterChange
+from core.counters import CounterChange, counts
 from core.likes import (
     add_like,
     likers_page,
@@ -20,7 +20,6 @@ from core.likes import (
     remove_likes_of,
 )
 from posts.models import Like
-from tests.support.counted import counts
 
 pytestmark = pytest.mark.django_db
 SUBJECT = 77  # nobody's: each test is rolled back

@@ -14,6 +14,7 @@ from django.utils import timezone
 from comments import selectors as comment_selectors
 from comments import services as comment_services
 from comments.models import Comment, CommentLike
+from core.counters import counts
 from core.http.idempotency import IdempotencyKey
 from core.outbox import batches
 from core.outbox.models import OutboxEvent
@@ -31,7 +32,6 @@ from tests.support.belongings import (
     talk,
     warm_cached_values,
 )
-from tests.support.counted import counts
 from tests.support.deliveries import (
     deliver,
     deliver_though_killed_after_each_step,
@@ -302,7 +302,7 @@ def test_likes_that_are_taken_back_do_not_bring_the_users_copy_back(
 ) -> None:
     post_id = alices.post_ids[0]
     assert deliver("default", going)
-    assert post_services.settle_likes(limit=1000)
+    assert post_services.settle_counters(limit=1000)
     assert left_in_valkey(bob) == []
     assert shown_post(post_id, alices.user_id)["counts"]["likes"] == 0
     assert LIKED.get([bob])[bob] == ()

@@ -22,7 +22,8 @@ from operations import reconcile, tasks
 from operations.reconcile import Drift, Subjects, What
 from posts.keys import record_key
 from posts.models import CommentSummary, Like
-from posts.services import like_post, settle_likes
+from posts.services import like_post
+from posts.services import settle_counters as settle_posts
 from tests.conftest import ALL_DATABASES
 from tests.support.crashes import die_after_commit
 from tests.support.posts_factory import make_posts
@@ -43,7 +44,7 @@ def seen(committed: None, person: Callable[[str], int]) -> tuple[int, int, int]:
     comment_id = add_comment(post_id=post_id, author_id=bob, text="Lovely.")
     add_comment(post_id=post_id, author_id=alice, text="Thanks!", reply_to=comment_id)
     like_comment(comment_id=comment_id, user_id=alice)
-    while settle_likes(limit=LIMIT) or settle_comments(limit=LIMIT):
+    while settle_posts(limit=LIMIT) or settle_comments(limit=LIMIT):
         pass
     assert shown_post(post_id, alice)["counts"] == {"likes": 2, "comments": 2}
     return alice, post_id, comment_id
@@ -191,15 +192,20 @@ def run(*arguments: str) -> str:
 
 def test_the_command_verifies_and_reconciles(seen: tuple[int, int, int]) -> None:
     _, post_id, _ = seen
-    assert run("verify", str(post_id)) == "checked 1 posts and comments: 0 drifted, off by 0\n"
+    assert (
+        run("verify", str(post_id))
+        == "checked 1 posts, comments and accounts: 0 drifted, off by 0\n"
+    )
     Counter.objects.using("posts").filter(pk=post_id).update(value=5)
     output = io.StringIO()
-    with pytest.raises(CommandError, match=r"2 drifted\. To mend them: manage.py counters reconc"):
+    with pytest.raises(
+        CommandError, match=r"2 drifted\. To repair them: manage.py counters reconc"
+    ):
         call_command("counters", "verify", str(post_id), stdout=output)
     assert f"likes of post {post_id}: off by +3\n" in output.getvalue()
     mended = run("reconcile", str(post_id))
-    assert f"likes of post {post_id}: off by +3; mended\n" in mended
-    assert mended.endswith("checked 1 posts and comments: 2 drifted, off by 3\n")
+    assert f"likes of post {post_id}: off by +3; repaired\n" in mended
+    assert mended.endswith("checked 1 posts, comments and accounts: 2 drifted, off by 3\n")
     for which in ([str(post_id)], ["--minutes", "5"], ["--all"]):
         run("reconcile", *which)  # what other tests have left
         assert "0 drifted, off by 0" in run("verify", *which)

@@ -12,7 +12,7 @@ from comments import selectors as comment_selectors
 from comments import services as comment_services
 from comments.models import Comment, CommentLike
 from core import counters
-from core.counters import Counter
+from core.counters import Counter, counts
 from core.outbox import batches, rows
 from core.outbox.delivery import deliver_event
 from core.outbox.lookup import oldest_pending_id
@@ -25,7 +25,6 @@ from tests.support.belongings import (
     Belongings,
     left_of_post,
 )
-from tests.support.counted import counts
 from tests.support.deliveries import (
     deliver,
     deliver_though_killed_after_each_step,
@@ -160,16 +159,16 @@ def test_what_comes_to_a_post_after_its_removal_goes_too(
     post_id = bobs.post_ids[0]
     assert deliver("posts", deleted)
     Like.objects.create(subject_id=post_id, user_id=alice)
-    counters.change_count(database="posts", subject_id=post_id, delta=1, actor_id=alice)
+    counters.change_counts(database="posts", deltas={post_id: 1}, actor_id=alice)
     comment = Comment.objects.create(post_id=post_id, author_id=alice, text="Too late.")
-    counters.change_count(database="comments", subject_id=post_id, delta=1, actor_id=alice)
+    counters.change_counts(database="comments", deltas={post_id: 1}, actor_id=alice)
     event_id = rows.record(
         database="comments",
         kind="comments_changed",
         subscriber="fanout",
         payload={"post_id": post_id},
     )
-    post_services.settle_likes(limit=1000)
+    post_services.settle_counters(limit=1000)
     assert deliver_event(database="comments", event_id=event_id)
     assert left_of_post(post_id, [comment.pk]) == {}
 

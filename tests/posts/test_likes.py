@@ -8,13 +8,12 @@ from typing import Any
 import orjson
 import pytest
 
-from core.counters import Counter, CounterChange, change_count
+from core.counters import Counter, CounterChange, change_counts, counts
 from core.http.problems import NotFound
 from posts import selectors, services, store
 from posts.models import CommentSummary, Like, Post
 from posts.selectors import likers_page, posts_by_author
-from posts.services import delete_post, like_post, renew_records, settle_likes, unlike_post
-from tests.support.counted import counts
+from posts.services import delete_post, like_post, renew_records, settle_counters, unlike_post
 from tests.support.posts_factory import make_posts
 from tests.support.shown import shown_post, switch_off
 from usergraph.services import import_follows, renew_followed
@@ -67,7 +66,7 @@ def test_the_latest_three_are_shown_whom_one_follows_first_among_the_latest_eigh
     people = [person(f"fan{number}") for number in range(10)]
     for number, user_id in enumerate(people):
         Like.objects.create(pk=post_id + 1 + number, subject_id=post_id, user_id=user_id)
-        change_count(database="posts", subject_id=post_id, delta=1, actor_id=user_id)
+        change_counts(database="posts", deltas={post_id: 1}, actor_id=user_id)
     newest = people[::-1]
     assert shown(post_id, bob) == (10, False, newest[:3])
     list(import_follows(edges=[(alice, newest[at]) for at in (7, 4, 8)]))  # the last one is too old
@@ -155,11 +154,11 @@ def test_settling_changes_no_count_and_leaves_nothing_to_settle(
     for user_id in (alice, bob):
         like_post(post_id=post_id, user_id=user_id)
     unlike_post(post_id=post_id, user_id=bob)
-    assert settle_likes(limit=WHATEVER) >= 3
+    assert settle_counters(limit=WHATEVER) >= 3
     assert shown(post_id, alice) == (1, True, [alice]), "what the request did not live to do"
     assert not CounterChange.objects.using("posts").filter(subject_id=post_id).exists()
     assert Counter.objects.using("posts").get(pk=post_id).value == 1
-    settle_likes(limit=WHATEVER)
+    settle_counters(limit=WHATEVER)
     assert counts(database="posts", subject_ids=[post_id]) == {post_id: 1}
 
 
@@ -168,7 +167,7 @@ def test_settling_removes_likes_that_came_to_a_post_while_it_was_deleted(
 ) -> None:
     like_post(post_id=post_id, user_id=alice)
     Post.objects.filter(pk=post_id).delete()
-    settle_likes(limit=WHATEVER)
+    settle_counters(limit=WHATEVER)
     assert not Like.objects.filter(subject_id=post_id).exists()
     assert not Counter.objects.using("posts").filter(subject_id=post_id).exists()
     assert not CounterChange.objects.using("posts").filter(subject_id=post_id).exists()

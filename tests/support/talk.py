@@ -145,7 +145,7 @@ class Talk:
             for event_id in mine.values_list("pk", flat=True):
                 delivery.deliver_event(database=database, event_id=event_id)
             wait_until(lambda mine=mine: not mine.exists(), 60)  # type: ignore[misc]
-        post_services.settle_likes(limit=10_000)
+        post_services.settle_counters(limit=10_000)
         comment_services.settle_counters(limit=10_000)
         for database in ("posts", "comments"):
             changes = CounterChange.objects.using(database).filter(subject_id__in=ids)

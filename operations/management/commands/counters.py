@@ -1,4 +1,4 @@
-"""`manage.py counters VERB`: compare the counts with what was counted, and mend them."""
+"""`manage.py counters VERB`: compare the counts with the rows, and repair them."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from operations import reconcile
 from operations.reconcile import Subjects
 
 HELP = {
-    "verify": "Compare the counts of likes and comments, and what is shown of them, with the rows. "
+    "verify": "Compare the counts of likes, comments, follows and posts, and what is shown of "
+    "comments, with the rows. "
     "Exit status 1 when something has drifted. Changes nothing.",
-    "reconcile": "The same, and mend what has drifted.",
+    "reconcile": "The same, and repair what has drifted.",
 }
 
 
 class Command(BaseCommand):
-    """Safe to interrupt, and to run while people like and comment."""
+    """Safe to interrupt, and to run while people like, comment, follow and publish."""
 
-    help = "Compare the counts of likes and comments with the rows, and mend them."
+    help = "Compare the counts of likes, comments, follows and posts with the rows; repair them."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
@@ -43,7 +44,7 @@ class Command(BaseCommand):
             metavar="POST_ID",
             help="Only these posts.",
         )
-        which.add_argument("--all", action="store_true", help="All posts and comments.")
+        which.add_argument("--all", action="store_true", help="All posts, comments and accounts.")
         which.add_argument(
             "--minutes",
             type=at_least(1),
@@ -53,7 +54,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            self._run(self._batches(options), mend=options["verb"] == "reconcile")
+            self._run(self._batches(options), repair=options["verb"] == "reconcile")
         except ValkeyUnavailable as error:
             raise CommandError(
                 f"CACHE, the Valkey of the records, does not answer: {error} Start it, or correct "
@@ -73,7 +74,7 @@ class Command(BaseCommand):
         seconds = options["minutes"] * 60.0
         return reconcile.in_batches(reconcile.subjects_lately(seconds=seconds, limit=10**9))
 
-    def _run(self, batches: Iterable[Subjects], *, mend: bool) -> None:
+    def _run(self, batches: Iterable[Subjects], *, repair: bool) -> None:
         checked = drifted = off = 0
         try:
             with tqdm(
@@ -81,17 +82,19 @@ class Command(BaseCommand):
             ) as bar:
                 for batch in batches:
                     for drift in reconcile.find_drift(subjects=batch):
-                        if mend:
+                        if repair:
                             reconcile.repair(drift=drift)
                         drifted += 1
                         off += abs(drift.off) if drift.is_count else 0
-                        self._print(f"{drift}{'; mended' if mend else ''}")
+                        self._print(f"{drift}{'; repaired' if repair else ''}")
                     checked += len(batch)
                     bar.update(len(batch))
         finally:
-            self._print(f"checked {checked} posts and comments: {drifted} drifted, off by {off}")
-        if drifted and not mend:
-            raise CommandError(f"{drifted} drifted. To mend them: manage.py counters reconcile")
+            self._print(
+                f"checked {checked} posts, comments and accounts: {drifted} drifted, off by {off}"
+            )
+        if drifted and not repair:
+            raise CommandError(f"{drifted} drifted. To repair them: manage.py counters reconcile")
 
     def _print(self, line: str) -> None:
         with tqdm.external_write_mode():
