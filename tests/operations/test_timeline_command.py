@@ -311,6 +311,7 @@ def test_ctrl_c_leaves_readers_with_the_right_page_and_the_shell_with_130(
 def _it_waits_for_posts() -> bool:
     """Whether the command does: the stack's own workers may wait for the same lock."""
     with connections["posts"].cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # else a transaction sees the first again
         cursor.execute(
             "SELECT EXISTS (SELECT FROM pg_stat_activity "
             "WHERE application_name = %s AND wait_event_type = 'Lock')",
