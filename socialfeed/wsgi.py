@@ -25,7 +25,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "socialfeed.settings")
 MAX_BODY_BYTES = 12 * 1024 * 1024
 
 _django = get_wsgi_application()
-connections.look_after_requests()
+connections.close_lost_after_requests()
 if settings.API_ROLE != "all":
     sql.watch()
 

@@ -144,11 +144,11 @@ def paused_replay(committed: None) -> Iterator[Callable[[], None]]:
 @pytest.fixture
 def servers_as_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """This process knows of no SQL server that is gone, and of nothing that others have written."""
-    from core.sql import positions, servers  # noqa: PLC0415
+    from core.sql import lsns, servers  # noqa: PLC0415
 
     monkeypatch.setattr(servers, "_servers", {})
-    common = positions._Common(read_at=time.monotonic() + 3600, positions={})
-    monkeypatch.setattr(positions, "_common", common)
+    common = lsns._Common(read_at=time.monotonic() + 3600, lsns={})
+    monkeypatch.setattr(lsns, "_common", common)
 
 
 @pytest.fixture

@@ -1,23 +1,24 @@
-"""Which server a read goes to: the one place that knows about primaries, replicas and their logs.
+"""Decides which server a read goes to; only this package knows of primaries, replicas and LSNs.
 
-Reads go to the primaries unless somebody asked for the replicas; only the Read API does, through
+Reads go to the primaries unless the caller asked for the replicas. Only the Read API does, through
 `ConsistencyMiddleware`. There, a read goes to a replica that
 
 - is in rotation: it answers, and lags by no more than REPLICA_MAX_LAG (`servers`);
-- has replayed what the caller has written: the position of the primary's log after each commit of
-  theirs, kept in STATE for a while, and in the Consistency-Token of their answers (`positions`);
-- has replayed what tasks have written, and who follows whom and whose account is on, as far as
-  that was half a second ago.
+- has replayed what the caller has written: the LSN of the primary after each commit of theirs is
+  kept in STATE for a while, and in the Consistency-Token of their answers (`lsns`);
+- has replayed what tasks have written, and follows and activations of accounts, as of half a second
+  ago.
 
-Otherwise it goes to the primary. STATE does not answer: the primary. The primary is down: what must
-be as new as this moment (`primary_reads`) comes from the replica, if that has replayed what the
-caller has written, and then says so, so that nobody keeps it as new.
+Otherwise, and while STATE is down, it goes to the primary. While the primary is down, reads that
+must be as new as this moment (`primary_reads`) go to the replica, if it has replayed what the
+caller has written; the caller is told, and must not store the result as new.
 
-A request that meets a server that is gone is run once more, around it.
+A request that fails because its server is down runs once more without that server.
 """
 
+from core.sql.checks import watch
+from core.sql.lsns import PRIMARIES
 from core.sql.middleware import ConsistencyMiddleware
-from core.sql.positions import PRIMARIES
 from core.sql.reads import (
     all_found,
     answers,
@@ -27,7 +28,6 @@ from core.sql.reads import (
     replica_reads,
 )
 from core.sql.router import DatabaseRouter
-from core.sql.servers import watch
 from core.sql.statements import note_written
 
 __all__ = [

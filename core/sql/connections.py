@@ -1,6 +1,6 @@
 """Connections to the databases, which a thread keeps from one request or task to the next.
 
-One that was lost is closed at the end; what is kept is looked at before its next use.
+After a request or a task, lost connections are closed. Others are checked before the next use.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from django.dispatch import receiver
 
 from core.sql import deadlines
 
-# Those that a thread has opened, by alias.
+# The connections that a thread has opened, by alias.
 _of_thread = threading.local()
 
 
@@ -33,26 +33,27 @@ def _opened() -> Iterable[BaseDatabaseWrapper]:
 
 
 def close_lost_connections(**kwargs: Any) -> None:
-    """Django's `close_old_connections`, of those that this thread has opened at all: to find that
-    out takes Django longer, of six databases, than what is done with them.
+    """Close the lost connections of this thread, as Django's `close_old_connections` does.
+
+    Django looks at all six databases, even if this thread has not opened them, which is slow.
     """
     for connection in _opened():
         connection.close_if_unusable_or_obsolete()
 
 
-def look_after_requests() -> None:
-    """Do so after each request, instead of what Django does; in a process that serves.
+def close_lost_after_requests() -> None:
+    """Call `close_lost_connections` after each request, instead of Django's own function.
 
-    In no other: Django's test client knows how to keep only Django's own receiver from closing the
-    connections of a test in the midst of its transaction.
+    Only in processes that serve: Django's test client can turn off only Django's own function,
+    which would close a test's connection inside its transaction.
     """
     request_finished.disconnect(close_old_connections)
     request_finished.connect(close_lost_connections)
 
 
 @signals.task_prerun.connect
-def look_before_task(task: Task[Any, Any], **kwargs: Any) -> None:
-    """A server that is frozen holds up a task no longer than if it were connected to anew."""
+def check_before_task(task: Task[Any, Any], **kwargs: Any) -> None:
+    """Close connections whose server does not answer as fast as it would take a new one."""
     if not task.request.is_eager:
         with deadlines.deadline(deadlines.SECONDS_TO_CONNECT):
             for connection in _opened():

@@ -1,10 +1,10 @@
-"""How long a process waits for PostgreSQL, whatever has become of the server.
+"""Deadlines: how long a process waits for PostgreSQL to answer.
 
-`statement_timeout` is the server's own: one that is frozen, or behind a network that swallows what
-is sent, ends nothing. So an API process waits by itself, through the hook that psycopg2 has for it
-(`set_wait_callback`). A connection whose server has not answered in time is closed, and its
-statement fails as one does whose server is gone. It does not even wait so long once somebody else
-has found that the server does not answer (`give_up_when`).
+The server applies `statement_timeout` itself, so that does not help when the server is frozen or
+the network loses everything. So a process also waits with a deadline of its own, by psycopg2's hook
+for waiting (`set_wait_callback`). When a server does not answer in time, the connection is closed
+and the statement fails as if the server were down. A process stops waiting earlier when a check has
+found that the server does not answer (`give_up_when`).
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from contextlib import contextmanager
 import psycopg2
 from psycopg2 import extensions
 
-# A server that is there takes a connection within milliseconds.
+# A server that is up accepts a connection within milliseconds.
 SECONDS_TO_CONNECT = 2.0
-# How often who waits asks whether there is a point in it.
-SECONDS_BETWEEN_DOUBTS = 0.25
+# How often a waiting process asks whether it should give up.
+_POLL_SECONDS = 0.25
 
 _limits = threading.local()
-_doubts: list[Callable[[str, int], bool]] = []
+_give_up: list[Callable[[str, int], bool]] = []
 
 
 class BudgetSpent(psycopg2.OperationalError):
-    """A request has waited long enough, for whatever it was."""
+    """The statements of a request have taken too long together."""
 
 
 def install(*, seconds: float) -> None:
-    """From now on wait for so many seconds at most, in every thread of this process."""
+    """Wait at most `seconds` for any answer, from now on, in every thread of this process."""
 
     def wait(connection: extensions.connection) -> None:
         _wait(connection, seconds)
@@ -41,13 +41,13 @@ def install(*, seconds: float) -> None:
 
 
 def give_up_when(is_gone: Callable[[str, int], bool]) -> None:
-    """Ask this of a host and a port, while waiting for the server there; not inside `deadline`."""
-    _doubts.append(is_gone)
+    """Stop waiting for a server when `is_gone(host, port)` is true; not inside `deadline`."""
+    _give_up.append(is_gone)
 
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Inside, in this thread, wait for so many seconds at most; nothing unless installed."""
+    """Wait at most `seconds` for any answer inside the block; no effect before `install`."""
     before = getattr(_limits, "seconds", None)
     _limits.seconds = seconds
     try:
@@ -58,7 +58,10 @@ def deadline(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def budget(seconds: float) -> Iterator[None]:
-    """Inside, in this thread, wait for so many seconds in all; nothing unless installed."""
+    """Wait at most `seconds` for all answers inside the block; no effect before `install`.
+
+    After that a statement raises `BudgetSpent`.
+    """
     _limits.budget_until = time.monotonic() + seconds
     try:
         yield
@@ -75,15 +78,15 @@ def _wait(connection: extensions.connection, seconds: float) -> None:
     budget_until: float = getattr(_limits, "budget_until", float("inf"))
     while (state := connection.poll()) != extensions.POLL_OK:
         wanted = select.POLLIN if state == extensions.POLL_READ else select.POLLOUT
-        # Anew each time: while it connects, its socket may be another each time.
+        # A new poller each time: while it connects, psycopg2 may change the socket.
         poller = select.poll()
         poller.register(connection.fileno(), wanted)
-        while not poller.poll(max(0.0, min(until - now, SECONDS_BETWEEN_DOUBTS)) * 1000):
+        while not poller.poll(max(0.0, min(until - now, _POLL_SECONDS)) * 1000):
             now = time.monotonic()
             if now >= budget_until:
-                raise BudgetSpent("The request has taken too long")
+                raise BudgetSpent("The statements of this request have taken too long")
             server = connection.info.host, connection.info.port
-            if now >= until or (own is None and any(is_gone(*server) for is_gone in _doubts)):
+            if now >= until or (own is None and any(is_gone(*server) for is_gone in _give_up)):
                 raise psycopg2.OperationalError(
                     "PostgreSQL at {}:{} does not answer".format(*server)
                 )

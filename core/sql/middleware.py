@@ -1,4 +1,4 @@
-"""Around each request: where its reads may go, and how far its writes have come."""
+"""Sets for each request where its reads may go, and stores the LSNs of its writes."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from core.sql import deadlines, positions
+from core.sql import deadlines, lsns
 from core.sql.reads import replica_reads
 from core.sql.statements import noted_failures, noted_writes
 
 
 class ConsistencyMiddleware:
-    """The Read API reads from replicas; everywhere else, what a request writes is noted."""
+    """In the Read API, lets reads go to replicas; elsewhere, stores the LSNs of writes."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -28,17 +28,17 @@ class ConsistencyMiddleware:
         with noted_writes() as written:
             response = self.get_response(request)
         if written:
-            reached = positions.after_commit(written)
-            response.headers[positions.TOKEN_HEADER] = positions.token_of(reached)
+            reached = lsns.lsns_after_commit(written)
+            response.headers[lsns.TOKEN_HEADER] = lsns.token_of(reached)
             user_id = getattr(getattr(request, "user", None), "pk", None)
-            positions.keep(reached, user_id=user_id)
+            lsns.store_lsns(reached, user_id=user_id)
         return response
 
     def _read(self, request: HttpRequest) -> HttpResponse:
-        token = request.META.get(positions.TOKEN_META)
-        with replica_reads(token=token), noted_failures() as gone:
+        token = request.META.get(lsns.TOKEN_META)
+        with replica_reads(token=token), noted_failures() as failed:
             response = self.get_response(request)
-        if gone and response.status_code >= 500:
-            with replica_reads(token=token, avoid=gone):
+        if failed and response.status_code >= 500:
+            with replica_reads(token=token, avoid=failed):
                 response = self.get_response(request)
         return response

@@ -1,4 +1,4 @@
-"""Where the reads of this moment go, by who reads and what for."""
+"""Decides where a read goes: by the user who reads, and by how new the rows must be."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TypeVar
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connections
 
-from core.sql import positions, servers
+from core.sql import checks, lsns, servers
 from core.sql.statements import note_failure
 
 Found = TypeVar("Found")
@@ -19,21 +19,21 @@ Found = TypeVar("Found")
 
 @dataclass
 class Freshness:
-    """Whether all that was read inside `primary_reads` came from the primaries."""
+    """Whether everything that was read inside `primary_reads` came from the primaries."""
 
     are_fresh: bool = True
 
 
 @dataclass
 class _Reader:
-    """Who reads in the current request, and what a replica must have replayed for it."""
+    """The reader of the current request, and what a replica must have replayed for it."""
 
     token: str | None = None
-    avoid: frozenset[str] = frozenset()  # servers that have failed this request before
+    avoid: frozenset[str] = frozenset()  # servers that failed when this request ran before
     user_id: int | None = None
-    needed: positions.Kept | None = None
-    is_known: bool = False  # whether `needed` has been asked for; None then: not even STATE knows
-    sources: dict[str, str] = field(default_factory=dict)  # what was decided, by primary
+    required: lsns.RequiredLsns | None = None  # None once asked for: STATE is down
+    is_asked: bool = False  # whether `required` was asked for
+    sources: dict[str, str] = field(default_factory=dict)  # the alias to read from, by primary
     primary: Freshness | None = None  # inside `primary_reads`
 
 
@@ -41,18 +41,17 @@ _reader: ContextVar[_Reader | None] = ContextVar("reader", default=None)
 
 
 def note_reader(*, user_id: int) -> None:
-    """Say whose request this is; authentication calls it once the token has been checked."""
+    """Say whose request this is; authentication calls it when the token is valid."""
     if reader := _reader.get():
-        reader.user_id, reader.is_known, reader.needed = user_id, False, None
+        reader.user_id, reader.is_asked, reader.required = user_id, False, None
         reader.sources.clear()
 
 
 @contextmanager
 def replica_reads(*, token: str | None = None, avoid: Collection[str] = ()) -> Iterator[None]:
-    """Let the reads inside go to the replicas, as far as read-your-writes allows it.
+    """Let reads inside the block go to replicas that have what the caller must see.
 
-    `token`: the Consistency-Token that the client has sent along. `avoid`: aliases of replicas not
-    to be asked.
+    `token`: the Consistency-Token that the client sent. `avoid`: aliases of replicas not to use.
     """
     outer = _reader.set(_Reader(token, frozenset(avoid)))
     try:
@@ -63,9 +62,10 @@ def replica_reads(*, token: str | None = None, avoid: Collection[str] = ()) -> I
 
 @contextmanager
 def primary_reads() -> Iterator[Freshness]:
-    """Send the reads inside to the primaries, for rows that must be as new as this moment.
+    """Send reads inside the block to the primaries, for rows that must be as new as this moment.
 
-    While a primary is down the Read API's go to its replica all the same, and the answer tells.
+    While a primary is down, the Read API reads from its replica instead. Then `are_fresh` is False,
+    and the caller must not store what it read.
     """
     reader, freshness = _reader.get(), Freshness()
     if reader is None or reader.primary is not None:
@@ -79,7 +79,7 @@ def primary_reads() -> Iterator[Freshness]:
 
 
 def first_found(read: Callable[[], Found | None]) -> Found | None:
-    """`read()`, asked again of the primary when a replica may just not have the row yet."""
+    """Return `read()`; when it finds nothing on a replica, which may lag, read the primary."""
     found = read()
     if found is None and _may_read_replicas():
         with primary_reads():
@@ -90,7 +90,7 @@ def first_found(read: Callable[[], Found | None]) -> Found | None:
 def all_found(
     read: Callable[[Sequence[int]], dict[int, Found]], ids: Sequence[int]
 ) -> dict[int, Found]:
-    """`read(ids)`, a dictionary by id; what a replica lacks is asked of the primary."""
+    """Return `read(ids)`, a dictionary by id; ids that a replica lacks are read on the primary."""
     found = read(ids)
     missing = [id_ for id_ in ids if id_ not in found]
     if missing and _may_read_replicas():
@@ -100,12 +100,12 @@ def all_found(
 
 
 def answers(primary: str, *, for_writes: bool) -> bool:
-    """Whether a database can be written to, or at least read; as it was when it was last asked.
+    """Whether a database can be written to, or at least be read, as of the last check.
 
-    Where nobody looks after the servers (`servers.watch`) it is asked now.
+    A process without checks (`checks.watch`) checks it now.
     """
     aliases = [primary] if for_writes else [primary, servers.replica_of(primary)]
-    return any(servers.answers_now(alias) for alias in aliases)
+    return any(checks.answers_now(alias) for alias in aliases)
 
 
 def _may_read_replicas() -> bool:
@@ -114,7 +114,7 @@ def _may_read_replicas() -> bool:
 
 
 def source_of(primary: str) -> str:
-    """The alias of the server that this read of a primary's database goes to."""
+    """The alias of the server that a read of this primary's database goes to now."""
     reader = _reader.get()
     if reader is None:
         return primary
@@ -129,39 +129,40 @@ def source_of(primary: str) -> str:
 
 
 def _decided(reader: _Reader, primary: str) -> str:
-    """Decided once a request: what it reads later must not be older than what it has read."""
+    """The alias, decided once a request: a later read must not see older rows than an earlier."""
     if primary not in reader.sources:
         replica = servers.replica_of(primary)
-        reader.sources[primary] = replica if _will_do(reader, primary, replica) else primary
+        reader.sources[primary] = replica if _is_usable(reader, primary, replica) else primary
     return reader.sources[primary]
 
 
-def _will_do(reader: _Reader, primary: str, replica: str) -> bool:
+def _is_usable(reader: _Reader, primary: str, replica: str) -> bool:
+    """Whether a replica is in rotation, connected, and has replayed what this reader must see."""
     if replica in reader.avoid or not servers.is_in_rotation(replica) or not _connects(replica):
         return False
     try:
         if not settings.READ_YOUR_WRITES:
             return True
-        needed = _needed(reader)
-        if needed is None:
+        required = _required(reader)
+        if required is None:
             return False
-        position = needed.own.get(primary, 0)
+        lsn = required.own.get(primary, 0)
         if servers.answers(primary):
-            # What others have written is no reason to fail who reads, once nobody could show it.
-            position = max(position, needed.common.get(primary, 0))
-        return servers.has_replayed(replica, position)
+            # With the primary down, a replica without the writes of others is better than an error.
+            lsn = max(lsn, required.common.get(primary, 0))
+        return servers.has_replayed(replica, lsn)
     except (OperationalError, InterfaceError) as error:
         note_failure(replica, error)
         return False
 
 
 def _connects(alias: str) -> bool:
-    """Whether this thread has, or gets, a connection that works as far as it is asked."""
+    """Whether this thread has a connection that works, or can open one; failures are noted."""
     connection = connections[alias]
     try:
         if servers.is_outlived(alias):
             connection.close()
-        # As a cursor does, but there nobody would note what has failed.
+        # A cursor does the same, but notes no failure.
         connection.close_if_health_check_failed()
         connection.ensure_connection()
     except (OperationalError, InterfaceError) as error:
@@ -170,11 +171,13 @@ def _connects(alias: str) -> bool:
     return True
 
 
-def _needed(reader: _Reader) -> positions.Kept | None:
-    if not reader.is_known:
-        told = positions.positions_in(reader.token) if reader.token else {}
-        kept = positions.kept(user_id=reader.user_id)
-        if told is not None and kept is not None:
-            reader.needed = positions.Kept(positions.merged(told, kept.own), kept.common)
-        reader.is_known = True
-    return reader.needed
+def _required(reader: _Reader) -> lsns.RequiredLsns | None:
+    """What a replica must have replayed, by the token and STATE; None when either is of no use."""
+    if not reader.is_asked:
+        in_token = lsns.lsns_in(reader.token) if reader.token else {}
+        stored = lsns.required_lsns(user_id=reader.user_id)
+        if in_token is not None and stored is not None:
+            own = lsns.highest(in_token, stored.own)
+            reader.required = lsns.RequiredLsns(own, stored.common)
+        reader.is_asked = True
+    return reader.required

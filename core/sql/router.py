@@ -1,4 +1,4 @@
-"""Django's router: which database an app lives in, and which server of it a read goes to."""
+"""Django's router: the database of each app, and the server of it that a read goes to."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import Model
 
-from core.sql.positions import PRIMARIES
+from core.sql.lsns import PRIMARIES
 from core.sql.reads import source_of
 
 # The database of each app; an app that is not here lives in `default` (users).
@@ -16,7 +16,7 @@ EVERYWHERE = frozenset({"core"})
 
 
 class DatabaseRouter:
-    """Splits the apps over the databases, reads over primary and replica."""
+    """Gives each app its database; `core.sql.reads` chooses its primary or its replica."""
 
     def db_for_read(self, model: type[Model], **hints: Any) -> str:
         return source_of(self.db_for_write(model, **hints))

@@ -1,7 +1,6 @@
-"""What goes over each connection: who has written where, and which server has gone.
+"""Watches every statement of every connection: notes writes, and servers that are down.
 
-Every statement of every connection passes here, whoever sends it, so that nothing else has to say
-what it does.
+So no caller has to say whether it writes.
 """
 
 from __future__ import annotations
@@ -19,18 +18,18 @@ from django.dispatch import receiver
 
 from core.sql import deadlines, servers
 
-# Errors that say that the server is gone, or is going: connection exceptions, and shut-downs.
-_GONE_CLASS = "08"
-_GOING = frozenset({"57P01", "57P02", "57P03"})
+# Errors of a server that is down: connection exceptions; and of one that is shutting down.
+_DOWN_CLASS = "08"
+_SHUTTING_DOWN = frozenset({"57P01", "57P02", "57P03"})
 _REFUSED = "too many clients"
-# A replica cancels a query that holds up its replay. Another server can answer it.
-_IN_THE_WAY = "40001"
+# A replica cancels a query that delays its replay. Another server can answer it.
+_CANCELLED = "40001"
 
-# What can change nothing by itself; WITH may hide an INSERT.
+# Statements that cannot write. Not WITH: it may contain an INSERT.
 _READS = re.compile(r"\s*(SELECT|SAVEPOINT|RELEASE|ROLLBACK|SET|SHOW)\b", re.IGNORECASE)
 
 _written: ContextVar[set[str] | None] = ContextVar("written", default=None)
-_bypassed: ContextVar[set[str] | None] = ContextVar("bypassed", default=None)
+_failed: ContextVar[set[str] | None] = ContextVar("failed", default=None)
 
 
 @contextmanager
@@ -44,42 +43,42 @@ def _noted(variable: ContextVar[set[str] | None]) -> Iterator[set[str]]:
 
 
 def noted_writes() -> AbstractContextManager[set[str]]:
-    """The aliases of the databases that are written to inside, as they come."""
+    """The aliases of databases that the block writes to; the set fills while it runs."""
     return _noted(_written)
 
 
 def note_written(alias: str) -> None:
-    """Count a database as written to: by somebody who may not have lived to say how far."""
+    """Count a database as written to, by a process that may have died before it stored its LSN."""
     written = _written.get()
     if written is not None:
         written.add(alias)
 
 
 def noted_failures() -> AbstractContextManager[set[str]]:
-    """The aliases of servers that did not answer inside, but that another might do for."""
-    return _noted(_bypassed)
+    """The aliases of servers that failed in the block in a way that another server may not."""
+    return _noted(_failed)
 
 
 def note_failure(alias: str, error: Exception) -> None:
-    """Note what a statement, or a connection, has failed with: its server may be gone."""
+    """Note the error of a statement or a connection, and whether its server is down."""
     cause = error.__cause__
     code = getattr(cause, "pgcode", None)
-    is_gone = code is None or code.startswith(_GONE_CLASS) or code in _GOING
+    is_down = code is None or code.startswith(_DOWN_CLASS) or code in _SHUTTING_DOWN
     if isinstance(cause, deadlines.BudgetSpent):
-        return  # too much was asked of it
-    if is_gone and not isinstance(error, InterfaceError) and _REFUSED not in str(error):
-        # Not where this side has closed the connection, or the server has too many of them.
-        servers.left(alias, error)
-    bypassed = _bypassed.get()
-    if bypassed is not None and (is_gone or code == _IN_THE_WAY):
-        bypassed.add(alias)
+        return  # the request was too slow, not the server
+    if is_down and not isinstance(error, InterfaceError) and _REFUSED not in str(error):
+        # Not when this process closed the connection, or the server has too many connections.
+        servers.note_down(alias, error)
+    failed = _failed.get()
+    if failed is not None and (is_down or code == _CANCELLED):
+        failed.add(alias)
 
 
 @receiver(connection_created)
 def _watch(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
     servers.note_connected(connection.alias)
     if _watched not in connection.execute_wrappers:
-        # First, for Django takes its own, temporary ones from the end.
+        # First in the list: Django removes its own, temporary wrappers from the end.
         connection.execute_wrappers.insert(0, _watched)
 
 

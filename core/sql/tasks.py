@@ -1,4 +1,4 @@
-"""Around each Celery task: everybody's reads are to see soon what it has written."""
+"""Stores the LSNs of what Celery tasks write, so that everybody's reads see it soon."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from typing import Any
 
 from celery import Task
 
-from core.sql import positions
+from core.sql import lsns
 from core.sql.statements import noted_writes
 
 
 class NotedTask(Task[Any, Any]):
-    """What the tasks of this project are made of; see `socialfeed.celery`."""
+    """The class of this project's tasks; see `socialfeed.celery`."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         with noted_writes() as written:
             try:
                 return super().__call__(*args, **kwargs)
-            finally:  # one that fails may have committed something before
+            finally:  # a task that fails may have committed something before
                 if written:
-                    positions.keep(positions.after_commit(written), user_id=None)
+                    lsns.store_lsns(lsns.lsns_after_commit(written), user_id=None)

@@ -1,4 +1,4 @@
-"""What to do once a transaction has committed, and what to take back when it has not."""
+"""Calls a function after a transaction has committed, or after it was rolled back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import transaction
 
-# The open transaction that can be undone: its database, and what is to be done then.
+# The open `undoable_transaction`: its database, and the functions to call on a rollback.
 _undoable: ContextVar[tuple[str, ExitStack] | None] = ContextVar("undoable", default=None)
 
 
@@ -18,24 +18,24 @@ def after_commit(
 ) -> None:
     """Call `function(*positional, **arguments)` once the transaction on `database` has committed.
 
-    What it raises is logged and does not fail the request: the write is done, and whatever must
-    not be lost is in the outbox.
+    Errors of the function are logged and do not fail the request: the write is done. Work that must
+    not be lost belongs in the outbox.
     """
 
     def call() -> None:
         function(*positional, **arguments)
 
-    # Django names the function in its log by this.
+    # Django logs this name.
     call.__qualname__ = getattr(function, "__qualname__", repr(function))
     transaction.on_commit(call, using=database, robust=True)
 
 
 @contextmanager
 def undoable_transaction(database: str) -> Iterator[None]:
-    """A transaction that, when its block raises, takes back what is outside the database too.
+    """A transaction that calls the functions of `undo_on_rollback` when its block raises.
 
-    A COMMIT that gets no answer may have been done: then nothing is taken back, as what nobody
-    knows of does less harm than a row that names what is not there.
+    Not when COMMIT gets no answer, for it may have been done: a stored object without a row does
+    less harm than a row without its object.
     """
     undo = ExitStack()
     token = _undoable.set((database, undo))
@@ -51,9 +51,9 @@ def undoable_transaction(database: str) -> Iterator[None]:
 
 
 def undo_on_rollback(database: str, function: Callable[..., object], /, **arguments: Any) -> None:
-    """Call `function(**arguments)` should the undoable transaction on `database` be rolled back.
+    """Call `function(**arguments)` if the open `undoable_transaction` on `database` rolls back.
 
-    Outside of such a one this does nothing: there, what the caller has written stays written.
+    Does nothing outside of one.
     """
     undoable = _undoable.get()
     if undoable is not None and undoable[0] == database:

@@ -69,8 +69,8 @@ DATABASE_ROUTERS = ["core.sql.DatabaseRouter"]
 REPLICA_MAX_LAG = _env.float("REPLICA_MAX_LAG", default=5.0)
 # Whether reads wait for what their users have written. Off: to measure what that costs.
 READ_YOUR_WRITES = _env.bool("READ_YOUR_WRITES", default=True)
-# For so long it is kept how far a user's writes have come: much longer than a replica may lag.
-POSITION_SECONDS = max(60, round(10 * REPLICA_MAX_LAG))
+# LSNs of writes are kept for so many seconds: much longer than a replica may lag.
+LSN_SECONDS = max(60, round(10 * REPLICA_MAX_LAG))
 
 # --- Valkey ---------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from core.sql.connections import look_after_requests
+from core.sql.connections import close_lost_after_requests
 from devstack.layout import HOST
 from socialfeed.settings import core
 from socialfeed.urls import urlpatterns as service_urls
@@ -62,7 +62,7 @@ Ask = Callable[[], object]
 def layers(bench: Bench, *, rounds: int) -> Iterator[Figure]:
     """One figure a layer of a warm home read."""
     people = bench.population
-    look_after_requests()  # as `socialfeed.wsgi` does
+    close_lost_after_requests()  # as `socialfeed.wsgi` does
     with _as_read_api(), _on_one_core():
         subjects = list(_subjects(people.token(people.few), people.few))
         for _, ask in subjects:

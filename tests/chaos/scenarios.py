@@ -23,7 +23,7 @@ from tests.chaos.world import Setup
 
 PLAIN = Setup("plain")
 PROXIED = Setup("proxied", is_proxied=True)
-# A replica that is far behind is left alone; here it must be used, for positions to matter.
+# A replica that is far behind is out of rotation; here it must be used, for LSNs to matter.
 _USE_ANY_REPLICA = ("REPLICA_MAX_LAG", "86400")
 LAGGING = Setup("lagging", environ=(_USE_ANY_REPLICA,))
 # For the controls: what the other scenarios rely on is switched off.

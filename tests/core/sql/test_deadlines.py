@@ -24,7 +24,7 @@ def silent_port() -> Iterator[int]:
 
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(deadlines, "_doubts", [])
+    monkeypatch.setattr(deadlines, "_give_up", [])
     deadlines.install(seconds=0.6)
     yield
     extensions.set_wait_callback(None)

@@ -21,8 +21,8 @@ from core.sql import (
     DatabaseRouter,
     all_found,
     first_found,
+    lsns,
     note_reader,
-    positions,
     primary_reads,
     replica_reads,
     servers,
@@ -48,11 +48,11 @@ def user_id() -> int:
 
 @pytest.fixture
 def replica_is_behind(paused_replay: Callable[[], None]) -> int:
-    """The replica replays nothing more; a position that it will not have come to."""
+    """The replica replays nothing more; an LSN that it will not reach."""
     paused_replay()
     with connections["posts"].cursor() as cursor:
         cursor.execute("SELECT pg_logical_emit_message(true, 'test', 'later')")
-    return positions.log_position("posts")
+    return lsns.server_lsn("posts")
 
 
 def read_alias() -> str:
@@ -66,7 +66,7 @@ def test_each_app_has_its_database(model: Any, home: str) -> None:
     assert router.db_for_read(model) == home
     with replica_reads():
         assert router.db_for_write(model) == home
-        wait_until(lambda: positions.kept(user_id=None) is not None, 5)
+        wait_until(lambda: lsns.required_lsns(user_id=None) is not None, 5)
 
 
 def test_tables_are_made_where_they_belong_and_never_on_a_replica() -> None:
@@ -87,7 +87,7 @@ def test_who_has_written_reads_from_the_primary_until_the_replica_has_it(
             return read_alias()
 
     assert source(user_id) == "posts_replica"
-    positions.keep({"posts": replica_is_behind}, user_id=user_id)
+    lsns.store_lsns({"posts": replica_is_behind}, user_id=user_id)
     assert source(user_id) == "posts"
     assert source(next(_user)) == "posts_replica", "others go on reading from the replica"
     with connections["posts_replica"].cursor() as cursor:
@@ -102,9 +102,9 @@ def test_a_token_stands_for_what_its_client_has_written(
         with replica_reads(token=token):
             return read_alias()
 
-    token = positions.token_of({"posts": replica_is_behind})
+    token = lsns.token_of({"posts": replica_is_behind})
     assert source(token) == "posts"
-    assert source(positions.token_of({"posts": 1})) == "posts_replica"
+    assert source(lsns.token_of({"posts": 1})) == "posts_replica"
     assert source(token[:-1]) == "posts", "who cannot say what they have written gets it all"
 
 
@@ -114,7 +114,7 @@ def test_a_request_reads_all_of_a_database_from_one_server(
     with replica_reads():
         note_reader(user_id=user_id)
         assert read_alias() == "posts_replica"
-        positions.keep({"posts": replica_is_behind}, user_id=user_id)
+        lsns.store_lsns({"posts": replica_is_behind}, user_id=user_id)
         assert read_alias() == "posts_replica"
 
 
@@ -170,7 +170,7 @@ def test_a_block_can_insist_on_the_primary() -> None:
 
 
 def test_while_the_primary_is_down_its_replica_does_and_it_is_told() -> None:
-    servers.left("posts", OperationalError("gone"))
+    servers.note_down("posts", OperationalError("gone"))
     with replica_reads(), primary_reads() as outer:
         with primary_reads() as inner:
             assert read_alias() == "posts_replica"
@@ -179,8 +179,8 @@ def test_while_the_primary_is_down_its_replica_does_and_it_is_told() -> None:
 
 
 def test_even_then_nobody_misses_what_they_wrote(user_id: int, replica_is_behind: int) -> None:
-    positions.keep({"posts": replica_is_behind}, user_id=user_id)
-    servers.left("posts", OperationalError("gone"))
+    lsns.store_lsns({"posts": replica_is_behind}, user_id=user_id)
+    servers.note_down("posts", OperationalError("gone"))
     with replica_reads(), primary_reads():
         note_reader(user_id=user_id)
         assert read_alias() == "posts"
@@ -189,16 +189,16 @@ def test_even_then_nobody_misses_what_they_wrote(user_id: int, replica_is_behind
 def test_what_only_others_wrote_is_missed_rather_than_nothing_answered(
     replica_is_behind: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(positions._common, "positions", {"posts": replica_is_behind})
+    monkeypatch.setattr(lsns._common, "lsns", {"posts": replica_is_behind})
     with replica_reads():
         assert read_alias() == "posts"
-    servers.left("posts", OperationalError("gone"))
+    servers.note_down("posts", OperationalError("gone"))
     with replica_reads():
         assert read_alias() == "posts_replica"
 
 
 def test_who_writes_never_reads_from_a_replica() -> None:
-    servers.left("posts", OperationalError("gone"))
+    servers.note_down("posts", OperationalError("gone"))
     with primary_reads() as reads:
         assert read_alias() == "posts"
     assert reads.are_fresh
@@ -254,20 +254,20 @@ def write(sql: str) -> HttpResponse:
 def test_a_request_that_writes_says_how_far_and_its_caller_waits_for_it(
     sql: str, is_noted: bool, user_id: int
 ) -> None:
-    before = positions.log_position("posts")
+    before = lsns.server_lsn("posts")
     response = ConsistencyMiddleware(lambda request: write(sql))(request("POST", user_id))
-    token = response.headers.get(positions.TOKEN_HEADER)
-    kept = positions.kept(user_id=user_id)
+    token = response.headers.get(lsns.TOKEN_HEADER)
+    kept = lsns.required_lsns(user_id=user_id)
     assert kept is not None
     assert (token is not None) == is_noted == (kept.own.get("posts", 0) >= before)
     if token is not None:
-        assert positions.positions_in(token) == kept.own
+        assert lsns.lsns_in(token) == kept.own
 
 
 def test_a_token_comes_with_the_request(settings: Any, replica_is_behind: int) -> None:
     settings.API_ROLE = "read"
     middleware = ConsistencyMiddleware(lambda request: HttpResponse(read_alias()))
-    token = positions.token_of({"posts": replica_is_behind})
+    token = lsns.token_of({"posts": replica_is_behind})
     assert middleware(request(CONSISTENCY_TOKEN=token)).text == "posts"
 
 

@@ -9,98 +9,98 @@ from typing import Any
 import pytest
 from django.db import OperationalError, connections
 
-from core.sql import positions, servers
+from core.sql import checks, lsns, servers
 from devstack.layout import HOST
 from tests.support.client import wait_until
 
 pytestmark = pytest.mark.usefixtures("committed", "servers_as_at_the_start")
 
 
-def look_at_both() -> float:
-    """Look at the primary, then at its replica; by how much that lags."""
+def check_both() -> float:
+    """Check the primary, then its replica; returns how much that lags."""
     for alias in ("posts", "posts_replica"):
-        connection = servers.look(alias)
+        connection = checks.check(alias)
         assert connection is not None
         connection.close()
     return servers.lags()["posts_replica"]
 
 
 def test_a_replica_that_follows_does_not_lag() -> None:
-    wait_until(lambda: look_at_both() == 0, 10)
+    wait_until(lambda: check_both() == 0, 10)
     assert servers.is_in_rotation("posts_replica")
 
 
-def test_one_that_lags_too_much_is_left_alone_and_comes_back_by_itself(
+def test_one_that_lags_too_much_is_out_of_rotation_and_comes_back_by_itself(
     paused_replay: Callable[[], None], settings: Any
 ) -> None:
-    wait_until(lambda: look_at_both() == 0, 10)
+    wait_until(lambda: check_both() == 0, 10)
     paused_replay()
     with connections["posts"].cursor() as cursor:
         cursor.execute("SELECT pg_logical_emit_message(true, 'test', 'text')")
-    assert look_at_both() < 3, "it has lagged only since then, however quiet it was before"
+    assert check_both() < 3, "it has lagged only since then, however quiet it was before"
     assert servers.is_in_rotation("posts_replica")
     settings.REPLICA_MAX_LAG = 0.2
-    wait_until(lambda: look_at_both() > 0.2, 5)
+    wait_until(lambda: check_both() > 0.2, 5)
     assert not servers.is_in_rotation("posts_replica")
     with connections["posts_replica"].cursor() as cursor:
         cursor.execute("SELECT pg_wal_replay_resume()")
-    wait_until(lambda: look_at_both() == 0, 10)
+    wait_until(lambda: check_both() == 0, 10)
     assert servers.is_in_rotation("posts_replica")
 
 
 def test_with_the_primary_down_a_replica_is_as_good_as_it_is(
     paused_replay: Callable[[], None], settings: Any
 ) -> None:
-    wait_until(lambda: look_at_both() == 0, 10)
+    wait_until(lambda: check_both() == 0, 10)
     paused_replay()
     with connections["posts"].cursor() as cursor:
         cursor.execute("SELECT pg_logical_emit_message(true, 'test', 'never sent')")
-    before = look_at_both()
-    servers.left("posts", OperationalError("gone"))
+    before = check_both()
+    servers.note_down("posts", OperationalError("gone"))
     settings.REPLICA_MAX_LAG = before + 0.2
     time.sleep(0.3)
-    connection = servers.look("posts_replica")
+    connection = checks.check("posts_replica")
     assert connection is not None
     connection.close()
     assert servers.lags()["posts_replica"] == before
     assert servers.is_in_rotation("posts_replica")
 
 
-def test_a_server_that_a_request_found_gone_is_out_until_a_later_look(
+def test_a_server_that_a_request_found_gone_is_out_until_a_later_check(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(servers._server("posts_replica"), "is_watched", True)
-    assert not servers.is_in_rotation("posts_replica"), "not looked at yet"
-    look_at_both()
+    monkeypatch.setattr(servers.server_of("posts_replica"), "is_checked", True)
+    assert not servers.is_in_rotation("posts_replica"), "not checked yet"
+    check_both()
     assert servers.is_in_rotation("posts_replica")
-    servers.left("posts_replica", OperationalError("gone"))
+    servers.note_down("posts_replica", OperationalError("gone"))
     assert not servers.is_in_rotation("posts_replica")
     assert servers.answers("posts")
-    look_at_both()
+    check_both()
     assert servers.is_in_rotation("posts_replica")
 
 
-def test_where_nobody_looks_it_is_left_alone_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    servers.left("posts_replica", OperationalError("gone"))
+def test_without_checks_it_is_out_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    servers.note_down("posts_replica", OperationalError("gone"))
     assert not servers.answers("posts_replica")
-    monkeypatch.setattr(servers, "LEFT_ALONE_SECONDS", 0.0)
+    monkeypatch.setattr(servers, "RETRY_SECONDS", 0.0)
     assert servers.answers("posts_replica")
 
 
-def test_only_a_look_makes_others_give_up() -> None:
+def test_only_a_check_makes_others_give_up() -> None:
     host, port = HOST, connections["posts_replica"].settings_dict["PORT"]
-    servers.left("posts_replica", OperationalError("gone"))
-    assert not servers._is_gone(host, int(port))
-    servers._server("posts_replica").is_silent = True
-    assert servers._is_gone(host, int(port))
-    look_at_both()
-    assert not servers._is_gone(host, int(port))
+    servers.note_down("posts_replica", OperationalError("gone"))
+    assert not servers.is_silent_at(host, int(port))
+    servers.server_of("posts_replica").is_silent = True
+    assert servers.is_silent_at(host, int(port))
+    check_both()
+    assert not servers.is_silent_at(host, int(port))
 
 
-def test_a_look_that_fails_takes_the_server_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_that_fails_takes_the_server_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(connections["posts_replica"].settings_dict, "PORT", 9)
     servers._address.cache_clear()
-    assert servers.look("posts_replica") is None
+    assert checks.check("posts_replica") is None
     assert not servers.answers("posts_replica")
     assert servers.answers("posts")
     monkeypatch.undo()
@@ -110,20 +110,20 @@ def test_a_look_that_fails_takes_the_server_out(monkeypatch: pytest.MonkeyPatch)
 def test_how_far_a_replica_has_come_is_known_of_this_connection_only() -> None:
     with connections["posts_replica"].cursor() as cursor:
         cursor.execute("SELECT 1")
-    position = positions.log_position("posts")
-    wait_until(lambda: servers.has_replayed("posts_replica", position), 20)
-    assert servers._connected("posts_replica").replayed >= position
+    lsn = lsns.server_lsn("posts")
+    wait_until(lambda: servers.has_replayed("posts_replica", lsn), 20)
+    assert servers._connected("posts_replica").replayed >= lsn
     connections["posts_replica"].close()
     connections["posts_replica"].connect()
     assert servers._connected("posts_replica").replayed == 0
-    assert not servers.has_replayed("posts_replica", positions.UNKNOWN)
+    assert not servers.has_replayed("posts_replica", lsns.UNKNOWN)
 
 
 def test_a_connection_from_before_the_server_was_gone_is_dead() -> None:
     connections["posts_replica"].close()
     connections["posts_replica"].connect()
     assert not servers.is_outlived("posts_replica")
-    servers.left("posts_replica", OperationalError("gone"))
+    servers.note_down("posts_replica", OperationalError("gone"))
     assert servers.is_outlived("posts_replica")
     connections["posts_replica"].close()
     connections["posts_replica"].connect()

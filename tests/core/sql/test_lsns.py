@@ -12,13 +12,13 @@ import pytest
 from celery import shared_task
 from django.db import OperationalError, connections
 
-from core.sql import positions
-from core.sql.positions import (
+from core.sql import lsns
+from core.sql.lsns import (
     UNKNOWN,
-    keep,
-    kept,
-    position_key,
-    positions_in,
+    lsn_key,
+    lsns_in,
+    required_lsns,
+    store_lsns,
     token_of,
 )
 from core.sql.tasks import NotedTask
@@ -37,58 +37,58 @@ def user_id() -> int:
 @pytest.fixture
 def common_not_read(servers_as_at_the_start: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """This process has not asked yet what everybody waits for."""
-    monkeypatch.setattr(positions, "_common", positions._Common())
+    monkeypatch.setattr(lsns, "_common", lsns._Common())
 
 
 def own(user_id: int) -> dict[str, int]:
     """What is kept for the user."""
-    found = kept(user_id=user_id)
+    found = required_lsns(user_id=user_id)
     assert found is not None
     return found.own
 
 
-def test_a_position_grows_with_each_commit() -> None:
-    before = positions.log_position("posts")
+def test_an_lsn_grows_with_each_commit() -> None:
+    before = lsns.server_lsn("posts")
     with connections["posts"].cursor() as cursor:
         cursor.execute("UPDATE posts_post SET caption = '' WHERE id = 0")
-        assert positions.log_position("posts") >= before
+        assert lsns.server_lsn("posts") >= before
         cursor.execute("SELECT pg_logical_emit_message(true, 'test', 'text')")
-    assert positions.log_position("posts") > before
+    assert lsns.server_lsn("posts") > before
 
 
 def test_of_requests_at_once_the_furthest_counts_whoever_is_last(user_id: int) -> None:
     reached = list(range(2**53, 2**53 + 200))
     Random(1).shuffle(reached)
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda position: keep({"posts": position}, user_id=user_id), reached))
+        list(pool.map(lambda lsn: store_lsns({"posts": lsn}, user_id=user_id), reached))
     assert own(user_id) == {"posts": 2**53 + 199}
 
 
 def test_it_is_kept_much_longer_than_a_replica_may_lag(user_id: int, settings: Any) -> None:
-    keep({"posts": 7}, user_id=user_id)
-    seconds = state_valkey().ttl(position_key(user_id, "posts"))
-    assert seconds == settings.POSITION_SECONDS >= 10 * settings.REPLICA_MAX_LAG
+    store_lsns({"posts": 7}, user_id=user_id)
+    seconds = state_valkey().ttl(lsn_key(user_id, "posts"))
+    assert seconds == settings.LSN_SECONDS >= 10 * settings.REPLICA_MAX_LAG
 
 
 def test_a_token_comes_back_as_it_went_and_no_other_does(settings: Any) -> None:
     reached = {"default": 2**62, "posts": 1}
     token = token_of(reached)
-    assert positions_in(token) == reached
+    assert lsns_in(token) == reached
     for forged in ("", "posts:1", token[:-2], "x" + token, token.replace("posts", "other")):
-        assert positions_in(forged) is None
-    settings.POSITION_SECONDS = -1
-    assert positions_in(token) == {}, "what is so old every replica in rotation has"
+        assert lsns_in(forged) is None
+    settings.LSN_SECONDS = -1
+    assert lsns_in(token) == {}, "what is so old every replica in rotation has"
 
 
 @pytest.mark.usefixtures("common_not_read")
 def test_what_is_written_to_the_users_database_everybody_sees_within_a_second(
     user_id: int,
 ) -> None:
-    reached = positions.log_position("default")
-    keep({"default": reached, "posts": UNKNOWN - 1}, user_id=user_id)
+    reached = lsns.server_lsn("default")
+    store_lsns({"default": reached, "posts": UNKNOWN - 1}, user_id=user_id)
 
     def common() -> dict[str, int]:
-        found = kept(user_id=next(_user))
+        found = required_lsns(user_id=next(_user))
         assert found is not None
         return found.common
 
@@ -97,19 +97,19 @@ def test_what_is_written_to_the_users_database_everybody_sees_within_a_second(
 
 
 @pytest.mark.usefixtures("common_not_read")
-def test_the_common_positions_cost_a_process_a_round_trip_twice_a_second(
+def test_the_common_lsns_cost_a_process_a_round_trip_twice_a_second(
     user_id: int, round_trips: Callable[[], int]
 ) -> None:
     for _ in range(10):
-        kept(user_id=None)
+        required_lsns(user_id=None)
     assert round_trips() == 1
-    kept(user_id=user_id)
+    required_lsns(user_id=user_id)
     assert round_trips() == 2
 
 
 def test_state_is_down(user_id: int, closed_state: None) -> None:
-    keep({"posts": 7}, user_id=user_id)
-    assert kept(user_id=user_id) is None
+    store_lsns({"posts": 7}, user_id=user_id)
+    assert required_lsns(user_id=user_id) is None
 
 
 def test_a_connection_that_dies_after_its_commit_is_made_anew(user_id: int) -> None:
@@ -120,10 +120,10 @@ def test_a_connection_that_dies_after_its_commit_is_made_anew(user_id: int) -> N
     with other.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
     other.close()
-    assert 0 < positions.after_commit(["posts"])["posts"] < UNKNOWN
+    assert 0 < lsns.lsns_after_commit(["posts"])["posts"] < UNKNOWN
 
 
-def test_a_primary_that_goes_after_its_commit_leaves_a_position_that_no_replica_has(
+def test_a_primary_that_goes_after_its_commit_leaves_an_lsn_that_no_replica_has(
     monkeypatch: pytest.MonkeyPatch, user_id: int
 ) -> None:
     """For its user, and for a while: no more."""
@@ -133,17 +133,17 @@ def test_a_primary_that_goes_after_its_commit_leaves_a_position_that_no_replica_
 
     monkeypatch.setattr(connections["posts"], "ensure_connection", fail)
     connections["posts"].close()
-    reached = positions.after_commit(["posts"])
+    reached = lsns.lsns_after_commit(["posts"])
     assert reached == {"posts": UNKNOWN}
-    keep(reached, user_id=user_id)
+    store_lsns(reached, user_id=user_id)
     assert own(user_id) == reached
-    state_valkey().expire(position_key(user_id, "posts"), 7)
-    keep({"posts": 8, "default": 9}, user_id=user_id)
+    state_valkey().expire(lsn_key(user_id, "posts"), 7)
+    store_lsns({"posts": 8, "default": 9}, user_id=user_id)
     assert own(user_id) == {"posts": UNKNOWN, "default": 9}
-    assert state_valkey().ttl(position_key(user_id, "posts")) <= 7, "it does not live longer"
-    before = state_valkey().get(position_key("everybody", "posts"))
-    keep(reached, user_id=None)
-    assert state_valkey().get(position_key("everybody", "posts")) == before
+    assert state_valkey().ttl(lsn_key(user_id, "posts")) <= 7, "it does not live longer"
+    before = state_valkey().get(lsn_key("everybody", "posts"))
+    store_lsns(reached, user_id=None)
+    assert state_valkey().get(lsn_key("everybody", "posts")) == before
 
 
 @shared_task
@@ -158,13 +158,13 @@ def write_and_fail(*, fails: bool, **kwargs: Any) -> None:
 @pytest.mark.parametrize("fails", [False, True])
 def test_what_a_task_writes_everybody_sees(fails: bool) -> None:
     assert isinstance(write_and_fail, NotedTask)
-    before = positions.log_position("posts")
+    before = lsns.server_lsn("posts")
     if fails:
         with pytest.raises(ValueError, match="after its commit"):
             write_and_fail(fails=True)
     else:
         write_and_fail(fails=False)
-    common = state_valkey().get(position_key("everybody", "posts"))
+    common = state_valkey().get(lsn_key("everybody", "posts"))
     assert int(common or 0) >= before
 
 
@@ -178,5 +178,5 @@ def full_state() -> Iterator[None]:
 
 @pytest.mark.usefixtures("full_state")
 def test_a_write_that_is_done_is_no_error_because_state_is_full(user_id: int) -> None:
-    keep({"posts": 7}, user_id=user_id)
+    store_lsns({"posts": 7}, user_id=user_id)
     assert own(user_id) == {}

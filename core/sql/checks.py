@@ -1,0 +1,159 @@
+"""Checks of the SQL servers, so that no request waits for a server to be tried.
+
+In an API process a thread for each server checks it every second, over a connection of its own.
+
+The lag of a replica is measured by the primary's log: how long ago did the primary have the LSN
+that the replica has now? The time of the last commit that a replica has replayed does not tell:
+there may have been none since.
+While the primary is down nothing is written, so the lag stays as it was.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from functools import cache
+from typing import NamedTuple
+
+import psycopg2
+from django.conf import settings
+from django.db import connections
+
+from core.metrics import local as local_metrics
+from core.sql import deadlines
+from core.sql.lsns import LSN_SQL
+from core.sql.servers import (
+    Server,
+    is_replica,
+    is_silent_at,
+    note_down,
+    primary_of,
+    server_of,
+)
+
+logger = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_CHECKS = 1.0
+# More than a busy server takes. Requests that wait for a server give up when a check has.
+SECONDS_OF_A_CHECK = 2.0
+# With the LSN, how long ago the last transaction that a replica has replayed was committed.
+_REPLICA_SQL = f"""
+SELECT ({LSN_SQL}), pg_is_in_recovery(),
+    extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::float
+"""  # noqa: S608  (constants)
+
+
+class _Replayed(NamedTuple):
+    """The answer to _REPLICA_SQL."""
+
+    lsn: int
+    is_replica: bool  # or the primary itself, where there is no replica
+    seconds_since: float | None
+
+
+@cache
+def watch() -> None:
+    """Start the threads that check every server, once in a process; returns at once."""
+    deadlines.give_up_when(is_silent_at)
+    checked: dict[int, str] = {}
+    for alias in connections:
+        checked.setdefault(id(server_of(alias)), alias)
+    for alias in checked.values():
+        server_of(alias).is_checked = True
+        threading.Thread(target=_watch, args=[alias], name=f"watch {alias}", daemon=True).start()
+
+
+def _watch(alias: str) -> None:
+    connection: psycopg2.extensions.connection | None = None
+    server = server_of(alias)
+    while True:
+        try:
+            connection = check(alias, connection)
+        except Exception as error:  # any: without this thread nobody would check the server again
+            logger.exception("%s could not be checked", server.name)
+            note_down(alias, error)
+        lag = float("inf") if server.lag is None else server.lag
+        local_metrics.note_server(
+            server=server.name, answers=server.answers, lag=lag if is_replica(alias) else None
+        )
+        time.sleep(SECONDS_BETWEEN_CHECKS)
+
+
+def answers_now(alias: str) -> bool:
+    """Whether a server answers; checks it now, unless this process does so every second."""
+    server = server_of(alias)
+    if not server.is_checked:
+        connection = check(alias)
+        if connection is not None:
+            connection.close()
+    return server.answers
+
+
+def check(
+    alias: str, connection: psycopg2.extensions.connection | None = None
+) -> psycopg2.extensions.connection | None:
+    """Check a server and note what was found; returns the connection, or None if it is lost.
+
+    Opens a connection if none is given.
+    """
+    server, began = server_of(alias), time.monotonic()
+    try:
+        with deadlines.deadline(SECONDS_OF_A_CHECK):
+            if connection is None:
+                connection = _connect(alias)
+            with connection.cursor() as cursor:
+                cursor.execute(_REPLICA_SQL if is_replica(alias) else LSN_SQL)
+                row = cursor.fetchone()
+    except psycopg2.Error as error:
+        note_down(alias, error)
+        server.lag, server.is_silent = None, True
+        if connection is not None:
+            connection.close()
+        return None
+    assert row is not None  # noqa: S101  (both statements answer one row)
+    server.is_silent = False
+    if is_replica(alias):
+        _note_lag(server, server_of(primary_of(alias)), began, _Replayed(*row))
+    else:
+        _note_lsn(server, began, row[0])
+    if server.down_since is not None and server.down_since < began:
+        logger.warning("%s answers again", server.name)
+        server.down_since = None
+    return connection
+
+
+def _connect(alias: str) -> psycopg2.extensions.connection:
+    # Not one of Django's, which belong to their threads and are closed and noted as a request's.
+    parameters = connections[alias].get_connection_params()
+    parameters = {name: value for name, value in parameters.items() if name != "cursor_factory"}
+    connection: psycopg2.extensions.connection = psycopg2.connect(**parameters)
+    connection.autocommit = True
+    return connection
+
+
+def _note_lsn(primary: Server, now: float, lsn: int) -> None:
+    primary.samples.append((now, lsn))
+    # Keeps all samples that may count, and one older.
+    while len(primary.samples) > 1 and primary.samples[1][0] < now - 2 * settings.REPLICA_MAX_LAG:
+        primary.samples.popleft()
+
+
+def _note_lag(replica: Server, primary: Server, now: float, found: _Replayed) -> None:
+    was_near = replica.lag is None or replica.lag <= settings.REPLICA_MAX_LAG
+    samples = list(primary.samples)
+    if not found.is_replica or not samples or found.lsn >= samples[-1][1]:
+        replica.lag = 0.0
+    elif not primary.answers:
+        replica.lag = replica.lag or 0.0
+    else:
+        # Two upper bounds. The first is missing for LSNs from before the first check.
+        bounds = [now - at for at, lsn in samples if lsn <= found.lsn][-1:]
+        if found.seconds_since is not None:
+            bounds.append(found.seconds_since)
+        replica.lag = min(bounds, default=float("inf"))
+    is_near = replica.lag <= settings.REPLICA_MAX_LAG
+    if was_near and not is_near:
+        logger.error("%s lags by %.1f s, and is out of rotation", replica.name, replica.lag)
+    elif is_near and not was_near:
+        logger.warning("%s is near its primary again", replica.name)

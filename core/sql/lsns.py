@@ -1,0 +1,196 @@
+"""LSNs: up to which byte a primary has written its log, kept for those who must see its writes.
+
+A log sequence number (LSN) is a number of bytes of PostgreSQL's write-ahead log. A server that has
+replayed the log up to the LSN of a primary shows everything that was committed there before.
+
+After a request has committed, the LSNs of the primaries that it wrote to are stored in STATE, and
+handed to its client in a signed token. If a primary cannot be asked for its LSN then, the LSN is
+`UNKNOWN`, which no replica ever reaches, so that the user's reads stay on the primary for a while.
+STATE down, or taking no writes: only the token has the LSNs, and that is logged.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.core.signing import BadSignature, SignatureExpired, TimestampSigner
+from django.db import DatabaseError, InterfaceError, connections
+from redis import ResponseError
+
+from core.valkey import Call, ValkeyUnavailable, run_script, state_valkey, values_of
+
+logger = logging.getLogger(__name__)
+
+TOKEN_HEADER = "Consistency-Token"  # noqa: S105  (a header's name)
+TOKEN_META = "HTTP_CONSISTENCY_TOKEN"  # noqa: S105  (as a request has it)
+PRIMARIES = ("default", "posts", "comments")
+# The LSN of a server: what a primary has flushed to its disk, or a replica has replayed. What a
+# primary has not flushed yet is not committed, and no replica gets it.
+LSN_SQL = """
+SELECT (
+    CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END
+    - '0/0'
+)::bigint
+"""
+UNKNOWN = 2**63 - 1
+# A process reads the common LSNs again after so many seconds: others need not see those writes
+# sooner, and each request would have to ask for them.
+COMMON_SECONDS = 0.5
+
+Lsns = dict[str, int]  # by alias of the primary
+
+# KEYS: one. ARGV: the LSN, seconds to live. Stores the LSN unless a greater one is there, so the
+# order in which requests store theirs does not matter. LSNs are compared as text of one length:
+# numbers in Lua are exact to 2^53 only.
+_RAISE_LUA = """
+local now = redis.call('GET', KEYS[1])
+if now and now >= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+return 1
+"""
+_DIGITS = 19
+_EVERYBODY = "everybody"
+
+
+def lsn_key(whose: int | str, alias: str) -> str:
+    """STATE. String: an LSN, 19 digits. That of a user, or of `everybody`, after their last commit
+    on a primary; lives LSN_SECONDS.
+    """
+    return f"position:v2:{{{whose}}}:{alias}"
+
+
+@dataclass
+class RequiredLsns:
+    """What a replica must have replayed: for the user's own writes, and for everybody's."""
+
+    own: Lsns = field(default_factory=dict)
+    common: Lsns = field(default_factory=dict)
+
+
+@dataclass
+class _Common:
+    """The common LSNs, as this process read them last."""
+
+    read_at: float = -COMMON_SECONDS
+    lsns: Lsns = field(default_factory=dict)
+
+
+_common = _Common()
+
+
+def server_lsn(alias: str) -> int:
+    """The LSN of a server now: what a primary has written, or a replica has replayed; one query."""
+    with connections[alias].cursor() as cursor:
+        cursor.execute(LSN_SQL)
+        lsn: int = cursor.fetchone()[0]
+    return lsn
+
+
+def lsns_after_commit(aliases: Collection[str]) -> Lsns:
+    """The LSNs of some primaries now, UNKNOWN for those that are down; one query each."""
+    return {alias: _lsn_or_unknown(alias) for alias in aliases}
+
+
+def _lsn_or_unknown(alias: str) -> int:
+    try:
+        try:
+            return server_lsn(alias)
+        except (DatabaseError, InterfaceError):
+            # Maybe only the connection is lost.
+            connections[alias].close()
+            return server_lsn(alias)
+    except (DatabaseError, InterfaceError):
+        logger.exception("%s went down after a commit: its LSN is not known", alias)
+        return UNKNOWN
+
+
+def store_lsns(lsns: Lsns, *, user_id: int | None) -> None:
+    """Store the LSNs of what was written, so that the user's later reads see it; one round trip.
+
+    LSNs of the users database, which decides who may see what, are required of everybody's reads.
+    So are all LSNs if `user_id` is None: a task has written. UNKNOWN is stored for its user only.
+    STATE down or full: logs it, stores nothing.
+    """
+    calls: list[Call] = []
+    for alias, lsn in lsns.items():
+        if user_id is not None:
+            calls.append(_raise_call(user_id, alias, lsn))
+        if (user_id is None or alias == "default") and lsn != UNKNOWN:
+            calls.append(_raise_call(_EVERYBODY, alias, lsn))
+    if not calls:
+        return
+    try:
+        run_script(state_valkey(), _RAISE_LUA, calls)
+    except (ResponseError, *ValkeyUnavailable):
+        logger.exception("STATE is down or full: LSNs are not stored for user %s", user_id)
+
+
+def _raise_call(whose: int | str, alias: str, lsn: int) -> Call:
+    seconds = settings.LSN_SECONDS
+    return [lsn_key(whose, alias).encode()], [b"%0*d" % (_DIGITS, lsn), b"%d" % seconds]
+
+
+def required_lsns(*, user_id: int | None) -> RequiredLsns | None:
+    """What a replica must have replayed for a user, or for an anonymous caller (None).
+
+    Returns None when STATE is down. One round trip; none for an anonymous caller within
+    COMMON_SECONDS of the last one.
+    """
+    ask_common = time.monotonic() - _common.read_at > COMMON_SECONDS
+    asked = [] if user_id is None else [str(user_id)]
+    asked += [_EVERYBODY] if ask_common else []
+    began = time.monotonic()
+    answers = {}
+    if asked:
+        keys = {whose: [lsn_key(whose, alias) for alias in PRIMARIES] for whose in asked}
+        try:
+            found = values_of(state_valkey(), [key for some in keys.values() for key in some])
+            answers = {
+                whose: _decoded([found[key] for key in some]) for whose, some in keys.items()
+            }
+        except ValkeyUnavailable:
+            logger.exception("STATE is down: reads go to the primaries")
+            return None
+    if ask_common:
+        _common.lsns, _common.read_at = answers[_EVERYBODY], began
+    return RequiredLsns(answers.get(str(user_id), {}), _common.lsns)
+
+
+def _decoded(answer: Collection[bytes | None]) -> Lsns:
+    pairs = zip(PRIMARIES, answer, strict=True)
+    return {alias: int(lsn) for alias, lsn in pairs if lsn is not None}
+
+
+def highest(*several: Lsns) -> Lsns:
+    """The highest LSN of each primary."""
+    found: Lsns = {}
+    for lsns in several:
+        for alias, lsn in lsns.items():
+            found[alias] = max(lsn, found.get(alias, 0))
+    return found
+
+
+def token_of(lsns: Lsns) -> str:
+    """A signed token for the client. Requests that send it see what had been written by then."""
+    text = ",".join(f"{alias}:{lsn:x}" for alias, lsn in sorted(lsns.items()))
+    return _signer().sign(text)
+
+
+def lsns_in(token: str) -> Lsns | None:
+    """The LSNs in a token; none if it is too old to matter. Returns None if its signature fails."""
+    try:
+        text = _signer().unsign(token, max_age=settings.LSN_SECONDS)
+    except SignatureExpired:
+        return {}
+    except BadSignature:
+        return None
+    pairs = (pair.split(":") for pair in text.split(","))
+    return {alias: int(lsn, 16) for alias, lsn in pairs}
+
+
+def _signer() -> TimestampSigner:
+    return TimestampSigner(salt="socialfeed.consistency", sep=".")
