@@ -1,7 +1,7 @@
 """The tables that every database has, defined where they are used."""
 
 from core.counters import Counter, CounterChange
-from core.http.idempotency import IdempotencyKey
+from core.http.idempotency_keys import IdempotencyKey
 from core.outbox.models import CommentsOutboxEvent, OutboxEvent, PostsOutboxEvent
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Celery tasks about what is in every database."""
+"""Celery tasks for the tables of `core`."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 from celery import shared_task
 
-from core.http import idempotency
+from core.http import idempotency_keys
 from core.sql import PRIMARIES
 
 
 @shared_task(expires=3600)
 def prune_idempotency_keys(**kwargs: Any) -> None:
-    """Delete keys that have lived their time."""
+    """Delete all idempotency keys that have expired."""
     for database in PRIMARIES:
-        while idempotency.prune(database=database):
+        while idempotency_keys.prune(database=database):
             pass

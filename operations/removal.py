@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from comments import services as comment_services
-from core.http import idempotency
+from core.http import idempotency_keys
 from core.outbox import batches
 from core.outbox.batches import Removed, repeated
 from media import services as media_services
@@ -54,7 +54,7 @@ def _one_round(user_id: int) -> Iterator[Removed]:
     yield from repeated("comment likes", comment_services.remove_likes_of_user, user_id=user_id)
     yield from repeated("follows", graph_services.remove_follows_of_user, user_id=user_id)
     # The answers that they store show what the account has made.
-    yield from repeated("keys", idempotency.remove_keys_of, user_id=user_id)
+    yield from repeated("keys", idempotency_keys.remove_keys_of, user_id=user_id)
     # Last: if the object store is down, all the rest is gone already.
     yield from repeated(
         "media", media_services.remove_media_of_owner, owner_id=user_id, is_slow=True

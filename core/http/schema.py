@@ -1,4 +1,4 @@
-"""What the OpenAPI schema says of every endpoint alike: problem documents and pages."""
+"""Parts of the OpenAPI schema that all endpoints share: problem documents, pages, keys."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer, inli
 from rest_framework import serializers
 
 from core.http import idempotency
+from core.http.idempotency_keys import MAX_LENGTH
 from core.http.pagination import PageQuery
 from core.http.problems import CONTENT_TYPE
 
@@ -42,7 +43,7 @@ _KEY_PARAMETER = {
     "schema": {
         "type": "string",
         "minLength": 1,
-        "maxLength": idempotency.MAX_LENGTH,
+        "maxLength": MAX_LENGTH,
         "pattern": "^[!-~]+$",
     },
     "description": (
@@ -59,10 +60,9 @@ _KEY_PROBLEMS = {
 
 
 class ProblemAutoSchema(AutoSchema):
-    """Adds the problem document as the default answer of each operation, and the key of those that
-    take one.
+    """Adds to operations the problem document as their default answer, and the idempotency key.
 
-    The first line of a view method's docstring is the operation's summary.
+    The first line of a view method's docstring becomes the operation's summary.
     """
 
     def get_summary(self) -> str | None:
@@ -74,7 +74,7 @@ class ProblemAutoSchema(AutoSchema):
         return described.partition("\n")[2].strip() or described
 
     def get_request_serializer(self) -> Any:
-        # What `extend_schema` names comes before this; nothing else is a body of a DELETE.
+        # A DELETE has a body only if `extend_schema` says so, which does not come here.
         return None if self.method == "DELETE" else super().get_request_serializer()
 
     def _get_request_body(self, direction: Direction = "request") -> dict[str, Any] | None:
@@ -82,7 +82,7 @@ class ProblemAutoSchema(AutoSchema):
             return None
         method = self.method
         if method == "DELETE":
-            self.method = "POST"  # as a DELETE, it would be left without a body
+            self.method = "POST"  # drf-spectacular gives a DELETE no body
         try:
             body: dict[str, Any] | None = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
         finally:

@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from comments.models import Comment, CommentLike
 from comments.services import add_comment, like_comment
-from core.http.idempotency import IdempotencyKey
+from core.http.idempotency_keys import IdempotencyKey
 from core.outbox.models import OutboxEvent
 from core.outbox.rows import record
 from media.models import Media

@@ -15,7 +15,7 @@ from comments import selectors as comment_selectors
 from comments import services as comment_services
 from comments.models import Comment, CommentLike
 from core.counters import counts
-from core.http.idempotency import IdempotencyKey
+from core.http.idempotency_keys import IdempotencyKey
 from core.outbox import batches
 from core.outbox.models import OutboxEvent
 from core.sql import PRIMARIES

@@ -18,7 +18,7 @@ from django.db.models import Q, QuerySet
 from comments.models import Comment, CommentLike
 from comments.services import add_comment, like_comment
 from core.counters import Counter, CounterChange
-from core.http.idempotency import IdempotencyKey
+from core.http.idempotency_keys import IdempotencyKey
 from core.sql import PRIMARIES
 from core.valkey import cache_valkey, state_valkey
 from media.models import Media

@@ -21,9 +21,10 @@ from rest_framework.test import APIRequestFactory
 from rest_framework.views import APIView
 
 from comments.models import Comment
-from core.http import idempotency
+from core.http import idempotency_keys
 from core.http.callers import Caller
-from core.http.idempotency import IdempotencyKey, idempotent
+from core.http.idempotency import idempotent
+from core.http.idempotency_keys import IdempotencyKey, KeyedRequest, lock_key
 from core.tasks import prune_idempotency_keys
 from core.valkey import cache_valkey
 from media import selectors as media_selectors
@@ -301,7 +302,7 @@ def test_while_the_first_is_being_answered_others_are_refused_at_once(
     def hold() -> None:
         try:
             with transaction.atomic(using="comments"):
-                idempotency._lock("comments", idempotency._Asked(alice, key, path, ""))
+                lock_key("comments", KeyedRequest(alice, key, path, ""))
                 held.set()
                 assert answered.wait(20)
         finally:
@@ -358,7 +359,7 @@ def test_keys_that_have_lived_their_time_are_pruned_in_batches_from_each_databas
         )
     grow_older(alice, timedelta(hours=24))
     left = IdempotencyKey.objects.using("posts").filter(caller_id=alice)
-    assert idempotency.prune(database="posts", limit=2) == 2
+    assert idempotency_keys.prune(database="posts", limit=2) == 2
     assert left.count() == 3
     prune_idempotency_keys()
     for database in ALL_DATABASES:

@@ -1,0 +1,124 @@
+"""The rows of idempotency keys: one for each request that was done, with its answer.
+
+A key belongs to its caller, lives for LIFE, and is in the database that the request wrote to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import blake2b
+
+from django.db import connections, models
+from django.db.models.functions import Now
+
+from core.http.problems import Conflict
+from core.ids import TimeOrderedModel
+from core.sql import PRIMARIES
+
+MAX_LENGTH = 255
+LIFE = timedelta(hours=24)
+
+
+class IdempotencyKey(TimeOrderedModel):
+    """A request that was done, and its answer."""
+
+    caller_id = models.BigIntegerField()
+    key = models.CharField(max_length=MAX_LENGTH)
+    route = models.TextField(help_text="The path.")
+    body_hash = models.CharField(max_length=64, help_text="SHA-256, in hexadecimal.")
+    status = models.PositiveSmallIntegerField()
+    body = models.BinaryField(help_text="Of the answer: JSON.")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        app_label = "core"
+        db_table = "socialfeed_idempotencykey"
+        constraints = [
+            models.UniqueConstraint(fields=["caller_id", "key"], name="idempotency_key_of_caller")
+        ]
+        indexes = [models.Index(fields=["created_at"], name="idempotency_key_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.key} of {self.caller_id}"
+
+
+class KeyInFlight(Conflict):
+    """409: another request with the same key is being answered."""
+
+    code = "idempotency_in_flight"
+    wait = 1  # seconds, for Retry-After
+
+
+@dataclass(frozen=True)
+class KeyedRequest:
+    """A request with a key. Two of them are the same request if all of this is equal."""
+
+    caller_id: int
+    key: str
+    route: str
+    body_hash: str
+
+
+def lock_key(database: str, request: KeyedRequest) -> None:
+    """Lock the key of a request until the transaction ends. Raises `KeyInFlight` if it is locked.
+
+    Never waits.
+    """
+    text = f"{request.caller_id} {request.key}".encode()
+    digest = blake2b(text, digest_size=8, person=b"idem-key").digest()
+    with connections[database].cursor() as cursor:
+        number = int.from_bytes(digest, signed=True)
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [number])
+        if cursor.fetchone() != (True,):
+            raise KeyInFlight(
+                "The first request with this Idempotency-Key is still being answered. "
+                "Send it again in a second, unchanged, for its answer."
+            )
+
+
+def stored_key(database: str, request: KeyedRequest) -> IdempotencyKey | None:
+    """The row of a request's caller and key, if it has not expired."""
+    rows = IdempotencyKey.objects.using(database)
+    return rows.filter(
+        caller_id=request.caller_id, key=request.key, created_at__gt=Now() - LIFE
+    ).first()
+
+
+def store_key(database: str, request: KeyedRequest, *, status: int, body: bytes) -> IdempotencyKey:
+    """Store a request with its answer; replaces a row of the same key that has expired."""
+    row = IdempotencyKey(
+        caller_id=request.caller_id,
+        key=request.key,
+        route=request.route,
+        body_hash=request.body_hash,
+        status=status,
+        body=body,
+    )
+    IdempotencyKey.objects.using(database).bulk_create(
+        [row],
+        update_conflicts=True,
+        unique_fields=["caller_id", "key"],
+        update_fields=["route", "body_hash", "status", "body", "created_at"],
+    )
+    return row
+
+
+def remove_keys_of(*, user_id: int, limit: int) -> int:
+    """Remove up to `limit` keys of a deleted account from each database; returns how many.
+
+    Call it until it returns 0.
+    """
+    removed = 0
+    for database in PRIMARIES:
+        rows = IdempotencyKey.objects.using(database)
+        mine = rows.filter(caller_id=user_id)
+        removed += rows.filter(pk__in=mine.values("pk")[:limit]).delete()[0]
+    return removed
+
+
+def prune(*, database: str, limit: int = 10_000) -> int:
+    """Delete up to `limit` keys that have expired; returns how many."""
+    rows = IdempotencyKey.objects.using(database)
+    old = rows.filter(created_at__lte=Now() - LIFE)
+    return rows.filter(pk__in=old.values("pk")[:limit]).delete()[0]
