@@ -1,4 +1,4 @@
-"""Staff's view of the keys that clients have sent with their POSTs: what was made, and when."""
+"""The admin pages for idempotency keys: what a POST made, and when."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["outbox_admin"]  # which registers its own pages
 
 
 class KeyAdmin(ReadOnlyAdmin[IdempotencyKey]):
-    """Which request a key stands for, and what it was answered. Those of the last day."""
+    """The request of a key and its answer. Keys live for a day."""
 
     database: str
     list_display = ["id", "caller_id", "key", "route", "status", "created_at"]
@@ -34,7 +34,7 @@ class KeyAdmin(ReadOnlyAdmin[IdempotencyKey]):
 
 @admin.register(PostsIdempotencyKey)
 class PostsKeyAdmin(KeyAdmin):
-    """The keys in the posts database: of posts, and of uploads."""
+    """The keys in the posts database: for posts and for uploads."""
 
     database = "posts"
 

@@ -1,4 +1,4 @@
-"""What the admin pages of all apps share."""
+"""Base classes for the admin pages of all apps."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ Row = TypeVar("Row", bound=Model)
 
 
 class IdSearchAdmin(admin.ModelAdmin[Row], Generic[Row]):
-    """A search for a number looks it up, by index, in `id_fields`, and nowhere else.
+    """Searches for a number only in `id_fields`, by their indexes, and does not count all rows.
 
-    Django would compare the columns as text, which reads the whole table; so would counting all
-    rows on every page.
+    Django would compare the columns as text, or count, and so read the whole table.
     """
 
     id_fields: Sequence[str] = ("pk",)
@@ -37,7 +36,7 @@ class IdSearchAdmin(admin.ModelAdmin[Row], Generic[Row]):
 
 
 class ReadOnlyAdmin(IdSearchAdmin[Row], Generic[Row]):
-    """Rows that staff look at, and only the service itself changes."""
+    """Rows that staff can see but not change."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -1,4 +1,4 @@
-"""What all apps share, as an app: for its tables, its tasks and its admin pages."""
+"""The Django app of `core`, for its tables, tasks, admin pages and signals."""
 
 from django.apps import AppConfig
 from django.conf import settings
@@ -6,20 +6,20 @@ from django.core.cache import close_caches
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, reset_queries
 
-# Their signals: whoever sends or runs a task goes through them.
-from core import messages
+# Imported for their receivers of signals, which every process needs.
+from core import celery_signals
 from core.sql import connections, deadlines
 
-__all__ = ["CoreConfig", "connections", "messages"]
+__all__ = ["CoreConfig", "celery_signals", "connections"]
 
 
 class CoreConfig(AppConfig):
     name = "core"
 
     def ready(self) -> None:
-        # What Django does around each request, six databases and two caches at a time, and nothing
-        # here needs: connections are looked at when it ends, and so need not be when it begins; of
-        # what has been asked of them, nobody keeps a list; those to Valkey are never closed.
+        # Django does this around each request, for six databases and two caches. Nothing here needs
+        # it: connections are checked after a request, so not before it; queries are not listed; and
+        # connections to Valkey are never closed.
         request_started.disconnect(close_old_connections)
         request_started.disconnect(reset_queries)
         request_finished.disconnect(close_caches)

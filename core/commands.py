@@ -1,19 +1,19 @@
-"""What the commands' arguments and outputs have in common."""
+"""Shared by the commands: exit codes, and types of arguments."""
 
 from __future__ import annotations
 
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 
-INTERRUPTED = 130  # what a shell expects of a program that Ctrl-C ended
+INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended
 SECONDS_BEFORE_PROGRESS = 1.0
-MOST = 10**9  # of anything that is counted here, seconds too
+MOST = 10**9  # the greatest number that an argument may be
 
 
 def at_least(
     minimum: int, kind: type[int] | type[float] = int, *, most: int = MOST
 ) -> Callable[[str], float]:
-    """An argument's type: a number from `minimum` to `most`."""
+    """A type for argparse: a number from `minimum` to `most`."""
 
     def number(text: str) -> float:
         value = kind(text)
@@ -21,5 +21,5 @@ def at_least(
             raise ArgumentTypeError(f"must be {minimum} to {most}, not {text}")
         return value
 
-    number.__name__ = "number"  # what argparse calls it when `text` is none
+    number.__name__ = "number"  # argparse uses this name in its error message
     return number

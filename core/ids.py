@@ -3,7 +3,7 @@
 41 bits of milliseconds since 2024-01-01 UTC, 13 of shard, 10 of sequence: the layout that
 Instagram published ("Sharding & IDs at Instagram", 2012). Sorting by id is sorting by time, to
 the millisecond. One sequence a database serves all its tables: 1,024 ids a millisecond. The
-shard is the number of the logical database, so an id is unique across all three of them.
+shard is the number of the logical database, so an id is unique across all three.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class TimeOrderedModel(models.Model):
 
 
 def id_batches(model: type[TimeOrderedModel], *, size: int) -> Iterator[list[int]]:
-    """The ids of all rows, oldest first, `size` at a time; a query each."""
+    """The ids of all rows, oldest first, in lists of up to `size`; one query a list."""
     rows = model._default_manager.order_by("pk").values_list("pk", flat=True)
     last = 0
     while ids := list(rows.filter(pk__gt=last)[:size]):
@@ -50,12 +50,12 @@ def created_at_of(id_: int) -> datetime:
 
 
 def first_id_at(at: datetime) -> int:
-    """The least id of a row that is inserted at a time, or 0 before the epoch."""
+    """The smallest id that a row can have which is inserted at a time; 0 before EPOCH."""
     return max(0, (at - EPOCH) // timedelta(milliseconds=1) << _TIME_SHIFT)
 
 
 def ids_within(id_: int, *, before: timedelta, after: timedelta) -> tuple[int, int]:
-    """The least and the greatest id of rows inserted so long before and after the one of `id_`."""
+    """The smallest and greatest id of rows inserted from `before` to `after` the row of `id_`."""
     milliseconds = id_ >> _TIME_SHIFT
     first = milliseconds - before // timedelta(milliseconds=1)
     last = milliseconds + after // timedelta(milliseconds=1)

@@ -1,4 +1,4 @@
-"""What each log line says besides its message: who wrote it, and for which request."""
+"""Adds to each log line the process's role and the context of its request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _role = "none"
 
 
 def set_role(role: str) -> None:
-    """Name what this process is for: an API's role, `worker` or `beat`."""
+    """Set what log lines of this process have as `role`: an API's role, `worker` or `beat`."""
     global _role  # noqa: PLW0603  (a process has one)
     _role = role
 
@@ -26,9 +26,9 @@ class RepetitionFilter(logging.Filter):
 
 
 class ContextFilter(logging.Filter):
-    """Lets every record pass, with the role and whatever `core.context` carries.
+    """Adds the role and the values of `core.context` to every record.
 
-    `role` is what the process is until `set_role` knows better.
+    `role` counts until the first `set_role`.
     """
 
     def __init__(self, role: str) -> None:

@@ -1,4 +1,4 @@
-"""Who makes a request: an id, as far as the views need to know; and from which address."""
+"""The caller of a request: the id of a user, and the address that the request came from."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from django.conf import settings
 from django.http import HttpRequest
 from rest_framework.request import Request
 
-# What one customer gets of IPv6: whoever has it can send from any of its 2^64 addresses.
+# A customer gets an IPv6 network of this prefix, and can send from any of its 2^64 addresses.
 IPV6_PREFIX = 64
-# A process remembers how so many addresses are counted.
-ADDRESSES_KEPT = 8192
+# A process caches so many parsed addresses.
+ADDRESSES_CACHED = 8192
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ def caller_id(request: Request) -> int:
 def client_address(request: HttpRequest | Request) -> str:
     """The address that a request came from, for counting: an IPv4 address, or the /64 of an IPv6.
 
-    Each proxy of ours adds to X-Forwarded-For whom it was asked by; so the entry that counts is as
-    many from the right as there are proxies (TRUSTED_PROXY_COUNT), and whatever is left of it the
-    client has written. No such entry, or none that is an address: who opened the connection.
+    Each of our proxies appends the address of its own client to X-Forwarded-For. So the client's is
+    the entry TRUSTED_PROXY_COUNT from the right; the client itself may have written all before it.
+    If there is no such entry, or it is no address, the other end of the connection counts.
     """
     count = settings.TRUSTED_PROXY_COUNT
     entries = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
@@ -45,9 +45,9 @@ def client_address(request: HttpRequest | Request) -> str:
     return _address(forwarded) or _address(request.META.get("REMOTE_ADDR", "")) or "unknown"
 
 
-@lru_cache(maxsize=ADDRESSES_KEPT)
+@lru_cache(maxsize=ADDRESSES_CACHED)
 def _address(text: str) -> str:
-    """An address in the form in which it is counted; "" when it is none."""
+    """An address in the form in which it is counted; "" if the text is no address."""
     try:
         address = ip_address(text.strip())
     except ValueError:

@@ -8,7 +8,7 @@ from core.ids import MAX_ID
 
 
 class IdConverter:
-    """A 64-bit id in decimal. A longer number is no id: the address does not exist (404)."""
+    """A 64-bit id in decimal. With a greater number the address does not exist (404)."""
 
     regex = "[0-9]{1,19}"
 
@@ -22,7 +22,7 @@ class IdConverter:
 
 
 class UsernameConverter:
-    """What a username can look like, in any case; anything else does not exist (404)."""
+    """A username, in upper or lower case. With any other text the address does not exist (404)."""
 
     regex = "[A-Za-z0-9_.]{1,30}"
 

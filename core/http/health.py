@@ -1,10 +1,13 @@
-"""What machines ask an instance. `/healthz/live`: the process answers. `/healthz/ready`: it can do
-what its role is for. `/healthz/accepting`: it is to be sent requests. `/metrics`: see
-`core.metrics.page`.
+"""Addresses for machines: health and metrics of an instance.
 
-The web server asks the last but one: a store that is down is so for every instance, and what does
-not need it still works. All are answered by a middleware, before a host name is checked or a
-session is looked for: a probe calls an instance by whatever address it has.
+- `/healthz/live`: the process answers.
+- `/healthz/ready`: the instance can do the work of its role.
+- `/healthz/accepting`: the instance should get requests. The web server asks this and not `ready`:
+  when a store is down, it is down for every instance, and requests that do not need it still work.
+- `/metrics`: see `core.metrics.page`.
+
+A middleware answers them, before the host name and the session are checked, because a probe calls
+an instance by any of its addresses.
 """
 
 from __future__ import annotations
@@ -27,21 +30,21 @@ logger = logging.getLogger(__name__)
 
 @require_safe
 def live(request: HttpRequest) -> JsonResponse:
-    """Touches nothing but this process."""
+    """200, whatever else is down."""
     return _answer({"live": True})
 
 
 @require_safe
 def accepting(request: HttpRequest) -> JsonResponse:
-    """503 once the process has been told to stop, though it goes on for a while."""
+    """503 once the process was told to stop, though it still answers for a while."""
     return _answer({"accepting": not is_draining()})
 
 
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
-    """200 when everything that this role cannot do without answers, else 503; each check named.
+    """200 when everything that this role needs answers, else 503; the body names each check.
 
-    The Read API does without CACHE, and of each database without the replica, or the primary.
+    The Read API does not need CACHE, and of each database only the replica or the primary.
     """
     checks = {"accepting": not is_draining(), "state": _state_answers()}
     for database in sql.PRIMARIES:
@@ -58,7 +61,7 @@ def _answer(checks: Mapping[str, bool]) -> JsonResponse:
 
 
 class HealthMiddleware:
-    """Answers the addresses above, and passes on everything else."""
+    """Answers these addresses, and passes on all other requests."""
 
     pages: ClassVar[Mapping[str, Callable[[HttpRequest], HttpResponse]]] = {
         "/healthz/live": live,
@@ -78,6 +81,6 @@ def _state_answers() -> bool:
     try:
         state_valkey().ping()
     except ValkeyUnavailable:
-        logger.exception("not ready: STATE does not answer")
+        logger.exception("Not ready: STATE does not answer")
         return False
     return True

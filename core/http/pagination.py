@@ -1,8 +1,8 @@
-"""Lists by the page: `{"results": [...], "next": URL or null}` with an opaque, signed cursor.
+"""Pages of lists: `{"results": [...], "next": URL or null}` with an opaque, signed cursor.
 
-The `Link` header (RFC 8288) has the same addresses. A cursor says where the last page ended, not
-how many rows went before, so what is added or deleted meanwhile moves nothing. It is signed: a
-made-up one is a 400, not an odd page.
+The `Link` header (RFC 8288) has the same addresses. A cursor names the last row of a page, not a
+number of rows, so rows that are added or deleted meanwhile cause no gap and no duplicate. It is
+signed, so that an invented cursor is a 400 and not a wrong page.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ MAX_LIMIT = 100
 _SIGNATURE_BYTES = 8
 
 
-def encode_cursor(position: int | str) -> str:
-    """The opaque form of a position: an id, or a name in a list ordered by name."""
-    payload = (b"i%d" % position) if isinstance(position, int) else b"s" + position.encode()
+def encode_cursor(last: int | str) -> str:
+    """The cursor after a row: after its id, or its name in a list that is ordered by name."""
+    payload = (b"i%d" % last) if isinstance(last, int) else b"s" + last.encode()
     return base64.urlsafe_b64encode(_signature(payload) + payload).rstrip(b"=").decode()
 
 
 def decode_cursor(
     cursor: str, kind: type[int] | type[str] = int, *, parameter: str = "cursor"
 ) -> Any:
-    """The position in a cursor of this service; raises `Invalid` for anything else.
+    """The id or name in a cursor. Raises `Invalid` if it is not a cursor of this service.
 
-    `parameter` is the query parameter that it came in, for the problem document.
+    `parameter` is the query parameter that has the cursor, for the problem document.
     """
     wanted = b"i" if kind is int else b"s"
     try:
@@ -56,7 +56,7 @@ def decode_cursor(
 
 
 def not_of_this_list(parameter: str) -> Invalid:
-    """The problem with a cursor that this service has not made, or has made for another list."""
+    """The problem with a cursor that is invented, or belongs to another list."""
     return Invalid(
         "This cursor is not one of this list's. Use the addresses in a page as they are, or leave "
         f"`{parameter}` out to start from the top.",
@@ -91,9 +91,9 @@ class PageQuery(serializers.Serializer[Any]):
 
 @dataclass(frozen=True)
 class PageRequest:
-    """What a client asked of a list: how many, after which position (None: from the top).
+    """What a client asks of a list: `limit` rows, after the row `after` (None: from the top).
 
-    `parameters`: all of those that the list takes, checked; those with a default are always there.
+    `parameters`: all query parameters that the list takes, checked, with their defaults.
     """
 
     limit: int
@@ -107,12 +107,12 @@ def page_request(
     *,
     query_class: type[PageQuery] = PageQuery,
 ) -> PageRequest:
-    """Read `limit` and `cursor`; raises a 400 that names the parameter and its bounds.
+    """Read the query parameters of a list; raises a 400 that names the parameter and its bounds.
 
-    `query_class` checks the parameters that a list has besides.
+    `query_class` checks them; a list with more parameters than `PageQuery` has its own.
     """
-    # As plain texts: of a form's fields, an empty one counts as left out, and an empty cursor would
-    # begin at the top for ever. An empty limit does no harm.
+    # Given as plain texts. From a QueryDict a serializer takes an empty parameter for a missing
+    # one, and a client with an empty cursor would read the first page for ever.
     given = request.GET.dict()
     if given.get("limit") == "":
         del given["limit"]
@@ -124,18 +124,18 @@ def page_request(
 
 @cache
 def _checker(query_class: type[PageQuery]) -> PageQuery:
-    """Of all requests: a serializer copies all of its fields when it is made."""
+    """One serializer for all requests: it copies all of its fields when it is made."""
     return query_class()
 
 
 @cache
 def _defaults(query_class: type[PageQuery]) -> Mapping[str, Any]:
-    """What a request without parameters asks for."""
+    """The parameters of a request that gives none."""
     return MappingProxyType(dict(_checker(query_class).run_validation({})))
 
 
 class ListAddress:
-    """Where the list is that a request asks for: the same, with other query parameters."""
+    """The address of the list that a request asks for, with other query parameters."""
 
     def __init__(self, request: Request) -> None:
         plain = request._request
@@ -143,30 +143,28 @@ class ListAddress:
         self._parameters = plain.GET.dict()
 
     def having(self, **changes: str | None) -> str:
-        """The address with these parameters changed; None takes one out."""
+        """The address with some parameters changed; None removes one."""
         parameters = self._parameters | changes
         query = urlencode({name: value for name, value in parameters.items() if value is not None})
         return f"{self._list}?{query}"
 
-    def after(self, position: int | str | None, **changes: str | None) -> str | None:
-        """The address of the page after a position; None at the end."""
-        if position is None:
+    def after(self, last: int | str | None, **changes: str | None) -> str | None:
+        """The address of the page after a row; None if there is no such row, at the end."""
+        if last is None:
             return None
-        return self.having(cursor=encode_cursor(position), **changes)
+        return self.having(cursor=encode_cursor(last), **changes)
 
 
-def page_response(
-    request: Request, results: Sequence[Any], next_position: int | str | None
-) -> Response:
-    """The page of a list; `next` is null at the end, and else keeps the other query parameters."""
-    following = ListAddress(request).after(next_position)
+def page_response(request: Request, results: Sequence[Any], last: int | str | None) -> Response:
+    """A page of a list. `last` is the id or name that the next page begins after; None: the end."""
+    following = ListAddress(request).after(last)
     response = Response({"results": results, "next": following})
     add_links(response, next=following)
     return response
 
 
 def add_links(response: Response, **addresses: str | None) -> None:
-    """Put addresses into the `Link` header, by their relation."""
+    """Put addresses into the `Link` header, each under its relation (`next`, `prev`)."""
     links = [f'<{url}>; rel="{relation}"' for relation, url in addresses.items() if url]
     if links:
         response["Link"] = ", ".join(links)

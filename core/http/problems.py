@@ -1,12 +1,12 @@
-"""Errors as RFC 9457 problem documents, whoever found them.
+"""Errors as RFC 9457 problem documents.
 
-Services raise a `Problem`; serializers, DRF, Django and django-allauth raise or answer their own
-errors, which `exception_handler` and `ProblemMiddleware` turn into the same shape:
+Services raise a `Problem`. Serializers, DRF, Django and django-allauth raise or answer errors of
+their own; `exception_handler` and `ProblemMiddleware` turn these into the same form:
 
     {"type": "/problems/validation", "title": "…", "status": 400, "detail": "what to change",
      "errors": [{"field": "caption", "code": "max_length", "message": "…"}]}
 
-Those of 5xx name the request, by which its log lines are found: `"request_id": "…"`.
+A 5xx also has `"request_id": "…"`, by which one finds its log lines.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ from core.valkey import ValkeyUnavailable
 logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
-# What every 401 says of how to authenticate.
+# The `WWW-Authenticate` header of every 401.
 CHALLENGE = 'Bearer realm="socialfeed"'
-# Seconds after which to try again, where nobody knows better: when a store is away, and over one of
-# django-allauth's limits (a minute's, mostly).
+# `Retry-After` in seconds, unless the exception has its own: when a store is down, and over one of
+# django-allauth's limits (most are of a minute).
 RETRY_AFTER = {HTTPStatus.SERVICE_UNAVAILABLE: 5, HTTPStatus.TOO_MANY_REQUESTS: 60}
-# Of a body with more errors, so many are named.
+# A document names at most so many errors.
 MAX_FIELD_ERRORS = 20
 # Under these prefixes every error is a problem document; elsewhere (admin, pages) it is HTML.
 API_PREFIXES = ("/api/", "/_allauth/", "/healthz/")
 
 
 class Problem(Exception):
-    """A request that cannot be done, and what its sender can change about that."""
+    """An error that the client can do something about. `detail` says what."""
 
     status = HTTPStatus.BAD_REQUEST
     code = "invalid"
@@ -59,35 +59,35 @@ class Invalid(Problem):
 
 
 class NotFound(Problem):
-    """404: there is no such thing, or the caller may not see it."""
+    """404: it does not exist, or the caller may not see it."""
 
     status = HTTPStatus.NOT_FOUND
     code = "not_found"
 
 
 class Conflict(Problem):
-    """409: the input is right but the thing it is about has changed or is taken."""
+    """409: the input is valid, but does not fit what is there now: it has changed, or is taken."""
 
     status = HTTPStatus.CONFLICT
     code = "conflict"
 
 
 class TooLarge(Problem):
-    """413: the body or the picture is over a limit."""
+    """413: the body or the picture is too large."""
 
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     code = "too_large"
 
 
 class UnsupportedMedia(Problem):
-    """415: the content is not of a kind that is accepted."""
+    """415: content of this type is not accepted."""
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     code = "unsupported_media_type"
 
 
 class TooManyRequests(Problem):
-    """429: over a rate limit; there is more after `wait` seconds."""
+    """429: over a rate limit; try again after `wait` seconds."""
 
     status = HTTPStatus.TOO_MANY_REQUESTS
     code = "too_many_requests"
@@ -98,7 +98,7 @@ class TooManyRequests(Problem):
 
 
 class Unavailable(Problem):
-    """503: something that the request needs does not answer now."""
+    """503: something that the request needs is down."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     code = "unavailable"
@@ -107,7 +107,7 @@ class Unavailable(Problem):
 def problem_document(
     status: int, detail: str, *, code: str = "", errors: list[dict[str, str]] | None = None
 ) -> dict[str, Any]:
-    """The document of one error; `code` names its type, by default from the status."""
+    """The document of an error. `code` becomes its type; without one, the status does."""
     title = HTTPStatus(status).phrase
     slug = (code or title).lower().replace(" ", "-").replace("_", "-")
     document: dict[str, Any] = {
@@ -123,8 +123,8 @@ def problem_document(
     return document
 
 
-# What Django, its database and Valkey raise, the first that fits: the status, and the detail
-# ("": the exception's own words).
+# Exceptions of Django, databases and Valkey, with their status and detail ("": the exception's own
+# text). The first that fits counts.
 _KNOWN: list[tuple[type[Exception] | tuple[type[Exception], ...], int, str]] = [
     (Http404, 404, "There is nothing at this address."),
     (PermissionDenied, 403, ""),
@@ -142,7 +142,7 @@ _KNOWN: list[tuple[type[Exception] | tuple[type[Exception], ...], int, str]] = [
 
 
 def document_of(exception: Exception) -> dict[str, Any] | None:
-    """The problem document of what a client can mend or wait for; None: a bug, to be a 500."""
+    """The problem document of an exception; None if it is a bug, which becomes a 500."""
     if isinstance(exception, Problem):
         error = {"code": exception.code, "message": exception.detail}
         errors = [{"field": exception.field} | error] if exception.field else None
@@ -166,7 +166,7 @@ def document_of(exception: Exception) -> dict[str, Any] | None:
 
 
 def exception_handler(exception: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's hook: a problem document for what a client can mend; anything else stays a 500."""
+    """DRF's hook: answers a problem document; None if the exception is a bug."""
     document = document_of(exception)
     if document is None:
         return None
@@ -176,7 +176,7 @@ def exception_handler(exception: Exception, context: dict[str, Any]) -> Response
 
 
 def problem_response(exception: Exception) -> HttpResponse | None:
-    """The same outside DRF."""
+    """The same outside of DRF."""
     document = document_of(exception)
     if document is None:
         return None
@@ -191,11 +191,11 @@ def problem_response(exception: Exception) -> HttpResponse | None:
 
 def _log_unavailable(document: dict[str, Any], exception: Exception) -> None:
     if document["status"] == HTTPStatus.SERVICE_UNAVAILABLE:
-        logger.error("a store does not answer", exc_info=exception)
+        logger.error("A store does not answer", exc_info=exception)
 
 
 def _headers(status: int, exception: Exception | None = None) -> dict[str, str]:
-    """The headers that such an answer must have; the exception may know for how long to wait."""
+    """The headers that an error of this status must have. `exception.wait`: seconds to wait."""
     if status == HTTPStatus.UNAUTHORIZED:
         return {"WWW-Authenticate": CHALLENGE}
     if seconds := getattr(exception, "wait", None) or RETRY_AFTER.get(HTTPStatus(status)):
@@ -204,7 +204,7 @@ def _headers(status: int, exception: Exception | None = None) -> dict[str, str]:
 
 
 def _field_errors(details: Any, path: str = "") -> Iterator[dict[str, str]]:
-    """Flatten DRF's nested error details: media.1 for the second item of the list `media`."""
+    """Flatten DRF's nested error details: `media.1` is the second item of the list `media`."""
     if isinstance(details, dict) and set(details) == {"message", "code"}:
         field = path.removesuffix("non_field_errors").rstrip(".") or "body"
         yield {"field": field, "code": str(details["code"]), "message": str(details["message"])}
@@ -218,10 +218,10 @@ def _field_errors(details: Any, path: str = "") -> Iterator[dict[str, str]]:
 
 
 class ProblemMiddleware:
-    """Errors from outside DRF on the API's paths: unknown URLs, django-allauth, Django, crashes.
+    """Turns errors from outside of DRF into problem documents, under API_PREFIXES.
 
-    django-allauth's own members (`errors`, `data`, `meta`) stay in the document, as its clients
-    expect them; RFC 9457 allows such extension members.
+    These are unknown URLs, errors of django-allauth and Django, and crashes. django-allauth's own
+    members (`errors`, `data`, `meta`) stay in the document for its clients; RFC 9457 allows that.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -240,7 +240,7 @@ class ProblemMiddleware:
         return _become(response, document)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """What a view outside DRF raised, seen while the reason is still known."""
+        """The answer to an exception of a view outside of DRF, while the exception is known."""
         return problem_response(exception) if request.path.startswith(API_PREFIXES) else None
 
 
@@ -249,7 +249,7 @@ def _is_problem(response: HttpResponse) -> bool:
 
 
 def _become(response: HttpResponse, document: dict[str, Any]) -> HttpResponse:
-    """Put a document in a response's place; its headers (`Allow`, cookies) stay."""
+    """Replace the content of a response by a document; its headers (`Allow`, cookies) stay."""
     response.content = orjson.dumps(document)
     response["Content-Type"] = CONTENT_TYPE
     if response.has_header("Content-Length"):
@@ -260,7 +260,7 @@ def _become(response: HttpResponse, document: dict[str, Any]) -> HttpResponse:
 
 
 def _with_problem_members(status: int, body: dict[str, Any]) -> dict[str, Any]:
-    """The document of an error that django-allauth has answered as JSON."""
+    """The document of an error that django-allauth answered as JSON."""
     errors = [error | {"field": error.get("param", "body")} for error in body.get("errors", [])]
     detail = " ".join(
         f"{error['param']}: {error['message']}" if "param" in error else error["message"]
@@ -271,7 +271,7 @@ def _with_problem_members(status: int, body: dict[str, Any]) -> dict[str, Any]:
     return body | problem_document(status, detail, errors=errors)
 
 
-# What django-allauth means by an error that it does not explain.
+# The details of errors that django-allauth does not explain.
 _EMPTY_ALLAUTH_DETAILS = {
     400: "A token or key in the request is not valid, or not any more. Log in again.",
     401: "Log in first: `data.flows` says how.",

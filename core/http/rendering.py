@@ -1,4 +1,4 @@
-"""JSON answers by orjson: faster than the standard library, and its times are RFC 3339."""
+"""JSON answers by orjson, which is fast and writes times as RFC 3339."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rest_framework.renderers import BaseRenderer
 
 
 class OrjsonRenderer(BaseRenderer):
-    """Dictionaries, lists, text, numbers, aware datetimes (`Z`, UTC) and `orjson.Fragment`."""
+    """Renders dictionaries, lists, text, numbers, aware datetimes (`Z`, UTC), `orjson.Fragment`."""
 
     media_type = "application/json"
     format = "json"
@@ -30,9 +30,9 @@ class OrjsonRenderer(BaseRenderer):
 
 
 class OneKindNegotiation(DefaultContentNegotiation):
-    """A view that has one kind of answer gives that, whatever `Accept` or `?format=` say.
+    """Ignores `Accept` and `?format=` for views that have only one renderer.
 
-    Errors are of another kind anyway, and a client that lists neither could not be told so.
+    Errors have another media type, so a client that accepts neither could not be told so anyway.
     """
 
     def select_renderer(
@@ -48,5 +48,5 @@ class OneKindNegotiation(DefaultContentNegotiation):
 
 
 def fragments(documents: Iterable[bytes]) -> list[orjson.Fragment]:
-    """Documents that are JSON already, for an answer to be made of."""
+    """Ready JSON documents as values that orjson copies into an answer."""
     return [orjson.Fragment(document) for document in documents]

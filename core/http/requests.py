@@ -1,8 +1,8 @@
-"""What every request gets, whatever it is about: an id, and its place in the figures.
+"""Gives every request an id, and counts and times it.
 
-The id is the web server's (deploy/Caddyfile), which replaces what a client sends; an instance that
-is called directly takes the caller's, if it is one, or makes one. It is answered as `X-Request-ID`,
-and stands in the log lines of the request and of all tasks that it wakes.
+The web server makes the id and replaces one that a client sends (deploy/Caddyfile). An instance
+that is called directly uses the caller's id if it is valid, or makes one. The answer has it as
+`X-Request-ID`, and so have the log lines of the request and of all tasks that it sends.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from core.metrics import local as local_metrics
 
 logger = logging.getLogger(__name__)
 HEADER = "X-Request-ID"
-# Those that change nothing (RFC 9110, 9.2.1), as far as there are views for them.
+# The methods that change nothing (RFC 9110, 9.2.1) and that views have.
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-# What may go into logs and headers as it is.
+# Safe to copy into logs and headers.
 _VALID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestIdMiddleware:
-    """The first of all, so that whatever is logged of a request has its id."""
+    """Sets the id. It is the first middleware, so that every log line of the request has it."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -50,9 +50,9 @@ class RequestIdMiddleware:
 
 
 class MeasureMiddleware:
-    """Counts and times requests, and warns of those that took over SLOW_REQUEST_SECONDS.
+    """Counts and times requests, and logs those that take longer than SLOW_REQUEST_SECONDS.
 
-    After HealthMiddleware, so that probes and scrapes, which come all the time, are left out.
+    Comes after HealthMiddleware, so that probes and scrapes are not counted.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -69,7 +69,7 @@ class MeasureMiddleware:
         match = request.resolver_match
         seen: dict[str, Any] = {
             "method": request.method or "",
-            # Never the address itself: there is no end of those, and it may name what is secret.
+            # Not the address: there are too many, and one may have a secret in it.
             "route": match.route if match else "unmatched",
             "status": response.status_code,
         }
@@ -85,12 +85,12 @@ class MeasureMiddleware:
         return response
 
 
-# The SQL statements of the request at hand, in a list that its middleware holds.
+# The number of SQL statements of the current request, in a list of its middleware.
 _statements: ContextVar[list[int] | None] = ContextVar("statements", default=None)
 
 
 def sql_statements() -> int | None:
-    """How many SQL statements the request at hand has made; None outside of requests."""
+    """The number of SQL statements that this request has sent; None outside of requests."""
     statements = _statements.get()
     return None if statements is None else statements[0]
 
@@ -104,5 +104,5 @@ def _count_statement(execute: Callable[..., Any], *args: Any) -> Any:
 @receiver(connection_created)
 def _count_statements_of(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
     if _count_statement not in connection.execute_wrappers:
-        # First, for Django takes its own, temporary ones from the end.
+        # First in the list: Django removes its own, temporary wrappers from the end.
         connection.execute_wrappers.insert(0, _count_statement)

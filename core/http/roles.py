@@ -1,4 +1,4 @@
-"""What the Read API is not for. Its sessions in PostgreSQL are read-only besides; see settings."""
+"""Keeps writes from the Read API, whose PostgreSQL sessions are read-only as well (settings)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from core.http.requests import SAFE_METHODS
 
 
 class RoleMiddleware:
-    """On the Read API, answers 405 to a method that is not safe; the web server sends it none."""
+    """Answers 405 to unsafe methods in the Read API. The web server sends it none."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -1,13 +1,12 @@
-"""How an API process takes requests: no more at once than it can do, and to the end when it is told
-to stop.
+"""Load shedding and graceful stop of an API process.
 
-Requests wait their turn for a thread, in the order in which they have come. While more than
-MAX_REQUESTS_IN_FLIGHT are at work or wait, whichever has its turn is answered 503, which takes no
-time: so the queue is short again at once, and nobody waits for an answer that comes too late.
+Requests wait for a thread in the order in which they come. While more than MAX_REQUESTS_IN_FLIGHT
+run or wait, the next one in the queue is answered 503, which takes no time. So the queue is soon
+short again, and no client waits for an answer that comes too late.
 
-SIGTERM: for SECONDS_TO_DRAIN the process says that it accepts nothing more (`is_draining`, which
-`/healthz/accepting` tells the web server) and goes on all the same; then it takes no new
-connection, and ends when the last request has been answered. So a restart breaks off none.
+On SIGTERM the process goes on for SECONDS_TO_DRAIN, but tells the web server to send no more
+requests (`is_draining`, by `/healthz/accepting`). Then it accepts no new connection, and ends after
+its last answer. So a restart aborts no request.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from gunicorn.workers.gthread import ThreadWorker
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-# Longer than the web server takes to look at an instance (every second) and to hear.
+# Longer than the web server takes to check an instance (every second) and to get the answer.
 SECONDS_TO_DRAIN = 2.5
 
 _SHED = (
@@ -33,29 +32,27 @@ _SHED_HEADERS = [
     ("Content-Length", str(len(_SHED))),
     ("Retry-After", "1"),
 ]
-# What has to be told of a process that is busy.
+# These are answered under any load.
 PROBES = frozenset({"/healthz/live", "/healthz/ready", "/healthz/accepting", "/metrics"})
 
 _draining = threading.Event()
 
 
 def is_draining() -> bool:
-    """Whether this process has been told to stop."""
+    """Whether this process was told to stop."""
     return _draining.is_set()
 
 
 class Load:
-    """How many requests this process has at the moment; a thread's business is its worker's."""
+    """The number of requests that run or wait in this process."""
 
     in_flight = 0
 
 
 class DrainingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
-    """gunicorn's worker with threads, which counts what it has taken in, and goes on for a while
-    when it is told to stop.
-    """
+    """gunicorn's worker with threads; counts requests, and goes on for a while after SIGTERM."""
 
-    # Both of these gunicorn calls in the worker's main thread only.
+    # gunicorn calls these two in the worker's main thread only.
     def enqueue_req(self, conn: Any) -> None:
         Load.in_flight += 1
         super().enqueue_req(conn)
@@ -72,9 +69,7 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
             timer.start()
 
     def murder_keepalived(self) -> None:
-        """At the end of a stop, close connections that wait for no answer, instead of waiting for
-        their next request: the web server has none for us any more.
-        """
+        """While stopping, close idle connections at once: the web server sends nothing more."""
         if not self.alive:
             for connection in self.keepalived_conns:
                 connection.timeout = 0.0
@@ -84,8 +79,9 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
 def shedding(
     application: WSGIApplication, limit: int, on_refused: Callable[[], object]
 ) -> WSGIApplication:
-    """The application, but for requests that come while more than `limit` are in flight; of those
-    it is told.
+    """The application, with a 503 for requests that come while more than `limit` are in flight.
+
+    Calls `on_refused` for each of them.
     """
 
     def bounded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

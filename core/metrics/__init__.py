@@ -1,1 +1,1 @@
-"""What is measured: by all processes together (`shared`), by this one (`local`); and its page."""
+"""Metrics: `shared` by all processes (in STATE), `local` to this process, and their `page`."""

@@ -1,9 +1,9 @@
-"""Meters of the API processes themselves, which `/metrics` of their instance shows.
+"""Metrics of API processes, which `/metrics` of their instance shows.
 
-Under gunicorn (deploy/gunicorn.conf.py) each worker process keeps its own in a file, and whichever
-is asked adds them up; elsewhere they are in memory. What processes without a port have to say is in
-`core.metrics.shared`. Declare here whatever is measured in API processes: a Gauge needs a
-`multiprocess_mode`, one that begins with `live` so that a process takes its value along.
+Under gunicorn (deploy/gunicorn.conf.py) each worker process has its metrics in a file, and the one
+that answers `/metrics` adds them up; elsewhere they are in memory. Processes without a port use
+`core.metrics.shared`. Declare here everything that is measured in API processes. A Gauge needs a
+`multiprocess_mode` that begins with `live`, so that its value goes when its process ends.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from prometheus_client import (
 logger = logging.getLogger(__name__)
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
-# Not the library's own registry, which others add to.
+# Not the library's default registry, to which other packages may add.
 PROCESS_REGISTRY = CollectorRegistry()
 METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 
@@ -62,38 +62,38 @@ REPLICA_LAG = Gauge(
 
 
 def note_refused(*, role: str) -> None:
-    """Count a request that was not taken in."""
+    """Count a request that was refused because there were too many at once."""
     try:
         REFUSED.labels(role).inc()
     except OSError:
-        logger.exception("a refused request is not counted")
+        logger.exception("A refused request could not be counted")
 
 
 def note_server(*, server: str, answers: bool, lag: float | None) -> None:
-    """What a look at a SQL server has found; `lag` in seconds, of a replica that answers."""
+    """Set what a check of a SQL server has found; `lag` in seconds, None for a primary."""
     try:
         SERVER_ANSWERS.labels(server).set(answers)
         if lag is not None:
             REPLICA_LAG.labels(server).set(lag)
     except OSError:
-        logger.exception("%s is not in the figures", server)
+        logger.exception("The metrics of %s could not be set", server)
 
 
 def note_request(*, role: str, method: str, route: str, status: int, seconds: float) -> None:
-    """Count a request. Never fails it: where the figures cannot be kept, that is logged.
+    """Count and time a request. If that fails it is logged; it raises nothing.
 
-    `route` is the pattern that an address has matched, as there are few; a method that is not in
-    METHODS counts as `other`, as whoever sends it may think of more.
+    `route` is the URL pattern that matched, because there are few of them. A method that is not in
+    METHODS counts as `other`, because a client can invent any number of them.
     """
     try:
         count, timer = _of_requests(role, method if method in METHODS else "other", route, status)
         count.inc()
         timer.observe(seconds)
     except OSError:
-        logger.exception("a request is not counted")
+        logger.exception("A request could not be counted")
 
 
-@cache  # there are as many as there are lines in the figures
+@cache  # as many entries as `/metrics` has lines
 def _of_requests(role: str, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
     counts = REQUESTS.labels(role, method, route, str(status))
     return counts, REQUEST_SECONDS.labels(role, method, route)

@@ -1,9 +1,9 @@
-"""`/metrics`, in Prometheus' text format: what is stored by all, what is measured by this instance.
+"""`/metrics`: shared and local metrics, in Prometheus' text format.
 
-The gauges and counters of `core.metrics.shared` are the same at every instance; the meters of
-`core.metrics.local` are those of the instance's own processes, added up. On each instance's
-own port, for a scraper inside the network; the web server answers 404 (deploy/Caddyfile). STATE
-down: 200, with the names of what is stored there and no values.
+The metrics of `core.metrics.shared` are the same at every instance; those of `core.metrics.local`
+are the sums of the instance's own processes. They are served on each instance's own port, to a
+scraper inside the network; the web server answers 404 (deploy/Caddyfile). STATE down: 200, with the
+names of the shared metrics and no values.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from core.metrics.shared import COUNTERS, GAUGES, LABELS, read_stored
 Family = GaugeMetricFamily | CounterMetricFamily
 
 
-class StoredFigures(Collector):
-    """Asks STATE at each scrape."""
+class SharedMetrics(Collector):
+    """Reads the shared metrics from STATE at each scrape."""
 
     def collect(self) -> Iterator[Family]:
         families = {family.name: family for family in self.describe()}
@@ -35,7 +35,7 @@ class StoredFigures(Collector):
         yield from families.values()
 
     def describe(self) -> Iterator[Family]:
-        """What there is, without asking: so nothing is read when this is registered."""
+        """The metrics without values, so that nothing is read when this is registered."""
         for name, help_text in GAUGES.items():
             yield GaugeMetricFamily(name, help_text, labels=LABELS.get(name, ()))
         for name, help_text in COUNTERS.items():
@@ -43,7 +43,7 @@ class StoredFigures(Collector):
 
 
 _registry = CollectorRegistry()
-_registry.register(StoredFigures())
+_registry.register(SharedMetrics())
 if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
     MultiProcessCollector(_registry)  # type: ignore[no-untyped-call]
 else:
@@ -52,5 +52,5 @@ else:
 
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """All figures, as they are now."""
+    """All metrics, as they are now."""
     return HttpResponse(generate_latest(_registry), content_type=CONTENT_TYPE_LATEST)

@@ -1,9 +1,9 @@
-"""Gauges and counters of processes that have no port, which any API shows at `/metrics`: in STATE.
+"""Metrics of processes that have no port, stored in STATE; every API shows them at `/metrics`.
 
-All of them are declared here. A sample is named by its metric and, if that has labels, their
-values in the order of LABELS: `sample("socialfeed_outbox_overdue", "posts")`. STATE down: what was
-to be stored or counted is lost, and nothing is known; both are logged. The next measurement stores
-a gauge anew. (What API processes count themselves is in `core.metrics.local`.)
+All of them are declared here. The name of a sample is its metric and the values of its labels, in
+the order of LABELS: `sample("socialfeed_outbox_overdue", "posts")`. STATE down: values that should
+be stored are lost, reads find nothing, and both are logged. (Metrics of API processes are in
+`core.metrics.local`.)
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from core.valkey import ValkeyUnavailable, state_valkey
 
 logger = logging.getLogger(__name__)
 
-# Name -> what it says; Prometheus' naming: unit last, base units.
+# Name -> help text. Names are as Prometheus wants them: base units, the unit last.
 GAUGES: Mapping[str, str] = {
     "socialfeed_timeline_drift_ratio": (
         "Wrong entries among those compared with SQL in the last audit of a sample of timelines."
@@ -53,21 +53,21 @@ LABELS: Mapping[str, tuple[str, ...]] = {
 
 
 def _figures_key() -> str:
-    """STATE. Hash: a sample of GAUGES or COUNTERS -> its value, in decimal. Some 4 KB; kept for
-    good, so whoever measures also stores when: a scraper must be able to tell an old value.
+    """STATE. Hash: a sample of GAUGES or COUNTERS -> its value, in decimal; about 4 KB. It never
+    expires, so a process that sets gauges also sets when it did: a scraper must know an old value.
     """
     return "gauges:v1"
 
 
 def sample(name: str, *label_values: str) -> str:
-    """The name of one sample; raises ValueError on values that do not fit the metric's labels."""
+    """The name of one sample. Raises ValueError if the values do not fit the metric's labels."""
     if len(label_values) != len(LABELS.get(name, ())) or any(" " in v for v in label_values):
         raise ValueError(f"labels of {name}: {LABELS.get(name, ())}, not {label_values}")
     return " ".join([name, *label_values])
 
 
 def set_gauges(*, values: Mapping[str, float]) -> None:
-    """Store what was measured, all at once; raises ValueError on a sample of no gauge."""
+    """Store values of gauges, in one round trip. Raises ValueError if a sample is no gauge's."""
     _check(values, GAUGES)
     try:
         state_valkey().hset(_figures_key(), mapping={name: repr(v) for name, v in values.items()})
@@ -76,7 +76,7 @@ def set_gauges(*, values: Mapping[str, float]) -> None:
 
 
 def count(*, values: Mapping[str, int]) -> None:
-    """Add to counters, all in one round trip; raises ValueError on a sample of no counter."""
+    """Add to counters, in one round trip. Raises ValueError if a sample is no counter's."""
     _check(values, COUNTERS)
     try:
         pipeline = state_valkey().pipeline(transaction=False)
@@ -84,17 +84,17 @@ def count(*, values: Mapping[str, int]) -> None:
             pipeline.hincrby(_figures_key(), name, value)
         pipeline.execute()
     except (ResponseError, *ValkeyUnavailable):
-        logger.exception("STATE is down or full: this is not counted: %s", dict(values))
+        logger.exception("STATE is down or full: these counts are lost: %s", dict(values))
 
 
 def read_stored() -> dict[str, float]:
-    """The samples that have a value, by name; one round trip."""
+    """The values of all samples that have one, by the sample's name; one round trip."""
     try:
         stored = cast("dict[bytes, bytes]", state_valkey().hgetall(_figures_key()))
     except ValkeyUnavailable:
-        logger.exception("STATE is down: no gauge is known")
+        logger.exception("STATE is down: shared metrics cannot be read")
         return {}
-    # What an older release stored under a name that is gone is left out.
+    # Leaves out names that only an older release declared.
     declared = GAUGES.keys() | COUNTERS.keys()
     values = {name.decode(): float(value) for name, value in stored.items()}
     return {name: value for name, value in values.items() if _metric(name) in declared}
@@ -102,10 +102,10 @@ def read_stored() -> dict[str, float]:
 
 def _check(samples: Iterable[str], declared: Mapping[str, str]) -> None:
     if undeclared := {name for name in samples if _metric(name) not in declared}:
-        raise ValueError(f"not declared: {', '.join(sorted(undeclared))}")
+        raise ValueError(f"These samples are not declared: {', '.join(sorted(undeclared))}")
 
 
 def _metric(name: str) -> str | None:
-    """The metric of a sample, if it has as many labels as the sample."""
+    """The metric of a sample; None if its number of labels is wrong."""
     metric, *label_values = name.split(" ")
     return metric if len(label_values) == len(LABELS.get(metric, ())) else None

@@ -142,4 +142,4 @@ def test_a_request_is_answered_though_it_cannot_be_counted(
 
     monkeypatch.setattr(local_metrics.REQUESTS, "labels", full)
     local_metrics.note_request(role="all", method="GET", route="x", status=200, seconds=0.1)
-    assert "a request is not counted" in caplog.text
+    assert "A request could not be counted" in caplog.text

@@ -94,7 +94,7 @@ def test_while_state_is_down_it_answers_without_values(
 ) -> None:
     with caplog.at_level(logging.ERROR):
         assert scrape() == {}
-    assert "STATE is down: no gauge is known" in caplog.text
+    assert "STATE is down: shared metrics cannot be read" in caplog.text
 
 
 def test_it_is_only_read() -> None:

@@ -64,7 +64,7 @@ def test_while_state_is_down_both_go_on_and_log(
         in (caplog.text)
     )
     assert (
-        "STATE is down or full: this is not counted: {'socialfeed_timeline_entries_total': 7}"
+        "STATE is down or full: these counts are lost: {'socialfeed_timeline_entries_total': 7}"
         in (caplog.text)
     )
     assert len(caplog.records) == 3

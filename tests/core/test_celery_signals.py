@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from core import context, messages
+from core import celery_signals, context
 from core.valkey import state_valkey
 from timeline.tasks import audit_timelines
 
@@ -26,7 +26,7 @@ def sent_context() -> object:
     audit_timelines.apply_async(queue=QUEUE)
     (message,) = state_valkey().lrange(f"celery:{QUEUE}", 0, -1)
     state_valkey().delete(f"celery:{QUEUE}")
-    return json.loads(message)["headers"][messages.CONTEXT_HEADER]
+    return json.loads(message)["headers"][celery_signals.CONTEXT_HEADER]
 
 
 @pytest.mark.usefixtures("stack")
@@ -42,21 +42,21 @@ def run_with(headers: dict[str, object] | None) -> str | None:
     """The id that a task has while it runs, whose message has these headers."""
     audit_timelines.push_request(headers=headers)
     try:
-        messages.enter_context(task=audit_timelines)
+        celery_signals.enter_context(task=audit_timelines)
         try:
             return context.request_id()
         finally:
-            messages.leave_context(task=audit_timelines)
+            celery_signals.leave_context(task=audit_timelines)
     finally:
         audit_timelines.pop_request()
 
 
 def test_a_task_works_under_the_id_that_its_message_carries(in_request: None) -> None:
-    assert run_with({messages.CONTEXT_HEADER: {"request_id": "r-2", "later": "x"}}) == "r-2"
+    assert run_with({celery_signals.CONTEXT_HEADER: {"request_id": "r-2", "later": "x"}}) == "r-2"
     assert context.request_id() == "r-1", "and leaves it as it was"
 
 
-@pytest.mark.parametrize("headers", [None, {}, {messages.CONTEXT_HEADER: {}}])
+@pytest.mark.parametrize("headers", [None, {}, {celery_signals.CONTEXT_HEADER: {}}])
 def test_a_task_that_nobody_asked_for_gets_an_id_of_its_own(
     headers: dict[str, object] | None,
 ) -> None:
