@@ -1,11 +1,11 @@
-"""What can go wrong with the stack, as the person at the terminal reads it."""
+"""Errors of the stack, for the person at the terminal."""
 
 from __future__ import annotations
 
 
 class StackError(Exception):
-    """The message says what is wrong and what to do about it."""
+    """The stack cannot do what was asked. The message says why and what to do."""
 
 
 class NotReadyError(Exception):
-    """A service does not answer (yet); the message is the reason."""
+    """A service does not answer, or not yet. The message says why."""

@@ -1,14 +1,15 @@
-"""Becomes one service of the stack: `python launch.py SPEC.json`, started by supervisord.
+"""The launcher of services: supervisord runs `python launch.py SPEC.json` for each of them.
 
-supervisord restarts a service at once and for ever; this launcher makes that safe. Before it
-turns into the service, keeping its pid, it
+supervisord restarts a service at once and without end; the launcher makes that safe. It
 
-- lets a second pass since the last attempt, so that a crash loop neither spins nor backs off,
-- kills what an earlier instance left behind: orphans hold its port or its shared memory,
-- gives up root for the account that the service runs as.
+- waits until a second has passed since the last attempt, so that a crash loop does not spin,
+- kills processes that an earlier run left: they hold the service's port or shared memory,
+- changes from root to the account of the service,
 
-It runs by path and imports nothing of the project, so that a start costs only milliseconds.
-The module also knows which processes belong to a stack: each carries a mark in its environment.
+and then executes the service, which keeps the launcher's pid. It runs by its path and imports
+nothing of the project, so it starts within milliseconds.
+
+This module also finds the processes of a stack, by variables in their environments.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ SECONDS_TO_DIE = 5.0
 
 
 class Spec(TypedDict):
-    """How to start a service: its argument list, whole environment, folder and account."""
+    """How to start a service: its arguments, its whole environment, its folder and account."""
 
     command: list[str]
     environ: dict[str, str]
@@ -42,10 +43,10 @@ class Spec(TypedDict):
 def processes_of(
     var_dir: str, *, service: str | None = None, data_dirs: Collection[str] = ()
 ) -> list[psutil.Process]:
-    """The processes that carry the mark of this stack, or of this service of it.
+    """The processes of a stack, or of one service of it, by their environments.
 
-    PostgreSQL's children write their title over their environment, so these are known by their
-    working folder, `data_dirs`.
+    PostgreSQL's child processes overwrite their environments with their titles. They are found by
+    their working folder, one of `data_dirs`.
     """
     found = []
     for process in psutil.process_iter():
@@ -56,32 +57,32 @@ def processes_of(
                 marked = marked and environ.get(SERVICE_MARK) == service
             ours = marked or (process.name() == "postgres" and process.cwd() in data_dirs)
         except (psutil.AccessDenied, psutil.NoSuchProcess):
-            continue  # another account's, a kernel thread or already gone: none of this stack's
+            continue  # ended, a kernel thread, or of another account: not of this stack
         if ours and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
             found.append(process)
     return found
 
 
 def kill(processes: list[psutil.Process]) -> list[psutil.Process]:
-    """SIGKILL all of them; returns those that still live after a few seconds."""
+    """Send SIGKILL to processes; returns those that still run after SECONDS_TO_DIE."""
     for process in processes:
         try:
             process.kill()
         except psutil.NoSuchProcess:
-            continue  # it was faster
+            continue  # it has ended
     _, alive = psutil.wait_procs(processes, timeout=SECONDS_TO_DIE)
     return list(alive)
 
 
 def pace(stamp: Path) -> None:
-    """Return when the last attempt, whose time `stamp` keeps, is long enough ago."""
+    """Wait until SECONDS_BETWEEN_ATTEMPTS after the last call with this file, `stamp`."""
     since = time.time() - stamp.stat().st_mtime if stamp.exists() else SECONDS_BETWEEN_ATTEMPTS
     time.sleep(min(max(0.0, SECONDS_BETWEEN_ATTEMPTS - since), SECONDS_BETWEEN_ATTEMPTS))
     stamp.touch()
 
 
 def become(account: str) -> None:
-    """Drop root, for good."""
+    """Change from root to an account, for good."""
     user = pwd.getpwnam(account)
     os.initgroups(account, user.pw_gid)
     os.setgid(user.pw_gid)
@@ -89,6 +90,7 @@ def become(account: str) -> None:
 
 
 def main(spec_path: Path) -> None:
+    """Become the service that a file specifies (`Spec`, as JSON)."""
     spec: Spec = json.loads(spec_path.read_text())
     environ = spec["environ"]
     pace(spec_path.with_suffix(".started"))

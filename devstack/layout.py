@@ -1,7 +1,7 @@
-"""Where the bundled servers listen and keep their files.
+"""Addresses and folders of the bundled servers.
 
-Standard library only: `socialfeed.settings` takes its local defaults from here, and the stack
-starts the servers at the same addresses, so the two cannot disagree.
+`socialfeed.settings` takes its local defaults from here, and the stack starts the servers at the
+same addresses. Imports the standard library only.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ HOST = "127.0.0.1"
 PROJECT_DIR = Path(__file__).resolve().parents[1]
 DEFAULT_PORT_BASE = 8800
 
-# Offset of each port from STACK_PORT_BASE. SeaweedFS also takes each of its HTTP ports + 10,000
-# for gRPC. Read and Write API have room for ten instances each.
+# The offset of each port from STACK_PORT_BASE. SeaweedFS also uses each of its HTTP ports + 10,000
+# for gRPC. The Read and Write API have ten ports each, one an instance.
 PORT_OFFSETS = {
     "caddy": 0,
     "postgres-primary": 1,
@@ -32,7 +32,7 @@ PORT_OFFSETS = {
 }
 PORT_SPAN = 30
 
-# The loopback-only credentials of the bundled servers. Production brings its own by URL.
+# Credentials of the bundled servers, which listen on loopback only. Production sets its own by URL.
 POSTGRES_USER = POSTGRES_PASSWORD = "socialfeed"  # noqa: S105 (see above)
 S3_ACCESS_KEY = "socialfeed"
 S3_SECRET_KEY = "socialfeed-local-secret"  # noqa: S105 (see above)
@@ -43,25 +43,25 @@ DATABASES = ("users", "posts", "comments")
 
 @dataclass(frozen=True)
 class Layout:
-    """Addresses and folders of one stack; two stacks with other bases and folders are strangers."""
+    """The addresses and the folder of one stack."""
 
     port_base: int
     var_dir: Path
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Layout:
-        """Read STACK_PORT_BASE and STACK_VAR_DIR; raises ValueError on a base that is no port."""
+        """Read STACK_PORT_BASE and STACK_VAR_DIR. Raises ValueError if the base is not valid."""
         text = environ.get("STACK_PORT_BASE") or str(DEFAULT_PORT_BASE)
         if not text.isdecimal() or not 1024 <= int(text) <= 50_000:
             raise ValueError(f"STACK_PORT_BASE must be a number from 1024 to 50000, not {text!r}.")
         return cls(int(text), Path(environ.get("STACK_VAR_DIR") or PROJECT_DIR / "var").resolve())
 
     def port(self, service: str) -> int:
-        """The port of a service of PORT_OFFSETS."""
+        """The port of a service in PORT_OFFSETS."""
         return self.port_base + PORT_OFFSETS[service]
 
     def urls(self) -> dict[str, str]:
-        """The address of each bundled server, by the environment variable that replaces it."""
+        """The address of each bundled server, by the environment variable that overrides it."""
         login = f"{POSTGRES_USER}:{POSTGRES_PASSWORD}@{HOST}"
         urls = {
             "CACHE_URL": f"redis://{HOST}:{self.port('valkey-cache')}/0",
@@ -78,5 +78,5 @@ class Layout:
 
     @property
     def public_origin(self) -> str:
-        """Where a browser finds the stack."""
+        """The origin of the stack in a browser."""
         return f"http://{HOST}:{self.port('caddy')}"

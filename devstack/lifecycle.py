@@ -1,8 +1,8 @@
 """Starts, shows and stops a stack.
 
-`Stack.up` returns once every service answers, or raises `StackError` within START_LIMIT +
-FAILURE_STOP_LIMIT seconds, having stopped what it started. `Stack.down` leaves no process behind,
-even if supervisord was killed. One `up` or `down` at a time holds the stack's lock.
+`Stack.up` returns when every service answers; or it stops what it started and raises `StackError`,
+within START_LIMIT + FAILURE_STOP_LIMIT seconds. `Stack.down` ends all processes, even if
+supervisord was killed. Both take the stack's lock.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ from devstack.postgres import (
 from devstack.services import External, Phase, Service, addresses, parts, s3_ports
 from devstack.supervisor import SECONDS_TO_STOP, Program, Supervisor
 
-# Seconds from the beginning of `up`; together they stay below a minute.
+# Seconds from the beginning of `up`; together less than a minute.
 START_LIMIT = 48.0
 FAILURE_STOP_LIMIT = 8.0
 STOP_LIMIT = SECONDS_TO_STOP + 5.0
 POLL_INTERVAL = 0.1
-# A service that has been started so many times without ever answering will not answer.
+# `up` fails when a service was started so many times and never answered.
 HOPELESS_STARTS = 5
-# Past this age a worker that does not answer is busy with a task, not starting.
+# A worker that is older and does not answer is busy with a task, and not starting.
 SECONDS_TO_BOOT = 30.0
 LOG_LINES = 15
 
 
 @dataclass(frozen=True)
 class Status:
-    """One line of `stack status`; `detail` is why a service that runs does not answer."""
+    """One line of `stack status`; `detail` says why a service that runs does not answer."""
 
     name: str
     state: str
@@ -62,7 +62,7 @@ class Status:
 
 
 class Stack:
-    """One stack. `environ` is what its services inherit; `say` gets a line at each step."""
+    """One stack. `environ`: the environment of its services. `say` is called with each step."""
 
     def __init__(
         self,
@@ -88,7 +88,10 @@ class Stack:
     def from_environ(
         cls, environ: Mapping[str, str], say: Callable[[str], object] = lambda line: None
     ) -> Stack:
-        """The stack that STACK_PORT_BASE, STACK_VAR_DIR and the `*_URL` variables describe."""
+        """The stack of STACK_PORT_BASE, STACK_VAR_DIR and the `*_URL` variables.
+
+        Raises StackError if they are not valid.
+        """
         try:
             return cls(Layout.from_environ(environ), environ, say)
         except ValueError as error:
@@ -115,7 +118,7 @@ class Stack:
     # --- up -------------------------------------------------------------------------------------
 
     def up(self) -> list[str]:
-        """Start what does not run and wait until everything answers; returns what it started."""
+        """Start what does not run and wait until all services answer; returns what it started."""
         deadline = time.monotonic() + START_LIMIT
         for folder in (self.run_dir, self.log_dir):
             folder.mkdir(parents=True, exist_ok=True)
@@ -143,7 +146,7 @@ class Stack:
         return started
 
     def _missing(self) -> list[Service]:
-        """The services that supervisord does not have running."""
+        """The services that do not run."""
         programs = self.supervisor.programs()
         if unknown := programs.keys() ^ {service.name for service in self.services if programs}:
             raise StackError(
@@ -206,7 +209,7 @@ class Stack:
             raise self._failure(service.name, f"did not answer in time ({why})")
 
     def _prepare(self, deadline: float) -> None:
-        """Run the `prepare` command, into a log of its own."""
+        """Run the `prepare` command, with a log of its own."""
         self.say("Preparing databases, bucket and static files.")
         log = self.log_dir / "prepare.log"
         with log.open("wb") as output:
@@ -233,17 +236,17 @@ class Stack:
         tail = "\n".join(f"  {line}" for line in lines[-LOG_LINES:]) or "  (its log is empty)"
         return StackError(
             f"{name} {what}. The end of {log}:\n{tail}\n"
-            f"Mend the cause that the log names, then run `stack up` again."
+            f"Fix the cause that the log names, then run `stack up` again."
         )
 
     # --- restart --------------------------------------------------------------------------------
 
     def restart(self, names: Collection[str] = ()) -> list[str]:
-        """Restart services one by one, each once the one before answers; returns their names.
+        """Restart services, one after the other; returns their names.
 
-        No names: all that runs this project's code, so that it runs the code that is there now.
-        An API instance serves on until the web server has stopped sending it requests. Who reads
-        CACHE comes last: new readers may use keys that only new writers keep up to date.
+        Without names: all services that run this project's code, so that they run the new code.
+        An API instance goes on until the web server has stopped sending it requests. The Read API
+        comes last: its new code may read keys that only the new code of the others refreshes.
         """
         known = {service.name: service for service in self.services}
         if unknown := set(names) - known.keys():
@@ -265,7 +268,7 @@ class Stack:
     # --- status ---------------------------------------------------------------------------------
 
     def status(self, *names: str) -> list[Status]:
-        """The named parts of the stack, or every part; each service is asked now."""
+        """The status of some parts of the stack, or of all; probes each of them now."""
         programs = self.supervisor.programs()
         asked = [part for part in self.parts if not names or part.name in names]
         with ThreadPoolExecutor(len(asked)) as pool:
@@ -274,7 +277,7 @@ class Stack:
     # --- down -----------------------------------------------------------------------------------
 
     def down(self) -> bool:
-        """Stop everything; returns whether anything ran."""
+        """Stop everything; returns whether anything was running."""
         if not self.run_dir.exists():
             return False
         with self.lock(patience=START_LIMIT + FAILURE_STOP_LIMIT):
@@ -300,7 +303,7 @@ class Stack:
             self.supervisor.remove_files()
 
     def _stop(self, names: Collection[str], deadline: float) -> None:
-        """Stop services, the last phase first, as far as the deadline allows."""
+        """Stop services, the last phase first; goes on to the next phase at the deadline."""
         for phase in reversed(Phase):
             mine = {s.name for s in self.services if s.phase == phase and s.name in names}
 
@@ -320,14 +323,14 @@ class Stack:
         return launch.processes_of(str(self.layout.var_dir), data_dirs=data_dirs)
 
     def _sweep(self) -> None:
-        """Kill what runs without supervisord, and remove the sockets that SeaweedFS leaves."""
-        # What a process started while it was being killed is found by another look.
+        """Kill processes that run without supervisord, and remove sockets that SeaweedFS leaves."""
+        # Again, for a process may start others while it is being killed.
         while processes := self._processes():
             if alive := launch.kill(processes):
                 raise StackError(f"Cannot kill the processes {[each.pid for each in alive]}.")
         for name, port in s3_ports(self.layout).items():
             if not ports.is_free(port):
-                continue  # another stack's, on the same ports
+                continue  # of another stack, with the same ports
             kind = name.removeprefix("s3-")
             for file in (f"{kind}-{port}", f"{kind}-grpc-{port + ports.GRPC_OFFSET}"):
                 Path("/tmp", f"seaweedfs-{file}.sock").unlink(missing_ok=True)  # noqa: S108 (its)
@@ -336,7 +339,10 @@ class Stack:
 
     @contextmanager
     def lock(self, patience: float = 0.0) -> Iterator[None]:
-        """Hold the stack's lock, which the kernel frees when its holder dies."""
+        """Hold the stack's lock; the kernel releases it when its holder dies.
+
+        Raises StackError when somebody else holds it for more than `patience` seconds.
+        """
         deadline = time.monotonic() + patience
         with (self.run_dir / "lock").open("a") as file:
 
@@ -355,7 +361,7 @@ class Stack:
 
 
 def _await(condition: Callable[[], bool], deadline: float) -> bool:
-    """Whether the condition became true before the deadline (of time.monotonic)."""
+    """Wait until the condition is true; False if it is not at the deadline (time.monotonic)."""
     while not condition():
         if time.monotonic() > deadline:
             return False

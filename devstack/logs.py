@@ -1,4 +1,4 @@
-"""Reads the services' logs as one stream, each line with its service's name."""
+"""Reads the logs of all services as one stream; each line begins with its service's name."""
 
 from __future__ import annotations
 
@@ -8,23 +8,26 @@ from pathlib import Path
 
 
 class LogReader:
-    """Follows the `*.log` files of a folder, through rotation and for files that come later."""
+    """Follows the `*.log` files of a folder; sees rotated and new files.
+
+    `names`: those of the services to read; empty: all.
+    """
 
     def __init__(self, folder: Path, names: list[str]) -> None:
         self._folder = folder
         self._names = names
-        # Per file: its inode and how far it has been read.
+        # By file: its inode, and the number of bytes that were read.
         self._read: dict[Path, tuple[int, int]] = {}
 
     def tail(self, lines: int) -> Iterator[str]:
-        """The last lines of each log; `new_lines` goes on from there."""
+        """The last `lines` lines of each log; `new_lines` continues after them."""
         for path in self._files():
             content = path.read_bytes()
             self._read[path] = (path.stat().st_ino, len(content))
             yield from self._prefixed(path, content.splitlines()[-lines:] if lines else [])
 
     def new_lines(self) -> Iterator[str]:
-        """The whole lines written since the last call."""
+        """The complete lines that were written since the last call."""
         for path in self._files():
             with path.open("rb") as file:
                 inode, size = os.fstat(file.fileno()).st_ino, os.fstat(file.fileno()).st_size

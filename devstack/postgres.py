@@ -1,9 +1,9 @@
-"""PostgreSQL's files: the server's binaries, the primary's data and the replica's copy of it.
+"""PostgreSQL's files: the server's programs, the primary's data and the replica's.
 
-Owns `var/postgres/`. As root everything here belongs to an unprivileged account, because the
-server refuses to run as root. Where that account cannot enter the project's folders, binaries and
-data live in /var/tmp instead, and `var/postgres` is a link to them; without that link such data
-counts as deleted.
+Owns `var/postgres/`. If the caller is root, the files belong to an unprivileged account, because
+the server refuses to run as root. If that account cannot enter the project's folders, programs and
+data are in /var/tmp, and `var/postgres` is a link to them. Without the link the data counts as
+deleted.
 """
 
 from __future__ import annotations
@@ -37,18 +37,21 @@ SETTINGS = {
     "jit": "off",
     "wal_level": "replica",
     "hot_standby": "on",
-    # How soon a replica looks for its primary again.
+    # How soon a replica tries to reach its primary again.
     "wal_retrieve_retry_interval": "500ms",
     "max_wal_size": "1GB",
-    # A replica that stays away longer than this much log is made anew by the next `stack up`.
+    # `stack up` creates a replica again if it lacks more of the log than this.
     "max_slot_wal_keep_size": "1GB",
-    # Stopping the replica must not wait for a client that reads from it.
+    # A replica that stops must not wait for a client that reads from it.
     "max_standby_streaming_delay": "5s",
 }
 
 
 def unprivileged_account(wanted: str | None) -> str | None:
-    """Whom PostgreSQL runs as: None for the caller, if not root; else the wanted one, if any."""
+    """The account that runs PostgreSQL: None if the caller is not root; else `wanted`, if given.
+
+    Raises StackError if there is none.
+    """
     if os.getuid() != 0:
         return None
     for name in [wanted] if wanted else ["postgres", "nobody"]:
@@ -66,7 +69,7 @@ def unprivileged_account(wanted: str | None) -> str | None:
 
 @dataclass(frozen=True)
 class Postgres:
-    """The two servers of one stack, as files; the processes are supervisord's."""
+    """The files of a stack's two servers."""
 
     var_dir: Path
     primary_port: int
@@ -75,7 +78,7 @@ class Postgres:
 
     @cached_property
     def refuge(self) -> Path | None:
-        """The folder to use instead of the project's, if the account cannot enter these."""
+        """The folder to use if the account cannot enter the project's folders; else None."""
         if self.account is None or (
             self._can_enter(_wheel() / "bin") and self._can_enter(self.var_dir)
         ):
@@ -89,7 +92,7 @@ class Postgres:
 
     @property
     def bin_dir(self) -> Path:
-        """Where the server's programs are run from."""
+        """The folder of the server's programs."""
         if self.refuge:
             return self.refuge / _version() / _wheel().relative_to(_wheel().parents[1]) / "bin"
         return _wheel() / "bin"
@@ -100,7 +103,7 @@ class Postgres:
         return {role: self.home / role for role in ROLES}
 
     def command(self, role: str) -> tuple[str, ...]:
-        """The argument list of a server. All settings are here; no configuration file is edited."""
+        """The arguments of a server, with all of its settings; no configuration file is edited."""
         settings = SETTINGS | {"port": str(getattr(self, f"{role}_port"))}
         if role == "replica":
             # The password comes from PGPASSWORD.
@@ -112,7 +115,7 @@ class Postgres:
         return (str(self.bin_dir / "postgres"), "-D", str(self.data_dirs[role]), *options)
 
     def make_primary(self) -> None:
-        """Create the folders, the copies and the primary's data where they are missing."""
+        """Create the folders, the copied programs and the primary's data, if they are missing."""
         self._make_home()
         data = self.data_dirs["primary"]
         if (data / "PG_VERSION").exists():
@@ -134,7 +137,7 @@ class Postgres:
         _unfinished(data).rename(data)
 
     def make_databases(self) -> None:
-        """Create the databases that are missing; the primary runs."""
+        """Create the databases that are missing. The primary must run."""
         connection = connect(self.primary_port)
         try:
             with connection.cursor() as cursor:
@@ -148,7 +151,7 @@ class Postgres:
             connection.close()
 
     def make_replica(self) -> None:
-        """Copy the primary, which runs, unless the replica that is there can still follow it."""
+        """Copy the primary, which must run; unless there is a replica that can still follow it."""
         data = self.data_dirs["replica"]
         slot = query(
             self.primary_port,
@@ -176,7 +179,7 @@ class Postgres:
         link = self.var_dir / "postgres"
         if self.refuge is None:
             if link.is_symlink():
-                # The account may enter these folders now, but its data is still in the refuge.
+                # The account can enter these folders now, but its data is still in the refuge.
                 link.unlink()
             self.home.mkdir(exist_ok=True)
             self._give(self.home)
@@ -195,7 +198,7 @@ class Postgres:
 
     @staticmethod
     def _copy_server(target: Path) -> None:
-        """The wheel's server and the shared libraries it finds beside itself."""
+        """Copy the wheel's server, and the shared libraries beside it."""
         if target.exists():
             return
         unfinished = _unfinished(target)
@@ -256,12 +259,12 @@ class Postgres:
 
 
 def data_dirs_of(var_dir: Path) -> dict[str, Path]:
-    """Where the data that was made is, whatever is configured now."""
+    """The data directories that exist, whatever the environment says now."""
     return {role: (var_dir / "postgres").resolve() / role for role in ROLES}
 
 
 def remove_data(var_dir: Path) -> None:
-    """Delete the data and what was copied for its account; nothing of the stack runs."""
+    """Delete the data and the copied programs. Nothing of the stack may run."""
     home = var_dir / "postgres"
     if home.is_symlink():
         shutil.rmtree(home.resolve().parent)
@@ -271,7 +274,7 @@ def remove_data(var_dir: Path) -> None:
 
 
 def _unfinished(path: Path) -> Path:
-    """Where a folder is built; it gets its name only once it is whole."""
+    """The name of a folder while it is being created; it is renamed when it is complete."""
     return path.with_name(f"{path.name}.unfinished")
 
 

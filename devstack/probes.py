@@ -1,7 +1,7 @@
-"""How each kind of service shows that it answers.
+"""Probes: whether a service answers.
 
-A probe takes the service's pid, returns when the service answers and raises `NotReadyError`, with
-the reason, when it does not. None waits longer than a few seconds.
+A probe is a function that takes the service's pid. It returns if the service answers, and raises
+`NotReadyError` with the reason if not. It takes a few seconds at most.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from devstack.errors import NotReadyError
 from devstack.layout import HOST, POSTGRES_PASSWORD, POSTGRES_USER
 
 Probe = Callable[[int], None]
-# Seconds that one question to a service may take.
-PATIENCE = 2
-# Less for a worker: a ping from before it listens is lost, and the next one should follow soon.
-PING_PATIENCE = 0.5
-# A proxy of the environment's is not for loopback addresses.
+# A service must answer within so many seconds.
+SECONDS_TO_ANSWER = 2
+# Less for a worker: a ping before it listens is lost, and the next one should follow soon.
+SECONDS_TO_PONG = 0.5
+# Ignores a proxy in the environment, which cannot reach loopback addresses.
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def connect(port: int, database: str = "postgres") -> psycopg2.extensions.connection:
-    """A connection to a bundled PostgreSQL, as its superuser, in autocommit mode."""
+    """Connect to a bundled PostgreSQL, as its superuser, in autocommit mode."""
     connection = psycopg2.connect(
         host=HOST,
         port=port,
         dbname=database,
         user=POSTGRES_USER,
         password=POSTGRES_PASSWORD,
-        connect_timeout=PATIENCE,
-        options=f"-c statement_timeout={PATIENCE}s",
+        connect_timeout=SECONDS_TO_ANSWER,
+        options=f"-c statement_timeout={SECONDS_TO_ANSWER}s",
         application_name="stack",
     )
     connection.autocommit = True
@@ -47,7 +47,7 @@ def connect(port: int, database: str = "postgres") -> psycopg2.extensions.connec
 
 
 def query(port: int, sql: str) -> tuple[Any, ...]:
-    """The first row, or an empty tuple."""
+    """The first row that a statement returns, or an empty tuple."""
     connection = connect(port)
     try:
         with connection.cursor() as cursor:
@@ -58,7 +58,7 @@ def query(port: int, sql: str) -> tuple[Any, ...]:
 
 
 def postgres_primary(port: int) -> Probe:
-    """Answers, and takes writes."""
+    """Probe: PostgreSQL answers and accepts writes."""
 
     def probe(pid: int) -> None:
         try:
@@ -72,7 +72,7 @@ def postgres_primary(port: int) -> Probe:
 
 
 def postgres_replica(port: int) -> Probe:
-    """Answers, and receives the primary's log."""
+    """Probe: PostgreSQL answers and receives the primary's log."""
 
     def probe(pid: int) -> None:
         try:
@@ -89,11 +89,14 @@ def postgres_replica(port: int) -> Probe:
 
 
 def valkey(port: int) -> Probe:
-    """Answers PING: a server that still loads its data refuses."""
+    """Probe: Valkey answers PING. It does not while it loads its data."""
 
     def probe(pid: int) -> None:
         client = redis.Redis(
-            host=HOST, port=port, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE
+            host=HOST,
+            port=port,
+            socket_timeout=SECONDS_TO_ANSWER,
+            socket_connect_timeout=SECONDS_TO_ANSWER,
         )
         try:
             client.ping()
@@ -106,11 +109,11 @@ def valkey(port: int) -> Probe:
 
 
 def http_answer(url: str, *, expect: frozenset[int]) -> Probe:
-    """Answers GET with one of the expected status codes."""
+    """Probe: a server answers GET with one of the expected status codes."""
 
     def probe(pid: int) -> None:
         try:
-            with _DIRECT.open(url, timeout=PATIENCE) as response:
+            with _DIRECT.open(url, timeout=SECONDS_TO_ANSWER) as response:
                 status = response.status
         except urllib.error.HTTPError as error:
             with error:
@@ -124,15 +127,15 @@ def http_answer(url: str, *, expect: frozenset[int]) -> Probe:
 
 
 def celery_worker(hostname: str, broker_url: str) -> Probe:
-    """Replies to a ping through the broker."""
-    # Without a limit a broker that is away would be waited for.
+    """Probe: a worker replies to a ping through the broker."""
+    # Without these limits, it would wait for a broker that is down.
     options = {"max_retries": 1, "interval_start": 0}
 
     def probe(pid: int) -> None:
         try:
             with current_app.connection(broker_url, transport_options=options) as connection:
                 replies = current_app.control.ping(
-                    destination=[hostname], timeout=PING_PATIENCE, connection=connection
+                    destination=[hostname], timeout=SECONDS_TO_PONG, connection=connection
                 )
         except (OSError, redis.RedisError, kombu.exceptions.KombuError) as error:
             raise NotReadyError(f"broker: {error}") from error
@@ -143,7 +146,7 @@ def celery_worker(hostname: str, broker_url: str) -> Probe:
 
 
 def celery_beat(pid_file: Path) -> Probe:
-    """Has written its own pid, which beat does just before it begins to schedule."""
+    """Probe: beat has written its pid, which it does just before it begins to schedule."""
 
     def probe(pid: int) -> None:
         if not pid_file.exists() or pid_file.read_text().strip() != str(pid):

@@ -1,6 +1,6 @@
-"""What the stack consists of: each service's command, addresses and probe.
+"""The services of the stack: the command, the addresses and the probe of each.
 
-A service whose address the environment names is `External`: not started, only shown.
+A service whose address is in the environment is `External`: shown, but not started.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from devstack.layout import (
 from devstack.ports import GRPC_OFFSET
 from devstack.postgres import Postgres
 
-# Instances of the Read API and of the Write API each, and of the fan-out workers.
+# The numbers of instances: of the Read API, and as many of the Write API; and of workers.
 API_INSTANCES = 2
 WORKERS = 2
 
 
 class Phase(IntEnum):
-    """Services of one phase start, and stop, together; phases start in order, stop in reverse."""
+    """Phases start in order and stop in reverse; services of one phase start together."""
 
     STORAGE = 1
     REPLICA = 2
@@ -51,17 +51,17 @@ class Service:
     phase: Phase
     command: tuple[str, ...]
     probe: probes.Probe
-    # The first is the one that clients use.
+    # Clients use the first one.
     ports: tuple[int, ...] = ()
     url: str | None = None
     environ: Mapping[str, str] = field(default_factory=dict)
     cwd: Path = PROJECT_DIR
     account: str | None = None
     stop_signal: str = "TERM"
-    # What `up` does just before it starts the service, and once its phase answers.
+    # `up` calls these just before it starts the service, and when all of its phase answers.
     before_start: Callable[[], None] | None = None
     after_start: Callable[[], None] | None = None
-    # Whether it answers its probe at any time, not only between two tasks.
+    # False if it answers its probe only between two tasks.
     always_answers: bool = True
 
     @property
@@ -72,16 +72,16 @@ class Service:
 
 @dataclass(frozen=True)
 class External:
-    """A part of the stack that somebody else runs."""
+    """A part of the stack that runs elsewhere."""
 
     name: str
     url: str
 
 
 def addresses(layout: Layout, environ: Mapping[str, str]) -> dict[str, str]:
-    """Every `*_URL` of the stack: the environment's, else the bundled server's.
+    """All `*_URL` variables of the stack: from the environment, else those of bundled servers.
 
-    A database whose primary is external and whose replica is not named reads from its primary.
+    If a database's primary is external and no replica is given, its primary is its replica too.
     """
     bundled = layout.urls()
     found = {name: environ.get(name) or url for name, url in bundled.items()}
@@ -95,7 +95,7 @@ def addresses(layout: Layout, environ: Mapping[str, str]) -> dict[str, str]:
 def parts(
     layout: Layout, environ: Mapping[str, str], postgres: Postgres
 ) -> list[Service | External]:
-    """The whole stack, in the order in which it starts. Raises StackError if a wheel is missing."""
+    """All parts of the stack, in the order of their start. StackError if a wheel is missing."""
     urls = addresses(layout, environ)
     bundled = layout.urls()
 
@@ -107,7 +107,7 @@ def parts(
     primaries = [f"{database.upper()}_DATABASE_URL" for database in DATABASES]
     replicas = [f"{database.upper()}_REPLICA_URL" for database in DATABASES]
     return [
-        # PostgreSQL after the others: these start while its data is made.
+        # PostgreSQL comes last: the others start while its data is created.
         external("valkey-cache", "CACHE_URL") or _valkey(layout, "cache", CACHE_OPTIONS),
         external("valkey-state", "STATE_URL") or _valkey(layout, "state", STATE_OPTIONS),
         external("s3", "S3_ENDPOINT_URL") or _s3(layout, environ),
@@ -134,7 +134,7 @@ def mask(url: str) -> str:
 
 
 def s3_ports(layout: Layout) -> dict[str, int]:
-    """SeaweedFS's HTTP ports; each has its gRPC port GRPC_OFFSET higher."""
+    """SeaweedFS's HTTP ports by name; each gRPC port is GRPC_OFFSET higher."""
     return {name: layout.port(name) for name in PORT_OFFSETS if name.startswith("s3")}
 
 
@@ -143,7 +143,7 @@ def _instances() -> range:
 
 
 def _program(name: str) -> str:
-    """A program that a wheel put beside this Python."""
+    """The path of a program that a wheel has installed. Raises StackError if it is missing."""
     path = Path(sysconfig.get_path("scripts"), name)
     if not path.exists():
         raise StackError(f"{name} is missing: pip install -r requirements-dev.txt")
@@ -163,13 +163,13 @@ def _postgres(layout: Layout, postgres: Postgres, role: str) -> Service:
         environ={"PGPASSWORD": POSTGRES_PASSWORD, "HOME": str(postgres.home), "LC_ALL": "C"},
         cwd=postgres.data_dirs[role],
         account=postgres.account,
-        stop_signal="INT",  # "fast": ends sessions, and leaves a clean checkpoint
+        stop_signal="INT",  # "fast": ends sessions and writes a checkpoint
         before_start=postgres.make_primary if primary else postgres.make_replica,
         after_start=postgres.make_databases if primary else None,
     )
 
 
-# Both are memory; only STATE outlives a restart. An empty `save` turns snapshots off.
+# Both are in memory; only STATE survives a restart. An empty `save` turns snapshots off.
 CACHE_OPTIONS = {
     "maxmemory": "512mb",
     "maxmemory-policy": "allkeys-lru",
@@ -193,7 +193,7 @@ def _valkey(layout: Layout, role: str, options: Mapping[str, str]) -> Service:
         )
     port = layout.port(f"valkey-{role}")
     folder = layout.var_dir / f"valkey-{role}"
-    # A title would be written over the environment, and with it over the stack's mark.
+    # A process title would overwrite the environment, by which the stack finds its processes.
     common = {"port": str(port), "bind": HOST, "dir": str(folder), "set-proc-title": "no"}
     return Service(
         name=f"valkey-{role}",
@@ -222,7 +222,7 @@ def _s3(layout: Layout, environ: Mapping[str, str]) -> Service:
         "master.port": ports["s3-master"],
         "volume.port": ports["s3-volume"],
         "filer.port": ports["s3-filer"],
-        # Without its user interface the admin server still listens, for its own maintenance.
+        # The admin server still listens, for maintenance, but has no user interface.
         "admin.port": ports["s3-admin"],
         "admin.ui": "false",
         "webdav": "false",
@@ -235,7 +235,7 @@ def _s3(layout: Layout, environ: Mapping[str, str]) -> Service:
             *(_program("weed"), "-logtostderr=true", "mini"),
             *(f"-{key}={value}" for key, value in options.items()),
         ),
-        # 403: it is there, and asks for a signature.
+        # 403: it answers, and asks for a signature.
         probe=probes.http_answer(f"http://{HOST}:{ports['s3']}/", expect=frozenset({200, 403})),
         ports=(*ports.values(), *(port + GRPC_OFFSET for port in ports.values())),
         url=f"http://{HOST}:{ports['s3']}",
@@ -248,7 +248,7 @@ def _s3(layout: Layout, environ: Mapping[str, str]) -> Service:
 
 
 def _logging(environ: Mapping[str, str]) -> dict[str, str]:
-    """What the Python services are told of their logs."""
+    """The environment variables for the logs of the Python services."""
     return {"LOG_FORMAT": environ.get("LOG_FORMAT") or "json"}
 
 
@@ -269,7 +269,7 @@ def _api(layout: Layout, environ: Mapping[str, str], role: str, number: int) -> 
         environ={
             "API_ROLE": role,
             "GUNICORN_BIND": f"{HOST}:{port}",
-            # Two instances of one process each are enough for a machine of the usual size.
+            # Two instances of one process each are enough for an ordinary machine.
             "GUNICORN_WORKERS": environ.get("GUNICORN_WORKERS") or "1",
             "GUNICORN_METRICS_DIR": str(layout.var_dir / "run" / f"metrics-{role}-api-{number}"),
             **_logging(environ),
@@ -280,16 +280,16 @@ def _api(layout: Layout, environ: Mapping[str, str], role: str, number: int) -> 
 def _worker(
     layout: Layout, environ: Mapping[str, str], urls: Mapping[str, str], number: int
 ) -> Service:
-    # The port base tells the workers of two stacks on one broker apart.
+    # With the port base in it, for two stacks may have one broker.
     hostname = f"worker-{number}@stack-{layout.port_base}"
     return Service(
         name=f"worker-{number}",
         phase=Phase.APPLICATION,
         command=(
             *(sys.executable, "-m", "celery", "--quiet", "--app", "socialfeed"),
-            # One process, so that killing it leaves no child behind.
+            # One process, so that no child is left when it is killed.
             *("worker", "--pool", "solo", "--hostname", hostname),
-            # Workers have nothing to say to each other, and asking costs a second at the start.
+            # Workers need not know each other, and to ask costs a second at the start.
             *("--without-mingle", "--without-gossip"),
         ),
         probe=probes.celery_worker(hostname, urls["STATE_URL"]),
@@ -305,13 +305,13 @@ def _beat(layout: Layout, environ: Mapping[str, str]) -> Service:
         phase=Phase.APPLICATION,
         command=(
             *(sys.executable, "-m", "celery", "--quiet", "--app", "socialfeed"),
-            # In memory: what is due is soon due again, so nothing is worth keeping in a file.
+            # In memory: every task is soon due again, so beat needs no file.
             *("beat", "--scheduler", "celery.beat:Scheduler"),
             *("--pidfile", str(pid_file)),
         ),
         probe=probes.celery_beat(pid_file),
         environ=_logging(environ),
-        # After a reboot its number may be another process's, and beat would not start.
+        # After a reboot another process may have this pid, and beat would not start.
         before_start=lambda: pid_file.unlink(missing_ok=True),
     )
 
@@ -337,7 +337,7 @@ def _caddy(layout: Layout, environ: Mapping[str, str]) -> Service:
     }
 
     def check_config() -> None:
-        """`caddy run` exits without a word about what is wrong with its configuration."""
+        """Raise StackError with errors of the configuration, which `caddy run` does not show."""
         done = subprocess.run(  # noqa: S603 (our own command)
             [caddy, "validate", *config],
             env={**environ, **own_environ},

@@ -1,9 +1,9 @@
 """supervisord: its configuration file, its start as a daemon and its XML-RPC interface.
 
-Each program is the launcher with a specification of its own, so no secret, `%` or quote of an
-environment ever passes through supervisord's configuration syntax. `startsecs=0` means that a
-program counts as started at once and is restarted for ever, without back-off; the launcher paces
-the attempts. Whether a service really runs is a probe's to say.
+Each program is the launcher (`launch`) with a specification file, so no secret, `%` or quote of an
+environment is written in supervisord's configuration syntax. With `startsecs=0` a program counts as
+started at once and is restarted without end and without back-off; the launcher slows that down.
+Probes tell whether a service really runs.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ SHUTTING_DOWN, ALREADY_STARTED, NOT_RUNNING = 6, 60, 70
 
 
 class ShuttingDownError(OSError):
-    """supervisord is ending its programs, and answers nothing else."""
+    """supervisord is stopping its programs, and refuses all other calls."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """What supervisord knows of a program."""
+    """The state of a program in supervisord; `pid` is 0 when it does not run."""
 
     state: str
     pid: int
@@ -64,7 +64,7 @@ class _Transport(xmlrpc.client.Transport):
 
     def make_connection(self, host: Any) -> http.client.HTTPConnection:
         connection = _Connection(self._path)
-        # What is kept here is what the transport closes.
+        # The transport closes the connection that is stored here.
         self._connection = (host, connection)
         return connection
 
@@ -78,11 +78,11 @@ class Supervisor:
 
     @property
     def socket_path(self) -> Path:
-        """The control socket: in the folder that `_make_socket_dir` chose."""
+        """The control socket, in the folder that `_make_socket_dir` has made."""
         return (self.run_dir / "control").resolve() / "supervisor.sock"
 
     def is_running(self) -> bool:
-        """Whether supervisord answers, be it that it is shutting down."""
+        """Whether supervisord runs. True while it is shutting down."""
         try:
             self._call("getState")
         except ShuttingDownError:
@@ -92,7 +92,7 @@ class Supervisor:
         return True
 
     def start(self, services: Iterable[Service], environ: Mapping[str, str]) -> None:
-        """Start the daemon, in a session of its own; none of its programs is started yet."""
+        """Start the daemon in a session of its own; starts none of its programs."""
         if find_spec("supervisor") is None:
             raise StackError("supervisor is missing: pip install -r requirements-dev.txt")
         self._make_socket_dir()
@@ -121,7 +121,7 @@ class Supervisor:
             raise StackError(f"supervisord does not start: {done.stdout}{done.stderr}")
 
     def programs(self) -> dict[str, Program]:
-        """Every program by name; empty when supervisord does not run, or not for long."""
+        """All programs by name; empty when supervisord does not run or is shutting down."""
         try:
             infos = self._call("getAllProcessInfo")
         except OSError:
@@ -129,7 +129,7 @@ class Supervisor:
         return {info["name"]: Program(info["statename"], info["pid"]) for info in infos}
 
     def start_program(self, name: str) -> None:
-        """Start a program, if supervisord has not restarted it in the meantime."""
+        """Start a program, unless it runs."""
         try:
             self._call("startProcess", name, False)
         except xmlrpc.client.Fault as fault:
@@ -137,7 +137,7 @@ class Supervisor:
                 raise
 
     def stop_program(self, name: str) -> None:
-        """Ask a program to stop, without waiting; supervisord kills it SECONDS_TO_STOP later."""
+        """Tell a program to stop and do not wait; supervisord kills it after SECONDS_TO_STOP."""
         try:
             self._call("stopProcess", name, False)
         except xmlrpc.client.Fault as fault:
@@ -145,7 +145,7 @@ class Supervisor:
                 raise
 
     def shutdown(self) -> None:
-        """Ask supervisord to exit; it may take its time."""
+        """Tell supervisord to exit and do not wait."""
         with suppress(ShuttingDownError):
             self._call("shutdown")
 
@@ -160,8 +160,8 @@ class Supervisor:
                 raise
 
     def _make_socket_dir(self) -> None:
-        # A socket's path has at most 107 bytes, so it cannot live in a clone of any depth. A link
-        # leads to it, for a later command may see another TMPDIR.
+        # The path of a socket has at most 107 bytes, so it may not fit in the project's folder. A
+        # link leads to it, because a later command may have another TMPDIR.
         link = self.run_dir / "control"
         name = hashlib.sha256(str(self.run_dir).encode()).hexdigest()[:12]
         folder = Path(tempfile.gettempdir(), f"socialfeed-{os.getuid()}-{name}")
@@ -173,7 +173,7 @@ class Supervisor:
         link.symlink_to(folder)
 
     def remove_files(self) -> None:
-        """Remove what supervisord and its socket left, once it is gone."""
+        """Remove the files of a supervisord that has ended."""
         link = self.run_dir / "control"
         if link.is_symlink():
             folder = link.resolve()
@@ -185,8 +185,8 @@ class Supervisor:
         (self.run_dir / "supervisord.pid").unlink(missing_ok=True)
 
     def _config(self, services: Iterable[Service]) -> str:
-        # Paths are relative to `var_dir`, where supervisord runs: a path may hold any character,
-        # and this syntax gives `%` a meaning, in some values twice.
+        # Paths are relative to `var_dir`, where supervisord runs: a full path may have a `%`, which
+        # has a meaning in this syntax, in some values twice.
         sections: dict[str, dict[str, object]] = {
             "supervisord": {
                 "logfile": "log/supervisord.log",
@@ -203,9 +203,9 @@ class Supervisor:
             },
         }
         if os.getuid() == 0:
-            # Said aloud, root is no warning: the launcher drops it where a service allows.
+            # Without this supervisord warns about root; the launcher changes the account.
             sections["supervisord"]["user"] = "root"
-        # Isolated (-I): the caller's PYTHONPATH and folder do not matter here.
+        # Isolated (-I): the caller's PYTHONPATH and folder have no effect.
         launcher = shlex.join([sys.executable, "-I", launch.__file__]).replace("%", "%%")
         for service in services:
             sections[f"program:{service.name}"] = {

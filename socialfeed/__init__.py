@@ -1,1 +1,1 @@
-"""The Django project: settings, URLs, Celery, the local stack and what all apps share."""
+"""The Django project: settings, URLs, WSGI, Celery, the front page and the schema."""

@@ -1,8 +1,8 @@
-"""The project as an app, for its pages."""
+"""The project as a Django app, for its templates."""
 
 from django.apps import AppConfig
 
-# Makes this Celery app the one that `shared_task` belongs to, in whichever process.
+# In every process, `shared_task` must belong to this Celery application.
 from socialfeed.celery import app as celery_app
 
 __all__ = ["SocialfeedConfig", "celery_app"]

@@ -1,6 +1,6 @@
-"""The Celery application. Its tasks are wake-ups: what has to be done is in SQL, in the outbox.
+"""The Celery application. Its tasks are wake-ups: the work to do is in SQL, in the outbox.
 
-So tasks are acknowledged early, results are not kept, and a lost message costs only the time
+So messages are acknowledged early and results are not stored. A lost message only delays its work
 until the sweeper finds the row.
 """
 

@@ -1,4 +1,4 @@
-"""One OpenAPI schema for all endpoints: ours, and django-allauth's sign-up, log-in and the rest."""
+"""Hooks that add django-allauth's endpoints and rate limits to the OpenAPI schema."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from core.http.problems import CONTENT_TYPE
 
 ACCOUNT_PREFIX = "/_allauth/app/v1/"
 TAG = "accounts"
-# Mounted by django-allauth, but without a use here: no phone numbers, no log-in by code.
+# django-allauth has these too, but they are not used: no phone numbers, no log-in by code.
 UNUSED = ("/phone", "/auth/code/")
-# Of each answer to a request that was counted; `Retry-After` of those that refuse one.
+# Headers of answers to counted requests; `Retry-After` only of refusals.
 _HEADERS = {
     "RateLimit-Limit": (
         "How many requests the limit that is nearest to its end allows.",
@@ -37,7 +37,7 @@ _TOO_MANY_REQUESTS = {
 def add_account_endpoints(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
     """drf-spectacular's hook: merge the schema that django-allauth ships for its own endpoints.
 
-    Raises ValueError if both should ever give two things the same name.
+    Raises ValueError if both schemas have a component of the same name.
     """
     accounts = get_schema()
     for path, item in accounts["paths"].items():
@@ -52,7 +52,7 @@ def add_account_endpoints(result: dict[str, Any], **kwargs: Any) -> dict[str, An
 
 
 def add_rate_limits(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-    """drf-spectacular's hook: each operation may be refused for the number of its requests."""
+    """drf-spectacular's hook: add 429 and its headers to every operation."""
     result["components"]["headers"] = {
         name: {"description": description, "schema": {"type": kind}}
         for name, (description, kind) in _HEADERS.items()

@@ -1,4 +1,4 @@
-"""Every address of the service, by app."""
+"""All URLs of the service."""
 
 from django.contrib import admin
 from django.urls import include, path
@@ -16,7 +16,7 @@ from socialfeed import front
 
 admin.site.site_header = admin.site.site_title = "socialfeed"
 
-# What is asked for most comes first; one list, as each `include` is a step more for every request.
+# The most used come first. One list: each `include` would cost every request one more step.
 api = [
     *timeline.urls.urlpatterns,
     *posts.urls.urlpatterns,

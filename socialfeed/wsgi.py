@@ -1,4 +1,4 @@
-"""What gunicorn serves, for the Read API and the Write API alike (`API_ROLE` tells them apart)."""
+"""The WSGI application of the Read API and the Write API (`API_ROLE` says which)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "socialfeed.settings")
 
-# The web server lets no longer body through; see deploy/Caddyfile.
+# The web server refuses longer bodies; see deploy/Caddyfile.
 MAX_BODY_BYTES = 12 * 1024 * 1024
 
 _django = get_wsgi_application()
@@ -31,7 +31,7 @@ if settings.API_ROLE != "all":
 
 
 def _application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Django, with a length for bodies that come in chunks: without one it reads nothing."""
+    """Django, with a Content-Length for chunked bodies: without one it reads nothing."""
     if environ.get("wsgi.input_terminated") and not environ.get("CONTENT_LENGTH"):
         body = environ["wsgi.input"].read(MAX_BODY_BYTES)
         environ |= {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}

@@ -1,8 +1,8 @@
 """Settings, all from the environment, each documented in `.env.example`.
 
-Without any variable set this is the local stack: the bundled servers at the addresses of
-`devstack.layout`. `SOCIALFEED_ENV=production` takes no default that would be unsafe and
-refuses to start until its secrets and addresses are given.
+Without any variable, these are the settings of the local stack: the bundled servers at the
+addresses of `devstack.layout`. `SOCIALFEED_ENV=production` has no unsafe default, and does not
+start until its secrets and addresses are set.
 
 Here is every setting, and nothing else: names of helpers begin with an underscore, so that
 `import *` leaves them out.

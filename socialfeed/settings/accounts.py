@@ -42,8 +42,7 @@ ACCOUNT_EMAIL_VERIFICATION = _env.str(
 ACCOUNT_PRESERVE_USERNAME_CASING = False
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
-# What an address may do is counted by core.http.limits; here is what one account may have
-# tried on it, from anywhere.
+# Limits for one account, from any address. core.http.limits counts by address.
 ACCOUNT_RATE_LIMITS = {
     "login": None,
     "signup": None,

@@ -1,4 +1,4 @@
-"""Django itself: what this instance is, its apps, its middleware and its pages."""
+"""Django itself: the role of this instance, its apps, its middleware and its pages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from socialfeed.settings.environment import _BASE_DIR, _LAYOUT, _env, _required
 
-# Lets `ModelAdmin[Post]` and the like stand in the code, which the type checker needs.
+# Allows `ModelAdmin[Post]` and the like in the code, which the type checker needs.
 django_stubs_ext.monkeypatch()
 
 SECRET_KEY = _required("SECRET_KEY")
@@ -20,12 +20,12 @@ ALLOWED_HOSTS = _env.list(
     default=["localhost", "127.0.0.1", "[::1]", urlsplit(PUBLIC_ORIGIN).hostname or ""],
 )
 CSRF_TRUSTED_ORIGINS = [PUBLIC_ORIGIN]
-# `read` and `write` behind the web server; `all` for commands, tasks and the tests.
+# `read` and `write`: an API behind the web server. `all`: commands, tasks and tests.
 API_ROLE = _env.str("API_ROLE", default="all")
 if API_ROLE not in {"read", "write", "all"}:
     raise ImproperlyConfigured("API_ROLE must be 'read', 'write' or 'all'.")
 
-# Of each API process: while more requests are at work or wait, they are answered 503.
+# While more requests than this run or wait in an API process, it answers 503.
 MAX_REQUESTS_IN_FLIGHT = _env.int("MAX_REQUESTS_IN_FLIGHT", default=40)
 
 INSTALLED_APPS = [
@@ -55,8 +55,8 @@ INSTALLED_APPS = [
     "operations",
 ]
 
-# For those who are known by a cookie: staff, and visitors of django-allauth. Both are the Write
-# API's (deploy/Caddyfile).
+# For requests with a session cookie: of staff, and of django-allauth's pages. The Write API gets
+# both (deploy/Caddyfile).
 _FOR_COOKIES = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -64,7 +64,7 @@ _FOR_COOKIES = [
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
 if API_ROLE == "read":
-    # That the admin needs them. It is there in name only.
+    # The admin needs them, but the Read API gets no requests for it.
     SILENCED_SYSTEM_CHECKS = ["admin.E408", "admin.E409", "admin.E410"]
 MIDDLEWARE = [
     "core.http.requests.RequestIdMiddleware",
@@ -107,7 +107,7 @@ TEMPLATES = [
     }
 ]
 
-# Behind a web server that ends TLS.
+# The web server ends TLS.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_ORIGIN.startswith("https://")
 SECURE_REFERRER_POLICY = "same-origin"

@@ -1,4 +1,4 @@
-"""Where settings come from: the environment, a file, and what they stand for on the local stack."""
+"""Sources of settings: the environment, a file, and the defaults of the local stack."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _env.read_env(os.environ.get("SOCIALFEED_ENV_FILE", _BASE_DIR / ".env"))
 _SOCIALFEED_ENV = _env.str("SOCIALFEED_ENV", default="local")
 if _SOCIALFEED_ENV not in {"local", "production"}:
     raise ImproperlyConfigured("SOCIALFEED_ENV must be 'local' or 'production'.")
-# Whether this is the local stack, for what must not run anywhere else.
+# Whether this is the local stack. Some commands must not run anywhere else.
 LOCAL = _SOCIALFEED_ENV == "local"
 try:
     _LAYOUT = _layout.Layout.from_environ(os.environ)
 except ValueError as error:
     raise ImproperlyConfigured(str(error)) from error
-# What a variable stands for while nobody sets it; in production, nothing does.
+# Defaults of variables on the local stack; production has none.
 _LOCAL_DEFAULTS = _LAYOUT.urls() | {
     "SECRET_KEY": "local-only-secret-key-that-signs-nothing-of-value",
     "PUBLIC_ORIGIN": _LAYOUT.public_origin,
@@ -35,7 +35,10 @@ _LOCAL_DEFAULTS = _LAYOUT.urls() | {
 
 
 def _required(name: str) -> str:
-    """A variable that has a default on the local stack and none in production."""
+    """A variable that production must set and the local stack need not.
+
+    Raises ImproperlyConfigured.
+    """
     value = _env.str(name, default="") or (_LOCAL_DEFAULTS[name] if LOCAL else "")
     if not value:
         raise ImproperlyConfigured(f"{name} must be set in production; see .env.example.")

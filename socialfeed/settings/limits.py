@@ -1,4 +1,4 @@
-"""How often one may ask: rate limits, and how a client's address is told."""
+"""Rate limits, and the proxies that name a client's address."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from limits import RateLimitItem, parse_many
 
 from socialfeed.settings.environment import _env
 
-# How many proxies of ours add to X-Forwarded-For; what is left of their entries anybody may write.
+# The number of our proxies that append to X-Forwarded-For. Clients can invent earlier entries.
 TRUSTED_PROXY_COUNT = _env.int("TRUSTED_PROXY_COUNT", default=1)
 
 
 def _rate_limit(name: str, *, default: str) -> RateLimitItem | None:
-    """A limit, such as `10/minute` or `100 per 5 minutes`; empty: there is none."""
+    """Parse a limit, such as `10/minute` or `100 per 5 minutes`; empty: None, no limit.
+
+    Raises ImproperlyConfigured.
+    """
     text = _env.str(name, default=default).strip()
     if not text:
         return None
@@ -27,18 +30,18 @@ def _rate_limit(name: str, *, default: str) -> RateLimitItem | None:
     return limit
 
 
-# Where each is counted, and for whom: core.http.limits.
+# core.http.limits says where and for whom each is counted.
 RATE_LIMITS: dict[str, RateLimitItem | None] = {
-    # All requests of an address. Generous: a mobile network has thousands of people behind one.
+    # All requests of an address. High, for a mobile network has thousands of users behind one.
     "ip": _rate_limit("RATE_LIMIT_IP", default="6000/minute"),
-    # Of a user, wherever they are logged in.
+    # Of a user, in all sessions together.
     "read": _rate_limit("RATE_LIMIT_READ", default="1200/minute"),
     "write": _rate_limit("RATE_LIMIT_WRITE", default="300/minute"),
     "upload": _rate_limit("RATE_LIMIT_UPLOAD", default="60/minute"),
-    # Of an address, for what needs no account yet.
+    # Of an address, for requests that need no account.
     "login": _rate_limit("RATE_LIMIT_LOGIN", default="10/minute"),
     "signup": _rate_limit("RATE_LIMIT_SIGNUP", default="10/minute"),
     "reset": _rate_limit("RATE_LIMIT_RESET", default="10/minute"),
-    # Clients do this by themselves, every ACCESS_TOKEN_SECONDS.
+    # Clients refresh by themselves, every ACCESS_TOKEN_SECONDS.
     "refresh": _rate_limit("RATE_LIMIT_REFRESH", default="300/minute"),
 }

@@ -1,7 +1,7 @@
-"""What a log line looks like: for Django's settings and, by its path, for gunicorn's.
+"""The format of log lines, for Django's settings and for gunicorn's.
 
-gunicorn's first process must import nothing of the project, or the workers that it forks after a
-deploy would still have the old code: so this imports only what others have written.
+gunicorn's first process runs this file by its path and imports nothing of the project: the workers
+that it forks after a deploy would have the old code. So this file must import only packages.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ _JSON = {
         "stack_info": "stack",
     },
     "timestamp": "time",
-    # Django's own `extra`: an object whose text has the address with its query.
+    # Django adds the request as `extra`; its text has the address with the query.
     "reserved_attrs": [*RESERVED_ATTRS, "request"],
 }
 
 
 def default_format(*, socialfeed_env: str) -> str:
-    """Machines read the logs of production, and people those of commands."""
+    """JSON for production, whose logs machines read; lines elsewhere."""
     return "json" if socialfeed_env == "production" else "line"
 
 
 def formatter(log_format: str, **always: str) -> dict[str, Any]:
-    """A formatter of `logging.config.dictConfig`; `always` are members of each _JSON line.
+    """A formatter of `logging.config.dictConfig`; `always` are members of each JSON line.
 
     json: an object a line, with time (RFC 3339, UTC), level, logger, message, request_id, role,
-    pid, what the code says in `extra`, and the traceback as `exception`. line: for people, the
-    message only. Raises ValueError on any other.
+    pid, the members of `extra`, and the traceback as `exception`. line: for people, without those
+    members. Raises ValueError for any other format.
     """
     formats: dict[str, dict[str, Any]] = {"json": _JSON | {"static_fields": always}, "line": _LINE}
     if log_format not in formats:

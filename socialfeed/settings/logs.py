@@ -1,4 +1,4 @@
-"""What is logged, and how."""
+"""Logging: format, level, handlers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from socialfeed.settings import log_format as _log_format
 from socialfeed.settings.core import API_ROLE
 from socialfeed.settings.environment import _SOCIALFEED_ENV, _env
 
-# json: one object a line, for machines. line: for people.
+# json: one object a line, for machines. line: text, for people.
 LOG_FORMAT = _env.str("LOG_FORMAT", default="") or _log_format.default_format(
     socialfeed_env=_SOCIALFEED_ENV
 )
@@ -18,9 +18,9 @@ try:
     _formatter = _log_format.formatter(LOG_FORMAT)
 except ValueError as _error:
     raise ImproperlyConfigured(str(_error)) from _error
-# Python's own warnings too are lines like all others.
+# Python's own warnings are logged in the same format.
 logging.captureWarnings(LOG_FORMAT == "json")
-# Requests that take longer, in seconds, are logged as a warning.
+# Requests that take longer than so many seconds are logged as a warning.
 SLOW_REQUEST_SECONDS = _env.float("SLOW_REQUEST_SECONDS", default=1.0)
 
 LOGGING = {

@@ -1,4 +1,4 @@
-"""Where data is: SQL, three databases with a primary and a replica each; two Valkeys; S3."""
+"""Stores: three SQL databases with a primary and a replica each, two Valkeys, and S3."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from socialfeed.settings.environment import _LOCAL_DEFAULTS, LOCAL, _env, _requi
 
 
 def _database(name: str) -> dict[str, dict[str, object]]:
-    """The primary and the replica alias of one database; no replica given: the primary twice."""
+    """The aliases of a database's primary and replica; without a replica both are the primary."""
     primary = f"{name}_DATABASE_URL"
     replica = _env.str(f"{name}_REPLICA_URL", default="")
     if not replica:
@@ -24,37 +24,37 @@ def _database(name: str) -> dict[str, dict[str, object]]:
     alias = "default" if name == "USERS" else name.lower()
     return {
         alias: _server(_required(primary)),
-        # Not asked whether it still works each time: what fails on a replica is done elsewhere.
+        # No health check: a read that fails on a replica is done on the primary.
         f"{alias}_replica": _server(replica)
         | {"CONN_HEALTH_CHECKS": False, "TEST": {"MIRROR": alias}},
     }
 
 
 def _server(url: str) -> dict[str, object]:
-    """What Django needs to connect to a server; what its URL says in options (sslmode) counts."""
+    """Django's settings for a server. Options in its URL (sslmode) override ours."""
     config: dict[str, Any] = environ.Env.db_url_config(url)
     config |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
     return config | {"OPTIONS": _OPTIONS | config.get("OPTIONS", {})}
 
 
-# The longest that a statement of a request may take, in seconds. Tasks take their time.
+# The longest that one statement of a request may take, in seconds. Those of tasks have no limit.
 _STATEMENT_TIMEOUT_SECONDS = _env.float("STATEMENT_TIMEOUT_SECONDS", default=5.0)
-# And for how long an API process waits for an answer, when not even a cancellation comes.
+# An API process waits so long for an answer, if the server does not even cancel the statement.
 DATABASE_DEADLINE_SECONDS = _STATEMENT_TIMEOUT_SECONDS + 1 if API_ROLE != "all" else None
-# How long all of a request's statements may take together; less than the web server waits.
+# The longest that all statements of a request may take together; less than the web server waits.
 REQUEST_SECONDS = 25.0
-# Tasks do their work in steps, each of which takes a second or so.
+# A task waits so long for an answer. Tasks work in steps of about a second.
 TASK_DEADLINE_SECONDS = 60.0
 _SESSION = {
-    # Nothing that runs in the Read API can write, whatever it tries.
+    # No code in the Read API can write.
     "default_transaction_read_only": "on" if API_ROLE == "read" else "off",
     "statement_timeout": f"{_STATEMENT_TIMEOUT_SECONDS:g}s" if API_ROLE != "all" else "0",
-    # A transaction whose process hangs holds its locks no longer than this; longer than an upload,
-    # which is inside one when it comes with an Idempotency-Key, may wait for S3.
+    # A transaction of a process that hangs holds its locks no longer. It is longer than an upload
+    # may wait for S3, which with an Idempotency-Key happens inside a transaction.
     "idle_in_transaction_session_timeout": "60s" if API_ROLE != "all" else "0",
 }
-# A connection lives as long as its thread; a dead one is noticed before it is used, and one whose
-# server has vanished from the network within 10 s.
+# A connection lives as long as its thread. When its server vanishes from the network, that is
+# noticed within 10 s.
 _OPTIONS = {
     "connect_timeout": 2,
     "keepalives_idle": 4,
@@ -65,9 +65,9 @@ _OPTIONS = {
 }
 DATABASES = _database("USERS") | _database("POSTS") | _database("COMMENTS")
 DATABASE_ROUTERS = ["core.sql.DatabaseRouter"]
-# A replica that lags by more than so many seconds is not read from.
+# A replica that lags by more seconds than this is not read from.
 REPLICA_MAX_LAG = _env.float("REPLICA_MAX_LAG", default=5.0)
-# Whether reads wait for what their users have written. Off: to measure what that costs.
+# Whether users see what they have written. Only turned off to measure what it costs.
 READ_YOUR_WRITES = _env.bool("READ_YOUR_WRITES", default=True)
 # LSNs of writes are kept for so many seconds: much longer than a replica may lag.
 LSN_SECONDS = max(60, round(10 * REPLICA_MAX_LAG))
@@ -75,7 +75,7 @@ LSN_SECONDS = max(60, round(10 * REPLICA_MAX_LAG))
 # --- Valkey ---------------------------------------------------------------------------------------
 
 
-# How long a request waits for Valkey, which answers within a millisecond when all is well.
+# How long a request waits for Valkey, which usually answers within a millisecond.
 _VALKEY_TIMEOUT_SECONDS = _env.float("VALKEY_TIMEOUT_SECONDS", default=0.25)
 _PATIENCE = _VALKEY_TIMEOUT_SECONDS if API_ROLE != "all" else max(2.0, _VALKEY_TIMEOUT_SECONDS)
 
@@ -93,15 +93,15 @@ def _valkey(url: str, pool: str) -> dict[str, object]:
     }
 
 
-# `default` is STATE, because what libraries keep there (sessions, rate limits, one-time codes)
-# must not be evicted; `cache` is CACHE, used through `core.valkey` only.
+# `default` is STATE: libraries store sessions and one-time codes there, which must not be evicted.
+# `cache` is CACHE, used through `core.valkey` only.
 _POOL = "core.valkey.Pool"
 _CACHE_POOL = "core.valkey.BreakingPool" if API_ROLE == "read" else _POOL
 CACHES = {
     "default": _valkey(_required("STATE_URL"), pool=_POOL),
     "cache": _valkey(_required("CACHE_URL"), pool=_CACHE_POOL),
 }
-# Whether a read of CACHE that a recording cannot see is an error (core.valkey.recorder). For tests.
+# For tests: whether a read of CACHE that a recording cannot see raises (core.valkey.recorder).
 RAISE_UNRECORDED_READS = _env.bool("RAISE_UNRECORDED_READS", default=False)
 SESSION_ENGINE = "django.contrib.sessions.backends.cache"
 
@@ -135,6 +135,6 @@ STORAGES = {
     },
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
-# Limits of one upload: bytes of the file, and pixels of the decoded image.
+# The limits of an upload: bytes of the file, pixels of the decoded image.
 MEDIA_MAX_BYTES = _env.int("MEDIA_MAX_BYTES", default=10 * 1024 * 1024)
 MEDIA_MAX_PIXELS = _env.int("MEDIA_MAX_PIXELS", default=30_000_000)

@@ -1,4 +1,4 @@
-"""Celery: the broker, and what beat wakes when."""
+"""Celery: the broker, and the schedule of beat."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "max_retries": 1,
     "interval_start": 0,
 }
-# A request that cannot wake a worker answers all the same: the sweeper wakes it later.
+# A request that cannot send a task succeeds all the same: the sweeper sends the task later.
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-# After so many tasks Celery closes a worker's connections to the databases; by itself after each,
-# though to connect anew costs more than most tasks, here and on the server.
+# Celery closes a worker's connections to the databases after so many tasks. Its default is after
+# each, but a new connection costs more than most tasks.
 CELERY_DB_REUSE_MAX = 10_000
-# How often the durable counters are brought up to date with the likes and comments, in seconds.
-# Nobody sees that they lag, as what is not in them yet is added to them.
+# How often changes are added to the durable counters, in seconds. Nobody sees that these lag: a
+# read adds the changes that are not in them yet.
 COUNTERS_SETTLE_SECONDS = _env.float("COUNTERS_SETTLE_SECONDS", default=2.0)
-# How often those that have changed are compared with what was counted, in seconds.
+# How often changed counters are compared with the rows, in seconds.
 _COUNTERS_CHECK_SECONDS = _env.float("COUNTERS_CHECK_SECONDS", default=60.0)
 # How often a sample of timelines is compared with SQL, in seconds.
 _TIMELINE_AUDIT_SECONDS = _env.float("TIMELINE_AUDIT_SECONDS", default=60.0)
-# A delivery that has not saved its cursor for so many seconds is taken over by another worker.
+# Another worker takes over a delivery that has not saved its cursor for so many seconds.
 OUTBOX_LEASE_SECONDS = _env.int("OUTBOX_LEASE_SECONDS", default=30)
 # How often overdue deliveries are woken again, in seconds.
 _SWEEP_SECONDS = _env.float("OUTBOX_SWEEP_SECONDS", default=5.0)
-# Done outbox rows are kept for so many days, for staff to look at.
+# Done outbox rows are deleted after so many days.
 OUTBOX_DAYS = _env.int("OUTBOX_DAYS", default=7)
-# How often beat itself measures what is still to be delivered, in seconds.
+# How often beat measures what is still to be delivered, in seconds.
 OUTBOX_EXPORT_SECONDS = _env.float("OUTBOX_EXPORT_SECONDS", default=5.0)
 CELERY_BEAT_SCHEDULE = {
     "sweep-outbox": {
@@ -70,7 +70,7 @@ CELERY_BEAT_SCHEDULE = {
     "audit-timelines": {
         "task": "timeline.tasks.audit_timelines",
         "schedule": _TIMELINE_AUDIT_SECONDS,
-        # The next one does as well: none piles up while no worker runs.
+        # So that tasks do not pile up while no worker runs.
         "options": {"expires": _TIMELINE_AUDIT_SECONDS},
     },
 }

@@ -104,7 +104,7 @@ class Command(BaseCommand):
                 self._say(text)
 
     def _follow(self, stack: Stack, reader: LogReader, *, history: int) -> None:
-        """Print new log lines until the stack is stopped from elsewhere or nobody reads."""
+        """Print new log lines until the stack is stopped elsewhere, or nobody reads the output."""
         for text in reader.tail(history):
             self._say(text)
         while stack.supervisor.is_running():
@@ -138,13 +138,13 @@ class Command(BaseCommand):
             self.stdout.write(text)
             self.stdout.flush()
         except BrokenPipeError:
-            # Nobody reads any longer; what is under way, a clean-up perhaps, must still end.
+            # Nobody reads the output any more. What is running must still end, such as a clean-up.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             self._is_read = False
 
 
 def line(status: Status) -> str:
-    """One service as `stack status` shows it."""
+    """The line of a service in `stack status`."""
     pid = str(status.pid or "-")
     where = status.url or "-"
     detail = f"  {status.detail.splitlines()[0]}" if status.detail else ""
@@ -153,11 +153,11 @@ def line(status: Status) -> str:
 
 @contextmanager
 def ending_on_signals() -> Iterator[None]:
-    """Turn the first SIGINT, SIGTERM or SIGHUP into KeyboardInterrupt; ignore those after it.
+    """Turn the first SIGINT, SIGTERM or SIGHUP into KeyboardInterrupt, and ignore later ones.
 
-    So that the clean-up which the first one starts runs to its end.
+    So the clean-up after the first one is not interrupted.
     """
-    # A caller like nohup has already said that a hang-up does not matter.
+    # A signal that is ignored already stays so: nohup ignores SIGHUP.
     numbers = [
         number
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
