@@ -21,10 +21,9 @@ from rest_framework.test import APIRequestFactory
 from rest_framework.views import APIView
 
 from comments.models import Comment
-from core.http import idempotency_keys
 from core.http.callers import Caller
 from core.http.idempotency import idempotent
-from core.http.idempotency_keys import IdempotencyKey, KeyedRequest, lock_key
+from core.http.idempotency_keys import IdempotencyKey, KeyedRequest, lock_key, prune
 from core.tasks import prune_idempotency_keys
 from core.valkey import cache_valkey
 from media import selectors as media_selectors
@@ -359,7 +358,7 @@ def test_keys_that_have_lived_their_time_are_pruned_in_batches_from_each_databas
         )
     grow_older(alice, timedelta(hours=24))
     left = IdempotencyKey.objects.using("posts").filter(caller_id=alice)
-    assert idempotency_keys.prune(database="posts", limit=2) == 2
+    assert prune(database="posts", limit=2) == 2
     assert left.count() == 3
     prune_idempotency_keys()
     for database in ALL_DATABASES:
