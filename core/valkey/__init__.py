@@ -1,7 +1,7 @@
 """The two Valkey servers: clients, and how commands are sent to them.
 
 Other modules import from this package only, not from its modules. Send commands by `exchange` and
-scripts by `run_script`: they are several times as fast as redis-py's own methods, and a recording
+scripts by `run_script`: they take half the CPU of redis-py's own methods, and a recording
 (`recorded_reads`) sees them.
 """
 

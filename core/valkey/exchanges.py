@@ -101,7 +101,7 @@ def _log_pipeline(pool: type, connection: type) -> None:
     """Log once that exchanges by these classes are slow."""
     logger.warning(
         "Replies cannot be read directly with %s and %s: exchanges use redis-py's pipeline, "
-        "which takes several times as long",
+        "which takes twice the CPU",
         pool.__name__,
         connection.__name__,
     )
