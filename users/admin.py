@@ -26,13 +26,13 @@ from users.services import delete_account, end_sessions_on_commit, set_active
 
 
 class LimitedLoginForm(AdminAuthenticationForm):
-    """Staff's log-in counts failures as everybody's does: so many an address, so many a name."""
+    """The log-in of staff has the same limits of failures as any log-in: by address and by name."""
 
     def clean(self) -> dict[str, Any]:
         adapter = get_adapter()
         adapter.pre_authenticate(self.request, username=self.cleaned_data.get("username", ""))
         cleaned = super().clean()
-        # As allauth does: who knows the password has used up no attempt.
+        # As allauth does: a right password uses up no attempt.
         adapter._rollback_login_failed_rl_usage()
         return cleaned
 
@@ -41,12 +41,12 @@ admin.site.login_form = LimitedLoginForm
 
 
 class NewPasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]  # generic in stubs only
-    """A password that staff has set ends the user's sessions."""
+    """A password that staff sets ends the user's sessions."""
 
     def save(self, commit: bool = True) -> User:
         user: User = super().save(commit=False)
         if commit:
-            # No other column: the account may have been switched off since it was loaded.
+            # No other column: the account may have been deactivated since it was loaded.
             user.save(update_fields=["password"])
         end_sessions_on_commit(user_id=user.pk)
         return user
@@ -54,7 +54,7 @@ class NewPasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]  # gen
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin[User]):
-    """Find an account by id, name or e-mail; let it in or keep it out."""
+    """Find an account by id, name or e-mail; activate, deactivate or delete it."""
 
     add_form = AdminUserCreationForm
     change_password_form = NewPasswordForm
@@ -83,15 +83,15 @@ class UserAdmin(DjangoUserAdmin[User]):
         ("Dates", {"fields": ["last_login", "date_joined"]}),
     ]
 
-    @admin.action(description="Let in the selected users")
+    @admin.action(description="Activate the selected users")
     def activate(self, request: HttpRequest, users: QuerySet[User]) -> None:
         changed = set_active(user_ids=[user.pk for user in users], active=True)
-        self.message_user(request, f"{changed} let in.")
+        self.message_user(request, f"{changed} activated.")
 
-    @admin.action(description="Keep out the selected users and end their sessions")
+    @admin.action(description="Deactivate the selected users and end their sessions")
     def deactivate(self, request: HttpRequest, users: QuerySet[User]) -> None:
         changed = set_active(user_ids=[user.pk for user in users], active=False)
-        self.message_user(request, f"{changed} kept out.")
+        self.message_user(request, f"{changed} deactivated.")
 
     @admin.action(
         description="Delete the selected accounts and all that they own", permissions=["removal"]
@@ -99,7 +99,7 @@ class UserAdmin(DjangoUserAdmin[User]):
     def delete_accounts(
         self, request: HttpRequest, users: QuerySet[User]
     ) -> TemplateResponse | None:
-        """Asks first; then it goes on in the background, and a row for each shows how far it is."""
+        """Asks first. The deletion runs in the background; an `AccountDeletion` shows its state."""
         if "confirmed" not in request.POST:
             context = {
                 **self.admin_site.each_context(request),
@@ -124,11 +124,11 @@ class UserAdmin(DjangoUserAdmin[User]):
         return request.user.has_perm("users.delete_user")
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Not as a row: what an account owns is in other databases too. There is an action."""
+        """Never as a row, because an account owns rows in other databases: there is an action."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Nobody lets an account in again that is being deleted."""
+        """An account that is being deleted cannot be changed."""
         if obj is not None and AccountDeletion.objects.filter(user_id=obj.pk).exists():
             return False
         return super().has_change_permission(request, obj)
@@ -136,18 +136,18 @@ class UserAdmin(DjangoUserAdmin[User]):
     def save_model(
         self, request: HttpRequest, obj: User, form: forms.ModelForm[User], change: bool
     ) -> None:
-        """What is shown changes everywhere; switching an account off ends its sessions too.
+        """Save, and announce the change; a deactivation also ends the user's sessions.
 
-        Who is being deleted stays out, though the form may have been loaded before that.
+        An account that is being deleted stays inactive, even if the form was loaded before that.
         """
         with transaction.atomic(using="default"):
-            # Locked, for `delete_account` to come before or after; the save writes all columns.
+            # Locked, so that `delete_account` comes before or after: the save writes all columns.
             if change and not User.objects.select_for_update().filter(pk=obj.pk).exists():
-                raise PermissionDenied("This account is gone.")  # and is not to be made anew
+                raise PermissionDenied("This account is gone.")  # a save would create it again
             if AccountDeletion.objects.filter(user_id=obj.pk, done_at=None).exists():
                 obj.is_active = False
                 self.message_user(
-                    request, "The account is being deleted, so it stays out.", messages.WARNING
+                    request, "The account is being deleted, so it stays inactive.", messages.WARNING
                 )
             super().save_model(request, obj, form, change)
             user_changed.announce(UserChanged(obj.pk))
@@ -157,7 +157,7 @@ class UserAdmin(DjangoUserAdmin[User]):
 
 @admin.register(AccountDeletion)
 class AccountDeletionAdmin(ReadOnlyAdmin[AccountDeletion]):
-    """How far the deletion of each account is."""
+    """Shows the progress of the deletion of accounts."""
 
     list_display = [
         "id",

@@ -1,7 +1,7 @@
-"""`Authorization: Bearer <access token>`: the JWT of django-allauth, and its session, still alive.
+"""`Authorization: Bearer <access token>`: the JWT of django-allauth, of a session that is alive.
 
-One Valkey round trip and no SQL: the token says who, the session in STATE says that it has not
-been revoked. The request is counted in the same round trip (`core.http.limits`).
+One Valkey round trip and no SQL. The token names the user; the session in STATE shows that the
+token is not revoked. The same round trip counts the request (`core.http.limits`).
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from core.sql import note_reader
 from users.models import User
 from users.sessions import ask_for_session, session_user_id
 
-# A process remembers so many tokens that it has verified; 1 kB each.
+# The number of verified tokens that a process remembers; 1 kB each.
 TOKENS_KEPT = 4096
 
 
 class BearerAuthentication(BaseAuthentication):
-    """Answers 401 to a token that is malformed, expired, or of a session that has ended, and 429 to
-    one request too many.
+    """Answers 401 if the token is malformed or expired, or its session has ended; 429 if there are
+    too many requests.
     """
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
@@ -52,7 +52,7 @@ class BearerAuthentication(BaseAuthentication):
         )
         user_id = session_user_id(stored)
         if user_id is None or str(user_id) != claims.subject:
-            if window:  # a revoked token must not use up what its owner may do
+            if window:  # a revoked token must not use up its owner's limit
                 take_back(window)
             raise AuthenticationFailed("This session has ended. Log in again.")
         if window:
@@ -66,7 +66,7 @@ class BearerAuthentication(BaseAuthentication):
 
 @dataclass(frozen=True)
 class Claims:
-    """What a valid access token says: whose it is, of which session, until when (Unix time)."""
+    """The user, the session key and the expiry (Unix time) of a valid access token."""
 
     subject: str
     session_key: str
@@ -74,20 +74,23 @@ class Claims:
 
 
 class _InvalidToken(Exception):
-    """Not to be remembered: it may be valid once its time has come."""
+    """Raised so that the result is not remembered: the token may become valid later."""
 
 
 def _claims(token: str) -> Claims | None:
-    """The claims of a valid access token, else None."""
+    """The claims of a valid access token; None if it is invalid."""
     try:
         claims = _verified(token)
-    except (_InvalidToken, RecursionError):  # its header is JSON before its signature is checked
+    except (
+        _InvalidToken,
+        RecursionError,
+    ):  # its header is parsed as JSON before its signature is checked
         return None
     return claims if claims.expires > time.time() else None
 
 
-# A signature that was right stays right; of a token that comes again, only the time has to be
-# looked at here, and its session each time (docs/performance.md).
+# A valid signature stays valid. When a token comes again, only its expiry and its session are
+# checked (docs/performance.md).
 @lru_cache(maxsize=TOKENS_KEPT)
 def _verified(token: str) -> Claims:
     payload = decode_token(token, "access")
@@ -98,10 +101,10 @@ def _verified(token: str) -> Claims:
 
 
 def confirm_password(*, user_id: int, password: str) -> None:
-    """Have the caller of the current request prove who they are, once more.
+    """Check the caller's password once more, in the current request.
 
-    Raises `Invalid` for a wrong password, and after as many failures as end log-ins for a while:
-    both count the same ones. `NotFound` when the account is gone.
+    Raises `Invalid` if it is wrong, or after too many failures: the same limit counts failed
+    log-ins. Raises `NotFound` if the account does not exist any more.
     """
     user = User.objects.filter(pk=user_id, is_active=True).first()
     if user is None:
@@ -117,7 +120,7 @@ def confirm_password(*, user_id: int, password: str) -> None:
 
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """Tells the OpenAPI schema of the bearer token."""
+    """Describes the bearer token in the OpenAPI schema."""
 
     target_class = "users.authentication.BearerAuthentication"
     name = "bearer"

@@ -1,4 +1,4 @@
-"""How django-allauth's answers are made here: which tokens, and ids as strings."""
+"""What django-allauth answers here: tokens, and ids as strings."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from users.sessions import remember_session
 
 
 class SessionTokens(JWTTokenStrategy):  # type: ignore[misc]  # allauth is untyped
-    """The sessions of a user are those that a log-in or a refresh has given tokens lately."""
+    """Remembers the sessions of a user: those for which a log-in or a refresh has issued tokens."""
 
     def refresh_token(self, refresh_token: str) -> tuple[str, str] | None:
-        """A new access and refresh token for a refresh token, which then no longer works."""
+        """A new access token and refresh token; the old refresh token stops working.
+
+        None if that is invalid.
+        """
         tokens: tuple[str, str] | None = super().refresh_token(refresh_token)
         if tokens is None:
             return None
@@ -28,7 +31,7 @@ class SessionTokens(JWTTokenStrategy):  # type: ignore[misc]  # allauth is untyp
 
 
 class StringIds(DefaultHeadlessAdapter):  # type: ignore[misc]  # allauth is untyped
-    """A user's id is a string, as in the whole API: JavaScript's numbers stop at 2^53."""
+    """Writes a user's id as a string, as the whole API does: JavaScript numbers end at 2^53."""
 
     def serialize_user(self, user: User) -> dict[str, Any]:
         document: dict[str, Any] = super().serialize_user(user)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 USER_TTL = 24 * 3600  # seconds
-# The hash tag is one of so many groups, so that the people of a page take fewer commands than
-# people; up to that many primaries of a cluster can share them.
+# The number of hash tags. They are few, so that a page reads its people in fewer commands than
+# people. A cluster can spread the documents over as many primaries.
 SLOTS = 8
 
 
 def user_key(user_id: int) -> str:
-    """CACHE. String: a copy (core.cached_values) of the user's document, as JSON: about 200
-    bytes. Lives USER_TTL.
+    """CACHE. String: a cache entry (core.cached_values) of the user's document, JSON of about
+    200 bytes. Lives USER_TTL.
     """
     return f"user:v3:{{{user_id % SLOTS}}}:{user_id}"
 
 
 def sessions_key(user_id: int) -> str:
-    """STATE. ZSET of the user's session keys (32 characters each), by the time when each last gave
-    out tokens. Lives SESSION_COOKIE_AGE, as does each member."""
+    """STATE. ZSET of the user's session keys (32 characters each); the score is the Unix time at
+    which the session last issued tokens. Lives SESSION_COOKIE_AGE, as does each member.
+    """
     return f"sessions:v1:{{{user_id}}}"

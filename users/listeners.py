@@ -1,4 +1,4 @@
-"""What User Info does when somebody logs in or out or changes a password (signals of allauth)."""
+"""What User Info does on a log-in, a log-out or a new password (signals of allauth)."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def forget_ended_session(*, request: HttpRequest, user: User | None, **kwargs: A
 
 @receiver([password_changed, password_reset, password_set])
 def end_other_sessions(*, request: HttpRequest, user: User, **kwargs: Any) -> None:
-    """A new password logs everybody else out: it may have been changed because of them."""
+    """A new password ends all other sessions: it may have been changed because of them."""
     keep = request.session.session_key if request.user.pk == user.pk else None
     end_sessions(user_id=user.pk, keep=keep)
     if keep:
         remember_session(user_id=user.pk, session_key=keep)
-        # Django has given the caller's session a new key, so their tokens have ended too.
-        # django-allauth puts new ones into its answer when nobody was logged in before.
+        # Django gives the session of the caller a new key, so the caller's tokens end too.
+        # django-allauth answers with new tokens if nobody was logged in before: so pretend that.
         cast("Any", request).allauth.headless._pre_user = AnonymousUser()

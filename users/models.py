@@ -10,20 +10,20 @@ from django.db.models.functions import Now
 
 from core.ids import TimeOrderedModel
 
-# Words that an address of the site or of the API already uses, or that pretend to be staff.
+# Words that URLs of the site or of the API use, or that look like staff.
 RESERVED_USERNAMES = frozenset(
     {"me", "admin", "administrator", "api", "help", "root", "socialfeed", "staff", "support"}
 )
 
 
 def refuse_reserved_username(username: str) -> None:
-    """Validator: these names are the service's own."""
+    """Validator: raises `ValidationError` for a reserved username, in any case."""
     if username.lower() in RESERVED_USERNAMES:
         raise ValidationError("This username is reserved. Choose another.", code="reserved")
 
 
 class User(TimeOrderedModel, AbstractUser):
-    """One person. `username` is lower case, so it is unique whatever the case it is typed in."""
+    """One person. `username` is lower case, so it is unique in any case."""
 
     first_name = None  # type: ignore[assignment]  # replaced by display_name
     last_name = None  # type: ignore[assignment]
@@ -41,8 +41,8 @@ class User(TimeOrderedModel, AbstractUser):
     )
     display_name = models.CharField(max_length=60, blank=True, default="")
     bio = models.CharField(max_length=500, blank=True, default="")
-    # The media that the avatar was made from (another database: no foreign key), and the key of
-    # its thumbnail, which never changes, so that a user is shown without asking for the media.
+    # The media of the avatar is in another database: no foreign key. The key of its thumbnail never
+    # changes; it is stored here too, so that a user is shown without a read of the media.
     avatar_media_id = models.BigIntegerField(null=True, blank=True)
     avatar_key = models.CharField(max_length=200, blank=True, default="", editable=False)
 
@@ -52,7 +52,7 @@ class User(TimeOrderedModel, AbstractUser):
 
     @classmethod
     def normalize_username(cls, username: str) -> str:
-        """Django's hook, which its forms, its commands and its managers all pass through."""
+        """Django's hook: its forms, commands and managers all call it."""
         return super().normalize_username(username).lower()
 
     def get_full_name(self) -> str:
@@ -63,11 +63,11 @@ class User(TimeOrderedModel, AbstractUser):
 
 
 class AccountDeletion(TimeOrderedModel):
-    """An account that is being deleted, or has been: how far that has come. It outlives the row
-    of the account, so `user_id` is no foreign key.
+    """The progress of the deletion of an account. It outlives the account's row, so `user_id` is no
+    foreign key.
 
-    `removed`: how many rows of each kind went so far: `{"posts": 3, "media": 4}`. The last step
-    before a kill may be missing in it.
+    `removed`: the number of removed rows of each kind: `{"posts": 3, "media": 4}`. If the worker is
+    killed, the last step may be missing.
     """
 
     class RequestedBy(models.TextChoices):
@@ -76,7 +76,9 @@ class AccountDeletion(TimeOrderedModel):
         COMMAND = "command"
 
     user_id = models.BigIntegerField(unique=True)
-    username = models.CharField(max_length=30, blank=True, help_text="Cleared when all is done.")
+    username = models.CharField(
+        max_length=30, blank=True, help_text="Cleared when all is done."
+    )
     requested_by = models.CharField(max_length=10, choices=RequestedBy)
     requested_at = models.DateTimeField(db_default=Now())
     removed = models.JSONField(default=dict)

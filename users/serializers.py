@@ -22,7 +22,7 @@ USER_EXAMPLE = {
 
 @extend_schema_serializer(examples=[OpenApiExample("A user", USER_EXAMPLE)])
 class UserDocument(serializers.Serializer[Any]):
-    """A person, as shown beside what they do."""
+    """A person, as every answer shows one."""
 
     id = serializers.CharField()
     username = serializers.CharField()
@@ -69,7 +69,7 @@ class ProfileDocument(UserDocument):
     examples=[OpenApiExample("A new name", {"display_name": "Ada L.", "bio": "Poet of numbers."})]
 )
 class ProfileChanges(serializers.Serializer[Any]):
-    """What a user may change of their own profile; what is left out stays as it is."""
+    """The fields of one's own profile that can be changed; a field that is left out stays."""
 
     username = serializers.CharField(
         required=False, validators=[*User._meta.get_field("username").validators]
@@ -104,11 +104,11 @@ class ProfileChanges(serializers.Serializer[Any]):
     examples=[OpenApiExample("The password", {"password": "correct horse battery staple"})]
 )
 class AccountToDelete(serializers.Serializer[Any]):
-    """What it takes to delete one's own account."""
+    """The request to delete one's own account."""
 
     # `context`: the `user_id`.
     password = serializers.CharField(
-        max_length=1000, trim_whitespace=False, help_text="The account's own."
+        max_length=1000, trim_whitespace=False, help_text="The password of the account."
     )
 
     def validate_password(self, password: str) -> str:

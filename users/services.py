@@ -26,8 +26,8 @@ RequestedBy = AccountDeletion.RequestedBy
 def update_profile(*, user_id: int, changes: dict[str, Any]) -> None:
     """Change `username`, `display_name`, `bio` or `avatar` (a media id, or None to remove it).
 
-    The media must be the caller's own and unused. Raises `NotFound`, `Conflict` on a username
-    that is taken, `Invalid` on a media that cannot be used.
+    The media must be the user's own and unused. Raises `NotFound`, `Conflict` if the username is
+    taken, `Invalid` if the media cannot be used.
     """
     columns = {name: value for name, value in changes.items() if name != "avatar"}
     try:
@@ -37,7 +37,7 @@ def update_profile(*, user_id: int, changes: dict[str, Any]) -> None:
                 raise NotFound("This account does not exist any more.")
             if columns:
                 mine.update(**columns)
-            # Last, as the claim on the media commits in another database.
+            # Last, because the claim on the media commits in another database.
             if "avatar" in changes:
                 mine.update(**_avatar_columns(user_id, changes["avatar"]))
             user_changed.announce(UserChanged(user_id))
@@ -57,13 +57,13 @@ def _avatar_columns(user_id: int, media_id: int | None) -> dict[str, Any]:
 
 
 def set_active(*, user_ids: list[int], active: bool) -> int:
-    """Let users in or keep them out (their sessions end on commit); returns how many changed.
+    """Activate or deactivate accounts; returns the number of changed ones.
 
-    Who is being deleted stays out.
+    Deactivation ends their sessions on commit. An account that is being deleted stays inactive.
     """
     with transaction.atomic(using="default"):
         users = User.objects.filter(pk__in=user_ids).exclude(is_active=active)
-        # In the order in which they change, for `delete_account` to come before or after.
+        # Locked, so that `delete_account` comes before or after.
         staying = list(users.order_by("pk").select_for_update().values_list("pk", flat=True))
         going = AccountDeletion.objects.filter(user_id__in=staying).values_list(
             "user_id", flat=True
@@ -73,31 +73,31 @@ def set_active(*, user_ids: list[int], active: bool) -> int:
         for user_id in changed:
             user_changed.announce(UserChanged(user_id))
         if not active:
-            # Of all, as STATE may have been down when one of them was kept out before.
+            # Of all: STATE may have been down when one of them was deactivated before.
             for user_id in user_ids:
                 end_sessions_on_commit(user_id=user_id)
     return len(changed)
 
 
 def renew_documents(*, user_ids: Collection[int]) -> None:
-    """Bring what is shown of users up to date with what has been committed. CACHE down: raises."""
+    """Refresh the documents of users. CACHE down: raises."""
     USERS.refresh(user_ids)
 
 
 def end_sessions_on_commit(*, user_id: int) -> None:
-    """End a user's sessions once the reason for it is committed: no log-in slips in between.
+    """End a user's sessions after the commit of the reason, so that no log-in slips in between.
 
-    STATE down: raises, for the caller must hear that the sessions live on, and do it again.
+    STATE down: raises, because the sessions live on and the caller must repeat it.
     """
     transaction.on_commit(partial(end_sessions, user_id=user_id), using="default")
 
 
 def delete_account(*, user_id: int, requested_by: str) -> int:
-    """Switch an account off for good, to be removed with all that it owns; returns the id of the
-    `AccountDeletion`. Repeating it changes nothing.
+    """Deactivate an account for good, and have it removed with all that it owns.
 
-    From the commit on nobody sees the account or what it owns, and its sessions have ended; who
-    listens removes it in the background. Raises `NotFound`, and `Conflict` for staff.
+    Returns the id of the `AccountDeletion`. May be repeated. From the commit on, no answer shows
+    the account or what it owns, and its sessions have ended; subscribers remove them in the
+    background. Raises `NotFound`, and `Conflict` for staff.
     """
     with transaction.atomic(using="default"):
         user = User.objects.select_for_update().filter(pk=user_id).first()
@@ -121,12 +121,12 @@ def delete_account(*, user_id: int, requested_by: str) -> int:
 
 
 def end_all_sessions(*, user_id: int) -> int:
-    """End the sessions of an account that is being deleted; returns how many there were."""
+    """End the sessions of an account that is being deleted; returns their number."""
     return end_sessions(user_id=user_id)
 
 
 def note_removed(*, deletion_id: int, kind: str, count: int) -> None:
-    """Add to what a deletion has removed so far."""
+    """Add to the number of rows that a deletion has removed."""
     with transaction.atomic(using="default"):
         deletion = AccountDeletion.objects.select_for_update().filter(pk=deletion_id).first()
         if deletion is not None:
@@ -135,11 +135,10 @@ def note_removed(*, deletion_id: int, kind: str, count: int) -> None:
 
 
 def finish_deletion(*, deletion_id: int) -> bool:
-    """Remove the row of an account of which nothing else is left, and whatever names the person;
-    False when it was done before.
+    """Remove the row of an account that owns nothing any more; returns False if it was done before.
 
-    With it go its e-mail addresses, second factors and permissions, and what the admin's log says
-    about it. The username is free from then on.
+    This also removes its e-mail addresses, second factors and permissions, and its entries in the
+    admin's log. The username is free afterwards.
     """
     with transaction.atomic(using="default"):
         deletions = AccountDeletion.objects.select_for_update()
@@ -161,9 +160,10 @@ def ensure_account(
     display_name: str = "",
     staff: bool = False,
 ) -> tuple[int, bool]:
-    """The id of an account, and whether it was made now. Its e-mail address counts as verified.
+    """Create an account if there is none; returns its id, and whether it was created.
 
-    No password: nobody can log in. `staff` makes a superuser. The sign-up's rules are not checked.
+    Its e-mail address is verified. Without a password nobody can log in. `staff` makes a superuser.
+    The rules of sign-up are not checked.
     """
     with transaction.atomic(using="default"):
         user, is_new = User.objects.get_or_create(
@@ -182,7 +182,7 @@ def ensure_account(
 
 
 def import_users(*, usernames: Sequence[str], batch_size: int = 2000) -> dict[str, int]:
-    """Bulk: make sure that these accounts exist, without e-mail or password; their ids by name."""
+    """Create accounts that do not exist, without e-mail or password; returns all ids by name."""
     users = [User(username=name, password=make_password(None)) for name in usernames]
     User.objects.bulk_create(users, batch_size=batch_size, ignore_conflicts=True)
     found = User.objects.filter(username__in=usernames)

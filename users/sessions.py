@@ -1,9 +1,8 @@
-"""Sessions in the STATE Valkey: asked about on every request, ended at once.
+"""Sessions in STATE: checked on every request, ended at once.
 
-Django's cache session backend owns the sessions; here are the two questions it has no answer
-to: whose session is this, beside what else STATE is asked and without SQL, and which sessions has a
-user.
-STATE down: nobody can be authenticated (503), since a revoked session must not work.
+Django's cache session backend owns the sessions. This module adds what the backend lacks: the user
+of a session without SQL, in the same round trip as other commands; and the list of a user's
+sessions. STATE down: nobody can be authenticated (503), because a revoked session must not work.
 """
 
 from __future__ import annotations
@@ -22,26 +21,26 @@ from django_redis.cache import RedisCache
 from core.valkey import Command, state_valkey
 from users.keys import sessions_key
 
-# A process remembers what so many sessions say; less than 1 kB each.
+# The number of decoded sessions that a process remembers; less than 1 kB each.
 SESSIONS_KEPT = 4096
 
 
 def ask_for_session(*, session_key: str) -> Command:
-    """The question whose session this is; `session_user_id` understands the reply."""
+    """The command that reads a session; `session_user_id` decodes the reply."""
     key = cast("RedisCache", cache).client.make_key(KEY_PREFIX + session_key)
     return b"GET", key.encode()
 
 
-# As it is stored, a session says the same of its user each time.
+# The same stored bytes always mean the same user.
 @lru_cache(maxsize=SESSIONS_KEPT)
 def session_user_id(stored: bytes | None) -> int | None:
-    """The user who is logged in by a session, or None when it has ended."""
+    """The user of a stored session, or None if it has ended."""
     session = cast("RedisCache", cache).client.decode(stored) if stored else None
     return int(session[SESSION_KEY]) if session and SESSION_KEY in session else None
 
 
 def remember_session(*, user_id: int, session_key: str) -> None:
-    """Keep a session that gives out tokens among the user's, for `end_sessions`."""
+    """Add a session to the list of the user's sessions, for `end_sessions`."""
     key, now = sessions_key(user_id), time.time()
     pipeline = state_valkey().pipeline()
     pipeline.zadd(key, {session_key: now})
@@ -51,12 +50,12 @@ def remember_session(*, user_id: int, session_key: str) -> None:
 
 
 def forget_session(*, user_id: int, session_key: str) -> None:
-    """Take a session that ends by itself from the user's."""
+    """Remove a session that has ended from the list of the user's sessions."""
     state_valkey().zrem(sessions_key(user_id), session_key)
 
 
 def end_sessions(*, user_id: int, keep: str | None = None) -> int:
-    """End the user's sessions, but for `keep`; returns how many. Their tokens stop working now."""
+    """End the user's sessions except `keep`; returns their number. Their tokens stop working."""
     store = import_module(settings.SESSION_ENGINE).SessionStore
     members = cast("list[bytes]", state_valkey().zrange(sessions_key(user_id), 0, -1))
     ending = {member.decode() for member in members} - {keep}
