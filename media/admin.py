@@ -18,7 +18,7 @@ from media.storage import variant_key
 
 @admin.register(Media)
 class MediaAdmin(IdSearchAdmin[Media]):
-    """Look at uploads by id, owner or user; mend a description."""
+    """Find uploads by id, owner or use; change a description."""
 
     list_display = ["preview", "id", "owner_id", "used_as", "used_by_id", "byte_size", "created_at"]
     list_display_links = ["preview", "id"]
@@ -45,5 +45,5 @@ class MediaAdmin(IdSearchAdmin[Media]):
     ) -> None:
         try:
             describe_media(media_id=obj.pk, alt=obj.alt)
-        except NotFound as problem:  # it was removed while the form was open
+        except NotFound as problem:  # removed while the form was open
             self.message_user(request, problem.detail, messages.ERROR)

@@ -1,9 +1,9 @@
-"""Images: from whatever was uploaded to clean JPEG variants. Pure; no Django, no storage.
+"""Turns an uploaded image into clean JPEG variants. No Django, no storage.
 
-What an upload is, its content decides. Nothing but its pixels gets into the variants: metadata
-(EXIF with its GPS position, XMP, IPTC, comments) is dropped after the orientation has been applied,
-colours are converted to sRGB, and what is transparent becomes white. Whatever is sent, the outcome
-is a picture or one of the two errors here, in bounded time.
+The content of an upload decides its format. Only its pixels get into the variants: the orientation
+is applied, then all metadata (EXIF with its GPS position, XMP, IPTC, comments) is dropped; colours
+are converted to sRGB; transparent pixels become white. Any upload gives a picture or one of the two
+errors defined here, in limited time.
 """
 
 from __future__ import annotations
@@ -23,17 +23,18 @@ FORMATS = ("JPEG", "PNG", "WEBP")
 FULL_WIDTH = 1080
 SMALL_WIDTH = 320
 THUMB_SIDE = 150
-# A picture taller than this many times its width is no picture, and would defeat the width limits.
+# The greatest ratio of the long side to the short side: the limits are on the width, so a very tall
+# image would still be huge.
 MAX_ASPECT = 20
 QUALITY = 85
-# A progressive JPEG has about ten scans, its preview one. Each costs a walk over all its pixels and
-# can be sent in 75 bytes, so that without a limit ten megabytes would keep a CPU busy for an hour.
+# A progressive JPEG has about ten scans. A scan can be sent in 75 bytes, and its decoding walks
+# over all pixels: without a limit, ten megabytes would keep a CPU busy for an hour.
 MAX_SCANS = 100
 _START_OF_SCAN = b"\xff\xda"
-# Pillow may average whole pixels first while this leaves so many for each one of the result. Less
-# than half of the time, and 50 dB from the plain filter: nobody sees it.
+# Pillow may average whole pixels first, as long as the image stays so many times as large as the
+# result. This takes less than half of the time, and the difference (50 dB) is not visible.
 _REDUCING_GAP = 1.5
-# Enough for four waves; the time grows with the square.
+# In pixels. Enough for the four waves of a blurhash; the time grows with the square.
 _BLURHASH_SIDE = 20
 _SRGB = ImageCms.createProfile("sRGB")
 # How to turn a picture upright, by its EXIF orientation; 1 is upright.
@@ -46,7 +47,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# What Pillow's parsers raise over damaged content.
+# What the parsers of Pillow raise for damaged content.
 _DAMAGED = (
     ArithmeticError,
     AssertionError,
@@ -61,7 +62,7 @@ _DAMAGED = (
 
 
 class NotAnImageError(ValueError):
-    """The content is not an image that is accepted; the text says why."""
+    """The content is no image of an accepted kind; the text says why."""
 
 
 class ImageTooLargeError(ValueError):
@@ -73,7 +74,7 @@ VARIANTS = ("full", "small", "thumb")
 
 @dataclass(frozen=True)
 class ProcessedImage:
-    """JPEG bytes by variant; size in pixels of the full one."""
+    """JPEG bytes by variant; the width and height, in pixels, are those of `full`."""
 
     variants: dict[str, bytes]
     width: int
@@ -89,7 +90,7 @@ def process_image(file: IO[bytes], *, max_pixels: int) -> ProcessedImage:
     before anything is decoded. The file's bytes are read into memory: limit them first.
     """
     image = _decode(file.read(), max_pixels)
-    # Shrunk before its colours are converted, which then costs a fraction.
+    # Shrunk first: the conversion of colours then costs a fraction.
     full = _clean(_at_most(image, FULL_WIDTH), image.info.get("icc_profile"))
     small = _at_most(full, SMALL_WIDTH)
     return ProcessedImage(
@@ -101,12 +102,12 @@ def process_image(file: IO[bytes], *, max_pixels: int) -> ProcessedImage:
 
 
 def _decode(content: bytes, max_pixels: int) -> Image.Image:
-    """The picture, upright and in a mode that can be filtered, its colours still as they came."""
+    """The picture, upright, in a mode that can be resized, with its colours not converted yet."""
     try:
         image = Image.open(io.BytesIO(content), formats=FORMATS)
     except UnidentifiedImageError as error:
         raise NotAnImageError("The file is not an image of a known format") from error
-    # Pillow's own limit, far over ours; a warning is raised where warnings are errors.
+    # Pillow's own limit, far above ours. The warning is raised only where warnings are errors.
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageTooLargeError("The image has far too many pixels") from error
     except _DAMAGED as error:
@@ -119,16 +120,16 @@ def _decode(content: bytes, max_pixels: int) -> Image.Image:
             f"An image of {width} x {height} pixels is too narrow: its long side may be "
             f"{MAX_ASPECT} times its short side"
         )
-    # MPO is what Pillow calls a JPEG with further pictures behind the first, as some phones write
-    # them (depth, a second lens): the first is the photo.
+    # Pillow calls a JPEG with more pictures behind the first one MPO. Some phones write such files
+    # (depth, a second lens); the first picture is the photo.
     is_jpeg = image.format in {"JPEG", "MPO"}
     if not is_jpeg and getattr(image, "is_animated", False):
         raise NotAnImageError("Animated images are not supported")
     if is_jpeg and content.count(_START_OF_SCAN) > MAX_SCANS:
         raise NotAnImageError(f"A JPEG of more than {MAX_SCANS} scans is not supported")
     try:
-        # A JPEG is decoded at a half, a quarter or an eighth where that is still enough, whichever
-        # side turns out to be the width.
+        # Decodes a JPEG at a half, a quarter or an eighth of its size if both sides stay large
+        # enough: it is not known yet which one is the width.
         image.draft("RGB", (FULL_WIDTH, FULL_WIDTH))
         image.load()
         return _upright(_resizable(image))
@@ -140,13 +141,13 @@ def _upright(image: Image.Image) -> Image.Image:
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
     except _DAMAGED:
-        logger.info("an upload's EXIF is broken: it is taken as upright")
+        logger.info("the EXIF of an upload is broken: the image is taken as upright")
         return image
     return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
 
 
 def _resizable(image: Image.Image) -> Image.Image:
-    """The image in L, LA, RGB, RGBA or CMYK, which can be filtered; grey stays grey."""
+    """The image in L, LA, RGB, RGBA or CMYK, which can be resized; grey stays grey."""
     if image.mode.startswith("I"):
         image = image.point(lambda value: value / 256).convert("L")
     mode = {"1": "L", "P": "RGB"}.get(image.mode, image.mode)
@@ -163,7 +164,7 @@ def _at_most(image: Image.Image, width: int) -> Image.Image:
 
 
 def _clean(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """The image in sRGB, on white, and without anything in `info` that a variant could carry."""
+    """The image in sRGB, on white, without the metadata in `info` that a variant would carry."""
     alpha = image.getchannel("A") if image.mode.endswith("A") else None
     colours = _to_srgb(image.convert(image.mode.removesuffix("A")), profile).convert("RGB")
     clean = Image.new("RGB", image.size, "white")
@@ -178,7 +179,9 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         converted = ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
     except (ImageCms.PyCMSError, OSError):
-        logger.info("an upload's colour profile does not fit it: its colours are taken as sRGB")
+        logger.info(
+            "the colour profile of an upload does not fit it: its colours are taken as sRGB"
+        )
         return image
     return converted or image
 
@@ -204,6 +207,6 @@ def _blurhash(image: Image.Image) -> str:
 
 def _jpeg(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    # Progressive: 7% smaller, and a rough picture is there after the first bytes.
+    # Progressive: 7 % smaller, and the first bytes already give a rough picture.
     image.save(buffer, "JPEG", quality=QUALITY, progressive=True)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""Uploaded media, in the posts database; the files are in the object store."""
+"""Uploaded media, in the posts database. The files are in the object store."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ALT_MAX_LENGTH = 1000
 
 
 class Media(TimeOrderedModel):
-    """One upload of one user. It is used once at most: by a post, or as an avatar."""
+    """One upload of one user. It is used at most once: in a post, or as an avatar."""
 
     class Use(models.TextChoices):
         POST = "post"
@@ -25,7 +25,7 @@ class Media(TimeOrderedModel):
     alt = models.CharField(max_length=ALT_MAX_LENGTH, blank=True, default="")
     storage_prefix = models.CharField(max_length=100, unique=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
-    # Who uses it (a post, or a user), and at which place among that user's media.
+    # The post or the user (avatar) that uses it, and its place among the media of that post.
     used_as = models.CharField(max_length=10, choices=Use, blank=True, default="")
     used_by_id = models.BigIntegerField(null=True, blank=True)
     position = models.PositiveSmallIntegerField(null=True, blank=True)

@@ -1,6 +1,6 @@
-"""The body of an upload: multipart/form-data, in UTF-8, of a bounded size, with one file.
+"""Parses the body of an upload: multipart/form-data in UTF-8, of limited size, with one file.
 
-What breaks these rules is a `Problem` before a serializer sees it.
+A body that breaks these rules raises a `Problem` before a serializer sees it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from rest_framework.parsers import DataAndFiles, MultiPartParser
 
 from core.http.problems import Invalid, TooLarge
 
-# What a body may hold besides the file: the boundaries and the other fields.
+# The size of the boundaries and of the fields besides the file.
 FORM_BYTES = 64 * 1024
 
 
@@ -36,7 +36,7 @@ class UploadParser(MultiPartParser):
                 field="file",
             )
         try:
-            # The charset of the header is whatever the client says: "hex" is one to Python.
+            # Ignore the charset that the client names: Python would accept "hex" as one.
             parsed = super().parse(stream, media_type, context | {"encoding": "utf-8"})
         except ParseError as error:
             reason = str(error.detail).rstrip(".")

@@ -32,7 +32,7 @@ def media_document(media: Media) -> dict[str, Any]:
 
 
 def own_media(*, media_id: int, owner_id: int) -> dict[str, Any]:
-    """The document of an upload, for its owner only; raises `NotFound`."""
+    """The document of an upload, for its owner; raises `NotFound` for other users."""
     mine = Media.objects.filter(pk=media_id, owner_id=owner_id)
     media = first_found(mine.first)
     if media is None:
@@ -43,7 +43,7 @@ def own_media(*, media_id: int, owner_id: int) -> dict[str, Any]:
 def documents_of_posts(*, post_ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
     """The media documents of posts, in order, by post id; one query.
 
-    Every post has media, so what a replica lacks is asked of the primary.
+    Every post has media. So the primary is asked for posts that have none on the replica.
     """
     return all_found(_read_documents_of_posts, post_ids) if post_ids else {}
 

@@ -23,7 +23,7 @@ MEDIA_EXAMPLE = {
 
 
 def _intact(text: str) -> None:
-    """Refuse text in which the decoder had to replace what was no UTF-8."""
+    """Refuse text that was not valid UTF-8: the decoder has put U+FFFD into it."""
     if "\ufffd" in text:
         raise serializers.ValidationError("This is not valid text. Send it as UTF-8.", "encoding")
 
@@ -31,7 +31,7 @@ def _intact(text: str) -> None:
 class Upload(serializers.Serializer[Any]):
     """An image to upload, as multipart/form-data."""
 
-    # Not an ImageField: that would decode the image here and again where it is processed.
+    # No ImageField: it would decode the image a second time.
     file = serializers.FileField(allow_empty_file=True, help_text="A JPEG, PNG or WebP image.")
     alt = serializers.CharField(
         required=False,
@@ -39,7 +39,7 @@ class Upload(serializers.Serializer[Any]):
         allow_blank=True,
         max_length=ALT_MAX_LENGTH,
         validators=[_intact],
-        help_text="What the picture shows, for those who cannot see it.",
+        help_text="What the picture shows, for people who cannot see it.",
     )
 
 
@@ -52,7 +52,7 @@ class MediaVariants(serializers.Serializer[Any]):
 
 @extend_schema_serializer(examples=[OpenApiExample("An image", MEDIA_EXAMPLE, response_only=True)])
 class MediaDocument(serializers.Serializer[Any]):
-    """An image, ready to be shown."""
+    """An image that is ready to be shown."""
 
     id = serializers.CharField()
     type = serializers.ChoiceField(choices=["image"])

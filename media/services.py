@@ -21,12 +21,13 @@ _ACCEPTED = "JPEG, PNG or WebP"
 
 
 def store_image(*, owner_id: int, file: File[Any], alt: str = "") -> Media:
-    """Store an uploaded image, cleaned and in its variants; returns its row.
+    """Store an uploaded image, cleaned, in all variants; returns its row.
 
-    Raises `Invalid` on an empty file, `TooLarge` over MEDIA_MAX_BYTES or MEDIA_MAX_PIXELS,
-    `UnsupportedMedia` on what is no usable image, and `Unavailable` when the object store does not
-    answer. Whatever is raised, here or later in an undoable transaction of the caller's, nothing is
-    left stored. The objects are there before the row, so that who sees the row can fetch them.
+    Raises `Invalid` for an empty file, `TooLarge` over MEDIA_MAX_BYTES or MEDIA_MAX_PIXELS,
+    `UnsupportedMedia` for a file that is no usable image, and `Unavailable` if the object store
+    does not answer. Nothing stays stored if this raises, or if the caller's transaction is rolled
+    back (`undo_on_rollback`). The objects are stored before the row, so that a reader of the row
+    can fetch them.
     """
     size = file.size
     if not size:
@@ -64,22 +65,22 @@ def store_image(*, owner_id: int, file: File[Any], alt: str = "") -> Media:
     except BaseException:
         storage.delete_variants(prefix=prefix, variants=list(image.variants))
         raise
-    # The row may be part of more, and go with that.
+    # The caller's transaction may be rolled back, and the row with it.
     undo_on_rollback("posts", storage.delete_variants, prefix=prefix, variants=list(image.variants))
     return media
 
 
 def claim_media(*, owner_id: int, media_ids: Sequence[int], used_as: str, used_by_id: int) -> None:
-    """Give media to the post or avatar that uses them, in order, in the caller's transaction.
+    """Mark media as used by a post or as an avatar, in order, in the caller's transaction.
 
-    Each must exist, be the owner's and be unused, or used by just this one already; else `Invalid`
-    names those that are not, and the caller's transaction should end. Of two that race for the
-    same media, one gets it.
+    Each must exist, belong to the owner, and be unused, or used by the same post or avatar already.
+    Otherwise `Invalid` names those that cannot be used, and the caller should roll back. If two
+    claim the same media at once, one of them gets it.
     """
     if len(set(media_ids)) != len(media_ids):
         raise Invalid("The same media is given twice.", field="media", code="duplicate")
     if not transaction.get_connection("posts").in_atomic_block:
-        raise RuntimeError("claim_media belongs into its caller's transaction")
+        raise RuntimeError("Call claim_media inside a transaction on the posts database.")
     rows = Media.objects.select_for_update().order_by("pk")
     mine = {row.pk: row for row in rows.filter(pk__in=media_ids, owner_id=owner_id)}
     missing = [str(id_) for id_ in media_ids if id_ not in mine]
@@ -124,10 +125,10 @@ def claim_avatar(*, owner_id: int, media_id: int) -> str:
 
 
 def describe_media(*, media_id: int, alt: str) -> None:
-    """Change what a picture is said to show. Raises `NotFound`."""
+    """Change the description of a picture; raises `NotFound`."""
     with transaction.atomic(using="posts"):
-        # Locked, so that a post which claims it meanwhile is either announced here or published
-        # with the new description.
+        # Locked: a post that claims it meanwhile is either announced here, or published with the
+        # new description.
         media = Media.objects.select_for_update().filter(pk=media_id).first()
         if media is None:
             raise NotFound("There is no such media.")
@@ -137,17 +138,22 @@ def describe_media(*, media_id: int, alt: str) -> None:
 
 
 def remove_media_of_post(*, post_id: int, limit: int) -> int:
-    """Remove up to `limit` media of a post that is gone, objects and rows; returns how many."""
+    """Remove up to `limit` media of a deleted post, objects and rows; returns their number."""
     return _remove(Media.objects.filter(used_as=Media.Use.POST, used_by_id=post_id), limit)
 
 
 def remove_media_of_owner(*, owner_id: int, limit: int) -> int:
-    """Remove up to `limit` media of an account that is being deleted, used or not, likewise."""
+    """Remove up to `limit` media of an account that is being deleted, used or not; returns their
+    number.
+    """
     return _remove(Media.objects.filter(owner_id=owner_id), limit)
 
 
 def _remove(media: QuerySet[Media], limit: int) -> int:
-    """The objects first: as long as one may be left, the row tells of it. Store down: raises."""
+    """Remove objects, then rows: as long as an object may exist, a row names it.
+
+    Returns the number of rows. Object store down: raises.
+    """
     rows = dict(media.values_list("pk", "storage_prefix")[:limit])
     if rows:
         storage.remove_objects(prefixes=list(rows.values()), variants=VARIANTS)

@@ -2,8 +2,9 @@
 
     public/media/<128 random bits>/<variant>.jpg
 
-The bucket's policy lets anybody GET what is under `public/`; everything else needs a signature.
-When the store is down, writes raise `StoreUnavailable`; reads never come through here.
+The policy of the bucket lets anybody GET objects under `public/`; all other requests need a
+signature. If the store is down, writes raise `StoreUnavailable`. Clients read from the store
+directly.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from django.core.files.storage import storages
 
 logger = logging.getLogger(__name__)
 
-# What boto3 raises when the store is away or refuses.
+# What boto3 raises if the store does not answer or refuses.
 StoreUnavailable = (BotoCoreError, ClientError)
 _KEYS_AT_ONCE = 1000  # S3's limit for one request that removes objects
 
 
 def new_prefix() -> str:
-    """The prefix of the keys of one upload; cannot be guessed."""
+    """A new prefix for the keys of one upload; it cannot be guessed."""
     return f"public/media/{secrets.token_urlsafe(16)}"
 
 
@@ -37,12 +38,12 @@ def variant_key(prefix: str, variant: str) -> str:
 
 
 def public_url(key: str) -> str:
-    """Where a client fetches a public object."""
+    """The URL at which a client fetches a public object."""
     return f"{settings.MEDIA_PUBLIC_BASE}/{key}"
 
 
 def put_variants(*, prefix: str, variants: dict[str, bytes]) -> None:
-    """Store all variants of an upload, or none: what got in before a failure is taken out again."""
+    """Store all variants of an upload, or none: a failure removes those that were stored before."""
     try:
         for variant, content in variants.items():
             key = variant_key(prefix, variant)
@@ -53,7 +54,7 @@ def put_variants(*, prefix: str, variants: dict[str, bytes]) -> None:
 
 
 def delete_variants(*, prefix: str, variants: Sequence[str]) -> None:
-    """Remove an upload's objects, in one request; what may be left of them is logged."""
+    """Remove the objects of an upload, in one request. Logs a failure, and does not raise."""
     store: Any = storages["default"]
     keys = [{"Key": variant_key(prefix, variant)} for variant in variants]
     try:
@@ -66,7 +67,7 @@ def delete_variants(*, prefix: str, variants: Sequence[str]) -> None:
 
 
 def remove_objects(*, prefixes: Sequence[str], variants: Sequence[str]) -> None:
-    """Remove all objects of some uploads, there or not; else raises `StoreUnavailable`."""
+    """Remove all objects of some uploads, whether they exist or not; raises `StoreUnavailable`."""
     store: Any = storages["default"]
     keys = [variant_key(prefix, variant) for prefix in prefixes for variant in variants]
     for first in range(0, len(keys), _KEYS_AT_ONCE):
@@ -77,7 +78,9 @@ def remove_objects(*, prefixes: Sequence[str], variants: Sequence[str]) -> None:
 
 
 def ensure_bucket() -> bool:
-    """Make the bucket if it is missing and set its rules; returns whether it was made."""
+    """Create the bucket if it is missing, and set its policy and CORS rules; returns whether it was
+    created.
+    """
     store: Any = storages["default"]
     client, bucket = store.connection.meta.client, store.bucket_name
     missing = not _bucket_exists(client, bucket)
@@ -98,7 +101,7 @@ def ensure_bucket() -> bool:
 
 
 def _location(region: str) -> dict[str, Any]:
-    # AWS wants every region named but its first, which it refuses to hear.
+    # AWS requires the name of every region except us-east-1, whose name it refuses.
     if region == "us-east-1":
         return {}
     return {"CreateBucketConfiguration": {"LocationConstraint": region}}
