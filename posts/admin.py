@@ -17,7 +17,7 @@ from posts.services import delete_post, edit_post
 
 @admin.register(Post)
 class PostAdmin(IdSearchAdmin[Post]):
-    """Find posts by id, author or caption; take one down, as its author would."""
+    """Find posts by id, author or caption; delete one, as its author would."""
 
     list_display = ["id", "author_id", "caption", "comments_closed", "created_at", "edited_at"]
     list_filter = ["created_at"]
@@ -34,7 +34,7 @@ class PostAdmin(IdSearchAdmin[Post]):
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Post]) -> None:
         for post in queryset:
-            with suppress(NotFound):  # its author was faster
+            with suppress(NotFound):  # its author has deleted it
                 delete_post(post_id=post.pk, author_id=post.author_id)
 
     def save_model(
@@ -47,7 +47,7 @@ class PostAdmin(IdSearchAdmin[Post]):
 
 @admin.register(Like)
 class LikeAdmin(ReadOnlyAdmin[Like]):
-    """Who likes which post."""
+    """Shows who likes which post."""
 
     list_display = ["id", "subject_id", "user_id", "created_at"]
     id_fields = ["pk", "subject_id", "user_id"]
@@ -57,7 +57,7 @@ class LikeAdmin(ReadOnlyAdmin[Like]):
 
 @admin.register(CommentSummary)
 class CommentSummaryAdmin(ReadOnlyAdmin[CommentSummary]):
-    """What posts are shown with of their comments."""
+    """Shows the count and the latest comments that a post is shown with."""
 
     list_display = ["id", "post_id", "count", "recent"]
     id_fields = ["pk", "post_id"]

@@ -1,4 +1,4 @@
-"""Are the counts and records of posts what the rows say? For the reconciler."""
+"""Compares the counts and records of posts with the rows; for the reconciler."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def like_counts(*, post_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
 
 
 def correct_likes(*, post_id: int) -> None:
-    """Make the count of a post's likes the number of its rows, whoever likes it meanwhile."""
+    """Set the count of a post's likes to the number of rows. Others may like it meanwhile."""
     counters.correct(database="posts", subject_id=post_id, truth_sql=_truth_sql)
 
 
@@ -52,7 +52,7 @@ def correct_posts(*, author_id: int) -> None:
 
 
 def comment_summaries(*, post_ids: Collection[int]) -> dict[int, tuple[int, int, list[Any]]]:
-    """(version, count, latest comments) of each post that Commenting has said something of."""
+    """The latest (version, count, latest comments) of each post that has a comment summary."""
     rows = CommentSummary.objects.filter(post_id__in=post_ids).order_by("version")
     found = rows.values_list("post_id", "version", "count", "recent")
     return {post_id: (version, count, recent) for post_id, version, count, recent in found}
@@ -61,7 +61,7 @@ def comment_summaries(*, post_ids: Collection[int]) -> dict[int, tuple[int, int,
 def replace_comment_summary(
     *, post_id: int, version: int, count: int, recent: list[dict[str, Any]]
 ) -> None:
-    """Keep what Commenting says now, instead of all that it said, whatever its version."""
+    """Replace all comment summaries of a post by one, whatever their versions."""
     with transaction.atomic(using="posts"):
         CommentSummary.objects.filter(post_id=post_id).delete()
         CommentSummary.objects.create(post_id=post_id, version=version, count=count, recent=recent)
@@ -70,9 +70,9 @@ def replace_comment_summary(
 def stale_records(
     *, post_ids: Collection[int], pending: Callable[[Collection[int]], Collection[int]]
 ) -> set[int]:
-    """Those posts whose records in CACHE are not what SQL says, and not on their way to be.
+    """The posts whose records in CACHE differ from SQL although no refresh is outstanding.
 
-    `pending` names those of some posts that an outbox row is about.
+    `pending` says for which of some posts an outbox row is outstanding.
     """
 
     def unsettled(ids: Collection[int]) -> set[int]:
@@ -83,5 +83,5 @@ def stale_records(
 
 
 def drop_records(*, post_ids: Collection[int]) -> None:
-    """Have records made anew, whatever versions those in CACHE have."""
+    """Drop records from CACHE, whatever their versions; the next reader stores them again."""
     RECORDS.drop(post_ids)

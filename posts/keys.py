@@ -4,20 +4,20 @@ from __future__ import annotations
 
 RECORD_TTL = 24 * 3600  # seconds
 LIKED_TTL = 24 * 3600  # seconds
-# The hash tag is one of so many groups, so that the records of a page take fewer commands than
-# posts; up to that many primaries of a cluster can share them.
+# The number of hash tags. They are few, so that a page reads its records in fewer commands than
+# posts. A cluster can spread the records over as many primaries.
 SLOTS = 8
 
 
 def record_key(post_id: int) -> str:
-    """CACHE. String: a copy (core.cached_values) of the post's record (posts/records.py):
+    """CACHE. String: a cache entry (core.cached_values) of the post's record (posts/records.py),
     about 1 kB. Lives RECORD_TTL.
     """
     return f"post:v3:{{{post_id % SLOTS}}}:{post_id}"
 
 
 def liked_key(user_id: int) -> str:
-    """CACHE. String: a copy of which posts the user likes (posts/store.py): 8 bytes a post, 4 kB at
-    most. Lives LIKED_TTL.
+    """CACHE. String: a cache entry of which posts the user likes (posts/store.py), 8 bytes a post,
+    4 kB at most. Lives LIKED_TTL.
     """
     return f"liked-posts:v1:{{{user_id}}}"

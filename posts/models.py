@@ -1,4 +1,4 @@
-"""Posts, in the posts database. Their pictures are the Media service's, in the same database."""
+"""Posts, in the posts database. Media has their pictures, in the same database."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MEDIA_MAX_COUNT = 10
 
 
 class Post(TimeOrderedModel):
-    """One post; `author_id` is a user's (another database: no foreign key)."""
+    """One post. `author_id` is no foreign key, because users are in another database."""
 
     author_id = models.BigIntegerField(editable=False)
     caption = models.CharField(max_length=CAPTION_MAX_LENGTH, blank=True, default="")
@@ -24,7 +24,7 @@ class Post(TimeOrderedModel):
     edited_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
-        # Both columns that a timeline needs, so that it is read from the index alone.
+        # It has both columns that a timeline needs, so a timeline is read from the index alone.
         indexes = [models.Index(fields=["author_id", "-id"], name="post_by_author")]
 
     def __str__(self) -> str:
@@ -32,15 +32,15 @@ class Post(TimeOrderedModel):
 
 
 class Like(AbstractLike):
-    """Somebody likes a post."""
+    """A user likes a post."""
 
 
 class CommentSummary(TimeOrderedModel):
-    """What Commenting said of a post's comments at a `version` (core.cached_values).
+    """The comments of a post in short, as Commenting told them at a `version` (core.cached_values).
 
-    The row of the greatest version counts; each is inserted, and none updated, so that nobody who
-    comments waits for another. `recent` are the latest comments, newest first, without anything
-    about their authors but the id.
+    The row with the greatest version is valid. Rows are inserted and never updated, so that writers
+    of comments do not wait for each other. `recent`: the latest comments, newest first, with the id
+    of the author and nothing else about the author.
     """
 
     post_id = models.BigIntegerField()

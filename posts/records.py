@@ -26,7 +26,7 @@ from media import selectors as media_selectors
 from posts.models import Post
 from usergraph.visibility import VisiblePeople
 
-# A record has so many of the latest likers, so that those whom the viewer follows can come first.
+# A record has more likers than are shown, so that those whom the viewer follows can come first.
 LIKERS_KEPT = 8
 LIKERS_SHOWN = 3
 

@@ -47,11 +47,11 @@ class NewPost(Caption):
     ]
 )
 class PostChanges(serializers.Serializer[Any]):
-    """What an author may change of a post; what is left out stays as it is."""
+    """The fields of a post that can be changed; a field that is left out stays as it is."""
 
     caption = serializers.CharField(required=False, allow_blank=True, max_length=CAPTION_MAX_LENGTH)
     comments_closed = serializers.BooleanField(
-        required=False, help_text="True: nobody can comment any more. What is there stays."
+        required=False, help_text="True: nobody can add comments. Existing comments stay."
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -84,7 +84,7 @@ POST_EXAMPLE = {
 
 
 class RecentComment(serializers.Serializer[Any]):
-    """A comment, as shown with its post."""
+    """A comment, as its post shows it."""
 
     id = serializers.CharField()
     author = UserDocument()
@@ -92,7 +92,7 @@ class RecentComment(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
     edited_at = serializers.DateTimeField(allow_null=True)
     reply_to = serializers.CharField(
-        allow_null=True, help_text="Id of the comment that it answers."
+        allow_null=True, help_text="Id of the comment that this one replies to."
     )
 
 
@@ -107,7 +107,7 @@ class PostViewer(serializers.Serializer[Any]):
 
 @extend_schema_serializer(examples=[OpenApiExample("A post", POST_EXAMPLE)])
 class PostDocument(serializers.Serializer[Any]):
-    """A post, wherever it is shown."""
+    """A post, as every answer shows one."""
 
     id = serializers.CharField()
     author = UserDocument()

@@ -20,7 +20,7 @@ from posts import selectors, store
 from posts.events import PostChanged, PostEdited, post_deleted, post_edited, post_published
 from posts.models import CommentSummary, Like, Post
 
-# In place of a post's older comment summaries, of which those go that nobody else is removing.
+# Inserts a summary and deletes the older ones, except those that another transaction deletes now.
 _KEEP_SUMMARY_SQL = """
 WITH kept AS (
     INSERT INTO posts_commentsummary (post_id, version, count, recent)
@@ -37,8 +37,8 @@ DELETE FROM posts_commentsummary WHERE id IN (
 def publish_post(*, author_id: int, caption: str, media_ids: Sequence[int]) -> int:
     """Publish uploaded media under a caption; returns the post's id.
 
-    The media must be the author's own and unused, else `Invalid`, and nothing is stored. The post,
-    its claim on the media and what its listeners write commit together.
+    Raises `Invalid`, and stores nothing, if some media is not the author's own or is used already.
+    The post, its claim on the media and its outbox rows commit together.
     """
     with transaction.atomic(using="posts"):
         post = Post.objects.create(author_id=author_id, caption=caption)
@@ -53,9 +53,9 @@ def publish_post(*, author_id: int, caption: str, media_ids: Sequence[int]) -> i
 
 
 def edit_post(*, post_id: int, author_id: int, changes: dict[str, Any]) -> None:
-    """Change `caption` or `comments_closed`; raises `NotFound` when the author has no such post.
+    """Change `caption` or `comments_closed`; raises `NotFound` if the author has no such post.
 
-    Only another caption makes it an edited post.
+    A new caption sets `edited_at`.
     """
     edited = {"edited_at": Now()} if "caption" in changes else {}
     with transaction.atomic(using="posts"):
@@ -66,9 +66,9 @@ def edit_post(*, post_id: int, author_id: int, changes: dict[str, Any]) -> None:
 
 
 def delete_post(*, post_id: int, author_id: int) -> None:
-    """Delete a post; raises `NotFound` when the author has no such post.
+    """Delete a post; raises `NotFound` if the author has no such post.
 
-    It is gone at once. What hangs on it is removed by who listens.
+    No answer shows it any more. Subscribers remove its dependents in the background.
     """
     with transaction.atomic(using="posts"):
         deleted, _ = Post.objects.filter(pk=post_id, author_id=author_id).delete()
@@ -98,7 +98,7 @@ def forget_post_count(*, author_id: int) -> None:
 
 
 def like_post(*, post_id: int, user_id: int) -> bool:
-    """Let somebody like a post; False when they do already. Raises `NotFound`."""
+    """Like a post; returns False if the user likes it already. Raises `NotFound`."""
     selectors.visible_post(post_id=post_id, viewer_id=user_id)
     with transaction.atomic(using="posts"):
         is_new = add_like(likes=Like, subject_id=post_id, user_id=user_id)
@@ -108,7 +108,7 @@ def like_post(*, post_id: int, user_id: int) -> bool:
 
 
 def unlike_post(*, post_id: int, user_id: int) -> bool:
-    """The inverse; False when they do not like it. Raises `NotFound`."""
+    """Take a like back; returns False if the user does not like the post. Raises `NotFound`."""
     selectors.visible_post(post_id=post_id, viewer_id=user_id)
     with transaction.atomic(using="posts"):
         was_liked = remove_like(likes=Like, subject_id=post_id, user_id=user_id)
@@ -118,21 +118,22 @@ def unlike_post(*, post_id: int, user_id: int) -> bool:
 
 
 def renew_records(*, post_ids: Collection[int]) -> None:
-    """Bring what is shown of posts up to date with what has been committed. CACHE down: raises."""
+    """Refresh the records of posts. CACHE down: raises."""
     store.refresh(post_ids=post_ids, user_ids=[])
 
 
 def renew_like(*, post_id: int, user_id: int) -> None:
-    """The same for one post, and for which posts somebody likes."""
+    """Refresh the record of a post, and which posts the user likes. CACHE down: raises."""
     store.refresh(post_ids=[post_id], user_ids=[user_id])
 
 
 def keep_comment_summary(
     *, post_id: int, version: int, count: int, recent: Sequence[dict[str, Any]]
 ) -> None:
-    """Note what Commenting says of a post's comments, as of a version, and show it.
+    """Store the comment summary of a post, and refresh the post's record.
 
-    An older version than what is known changes nothing. No writer waits for another.
+    A summary with an older `version` than the stored one changes nothing. Writers do not wait for
+    each other.
     """
     summary: dict[str, int | str] = {
         "post_id": post_id,
@@ -169,9 +170,9 @@ def settle_counters(*, limit: int) -> int:
 
 
 def remove_what_hangs_on(*, post_ids: Collection[int], limit: int) -> int:
-    """Remove up to `limit` likes of posts that are gone, and with the last their counters.
+    """Remove up to `limit` likes of deleted posts; returns their number. May be repeated.
 
-    Returns how many likes; 0: nothing hangs on them any more. May be repeated.
+    When no like is left, it returns 0 and removes the counters and comment summaries.
     """
     gone = list(post_ids)
     if not gone:
@@ -184,12 +185,12 @@ def remove_what_hangs_on(*, post_ids: Collection[int], limit: int) -> int:
 
 
 def remove_dependents(*, post_ids: Collection[int]) -> Iterator[Removed]:
-    """Remove, in steps, what the posts database has of posts that are gone."""
+    """Remove, in steps, what the posts database has of deleted posts."""
     yield from repeated("likes", remove_what_hangs_on, post_ids=post_ids)
 
 
 def remove_likes_of_user(*, user_id: int, limit: int) -> int:
-    """Take back up to `limit` likes of an account that is being deleted; returns how many."""
+    """Take back up to `limit` likes of an account that is being deleted; returns their number."""
     return remove_likes_by(likes=Like, user_id=user_id, limit=limit)
 
 

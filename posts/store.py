@@ -19,7 +19,7 @@ from posts.models import Like
 from posts.records import Record, load_records
 from usergraph import selectors as graph_selectors
 
-# The newest posts that a user likes: so many are cached. SQL answers for older ones.
+# How many of the newest posts that a user likes are cached. SQL answers for older ones.
 LIKED_LIMIT = 500
 
 _LIKED_SQL = f"""

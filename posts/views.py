@@ -78,7 +78,7 @@ class PostView(APIView):
 
     @extend_schema(responses={204: None}, tags=["posts"])
     def delete(self, request: Request, post_id: int) -> Response:
-        """Delete one's own post. It is gone from every timeline at once."""
+        """Delete one's own post. No timeline shows it any more."""
         services.delete_post(post_id=post_id, author_id=caller_id(request))
         return Response(status=204)
 
