@@ -14,7 +14,7 @@ from core.admin_classes import IdSearchAdmin, ReadOnlyAdmin
 
 @admin.register(Comment)
 class CommentAdmin(IdSearchAdmin[Comment]):
-    """Find comments by id, post, author or text; edit one, or take it down with its replies."""
+    """Find comments by id, post, author or text; edit one, or delete it with its replies."""
 
     list_display = ["id", "post_id", "author_id", "text", "created_at"]
     list_filter = ["created_at"]
@@ -41,7 +41,7 @@ class CommentAdmin(IdSearchAdmin[Comment]):
 
 @admin.register(CommentLike)
 class CommentLikeAdmin(ReadOnlyAdmin[CommentLike]):
-    """Who likes which comment."""
+    """Shows who likes which comment."""
 
     list_display = ["id", "subject_id", "user_id", "created_at"]
     id_fields = ["pk", "subject_id", "user_id"]

@@ -1,4 +1,4 @@
-"""Are the counts of comments and of their likes what the rows say? For the reconciler."""
+"""Compares the counts of comments and of their likes with the rows; for the reconciler."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def like_counts(*, comment_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
 
 
 def correct_comments(*, post_id: int) -> None:
-    """Make the count of a post's comments the number of its rows, whoever comments meanwhile."""
+    """Set the count of a post's comments to the number of rows. Others may comment meanwhile."""
     counters.correct(database="comments", subject_id=post_id, truth_sql=_comments_sql)
 
 
 def correct_likes(*, comment_id: int) -> None:
-    """The same for the likes of a comment."""
+    """Set the count of a comment's likes to the number of rows. Others may like it meanwhile."""
     counters.correct(database="comments", subject_id=comment_id, truth_sql=_likes_sql)

@@ -12,10 +12,11 @@ TEXT_MAX_LENGTH = 2200
 
 
 class Comment(TimeOrderedModel):
-    """One comment; its post and its author are in other databases: no foreign keys.
+    """One comment. Its post and its author are in other databases: no foreign keys.
 
-    `reply_to` is the comment that it answers, on the same post, which answers none itself. When
-    that is deleted with very many replies, some are there a moment longer: no constraint.
+    `reply_to` is the comment that this one replies to, on the same post; that is no reply itself.
+    When a comment with very many replies is deleted, some replies exist a moment longer: so there
+    is no constraint.
     """
 
     post_id = models.BigIntegerField(editable=False)
@@ -41,4 +42,4 @@ class Comment(TimeOrderedModel):
 
 
 class CommentLike(AbstractLike):
-    """Somebody likes a comment."""
+    """A user likes a comment."""

@@ -19,21 +19,23 @@ _SHOWN = COMMENT_EXAMPLE | {"counts": {"likes": 2}, "viewer": {"liked": True}}
 OLDEST, NEWEST = "oldest", "newest"
 
 
-# Blanks, controls and formats. Not what has no category: that may be a younger emoji.
-_SHAPELESS = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
-# Of the other categories: fillers, joiners, variation selectors, the empty Braille cell.
-_SHAPELESS_TOO = re.compile(
+# Blanks, controls and formats. Not unassigned characters: these may be new emoji.
+_INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
+# Invisible characters of other categories: fillers, joiners, variation selectors, the empty Braille
+# cell.
+_INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0"
     "\ufff0-\ufff8\U000e0000-\U000e0fff]"
 )
 
 
 def _visible(text: str) -> None:
-    """Refuse text of which nothing would be seen."""
+    """Refuse text in which no character is visible."""
     if all(
-        unicodedata.category(character) in _SHAPELESS for character in _SHAPELESS_TOO.sub("", text)
+        unicodedata.category(character) in _INVISIBLE_CATEGORIES
+        for character in _INVISIBLE.sub("", text)
     ):
-        raise serializers.ValidationError("There is nothing to be seen in this text.", "blank")
+        raise serializers.ValidationError("This text has no visible character.", "blank")
 
 
 @extend_schema_serializer(examples=[OpenApiExample("Another text", {"text": "Lovely!"})])
@@ -62,7 +64,7 @@ class NewComment(CommentText):
         default=None,
         min_value=1,
         max_value=MAX_ID,
-        help_text="Id of the comment that it answers, which must not be a reply itself.",
+        help_text="Id of the comment to reply to; it must not be a reply itself.",
     )
 
 
@@ -89,7 +91,7 @@ class CommentsQuery(PageQuery):
     """The query of a list of comments."""
 
     order = serializers.ChoiceField(
-        choices=[OLDEST, NEWEST], default=OLDEST, help_text="Which come first."
+        choices=[OLDEST, NEWEST], default=OLDEST, help_text="Which comments come first."
     )
     reply_to = serializers.IntegerField(
         required=False,

@@ -145,7 +145,7 @@ def remove_dependents(*, comment_ids: Collection[int]) -> Iterator[Removed]:
 
 
 def remove_all_on_post(*, post_id: int) -> Iterator[Removed]:
-    """Remove, in steps, all comments on a post that is gone, and their likes."""
+    """Remove, in steps, all comments on a deleted post, and their likes."""
     yield from repeated("comment likes", remove_comment_likes_on_post, post_id=post_id)
     yield from repeated("comments", remove_comments_on_post, post_id=post_id)
 
