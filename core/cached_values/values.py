@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 Value = TypeVar("Value")
 # The version that a value was read at, and the value; None for a row that does not exist.
 Versioned = tuple[int, Value | None]
-# That a row does not exist is cached for so many seconds.
+# How long CACHE remembers that a row does not exist.
 ABSENT_SECONDS = 60
 
 # The database whose values are neither read from CACHE nor stored there for now.
@@ -37,8 +37,8 @@ class CachedValue(Generic[Value]):
 
     `database` has the rows. `key` names the entry of an id. `load` reads values from SQL, from
     wherever reads go; it answers for every id that it is given. `encode` never returns an empty
-    string: that stands for a row that does not exist. `slots`: so many hash tags are shared by all
-    keys, by the id modulo that number, and a key ends with the id; 0: each key has its own tag.
+    string: that stands for a row that does not exist. `slots`: the number of hash tags; a key has
+    the tag of its id modulo that number, and ends with the id. 0: each key has its own tag.
     """
 
     database: str
