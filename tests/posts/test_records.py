@@ -1,22 +1,36 @@
-"""The record of a post: packed and unpacked, and shown as JSON."""
+"""The record of a post: packed and unpacked, shown as JSON, and as cheap for a million likes."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import orjson
 import pytest
+from django.db import connections
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.counters import Counter, CounterChange
 from core.ids import MAX_ID
-from posts.records import LIKERS_KEPT, LIKERS_SHOWN, Record, load_records, people_shown
+from posts.records import (
+    _RECORDS_SQL,
+    LIKERS_KEPT,
+    LIKERS_SHOWN,
+    Record,
+    load_records,
+    people_shown,
+)
+from tests.support.plans import explained, nodes, rows_of
 from tests.support.posts_factory import make_posts
 from usergraph.visibility import VisiblePeople
 from users.selectors import UserJson
 
 ids = st.integers(min_value=1, max_value=MAX_ID)
+
+
 counts = st.integers(min_value=0, max_value=MAX_ID)
+
+
 records = st.builds(
     Record,
     author_id=ids,
@@ -142,3 +156,51 @@ def test_a_post_that_does_not_exist_has_no_record(alice: int) -> None:
     assert (record.author_id, record.likes, record.comments) == (alice, 0, 0)
     assert (record.liker_ids, record.recent_comments) == ((), ())
     assert orjson.loads(b"{%b}" % record.post)["id"] == str(post_id)
+
+
+LIKES = 1_000_000
+
+
+UNFOLDED = 2000
+
+
+MAX_MILLISECONDS = 20.0  # of database time
+
+
+_LIKES_SQL = """
+INSERT INTO posts_like (subject_id, user_id) SELECT %s, number FROM generate_series(1, %s) AS number
+"""
+
+
+@pytest.fixture
+def hot_post(alice: int) -> int:
+    """A post with 1,000,000 likes, some thousands of which are not folded yet."""
+    post_id = make_posts(alice, 1)[0]
+    with connections["posts"].cursor() as cursor:
+        # The sequence gives 1,024 ids a millisecond: slower than that on any machine.
+        cursor.execute(_LIKES_SQL, [post_id, LIKES])
+        cursor.execute("ANALYZE posts_like")
+    Counter.objects.using("posts").create(subject_id=post_id, value=LIKES - UNFOLDED)
+    CounterChange.objects.using("posts").bulk_create(
+        CounterChange(subject_id=post_id, delta=1) for _ in range(UNFOLDED)
+    )
+    return post_id
+
+
+@pytest.mark.django_db
+def test_the_record_of_a_post_with_a_million_likes_is_read_in_milliseconds(
+    hot_post: int, measured: Callable[[str], None]
+) -> None:
+    _, record = load_records([hot_post])[hot_post]
+    assert record
+    assert record.likes == LIKES
+    assert len(record.liker_ids) == LIKERS_KEPT
+    plan = explained(_RECORDS_SQL, [[hot_post]])
+    milliseconds = plan["Planning Time"] + plan["Execution Time"]
+    rows = sum(rows_of(node) for node in nodes(plan["Plan"]) if "Relation Name" in node)
+    measured(
+        f"{LIKES:,} likes, {UNFOLDED:,} of them not folded: {milliseconds:.1f} ms of database "
+        f"time, {rows} rows read"
+    )
+    assert rows < UNFOLDED + 50
+    assert milliseconds < MAX_MILLISECONDS

@@ -1,22 +1,34 @@
-"""Publishing, editing and deleting posts."""
+"""Publishing, editing and deleting posts; liking them, and counts that stay exact."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import orjson
 import pytest
 
+from core.counters import Counter, CounterChange, counts
 from core.http.problems import Invalid, NotFound
 from core.outbox.models import OutboxEvent
 from media.models import Media
-from posts import selectors
-from posts.models import Post
-from posts.services import delete_post, edit_post, publish_post
+from posts import selectors, services, store
+from posts.models import CommentSummary, Like, Post
+from posts.selectors import likers_page, posts_by_author
+from posts.services import (
+    delete_post,
+    edit_post,
+    like_post,
+    publish_post,
+    renew_records,
+    settle_counters,
+    unlike_post,
+)
 from tests.support.posts_factory import make_posts
-from tests.support.shown import shown_post
+from tests.support.shown import shown_likes, shown_post, switch_off
 
 pytestmark = pytest.mark.django_db
+WHATEVER = 10_000  # a limit that nothing here comes near
 
 
 @pytest.fixture
@@ -80,20 +92,99 @@ def test_only_the_author_edits_and_deletes(alice: int, bob: int) -> None:
         delete_post(post_id=post_id, author_id=alice)
 
 
-def test_an_authors_posts_are_listed_newest_first_by_the_page(alice: int, bob: int) -> None:
-    make_posts(bob, 2)
-    ids = make_posts(alice, 5)[::-1]
-    seen, before = [], None
-    while True:
-        page, before = selectors.posts_by_author(
-            author_id=alice, viewer_id=bob, before=before, limit=2
-        )
-        seen += [int(orjson.loads(post)["id"]) for post in page]
-        if before is None:
-            break
-    assert seen == ids
+def test_a_like_shows_at_once_to_everybody_and_counts_once(
+    alice: int, bob: int, post_id: int, likes: Callable[..., bool]
+) -> None:
+    assert shown_likes(post_id, alice) == shown_likes(post_id, bob) == (0, False, [])  # and warms
+    assert [likes(post_id, alice), likes(post_id, alice)] == [True, False]
+    assert shown_likes(post_id, alice) == (1, True, [alice])
+    assert shown_likes(post_id, bob) == (1, False, [alice])
+    (listed,), _ = posts_by_author(author_id=bob, viewer_id=alice, before=None, limit=9)
+    assert orjson.loads(listed) == shown_post(post_id, alice)
+    assert [likes(post_id, alice, unlike_post) for _ in range(2)] == [True, False]
+    assert shown_likes(post_id, alice) == shown_likes(post_id, bob) == (0, False, [])
 
 
-def test_a_missing_post_is_not_found(alice: int) -> None:
+@pytest.mark.parametrize("why", ["missing", "deleted", "by an account that is switched off"])
+def test_a_post_that_is_not_shown_cannot_be_liked(
+    alice: int, bob: int, post_id: int, why: str
+) -> None:
+    if why == "missing":
+        post_id = 1
+    elif why == "deleted":
+        shown_post(post_id, alice)
+        delete_post(post_id=post_id, author_id=bob)
+        renew_records(post_ids=[post_id])
+    else:
+        switch_off(bob)
+    for write in (like_post, unlike_post):
+        with pytest.raises(NotFound):
+            write(post_id=post_id, user_id=alice)
     with pytest.raises(NotFound):
-        shown_post(1, alice)
+        likers_page(post_id=post_id, viewer_id=alice, after=None, limit=1)
+    assert not Like.objects.filter(subject_id=post_id).exists()
+
+
+def test_settling_changes_no_count_and_leaves_nothing_to_settle(
+    alice: int, bob: int, post_id: int
+) -> None:
+    for user_id in (alice, bob):
+        like_post(post_id=post_id, user_id=user_id)
+    unlike_post(post_id=post_id, user_id=bob)
+    assert settle_counters(limit=WHATEVER) >= 3
+    assert shown_likes(post_id, alice) == (1, True, [alice]), "what the request did not live to do"
+    assert not CounterChange.objects.using("posts").filter(subject_id=post_id).exists()
+    assert Counter.objects.using("posts").get(pk=post_id).value == 1
+    settle_counters(limit=WHATEVER)
+    assert counts(database="posts", subject_ids=[post_id]) == {post_id: 1}
+
+
+def test_settling_removes_likes_that_came_to_a_post_while_it_was_deleted(
+    alice: int, bob: int, post_id: int
+) -> None:
+    like_post(post_id=post_id, user_id=alice)
+    Post.objects.filter(pk=post_id).delete()
+    settle_counters(limit=WHATEVER)
+    assert not Like.objects.filter(subject_id=post_id).exists()
+    assert not Counter.objects.using("posts").filter(subject_id=post_id).exists()
+    assert not CounterChange.objects.using("posts").filter(subject_id=post_id).exists()
+
+
+def test_what_hangs_on_a_post_that_is_gone_is_removed_step_by_step(
+    alice: int, bob: int, post_id: int
+) -> None:
+    other = make_posts(bob, 1)[0]
+    for user_id in (alice, bob):
+        for liked in (post_id, other):
+            like_post(post_id=liked, user_id=user_id)
+    CommentSummary.objects.create(post_id=post_id, version=1, count=1, recent=[])
+    Post.objects.filter(pk=post_id).delete()
+    removed = [services.remove_what_hangs_on(post_ids=[post_id], limit=1) for _ in range(3)]
+    assert removed == [1, 1, 0]
+    assert not Like.objects.filter(subject_id=post_id).exists()
+    assert not CommentSummary.objects.filter(post_id=post_id).exists()
+    assert counts(database="posts", subject_ids=[post_id, other]) == {post_id: 0, other: 2}
+    assert services.remove_what_hangs_on(post_ids=[], limit=1) == 0
+
+
+def test_likes_of_an_account_that_goes_are_taken_back(alice: int, bob: int, post_id: int) -> None:
+    for user_id in (alice, bob):
+        like_post(post_id=post_id, user_id=user_id)
+    assert services.remove_likes_of_user(user_id=alice, limit=9) == 1
+    assert services.remove_likes_of_user(user_id=alice, limit=9) == 0
+    renew_records(post_ids=[post_id])
+    assert shown_likes(post_id, bob) == (1, True, [bob])
+
+
+def test_likes_over_the_api(
+    alice: int, bob: int, post_id: int, api: Callable[[int], Any], likes: Callable[..., bool]
+) -> None:
+    url = f"/api/v1/posts/{post_id}"
+    for method, liked in ((api(alice).put, True), (api(alice).delete, False)):
+        for _ in range(2):
+            assert method(f"{url}/like").status_code == 204
+        renew_records(post_ids=[post_id])
+        store.refresh(post_ids=[], user_ids=[alice])
+        document = api(alice).get(url).json()
+        assert (document["counts"]["likes"], document["viewer"]["liked"]) == (int(liked), liked)
+    assert api(alice).put("/api/v1/posts/1/like").status_code == 404

@@ -58,3 +58,10 @@ def switch_off(user_id: int) -> None:
     """Keep somebody out, in a test whose transaction never commits."""
     set_active(user_ids=[user_id], active=False)
     renew_documents(user_ids=[user_id])
+
+
+def shown_likes(post_id: int, viewer_id: int) -> tuple[int, bool, list[int]]:
+    """What a post shows of its likes: how many, whether the viewer likes it, the latest likers."""
+    document = shown_post(post_id, viewer_id)
+    recent = [int(user["id"]) for user in document["recent_likes"]]
+    return document["counts"]["likes"], document["viewer"]["liked"], recent
