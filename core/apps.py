@@ -8,6 +8,7 @@ from django.db import close_old_connections, reset_queries
 
 # Imported for their receivers of signals, which every process needs.
 from core import celery_signals
+from core.release import code_hash
 from core.sql import connections, deadlines
 
 __all__ = ["CoreConfig", "celery_signals", "connections"]
@@ -17,6 +18,7 @@ class CoreConfig(AppConfig):
     name = "core"
 
     def ready(self) -> None:
+        code_hash()  # of the code that this process has loaded, before a deploy replaces the files
         # Django does this around each request, for six databases and two caches. Nothing here needs
         # it: connections are checked after a request, so not before it; queries are not listed; and
         # connections to Valkey are never closed.

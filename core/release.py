@@ -15,7 +15,7 @@ _PROJECT = Path(__file__).parents[1]
 def code_hash() -> str:
     """A hash of the code of all local apps, those whose folder is in the project's.
 
-    Read once a process, at the first call. Two processes with the same answer run the same code.
+    Two processes with the same answer run the same code. Read once a process, when Django starts.
     """
     digest = sha256()
     for path in _code_files():
