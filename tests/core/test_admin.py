@@ -199,8 +199,8 @@ def test_a_description_that_staff_mend_is_shown_with_its_post_at_once(
         answer = staff.post(address(Media, "change", media.pk), {"alt": "High tide"})
         assert answer.status_code == 302
     assert shown_post(post_id, alice)["media"][0]["alt"] == "High tide"
-    kind = "post_edited"
-    rows = OutboxEvent.objects.using("posts").filter(kind=kind, payload={"post_id": post_id})
+    payload = {"media_id": media.pk, "post_id": post_id}
+    rows = OutboxEvent.objects.using("posts").filter(kind="media_changed", payload=payload)
     assert rows.count() == 1
 
 
