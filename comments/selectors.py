@@ -131,8 +131,7 @@ def comment_page(
         above, below = (0, cursor or MAX_ID) if newest_first else (cursor or 0, MAX_ID)
         rows = _read(sql, parameters | {"above": above, "below": below, "limit": wanted})
         people = visible_people(viewer_id=viewer_id, user_ids={post.author_id, *_authors(rows)})
-        post.visible_to(people)
-        page += _documents(rows, people)
+        page += _documents(rows, post.visible_to(people), people)
         if len(page) > limit:
             return page[:limit], int(page[limit - 1]["id"])
         if len(rows) < wanted:
@@ -146,8 +145,7 @@ def comment_document(*, comment_id: int, viewer_id: int) -> dict[str, Any]:
     rows = _rows_of_comment(comment_id, viewer_id)
     post = post_selectors.unchecked_post(post_id=rows[0][-1])
     people = visible_people(viewer_id=viewer_id, user_ids={post.author_id, *_authors(rows)})
-    post.visible_to(people)
-    return _only_document(rows, people)
+    return _only_document(rows, post.visible_to(people), people)
 
 
 def comment_document_on(*, post: VisiblePost, comment_id: int) -> dict[str, Any]:
@@ -156,10 +154,8 @@ def comment_document_on(*, post: VisiblePost, comment_id: int) -> dict[str, Any]
     Raises `NotFound` if there is no such comment on the post, or the viewer may not see it.
     """
     rows = _rows_of_comment(comment_id, post.viewer_id)
-    if rows[0][-1] != post.post_id:
-        raise NotFound(_NO_COMMENT)
     people = visible_people(viewer_id=post.viewer_id, user_ids=_authors(rows))
-    return _only_document(rows, people)
+    return _only_document(rows, post, people)
 
 
 def _rows_of_comment(comment_id: int, viewer_id: int) -> list[Any]:
@@ -182,15 +178,18 @@ def _authors(rows: Sequence[Any]) -> set[int]:
     return {row[1] for row in rows}
 
 
-def _only_document(rows: Sequence[Any], people: VisiblePeople) -> dict[str, Any]:
-    documents = _documents(rows, people)
+def _only_document(rows: Sequence[Any], post: VisiblePost, people: VisiblePeople) -> dict[str, Any]:
+    """The document of the one comment in `rows`; raises `NotFound` if it is not visible."""
+    documents = _documents(rows, post, people)
     if not documents:
         raise NotFound(_NO_COMMENT)
     return documents[0]
 
 
-def _documents(rows: Sequence[Any], people: VisiblePeople) -> list[dict[str, Any]]:
-    """The documents of those comments whose authors are visible."""
+def _documents(
+    rows: Sequence[Any], post: VisiblePost, people: VisiblePeople
+) -> list[dict[str, Any]]:
+    """The documents of those comments on a visible post whose authors are visible too."""
     users = people.documents
     return [
         _described(id_, *columns)
@@ -199,8 +198,8 @@ def _documents(rows: Sequence[Any], people: VisiblePeople) -> list[dict[str, Any
             "counts": {"likes": max(0, int(likes))},
             "viewer": {"liked": liked},
         }
-        for id_, author_id, *columns, likes, liked, _ in rows
-        if author_id in users
+        for id_, author_id, *columns, likes, liked, post_id in rows
+        if author_id in users and post_id == post.post_id
     ]
 
 
@@ -208,6 +207,7 @@ def _documents(rows: Sequence[Any], people: VisiblePeople) -> list[dict[str, Any
 class VisibleComment:
     """A comment that a viewer may see, as its post is. `UncheckedComment.visible_to` makes it."""
 
+    comment_id: int
     post_id: int
     author_id: int
     post_author_id: int
@@ -217,13 +217,14 @@ class VisibleComment:
 class UncheckedComment:
     """A comment that exists, before it is known whether the viewer may see it."""
 
+    comment_id: int
     author_id: int
 
     def visible_to(self, people: VisiblePeople, post: VisiblePost) -> VisibleComment:
         """The comment, if the viewer of `people` may see it on its `post`; else `NotFound`."""
         if self.author_id not in people.documents:
             raise NotFound(_NO_COMMENT)
-        return VisibleComment(post.post_id, self.author_id, post.author_id)
+        return VisibleComment(self.comment_id, post.post_id, self.author_id, post.author_id)
 
 
 def visible_comment(*, comment_id: int, viewer_id: int) -> VisibleComment:
@@ -235,7 +236,7 @@ def visible_comment(*, comment_id: int, viewer_id: int) -> VisibleComment:
     post_id, author_id = found
     post = post_selectors.unchecked_post(post_id=post_id)
     people = visible_people(viewer_id=viewer_id, user_ids={post.author_id, author_id})
-    return UncheckedComment(author_id).visible_to(people, post.visible_to(people))
+    return UncheckedComment(comment_id, author_id).visible_to(people, post.visible_to(people))
 
 
 def existing_ids(*, comment_ids: Collection[int]) -> set[int]:
@@ -253,8 +254,8 @@ def likers_page(
     Also returns the cursor of the next page, None at the end. Raises `NotFound` if the viewer may
     not see the comment.
     """
-    visible_comment(comment_id=comment_id, viewer_id=viewer_id)
+    comment = visible_comment(comment_id=comment_id, viewer_id=viewer_id)
     followed = graph_selectors.followed_ids(viewer_id=viewer_id)
     return likers_of(
-        likes=CommentLike, subject_id=comment_id, first=followed, after=after, limit=limit
+        likes=CommentLike, subject_id=comment.comment_id, first=followed, after=after, limit=limit
     )

@@ -171,14 +171,14 @@ def _count(changes: Iterable[tuple[int, int]], actor_id: int | None) -> None:
 
 def like_comment(*, comment_id: int, user_id: int) -> bool:
     """Like a comment; returns False if the user likes it already. Raises `NotFound`."""
-    selectors.visible_comment(comment_id=comment_id, viewer_id=user_id)
-    return add_like(likes=CommentLike, subject_id=comment_id, user_id=user_id)
+    comment = selectors.visible_comment(comment_id=comment_id, viewer_id=user_id)
+    return add_like(likes=CommentLike, subject_id=comment.comment_id, user_id=user_id)
 
 
 def unlike_comment(*, comment_id: int, user_id: int) -> bool:
     """Take a like back; returns False if the user does not like it. Raises `NotFound`."""
-    selectors.visible_comment(comment_id=comment_id, viewer_id=user_id)
-    return remove_like(likes=CommentLike, subject_id=comment_id, user_id=user_id)
+    comment = selectors.visible_comment(comment_id=comment_id, viewer_id=user_id)
+    return remove_like(likes=CommentLike, subject_id=comment.comment_id, user_id=user_id)
 
 
 def settle_counters(*, limit: int) -> int:

@@ -190,9 +190,9 @@ def likers_page(
     Also returns the cursor of the next page, None at the end. Raises `NotFound` if the viewer may
     not see the post.
     """
-    visible_post(post_id=post_id, viewer_id=viewer_id)
+    post = visible_post(post_id=post_id, viewer_id=viewer_id)
     followed = graph_selectors.followed_ids(viewer_id=viewer_id)
-    return likers_of(likes=Like, subject_id=post_id, first=followed, after=after, limit=limit)
+    return likers_of(likes=Like, subject_id=post.post_id, first=followed, after=after, limit=limit)
 
 
 def posts_by_author(

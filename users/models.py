@@ -76,9 +76,7 @@ class AccountDeletion(TimeOrderedModel):
         COMMAND = "command"
 
     user_id = models.BigIntegerField(unique=True)
-    username = models.CharField(
-        max_length=30, blank=True, help_text="Cleared when all is done."
-    )
+    username = models.CharField(max_length=30, blank=True, help_text="Cleared when all is done.")
     requested_by = models.CharField(max_length=10, choices=RequestedBy)
     requested_at = models.DateTimeField(db_default=Now())
     removed = models.JSONField(default=dict)

@@ -41,7 +41,8 @@ def names(alice: int, bob: int, person: Callable[[str], int]) -> dict[str, Any]:
     for user_id in (carol, bob):
         like_post(post_id=bobs, user_id=user_id)
     hers = add_comment(post_id=bobs, author_id=carol, text="Mine.")
-    his = add_comment(post_id=bobs, author_id=bob, text="His.")
+    add_comment(post_id=bobs, author_id=bob, text="His.")
+    on_hers = add_comment(post_id=carols, author_id=bob, text="Yours.")
     list(show_comments(CommentsChanged(bobs), 0))
     renew_records(post_ids=[bobs, carols])
     username = dict(User.objects.filter(pk__in=[bob, carol]).values_list("pk", "username"))
@@ -54,7 +55,7 @@ def names(alice: int, bob: int, person: Callable[[str], int]) -> dict[str, Any]:
         "bobs_post": bobs,
         "carols_post": carols,
         "her_comment": hers,
-        "his_comment": his,
+        "comment_on_hers": on_hers,
     }
 
 
@@ -93,6 +94,8 @@ OWN = [
     "posts/{carols_post}/comments",
     "comments/{her_comment}",
     "comments/{her_comment}/likes",
+    "comments/{comment_on_hers}",
+    "comments/{comment_on_hers}/likes",
 ]
 
 
@@ -140,6 +143,7 @@ def test_what_a_hidden_person_owns_is_not_found(
         "put posts/{carols_post}/like",
         "delete posts/{carols_post}/like",
         "post posts/{carols_post}/comments",
+        "put comments/{comment_on_hers}/like",
         "put comments/{her_comment}/like",
         "delete comments/{her_comment}/like",
     ],
@@ -203,9 +207,10 @@ def test_an_unchecked_post_or_comment_becomes_visible_by_its_author_only(
     assert unchecked.visible_to(visible_people(viewer_id=alice, user_ids=[bob])) == post
     comment_id = add_comment(post_id=post_id, author_id=alice, text="So.")
     comment = visible_comment(comment_id=comment_id, viewer_id=bob)
+    assert comment.comment_id == comment_id
     assert (comment.post_id, comment.author_id, comment.post_author_id) == (post_id, alice, bob)
     with pytest.raises(NotFound):
-        UncheckedComment(alice).visible_to(nobody, post)
+        UncheckedComment(comment_id, alice).visible_to(nobody, post)
 
 
 # --- By type --------------------------------------------------------------------------------------
@@ -215,7 +220,7 @@ def test_an_unchecked_post_or_comment_becomes_visible_by_its_author_only(
 def test_what_is_unchecked_has_no_content(kind: type[Any]) -> None:
     """So the type checker refuses to show it."""
     names = {name for name in [*dir(kind), *_set_on_self(kind)] if not name.startswith("_")}
-    assert names <= {"author_id", "visible_to"}
+    assert names <= {"author_id", "comment_id", "visible_to"}
     assert "visible_to" in names
 
 
