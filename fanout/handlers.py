@@ -76,7 +76,7 @@ def show_comments(comments: CommentsChanged, cursor: int) -> Iterator[Step]:
     """
     post_id = comments.post_id
     summary = comment_selectors.summary(post_id=post_id)
-    post_services.keep_comment_summary(
+    post_services.store_comment_summary(
         post_id=post_id,
         version=summary.version,
         count=summary.count,
@@ -106,7 +106,7 @@ def _apply_graph_change(follower_ids: Sequence[int], followee_ids: Sequence[int]
     the graph's position in the log. So a delivery that still saw the old followers has an earlier
     position than any home timeline that is built after the drop, and does not enter it.
     """
-    graph_services.forget_followers(author_ids=followee_ids)
+    graph_services.drop_followers(author_ids=followee_ids)
     yield Step(1, is_saved_at_once=True)
-    graph_services.renew_followed(viewer_ids=follower_ids)
+    graph_services.refresh_followed(viewer_ids=follower_ids)
     timeline_services.drop_home_timelines(user_ids=follower_ids)

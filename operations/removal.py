@@ -78,7 +78,7 @@ def _posts(author_id: int) -> Iterator[Removed]:
 
 def drop_cached_account(*, user_id: int) -> None:
     """Drop the cache entries of an account that is gone. CACHE down: raises."""
-    timeline_services.forget_user(user_id=user_id)
-    graph_services.forget_user(user_id=user_id)
-    post_services.forget_user(user_id=user_id)
-    user_services.renew_documents(user_ids=[user_id])
+    timeline_services.drop_cached_user(user_id=user_id)
+    graph_services.drop_cached_user(user_id=user_id)
+    post_services.drop_cached_user(user_id=user_id)
+    user_services.refresh_documents(user_ids=[user_id])

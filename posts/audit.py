@@ -47,7 +47,7 @@ def post_counts(*, author_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
 
 
 def correct_posts(*, author_id: int) -> None:
-    """Set the count of an account's posts to the number of rows, whoever publishes meanwhile."""
+    """Set the count of an account's posts to the number of rows, even while others publish."""
     counters.correct(database="posts", subject_id=made_by(author_id), truth_sql=_posts_sql)
 
 

@@ -16,7 +16,7 @@ from posts.events import PostChanged, PostEdited, post_deleted, post_edited
 
 def refresh_record(post: PostEdited | PostChanged | MediaChanged, cursor: int) -> Iterable[Step]:
     """Show a post as it is now, or that it is gone."""
-    services.renew_records(post_ids=[post.post_id])
+    services.refresh_records(post_ids=[post.post_id])
     return ()
 
 

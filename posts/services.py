@@ -21,7 +21,7 @@ from posts.events import PostChanged, PostEdited, post_deleted, post_edited, pos
 from posts.models import CommentSummary, Like, Post
 
 # Inserts a summary and deletes the older ones, except those that another transaction deletes now.
-_KEEP_SUMMARY_SQL = """
+_STORE_SUMMARY_SQL = """
 WITH kept AS (
     INSERT INTO posts_commentsummary (post_id, version, count, recent)
     VALUES (%(post_id)s, %(version)s, %(count)s, %(recent)s)
@@ -47,7 +47,7 @@ def publish_post(*, author_id: int, caption: str, media_ids: Sequence[int]) -> i
         )
         counters.change_counts(database="posts", deltas={made_by(author_id): 1})
         # A reader may have asked for the post too early, and "no such post" may be cached.
-        after_commit("posts", renew_records, post_ids=[post.pk])
+        after_commit("posts", refresh_records, post_ids=[post.pk])
         post_published.announce(PostChanged(post_id=post.pk, author_id=author_id))
     return post.pk
 
@@ -103,7 +103,7 @@ def like_post(*, post_id: int, user_id: int) -> bool:
     with transaction.atomic(using="posts"):
         is_new = add_like(likes=Like, subject_id=post_id, user_id=user_id)
         if is_new:
-            after_commit("posts", renew_like, post_id=post_id, user_id=user_id)
+            after_commit("posts", refresh_like, post_id=post_id, user_id=user_id)
     return is_new
 
 
@@ -113,21 +113,21 @@ def unlike_post(*, post_id: int, user_id: int) -> bool:
     with transaction.atomic(using="posts"):
         was_liked = remove_like(likes=Like, subject_id=post_id, user_id=user_id)
         if was_liked:
-            after_commit("posts", renew_like, post_id=post_id, user_id=user_id)
+            after_commit("posts", refresh_like, post_id=post_id, user_id=user_id)
     return was_liked
 
 
-def renew_records(*, post_ids: Collection[int]) -> None:
+def refresh_records(*, post_ids: Collection[int]) -> None:
     """Refresh the records of posts. CACHE down: raises."""
     store.refresh(post_ids=post_ids, user_ids=[])
 
 
-def renew_like(*, post_id: int, user_id: int) -> None:
+def refresh_like(*, post_id: int, user_id: int) -> None:
     """Refresh the record of a post, and which posts the user likes. CACHE down: raises."""
     store.refresh(post_ids=[post_id], user_ids=[user_id])
 
 
-def keep_comment_summary(
+def store_comment_summary(
     *, post_id: int, version: int, count: int, recent: Sequence[dict[str, Any]]
 ) -> None:
     """Store the comment summary of a post, and refresh the post's record.
@@ -142,8 +142,8 @@ def keep_comment_summary(
         "recent": orjson.dumps(list(recent)).decode(),
     }
     with connections["posts"].cursor() as cursor:
-        cursor.execute(_KEEP_SUMMARY_SQL, summary)
-    renew_records(post_ids=[post_id])
+        cursor.execute(_STORE_SUMMARY_SQL, summary)
+    refresh_records(post_ids=[post_id])
 
 
 def settle_counters(*, limit: int) -> int:
@@ -164,12 +164,12 @@ def settle_counters(*, limit: int) -> int:
     )
     counters.fold(database="posts", change_ids=[change.id for change in changes])
     gone = liked - existing
-    while remove_what_hangs_on(post_ids=gone, limit=limit):
+    while remove_likes_of_posts(post_ids=gone, limit=limit):
         pass
     return len(changes)
 
 
-def remove_what_hangs_on(*, post_ids: Collection[int], limit: int) -> int:
+def remove_likes_of_posts(*, post_ids: Collection[int], limit: int) -> int:
     """Remove up to `limit` likes of deleted posts; returns their number. May be repeated.
 
     When no like is left, it returns 0 and removes the counters and comment summaries.
@@ -186,7 +186,7 @@ def remove_what_hangs_on(*, post_ids: Collection[int], limit: int) -> int:
 
 def remove_dependents(*, post_ids: Collection[int]) -> Iterator[Removed]:
     """Remove, in steps, what the posts database has of deleted posts."""
-    yield from repeated("likes", remove_what_hangs_on, post_ids=post_ids)
+    yield from repeated("likes", remove_likes_of_posts, post_ids=post_ids)
 
 
 def remove_likes_of_user(*, user_id: int, limit: int) -> int:
@@ -194,6 +194,6 @@ def remove_likes_of_user(*, user_id: int, limit: int) -> int:
     return remove_likes_by(likes=Like, user_id=user_id, limit=limit)
 
 
-def forget_user(*, user_id: int) -> None:
+def drop_cached_user(*, user_id: int) -> None:
     """Remove from CACHE which posts a user likes. CACHE down: raises."""
     store.LIKED.drop([user_id])

@@ -46,7 +46,7 @@ def test_every_package_is_in_the_import_contract() -> None:
     in_layers = set(re.findall(r"\w+", re.sub(r"^;.*$", "", layers, flags=re.M)))
     assert set(contracts()["importlinter"]["root_packages"].split()) == packages()
     assert in_layers == packages() - {"devstack"}
-    assert SERVICES <= in_layers
+    assert in_layers >= SERVICES
 
 
 @pytest.mark.parametrize("service", sorted(SERVICES))

@@ -42,7 +42,7 @@ def drop_home_timelines(*, user_ids: Iterable[int]) -> None:
     store.drop(keys=map(home_key, user_ids))
 
 
-def forget_user(*, user_id: int) -> None:
+def drop_cached_user(*, user_id: int) -> None:
     """Remove both timelines of a user whose account is removed."""
     store.drop(keys=[home_key(user_id), profile_key(user_id)])
 

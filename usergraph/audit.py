@@ -30,7 +30,7 @@ def following_counts(*, user_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
 
 
 def correct_followers(*, user_id: int) -> None:
-    """Set the count of an account's followers to the number of rows, whoever follows meanwhile."""
+    """Set the count of an account's followers to the number of rows, even while others follow."""
     counters.correct(database="default", subject_id=user_id, truth_sql=_followers_sql)
 
 

@@ -121,18 +121,18 @@ def remove_follows_of_user(*, user_id: int, limit: int) -> int:
     return len(rows)
 
 
-def forget_user(*, user_id: int) -> None:
+def drop_cached_user(*, user_id: int) -> None:
     """Remove from CACHE whom a user follows, and the user's followers. CACHE down: raises."""
     store.FOLLOWED.drop([user_id])
     store.drop_followers(author_ids=[user_id])
 
 
-def forget_followers(*, author_ids: Iterable[int]) -> None:
+def drop_followers(*, author_ids: Iterable[int]) -> None:
     """Drop the cached followers of authors; the next fan-out loads them from SQL."""
     store.drop_followers(author_ids=author_ids)
 
 
-def renew_followed(*, viewer_ids: Collection[int]) -> None:
+def refresh_followed(*, viewer_ids: Collection[int]) -> None:
     """Refresh the cached values of whom viewers follow. CACHE down: raises."""
     store.FOLLOWED.refresh(viewer_ids)
 
@@ -208,6 +208,6 @@ def _insert(batch: list[Sequence[int]]) -> int:
         cursor.execute(_IMPORT_SQL, [followers, followees])
         if inserted := cursor.fetchall():
             _count(inserted, by=1)
-    forget_followers(author_ids=set(followees))
+    drop_followers(author_ids=set(followees))
     store.FOLLOWED.drop(set(followers))
     return len(batch)

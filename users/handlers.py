@@ -15,5 +15,5 @@ from users.events import UserChanged, user_changed
 @user_changed.subscribe("users", in_request=True)
 def refresh_document(user: UserChanged, cursor: int) -> Iterable[Step]:
     """Show a user as they are now, wherever they are named."""
-    services.renew_documents(user_ids=[user.user_id])
+    services.refresh_documents(user_ids=[user.user_id])
     return ()

@@ -79,7 +79,7 @@ def set_active(*, user_ids: list[int], active: bool) -> int:
     return len(changed)
 
 
-def renew_documents(*, user_ids: Collection[int]) -> None:
+def refresh_documents(*, user_ids: Collection[int]) -> None:
     """Refresh the documents of users. CACHE down: raises."""
     USERS.refresh(user_ids)
 

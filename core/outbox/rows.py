@@ -90,7 +90,7 @@ def take_lease(*, database: str, event_id: int) -> Lease | None:
 
 
 def save_cursor(lease: Lease, *, cursor: int) -> bool:
-    """Save how far the delivery has come and renew the lease; False when it has been lost."""
+    """Save how far the delivery has come and prolong the lease; False when it has been lost."""
     seconds = settings.OUTBOX_LEASE_SECONDS
     return _update(lease, _SAVE_SQL, cursor=cursor, seconds=seconds)
 

@@ -23,11 +23,11 @@ from core.counters import Counter, CounterChange, counts
 from core.http.problems import Conflict, Invalid, NotFound
 from core.outbox.models import OutboxEvent
 from posts.models import Post
-from posts.services import delete_post, edit_post, renew_records
+from posts.services import delete_post, edit_post, refresh_records
 from tests.support.deliveries import deliver, pending
 from tests.support.posts_factory import make_posts
 from tests.support.shown import shown_comment, shown_comments, shown_post, switch_off
-from users.services import renew_documents, set_active
+from users.services import refresh_documents, set_active
 
 pytestmark = pytest.mark.django_db
 WHATEVER = 10_000  # a limit that nothing here comes near
@@ -119,7 +119,7 @@ def test_a_post_that_is_not_shown_has_no_comments(
         post_id, comment_id = 1, 1
     elif why == "deleted":
         delete_post(post_id=post_id, author_id=bob)
-        renew_records(post_ids=[post_id])
+        refresh_records(post_ids=[post_id])
     else:
         switch_off(bob)
     for write in (
@@ -146,7 +146,7 @@ def test_a_comment_of_somebody_switched_off_is_not_shown_until_they_are_back(
     with pytest.raises(NotFound):
         like_comment(comment_id=comment_id, user_id=bob)
     set_active(user_ids=[alice], active=True)
-    renew_documents(user_ids=[alice])
+    refresh_documents(user_ids=[alice])
     assert like_comment(comment_id=comment_id, user_id=bob)
     assert shown_comment(comment_id, bob)["counts"] == {"likes": 1}
 

@@ -9,7 +9,7 @@ import pytest
 
 from comments.models import TEXT_MAX_LENGTH, Comment
 from comments.services import add_comment
-from posts.services import edit_post, renew_records
+from posts.services import edit_post, refresh_records
 
 pytestmark = pytest.mark.django_db
 
@@ -110,7 +110,7 @@ def test_a_reply_to_a_reply_is_a_400_that_says_whom_to_answer(comment: Callable[
 
 def test_a_closed_post_answers_409(comment: Callable[..., Any], bob: int, post_id: int) -> None:
     edit_post(post_id=post_id, author_id=bob, changes={"comments_closed": True})
-    renew_records(post_ids=[post_id])
+    refresh_records(post_ids=[post_id])
     answer = comment("Late.")
     assert answer.status_code == 409
     assert answer["Content-Type"] == "application/problem+json"

@@ -247,8 +247,8 @@ def test_posts_show_what_people_do_whatever_happens(
 @pytest.mark.parametrize(
     ("owner", "name", "wrong"),
     [
-        (post_services, "renew_like", lambda **_: None),
-        (post_services, "keep_comment_summary", lambda **_: None),
+        (post_services, "refresh_like", lambda **_: None),
+        (post_services, "store_comment_summary", lambda **_: None),
         (Record, "likers_shown", lambda record, followed: record.liker_ids[:4]),
     ],
     ids=["a like is not shown", "no comment is", "the latest likers come first"],

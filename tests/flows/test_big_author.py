@@ -27,7 +27,7 @@ from timeline import store
 from timeline.keys import home_key
 from timeline.services import drop_home_timelines
 from usergraph.selectors import follower_count
-from usergraph.services import forget_followers
+from usergraph.services import drop_followers
 
 FOLLOWERS, SAMPLED, LEAVING = 50_000, 40, 45_000
 OLD_POSTS, LIMIT = 1700, 37
@@ -95,7 +95,7 @@ def on_users(sql: str, *parameters: str | int | list[int]) -> None:
 def add_followers(author_id: int, name: str, count: int) -> None:
     """Make accounts that follow an author, as a bulk load does."""
     on_users(_FOLLOWERS_SQL, name, count, author_id)
-    forget_followers(author_ids=[author_id])
+    drop_followers(author_ids=[author_id])
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def test_all_followers_see_each_post_at_once_and_still_do_when_most_have_left(
     crowd.assert_all_see(new)
 
     on_users(_LEAVE_SQL, crowd.author_id, ids, LEAVING)
-    forget_followers(author_ids=[crowd.author_id])
+    drop_followers(author_ids=[crowd.author_id])
     left = follower_count(author_id=crowd.author_id, at_most=FOLLOWERS)
     assert left == FOLLOWERS - LEAVING
     new = [publish(crowd.author)[0], *new]

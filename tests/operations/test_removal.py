@@ -44,7 +44,7 @@ pytestmark = pytest.mark.django_db
 def deleted(bobs: Belongings, bob: int) -> OutboxEvent:
     """Bob has deleted his first post: the event."""
     post_id = bobs.post_ids[0]
-    post_services.renew_records(post_ids=[post_id])
+    post_services.refresh_records(post_ids=[post_id])
     for event in pending_rows("comments", "comments_changed").filter(payload__post_id=post_id):
         deliver("comments", event)
     assert shown_post(post_id, bob)["counts"] == {"likes": 1, "comments": 2}

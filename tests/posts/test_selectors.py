@@ -30,8 +30,8 @@ from posts.services import (
 from tests.support.plans import explained, nodes, rows_of
 from tests.support.posts_factory import make_posts
 from tests.support.shown import shown_comments, shown_likes, shown_post, switch_off
-from usergraph.services import import_follows, renew_followed
-from users.services import renew_documents, update_profile
+from usergraph.services import import_follows, refresh_followed
+from users.services import refresh_documents, update_profile
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_who_has_another_name_or_is_switched_off_is_so_wherever_they_are_named(
     post_id = busy_posts[0]
     newest, other = (int(c["author"]["id"]) for c in shown_post(post_id, alice)["recent_comments"])
     update_profile(user_id=newest, changes={"display_name": "Renamed"})
-    renew_documents(user_ids=[newest])
+    refresh_documents(user_ids=[newest])
     document = shown_post(post_id, alice)
     assert document["recent_comments"][0]["author"]["display_name"] == "Renamed"
     assert shown_comments(post_id, alice)[-1]["author"]["display_name"] == "Renamed"
@@ -119,12 +119,12 @@ def test_the_latest_three_are_shown_whom_one_follows_first_among_the_latest_eigh
     newest = people[::-1]
     assert shown_likes(post_id, bob) == (10, False, newest[:3])
     list(import_follows(edges=[(alice, newest[at]) for at in (7, 4, 8)]))  # the last one is too old
-    renew_followed(viewer_ids=[alice])
+    refresh_followed(viewer_ids=[alice])
     assert shown_likes(post_id, alice) == (10, False, [newest[4], newest[7], newest[0]])
     switch_off(newest[4])
     assert shown_likes(post_id, alice) == (10, False, [newest[7], newest[0], newest[1]])
     update_profile(user_id=newest[7], changes={"display_name": "Another", "username": f"o{alice}"})
-    renew_documents(user_ids=[newest[7]])
+    refresh_documents(user_ids=[newest[7]])
     first = shown_post(post_id, alice)["recent_likes"][0]
     assert (first["display_name"], first["username"]) == ("Another", f"o{alice}")
 

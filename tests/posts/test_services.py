@@ -20,7 +20,7 @@ from posts.services import (
     edit_post,
     like_post,
     publish_post,
-    renew_records,
+    refresh_records,
     settle_counters,
     unlike_post,
 )
@@ -114,7 +114,7 @@ def test_a_post_that_is_not_shown_cannot_be_liked(
     elif why == "deleted":
         shown_post(post_id, alice)
         delete_post(post_id=post_id, author_id=bob)
-        renew_records(post_ids=[post_id])
+        refresh_records(post_ids=[post_id])
     else:
         switch_off(bob)
     for write in (like_post, unlike_post):
@@ -159,12 +159,12 @@ def test_what_hangs_on_a_post_that_is_gone_is_removed_step_by_step(
             like_post(post_id=liked, user_id=user_id)
     CommentSummary.objects.create(post_id=post_id, version=1, count=1, recent=[])
     Post.objects.filter(pk=post_id).delete()
-    removed = [services.remove_what_hangs_on(post_ids=[post_id], limit=1) for _ in range(3)]
+    removed = [services.remove_likes_of_posts(post_ids=[post_id], limit=1) for _ in range(3)]
     assert removed == [1, 1, 0]
     assert not Like.objects.filter(subject_id=post_id).exists()
     assert not CommentSummary.objects.filter(post_id=post_id).exists()
     assert counts(database="posts", subject_ids=[post_id, other]) == {post_id: 0, other: 2}
-    assert services.remove_what_hangs_on(post_ids=[], limit=1) == 0
+    assert services.remove_likes_of_posts(post_ids=[], limit=1) == 0
 
 
 def test_likes_of_an_account_that_goes_are_taken_back(alice: int, bob: int, post_id: int) -> None:
@@ -172,7 +172,7 @@ def test_likes_of_an_account_that_goes_are_taken_back(alice: int, bob: int, post
         like_post(post_id=post_id, user_id=user_id)
     assert services.remove_likes_of_user(user_id=alice, limit=9) == 1
     assert services.remove_likes_of_user(user_id=alice, limit=9) == 0
-    renew_records(post_ids=[post_id])
+    refresh_records(post_ids=[post_id])
     assert shown_likes(post_id, bob) == (1, True, [bob])
 
 
@@ -183,7 +183,7 @@ def test_likes_over_the_api(
     for method, liked in ((api(alice).put, True), (api(alice).delete, False)):
         for _ in range(2):
             assert method(f"{url}/like").status_code == 204
-        renew_records(post_ids=[post_id])
+        refresh_records(post_ids=[post_id])
         store.refresh(post_ids=[], user_ids=[alice])
         document = api(alice).get(url).json()
         assert (document["counts"]["likes"], document["viewer"]["liked"]) == (int(liked), liked)

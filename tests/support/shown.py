@@ -12,7 +12,7 @@ from comments.selectors import comment_document, comment_page
 from posts.models import Post
 from posts.selectors import post_document
 from users.models import User
-from users.services import renew_documents, set_active
+from users.services import refresh_documents, set_active
 
 
 def show_existing(*, post_ids: Sequence[int], viewer_id: int = 0) -> dict[int, bytes]:
@@ -57,7 +57,7 @@ def shown_comments(post_id: int, viewer_id: int) -> list[Any]:
 def switch_off(user_id: int) -> None:
     """Keep somebody out, in a test whose transaction never commits."""
     set_active(user_ids=[user_id], active=False)
-    renew_documents(user_ids=[user_id])
+    refresh_documents(user_ids=[user_id])
 
 
 def shown_likes(post_id: int, viewer_id: int) -> tuple[int, bool, list[int]]:

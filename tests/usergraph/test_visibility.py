@@ -17,7 +17,7 @@ from core.http.problems import NotFound
 from devstack.layout import PROJECT_DIR
 from fanout.handlers import show_comments
 from posts.selectors import UncheckedPost, unchecked_post, visible_post
-from posts.services import like_post, renew_records
+from posts.services import like_post, refresh_records
 from tests.support.posts_factory import make_posts
 from tests.support.shown import switch_off
 from usergraph import visibility
@@ -44,7 +44,7 @@ def names(alice: int, bob: int, person: Callable[[str], int]) -> dict[str, Any]:
     add_comment(post_id=bobs, author_id=bob, text="His.")
     on_hers = add_comment(post_id=carols, author_id=bob, text="Yours.")
     list(show_comments(CommentsChanged(bobs), 0))
-    renew_records(post_ids=[bobs, carols])
+    refresh_records(post_ids=[bobs, carols])
     username = dict(User.objects.filter(pk__in=[bob, carol]).values_list("pk", "username"))
     return {
         "alice_id": alice,

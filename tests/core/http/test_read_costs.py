@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from comments.events import CommentsChanged
 from comments.services import add_comment, like_comment
 from fanout.handlers import show_comments
-from posts.services import like_post, renew_records
+from posts.services import like_post, refresh_records
 from tests.conftest import ALL_DATABASES
 from tests.support.posts_factory import make_posts
 from usergraph.services import import_follows
@@ -52,7 +52,7 @@ def names(alice: int, bob: int, person: Callable[[str], int]) -> dict[str, Any]:
             like_comment(comment_id=comment_ids[0], user_id=fan)
             add_comment(post_id=post_id, author_id=fan, text="Yes!", reply_to=comment_ids[0])
         list(show_comments(CommentsChanged(post_id), 0))
-    renew_records(post_ids=post_ids)
+    refresh_records(post_ids=post_ids)
     return {
         "post": post_ids[-1],
         "comment": comment_ids[0],
