@@ -20,8 +20,8 @@ SETTINGS = {
     "RATE_LIMIT_READ": "",
     "RATE_LIMIT_WRITE": "",
     # What a killed process had in hand is taken over soon, ...
-    "FANOUT_LEASE_SECONDS": "4",
-    "FANOUT_SWEEP_SECONDS": "2",
+    "OUTBOX_LEASE_SECONDS": "4",
+    "OUTBOX_SWEEP_SECONDS": "2",
     # ... and a delivery has several steps to be killed between.
     "FANOUT_BATCH_SIZE": "2",
 }

@@ -22,7 +22,7 @@ from tests.chaos.schedule import Planned
 from tests.support.client import wait_until
 
 QUEUE = "celery:celery"  # Celery's prefix in STATE, and its default queue
-# Longer than FANOUT_LEASE_SECONDS in the suite's stacks, so that another worker takes over.
+# Longer than OUTBOX_LEASE_SECONDS in the suite's stacks, so that another worker takes over.
 LONG = 6.0
 # Longer than the clients' time-outs of Valkey.
 SHORT = 3.0

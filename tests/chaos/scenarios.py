@@ -29,7 +29,7 @@ LAGGING = Setup("lagging", environ=(_USE_ANY_REPLICA,))
 # For the controls: what the other scenarios rely on is switched off.
 WITHOUT = Setup(
     "defective",
-    environ=(_USE_ANY_REPLICA, ("FANOUT_SWEEP_SECONDS", "86400"), ("READ_YOUR_WRITES", "off")),
+    environ=(_USE_ANY_REPLICA, ("OUTBOX_SWEEP_SECONDS", "86400"), ("READ_YOUR_WRITES", "off")),
 )
 
 SCENARIOS = {
