@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from django.http import HttpResponseBase, HttpResponseNotModified
-from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers
+from django.utils.cache import get_conditional_response
 from django.utils.http import parse_etags
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
@@ -90,8 +90,8 @@ def _answer(request: Request, page: TimelinePage) -> HttpResponseBase:
     if response is None:
         response = _page_response(request, page)
     response.headers["ETag"] = page.etag
-    patch_cache_control(response, private=True, no_cache=True)
-    patch_vary_headers(response, ["Authorization"])
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["Vary"] = "Authorization"
     return response
 
 
