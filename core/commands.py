@@ -1,13 +1,23 @@
-"""Shared by the commands: exit codes, and types of arguments."""
+"""Shared by the commands: argument types, progress bars, and errors with advice."""
 
 from __future__ import annotations
 
 from argparse import ArgumentTypeError
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager
+from typing import TypeVar
+
+from django.core.management.base import CommandError, OutputWrapper
+from tqdm import tqdm
+
+from core.http.problems import NotFound
+from core.valkey import ValkeyUnavailable
 
 INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended
 SECONDS_BEFORE_PROGRESS = 1.0
 MOST = 10**9  # the greatest number that an argument may be
+
+Batch = TypeVar("Batch", bound=Sized)
 
 
 def at_least(
@@ -23,3 +33,41 @@ def at_least(
 
     number.__name__ = "number"  # argparse uses this name in its error message
     return number
+
+
+@contextmanager
+def errors_with_advice() -> Iterator[None]:
+    """Turn NotFound, an unavailable CACHE and Ctrl-C into CommandErrors that say what to do."""
+    try:
+        yield
+    except NotFound as error:
+        raise CommandError(error.detail) from error
+    except ValkeyUnavailable as error:
+        raise CommandError(
+            f"CACHE, the Valkey of timelines and records, does not answer: {error} Nothing is "
+            "lost: reads come from SQL meanwhile. Start it, or correct CACHE_URL, and run this "
+            "again."
+        ) from error
+    except KeyboardInterrupt as error:
+        raise CommandError(
+            "Interrupted. The lines above say what was done; run this again for the rest.",
+            returncode=INTERRUPTED,
+        ) from error
+
+
+def with_progress(
+    batches: Iterable[Batch], *, unit: str, total: int | None = None
+) -> Iterator[Batch]:
+    """The same batches, with a progress bar on a terminal's stderr if they take long."""
+    with tqdm(
+        total=total, unit=f" {unit}", leave=False, delay=SECONDS_BEFORE_PROGRESS, disable=None
+    ) as bar:
+        for batch in batches:
+            yield batch
+            bar.update(len(batch))
+
+
+def write_line(stdout: OutputWrapper, line: str) -> None:
+    """Write a line, and leave a progress bar on the same terminal intact."""
+    with tqdm.external_write_mode():
+        stdout.write(line)

@@ -126,7 +126,7 @@ def test_verify_finds_no_drift_in_sound_timelines(timelines: list[Timeline], ali
 
 
 @pytest.mark.django_db
-def test_verify_names_what_has_drifted_and_mends_it_only_when_told_to(
+def test_verify_names_what_has_drifted_and_repairs_it_only_on_request(
     timelines: list[Timeline], alice: int
 ) -> None:
     refs = refs_of(timelines[0])
@@ -151,7 +151,7 @@ def test_verify_names_what_has_drifted_and_mends_it_only_when_told_to(
 
 
 @pytest.mark.django_db
-def test_rebuild_makes_one_users_timelines_anew_or_all_that_are_warm(
+def test_rebuild_is_for_one_users_timelines_or_all_that_are_warm(
     timelines: list[Timeline], alice: int
 ) -> None:
     sound = [refs_of(timeline) for timeline in timelines]
@@ -239,7 +239,7 @@ def test_a_cache_that_is_down_is_named_with_what_to_do(arguments: list[str], set
     closed = {**settings.CACHES["cache"], "LOCATION": f"redis://{HOST}:9/0"}
     with override_settings(CACHES={**settings.CACHES, "cache": closed}):
         error, _ = refused(*arguments)
-    assert "CACHE, the Valkey of the timelines, does not answer" in str(error)
+    assert "CACHE, the Valkey of timelines and records, does not answer" in str(error)
     assert "CACHE_URL" in str(error)
 
 

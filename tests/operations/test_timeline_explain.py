@@ -30,7 +30,7 @@ def test_gates_are_aligned_a_line_each_and_the_verdict_comes_last(alice: int) ->
     assert verdict == f"@{User.objects.get(pk=alice).username} sees post {post_id}, and should."
 
 
-def test_what_is_not_shown_is_explained_and_no_failure(alice: int, bob: int) -> None:
+def test_a_post_that_is_not_shown_is_explained_without_an_error(alice: int, bob: int) -> None:
     assert explain(alice, publish(bob)[0])[-2] == "expected: no; shown: no"
     assert "never was" in explain(alice, 10**40)[0]
 

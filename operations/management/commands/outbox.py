@@ -1,8 +1,8 @@
-"""`manage.py outbox`: what is still to be delivered."""
+"""`manage.py outbox`: how much is still to be delivered."""
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -12,31 +12,24 @@ from core.commands import INTERRUPTED, at_least
 from core.outbox.backlog import COUNTED_AT_MOST, measure_backlog, oldest_post_age
 from core.sql import PRIMARIES
 
-EXAMPLES = """\
-Examples:
-  manage.py outbox
-  manage.py outbox --max-age 10 || start another worker
-"""
-
 
 class Command(BaseCommand):
     """Reads only, and may be interrupted."""
 
     help = (
-        "Print what is still to be delivered, by database and kind (of a backlog over "
-        f"{COUNTED_AT_MOST} rows that many), how much of it nobody has delivered in time, and for "
-        "how long the oldest post has waited."
+        "Print how many outbox rows are still to be delivered, by database and kind, how many of "
+        f"them are overdue (it counts at most {COUNTED_AT_MOST} rows of a database), and for how "
+        "long the oldest post has waited."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.epilog = EXAMPLES
-        parser.formatter_class = RawDescriptionHelpFormatter
+        parser.epilog = "Example: manage.py outbox --max-age 10 || start another worker"
         parser.add_argument(
             "--max-age",
             type=at_least(0, float),
             metavar="SECONDS",
-            help="Exit status 1 when the oldest undelivered post has waited for longer: workers "
-            "are too few, or dead.",
+            help="Exit status 1 when the oldest undelivered post has waited for longer: there are "
+            "too few workers, or they are dead.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -62,5 +55,5 @@ class Command(BaseCommand):
         if max_age is not None and age > max_age:
             raise CommandError(
                 f"The oldest undelivered post has waited for {age:.1f} s, more than {max_age:g} s. "
-                "Start more workers, and look at the posts outbox in the admin for errors."
+                "Start more workers, and check the posts outbox in the admin for errors."
             )

@@ -1,4 +1,4 @@
-"""`manage.py prepare`: make the servers ready for the code: tables, bucket, static files."""
+"""`manage.py prepare`: prepare the servers: tables, bucket, static files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from core.sql import PRIMARIES
 
 
 class Command(BaseCommand):
-    """Changes only what is missing, so it runs at every start and every deploy."""
+    """Adds only what is missing, so it may run at every start and every deploy."""
 
     help = "Migrate the three databases, create the bucket and collect static files."
 

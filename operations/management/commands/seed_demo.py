@@ -1,4 +1,4 @@
-"""`manage.py seed_demo`: a small living demo, made through the services that users go through."""
+"""`manage.py seed_demo`: fill the local stack with a small demo, through the apps' services."""
 
 from __future__ import annotations
 
@@ -72,13 +72,13 @@ class Command(BaseCommand):
         count = post_count(author_ids=user_ids)
         newest_first = post_refs(author_ids=user_ids, before=None, limit=count)
         for number, (post_id, author_id) in enumerate(tqdm(newest_first[::-1], "likes, comments")):
-            # By the post's number, so that a post gets the same ones whenever this is run.
+            # Seeded by the post's number: each run gives a post the same likes and comments.
             self._talk(post_id, author_id, user_ids, Random(number))  # noqa: S311
         for what, (username, password) in (("demo", DEMO_LOGIN), ("admin", ADMIN_LOGIN)):
             self.stdout.write(f"{what} login: {username} / {password}")
 
     def _accounts(self) -> list[int]:
-        """Ids of the demo's people; the one with a password is first."""
+        """Create the demo's accounts where missing; returns their ids. The first has a password."""
         username, password = DEMO_LOGIN
         people = [(username, "Demo", password)]
         people += [(f"demo_{name.lower()}", name, "") for name in NAMES.split()]
@@ -97,13 +97,11 @@ class Command(BaseCommand):
         return user_ids
 
     def _talk(self, post_id: int, author_id: int, user_ids: list[int], random: Random) -> None:
-        """Let people like a post, a few of them many, and let some comment on it."""
+        """Add likes (few posts get many), and comments if it has none and they are open."""
         for user_id in random.sample(user_ids, round(len(user_ids) * random.random() ** 3)):
             like_post(post_id=post_id, user_id=user_id)
-        if (
-            visible_post(post_id=post_id, viewer_id=author_id).comments_closed
-            or summary(post_id=post_id).count
-        ):
+        post = visible_post(post_id=post_id, viewer_id=author_id)
+        if post.comments_closed or summary(post_id=post_id).count:
             return
         for _ in range(random.randint(0, COMMENTS_EACH)):
             comment_id = add_comment(

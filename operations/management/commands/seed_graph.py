@@ -24,11 +24,11 @@ PICTURE_WIDTH = 160
 
 
 class Command(BaseCommand):
-    """Safe to interrupt and to run again: what is there already is skipped."""
+    """Safe to interrupt and to run again: it skips what exists already."""
 
     help = (
-        "Load an undirected graph, one edge `A B` a line, read both ways: A follows B and B "
-        "follows A. Account N is called member_N. "
+        "Load an undirected graph from a file with one edge `A B` a line: A follows B, and B "
+        "follows A. The account of node N is member_N. "
         "Example: manage.py seed_graph --edges ego-facebook.txt --posts 200"
     )
 
@@ -38,12 +38,12 @@ class Command(BaseCommand):
             "--posts",
             type=int,
             default=0,
-            help="Then publish so many posts by random members, fan-out included (default 0).",
+            help="Then publish so many posts by random members, with fan-out (default 0).",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.LOCAL:
-            raise CommandError("seed_graph makes accounts that nobody owns: local stack only.")
+            raise CommandError("seed_graph makes accounts without owners: local stack only.")
         edges = list(self._edges(options["edges"]))
         nodes = sorted({node for edge in edges for node in edge}, key=int)
         ids = import_users(usernames=[f"member_{node}" for node in nodes])
@@ -69,7 +69,7 @@ class Command(BaseCommand):
                 continue
             nodes = line.split()
             if len(nodes) != 2 or not all(node.isdecimal() for node in nodes):
-                raise CommandError(f"{path}:{number}: want two numbers `A B`, not {line!r}.")
+                raise CommandError(f"{path}:{number}: expected two numbers `A B`, not {line!r}.")
             if nodes[0] != nodes[1]:
                 yield nodes[0], nodes[1]
 

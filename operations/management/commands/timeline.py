@@ -1,275 +1,195 @@
-"""`manage.py timeline VERB`: look into the timelines in Valkey, check and mend them."""
+"""`manage.py timeline VERB`: show, explain, verify and rebuild the timelines in Valkey."""
 
 from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from tqdm import tqdm
 
-from core.commands import INTERRUPTED, SECONDS_BEFORE_PROGRESS, at_least
-from core.http.problems import NotFound
+from core.commands import at_least, errors_with_advice, with_progress, write_line
 from core.ids import created_at_of
-from core.valkey import ValkeyUnavailable
-from operations.management import timeline_explain
+from operations.explain import explain_home
 from timeline import audit, inventory, services
-from timeline.audit import Finding, Totals
-from timeline.inventory import KINDS, Batch, Size
+from timeline.audit import Totals
+from timeline.inventory import BATCH_SIZE, KINDS, Batch, Size
 from users.selectors import accounts, user_id_by_username
 
-
-@dataclass(frozen=True)
-class Verb:
-    """One thing that this command can do."""
-
-    run: Callable[[dict[str, Any]], None]
-    add_arguments: Callable[[ArgumentParser], None]
-    help: str
-    example: str
+Options = dict[str, Any]
 
 
 class Command(BaseCommand):
-    """Safe to interrupt: one timeline is done after the other, and none is left half done."""
+    """Each verb is a method; its docstring is its help. Ctrl-C leaves no timeline half done."""
 
-    help = "Look into the timelines in Valkey, check them against SQL, and mend them."
-
-    def verbs(self) -> dict[str, Verb]:
-        """What it can do, by name."""
-        return {
-            "show": Verb(
-                self.show,
-                self.add_show_arguments,
-                "Print the entries of one timeline, newest first. Does not count as a read.",
-                "timeline show ada --limit 50",
-            ),
-            "explain": Verb(
-                partial(timeline_explain.handle, stdout=self.stdout),
-                timeline_explain.add_arguments,
-                "Say, gate by gate, why a post is or is not in somebody's home timeline.",
-                "timeline explain ada 766239539009160193",
-            ),
-            "verify": Verb(
-                self.verify,
-                self.add_verify_arguments,
-                "Compare timelines with SQL: all that are warm, a sample, or a user's two. Exit "
-                "status 1 when some have drifted and were not repaired.",
-                "timeline verify --sample 1000 --repair",
-            ),
-            "rebuild": Verb(
-                self.rebuild,
-                self.add_rebuild_arguments,
-                "Build timelines anew from SQL.",
-                "timeline rebuild ada",
-            ),
-            "clear": Verb(
-                self.clear,
-                self.add_dry_run,
-                "Drop all timelines, and nothing else of CACHE; the next reads build them.",
-                "timeline clear --dry-run",
-            ),
-            "stats": Verb(
-                self.stats,
-                self.add_dry_run,
-                "Count timelines, their entries and the memory that they take.",
-                "timeline stats",
-            ),
-        }
+    help = "Show the timelines in Valkey, compare them with SQL, and repair them."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-        for name, verb in self.verbs().items():
-            example = f"Example: manage.py {verb.example}"
-            verb.add_arguments(
-                verbs.add_parser(name, help=verb.help, description=verb.help, epilog=example)
-            )
 
-    def add_show_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("username")
-        parser.add_argument(
-            "--profile", action="store_true", help="The profile, not the home timeline."
-        )
-        parser.add_argument(
+        def add_verb(run: Callable[[Options], None], example: str) -> ArgumentParser:
+            name, text = run.__name__, run.__doc__
+            epilog = f"Example: manage.py timeline {name} {example}"
+            verb = verbs.add_parser(name, help=text, description=text, epilog=epilog)
+            verb.set_defaults(run=run)
+            return verb
+
+        show = add_verb(self.show, "ada --limit 50")
+        show.add_argument("username")
+        show.add_argument("--profile", action="store_true", help="Not the home timeline.")
+        show.add_argument(
             "--limit", type=at_least(0), default=20, help="How many entries (default 20)."
         )
-
-    def add_verify_arguments(self, parser: ArgumentParser) -> None:
-        which = parser.add_mutually_exclusive_group()
+        explain = add_verb(self.explain, "ada 766239539009160193")
+        explain.add_argument("username", help="The owner of the home timeline.")
+        explain.add_argument("post_id", help="The id of the post, which need not exist.")
+        verify = add_verb(self.verify, "--sample 1000 --repair")
+        which = verify.add_mutually_exclusive_group()
         which.add_argument("username", nargs="?", help="Only the timelines of this user.")
-        which.add_argument(
-            "--sample", type=at_least(1), metavar="N", help="Only so many, drawn at random."
-        )
-        parser.add_argument("--repair", action="store_true", help="Build anew what has drifted.")
-        parser.add_argument(
+        which.add_argument("--sample", type=at_least(1), metavar="N", help="Only N at random.")
+        verify.add_argument("--repair", action="store_true", help="Rebuild what has drifted.")
+        verify.add_argument(
             "--grace",
             type=at_least(0, float),
             default=audit.GRACE_SECONDS,
             metavar="SECONDS",
-            help="A post younger than this may be missing, as it is being delivered (default "
-            f"{audit.GRACE_SECONDS:.0f}).",
+            help="A younger post may be missing, because its delivery may still be running "
+            f"(default {audit.GRACE_SECONDS:.0f}).",
         )
-        self.add_dry_run(parser)
-
-    def add_rebuild_arguments(self, parser: ArgumentParser) -> None:
-        which = parser.add_mutually_exclusive_group(required=True)
+        rebuild = add_verb(self.rebuild, "ada")
+        which = rebuild.add_mutually_exclusive_group(required=True)
         which.add_argument("username", nargs="?", help="The timelines of this user, warm or not.")
         which.add_argument("--all", action="store_true", help="All timelines that are warm.")
-        self.add_dry_run(parser)
-
-    def add_dry_run(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--dry-run", action="store_true", help="Change nothing, only say what would be done."
-        )
+        for verb in (verify, rebuild, add_verb(self.clear, "--dry-run"), add_verb(self.stats, "")):
+            verb.add_argument(
+                "--dry-run", action="store_true", help="Change nothing, only say what it would do."
+            )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            self.verbs()[options["verb"]].run(options)
-        except NotFound as error:
-            raise CommandError(error.detail) from error
-        except ValkeyUnavailable as error:
-            raise CommandError(
-                f"CACHE, the Valkey of the timelines, does not answer: {error} Nothing is lost, "
-                "reads come from SQL meanwhile. Start it, or correct CACHE_URL, and run this again."
-            ) from error
-        except KeyboardInterrupt as error:
-            raise CommandError(
-                "Interrupted. What is printed above was done; run this again for the rest.",
-                returncode=INTERRUPTED,
-            ) from error
+        with errors_with_advice():
+            options["run"](options)
 
-    # --- the verbs ------------------------------------------------------------------------------
-
-    def show(self, options: dict[str, Any]) -> None:
-        """Print one timeline, decoded."""
-        home, profile = inventory.timelines_of(user_id=self._user_id(options))
+    def show(self, options: Options) -> None:
+        """Print the entries of one timeline, newest first. Does not count as a read."""
+        home, profile = inventory.timelines_of(user_id=_user_id(options))
         timeline = profile if options["profile"] else home
-        kept = inventory.peek(timeline=timeline)
-        if kept is None:
+        stored = inventory.peek(timeline=timeline)
+        if stored is None:
             self.stdout.write(f"{timeline.key} is cold: the next read builds it from SQL.")
             return
-        days = kept.ttl_seconds / (24 * 3600)
-        self.stdout.write(
-            f"{timeline.key}: {len(kept.refs)} entries, {KINDS[kept.kind]}, for {days:.1f} days"
-        )
-        if kept.viewing.pulled:
-            pulled = ", ".join(map(str, kept.viewing.pulled))
-            self.stdout.write(f"pulled from their authors at each read: {pulled}")
+        kind, count, days = KINDS[stored.kind], len(stored.refs), stored.ttl_seconds / (24 * 3600)
+        self.stdout.write(f"{timeline.key}: {count} entries, {kind}, for {days:.1f} days")
+        if stored.viewing.pulled:
+            pulled = ", ".join(map(str, stored.viewing.pulled))
+            self.stdout.write(f"each read pulls the posts of these authors: {pulled}")
         self.stdout.write(f"{'post':>20} {'author':>20}  published")
-        for post_id, author_id in kept.refs[: options["limit"]]:
+        for post_id, author_id in stored.refs[: options["limit"]]:
             self.stdout.write(f"{post_id:>20} {author_id:>20}  {created_at_of(post_id):%F %T.%f}")
-        is_all = KINDS[kept.kind] == "complete" and len(kept.refs) <= options["limit"]
+        is_all = kind == "complete" and count <= options["limit"]
         self.stdout.write("(end)" if is_all else "(more)")
 
-    def verify(self, options: dict[str, Any]) -> None:
-        """Compare timelines with SQL, and build anew what has drifted if asked to."""
-        totals, repaired = Totals(), 0
+    def explain(self, options: Options) -> None:
+        """Say, gate by gate, why a post is or is not in a user's home timeline."""
+        try:
+            post_id = int(options["post_id"])
+        except ValueError as error:
+            raise CommandError(f"A post's id is a number, not {options['post_id']!r}.") from error
+        explanation = explain_home(viewer_id=_user_id(options), post_id=post_id)
+        names = max(len(gate.name) for gate in explanation.gates)
+        states = max(len(gate.state) for gate in explanation.gates)
+        for gate in explanation.gates:
+            self.stdout.write(f"{gate.name:<{names}}  {gate.state:<{states}}  {gate.facts}")
+        yes = {True: "yes", False: "no"}
+        answers = f"expected: {yes[explanation.expected]}; shown: {yes[explanation.shown]}"
+        self.stdout.write(f"{answers}\n{explanation.verdict}")
+
+    def verify(self, options: Options) -> None:
+        """Compare timelines with SQL: all that are warm, a sample, or a user's two. Exit status 1
+        when some have drifted and were not repaired.
+        """
+        totals = Totals()
         repair = options["repair"] and not options["dry_run"]
         try:
-            for batch in self._progress(self._batches(options), self._total(options)):
+            for batch in _batches(options):
                 findings = audit.audit(timelines=batch, grace_seconds=options["grace"])
-                drifted = [finding for finding in findings if finding.has_drifted]
-                names = self._usernames(drifted)
                 for finding in findings:
                     totals.add(finding)
+                drifted = [finding for finding in findings if finding.has_drifted]
+                user_ids = [finding.timeline.user_id for finding in drifted]
+                owners = accounts(user_ids=user_ids) if drifted else {}
                 for finding in drifted:
-                    if repair:
-                        services.rebuild(timeline=finding.timeline)
-                        repaired += 1
                     timeline = finding.timeline
-                    name = names.get(timeline.user_id, str(timeline.user_id))
+                    if repair:
+                        services.rebuild(timeline=timeline)
+                    owner = owners.get(timeline.user_id)
+                    name = owner.username if owner else timeline.user_id
                     note = "; repaired" if repair else ""
-                    self._print(f"{timeline.name} of {name}: {finding}{note}")
+                    write_line(self.stdout, f"{timeline.name} of {name}: {finding}{note}")
         finally:
-            self._print(
+            write_line(
+                self.stdout,
                 f"checked {totals.timelines} timelines, {totals.entries} entries: "
-                f"drift ratio {totals.drift_ratio:.6f}"
+                f"drift ratio {totals.drift_ratio:.6f}",
             )
-        if unrepaired := len(totals.drifted) - repaired:
+        if totals.drifted and not repair:
             raise CommandError(
-                f"{unrepaired} timelines have drifted. To build them anew: "
+                f"{len(totals.drifted)} timelines have drifted. To rebuild them: "
                 "manage.py timeline verify --repair"
             )
 
-    def rebuild(self, options: dict[str, Any]) -> None:
-        """Build timelines anew."""
+    def rebuild(self, options: Options) -> None:
+        """Rebuild timelines from SQL."""
         done, dry_run = 0, options["dry_run"]
         try:
-            for batch in self._progress(self._batches(options), self._total(options)):
+            for batch in _batches(options):
                 for timeline in batch:
                     if not dry_run:
                         services.rebuild(timeline=timeline)
                     done += 1
         finally:
-            self._print(f"{'would rebuild' if dry_run else 'rebuilt'} {done} timelines")
+            write_line(self.stdout, f"{'would rebuild' if dry_run else 'rebuilt'} {done} timelines")
 
-    def clear(self, options: dict[str, Any]) -> None:
-        """Drop all timelines."""
+    def clear(self, options: Options) -> None:
+        """Drop all timelines, and nothing else of CACHE. The next reads rebuild them."""
         done, dry_run = 0, options["dry_run"]
         try:
-            for batch in self._progress(inventory.warm_timelines()):
+            for batch in with_progress(inventory.warm_timelines(), unit="timelines"):
                 done += len(batch) if dry_run else services.drop_timelines(timelines=batch)
         finally:
-            self._print(f"{'would drop' if dry_run else 'dropped'} {done} timelines")
+            write_line(self.stdout, f"{'would drop' if dry_run else 'dropped'} {done} timelines")
 
-    def stats(self, options: dict[str, Any]) -> None:
-        """Count timelines, entries and bytes, by kind."""
-        sizes = {"home": Size(), "profile": Size()}
+    def stats(self, options: Options) -> None:
+        """Count timelines, their entries and their memory. A dry run counts timelines only."""
+        sizes, dry_run = {"home": Size(), "profile": Size()}, options["dry_run"]
+        row = "{:<8} {:>10}" if dry_run else "{:<8} {:>10} {:>12} {:>14}"
         try:
-            for batch in self._progress(inventory.warm_timelines()):
-                counted = Size(timelines=len(batch))
-                sizes[batch[0].name] += (
-                    counted if options["dry_run"] else inventory.size(timelines=batch)
-                )
+            for batch in with_progress(inventory.warm_timelines(), unit="timelines"):
+                size = Size(timelines=len(batch)) if dry_run else inventory.size(timelines=batch)
+                sizes[batch[0].name] += size
         finally:
-            detail = "" if options["dry_run"] else f" {'entries':>12} {'bytes':>14}"
-            self._print(f"{'':<8} {'timelines':>10}{detail}")
+            write_line(self.stdout, row.format("", "timelines", "entries", "bytes"))
             for name, size in {**sizes, "all": sizes["home"] + sizes["profile"]}.items():
-                detail = "" if options["dry_run"] else f" {size.entries:>12} {size.memory:>14}"
-                self._print(f"{name:<8} {size.timelines:>10}{detail}")
+                line = row.format(name, size.timelines, size.entries, size.memory)
+                write_line(self.stdout, line)
 
-    # --- what they share ------------------------------------------------------------------------
 
-    def _user_id(self, options: dict[str, Any]) -> int:
-        return user_id_by_username(username=options["username"], active_only=False)
+def _user_id(options: Options) -> int:
+    return user_id_by_username(username=options["username"], active_only=False)
 
-    def _batches(self, options: dict[str, Any]) -> Iterable[Batch]:
-        """The timelines that the options name."""
-        if options["username"]:
-            return [inventory.timelines_of(user_id=self._user_id(options))]
-        if options.get("sample"):
-            drawn = inventory.sampled_timelines(count=options["sample"])
-            step = inventory.BATCH_SIZE
-            return [drawn[start : start + step] for start in range(0, len(drawn), step)]
-        return inventory.warm_timelines()
 
-    def _total(self, options: dict[str, Any]) -> int | None:
-        """How many timelines there will be, for a bar on a terminal; counting them is quick."""
-        if options["username"] or not sys.stderr.isatty():
-            return None
-        if options.get("sample"):
-            return int(options["sample"])
-        return sum(map(len, inventory.warm_timelines()))
-
-    def _progress(self, batches: Iterable[Batch], total: int | None = None) -> Iterator[Batch]:
-        """The batches, with a bar on a terminal's stderr once they take long."""
-        with tqdm(
-            total=total, unit=" timelines", leave=False, delay=SECONDS_BEFORE_PROGRESS, disable=None
-        ) as bar:
-            for batch in batches:
-                yield batch
-                bar.update(len(batch))
-
-    def _print(self, line: str) -> None:
-        """A line of output, whether or not a bar is on the screen."""
-        with tqdm.external_write_mode():
-            self.stdout.write(line)
-
-    def _usernames(self, findings: list[Finding]) -> dict[int, str]:
-        """The usernames of whose timelines these are, as far as there are such accounts."""
-        user_ids = [finding.timeline.user_id for finding in findings]
-        found = accounts(user_ids=user_ids) if user_ids else {}
-        return {user_id: account.username for user_id, account in found.items()}
+def _batches(options: Options) -> Iterator[Batch]:
+    """The timelines that the options of `verify` or `rebuild` name, with a progress bar."""
+    batches: Iterable[Batch]
+    total = None
+    if options["username"]:
+        batches = [inventory.timelines_of(user_id=_user_id(options))]
+    elif count := options.get("sample"):
+        drawn = inventory.sampled_timelines(count=count)
+        total = len(drawn)
+        batches = [drawn[start : start + BATCH_SIZE] for start in range(0, total, BATCH_SIZE)]
+    else:
+        batches = inventory.warm_timelines()
+        if sys.stderr.isatty():  # counting them is quick
+            total = sum(map(len, inventory.warm_timelines()))
+    return with_progress(batches, unit="timelines", total=total)
