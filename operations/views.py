@@ -1,4 +1,4 @@
-"""Staff's page that explains a home timeline: why a post is in it, or is not."""
+"""The page for staff that explains why a post is, or is not, in a home timeline."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ExplainForm(forms.Form):
     post = forms.IntegerField(min_value=1, label="Post id")
 
     def clean_viewer(self) -> int:
-        """The viewer's id. A number is tried as an id first, as a username may be any number."""
+        """The viewer's id. A number is an id if there is such an account, else a username."""
         term = self.cleaned_data["viewer"].removeprefix("@")
         if term.isdecimal() and int(term) <= MAX_ID:
             user_id = int(term)
@@ -37,10 +37,10 @@ class ExplainForm(forms.Form):
 
 @require_safe
 def explain(request: HttpRequest) -> TemplateResponse:
-    """A form, and below it the explanation; for staff who may view the posts outbox."""
+    """A form, and the explanation below it; for staff who may view the posts outbox."""
     if not request.user.has_perm("core.view_postsoutboxevent"):
         raise PermissionDenied
-    # A link from a post fills in the post alone: no error is shown yet.
+    # The link from a post fills in only the post: the form shows no error yet.
     is_asked = "viewer" in request.GET
     form = ExplainForm(request.GET) if is_asked else ExplainForm(initial=request.GET.dict())
     context = {

@@ -1,9 +1,9 @@
 """Why a post is, or is not, in a viewer's home timeline: gate by gate, for staff.
 
-A gate is a condition that a post passes on its way from its author to the viewer. The gates tell
-what SQL says should be (`expected`). What the next read would answer (`shown`) comes from the code
-of that read itself. Nothing is written: no timeline is built and none lives longer. All reads go to
-the primaries. CACHE down: reads come from SQL, and the explanation says so.
+A gate is a condition that a post passes on its way from its author to the viewer. `expected`:
+whether SQL says that the timeline has the post. `shown`: whether the next read answers it, by the
+code of that read. It writes nothing: it builds no timeline, and extends the life of none. All reads
+go to the primaries. CACHE down: reads come from SQL, and the explanation says so.
 """
 
 from operations.explain.gates import Gate, State

@@ -1,4 +1,4 @@
-"""All that an explanation is made from: looked up once, from the primaries and from CACHE."""
+"""The facts behind an explanation: read once, from the primaries and from CACHE."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ from usergraph.selectors import Edge
 from users import selectors as user_selectors
 from users.selectors import Account
 
-# Of the authors that a timeline pulls, so many are named.
-MAX_NAMED = 10
+MAX_NAMED = 10  # how many of the authors that a timeline pulls are named
 
 
 @dataclass(frozen=True)
@@ -32,12 +31,12 @@ class Facts:
     viewer: Account
     post_id: int
     exists: bool
-    author_id: int | None  # of the post or, when that is gone, by its outbox row
+    author_id: int | None  # from the post or, if it is deleted, from its outbox row
     author: Account | None
     edge: Edge | None
     followers: int  # counted to one more than FANOUT_PUSH_LIMIT
-    row: OutboxEvent | None
-    pending_follow: OutboxEvent | None
+    row: OutboxEvent | None  # delivers the post; None if it is pruned or the post was imported
+    pending_follow: OutboxEvent | None  # a change of this edge that is not delivered yet
     where: HomeWhereabouts
     pulled_names: list[str]
     now: datetime
@@ -60,18 +59,18 @@ class Facts:
 
     @property
     def expected(self) -> bool:
-        """What SQL says should be."""
+        """Whether SQL says that the timeline has the post."""
         may_see = self.is_own or (self.is_followed and not self.is_hidden)
         return self.exists and self.is_active and may_see
 
     @property
     def shown(self) -> bool:
-        """What the next read answers: a post that it names, if it can still be shown."""
+        """Whether the next read shows the post: it finds an entry, and the post is visible."""
         return self.where.is_named and self.exists and self.is_active
 
     @property
     def holder(self) -> Whereabouts:
-        """The timeline that the next read takes the post from, or would."""
+        """The timeline from which the next read would take the post."""
         home, profile = self.where.home, self.where.profile
         return home if profile is None or home.place is Place.LISTED else profile
 
@@ -81,7 +80,7 @@ class Facts:
         if self.row is None or self.row.done_at is not None:
             return True
         if self.is_own or self.where.profile is not None:
-            return False  # the author's own timelines are seen to anew by each attempt
+            return False  # each attempt delivers to the author's own timelines again
         return self.row.cursor >= self.viewer.user_id
 
     @property
@@ -94,22 +93,27 @@ class Facts:
 
 
 def is_an_id(number: int) -> bool:
-    """Whether a number can be an id at all."""
+    """Whether a number can be an id."""
     return 0 < number < MAX_ID
 
 
 def look_up(*, viewer_id: int, post_id: int) -> Facts:
-    """Read everything; raises `NotFound` when there is no such viewer."""
+    """Read all facts; raises `NotFound` when there is no such viewer."""
     viewer = user_selectors.accounts(user_ids=[viewer_id]).get(viewer_id)
     if viewer is None:
         raise NotFound(f"There is no user {viewer_id}.")
-    found, row = None, None
+    found, row, author_id = None, None, None
     where = HomeWhereabouts(Whereabouts(Place.MISSING), None, is_named=False)
     if is_an_id(post_id):
         found = post_selectors.author_of(post_id=post_id)
-        row = _publication(post_id)
-    author_id = found if found is not None or row is None else int(row.payload["author_id"])
-    if is_an_id(post_id):
+        row = rows_beside(
+            database=post_published.database,
+            kind=post_published.name,
+            subject_id=post_id,
+            subscriber="fanout",
+            post_id=post_id,
+        ).first()
+        author_id = found if found is not None or row is None else int(row.payload["author_id"])
         where = home_whereabouts(viewer_id=viewer_id, post_id=post_id, author_id=author_id)
     named = where.home.pulled[:MAX_NAMED]
     accounts = user_selectors.accounts(user_ids=[*named, *([author_id] if author_id else [])])
@@ -118,7 +122,11 @@ def look_up(*, viewer_id: int, post_id: int) -> Facts:
         edge = graph_selectors.edge(viewer_id=viewer_id, author_id=author_id)
         counted_to = settings.FANOUT_PUSH_LIMIT + 1
         followers = graph_selectors.follower_count(author_id=author_id, at_most=counted_to)
-        pending = _pending_follow(viewer_id, author_id)
+        pending = pending_event(
+            database=follow_changed.database,
+            kind=follow_changed.name,
+            payload={"follower_id": viewer_id, "followee_id": author_id},
+        )
     return Facts(
         viewer=viewer,
         post_id=post_id,
@@ -132,24 +140,4 @@ def look_up(*, viewer_id: int, post_id: int) -> Facts:
         where=where,
         pulled_names=[f"@{accounts[id_].username}" for id_ in named if id_ in accounts],
         now=timezone.now(),
-    )
-
-
-def _publication(post_id: int) -> OutboxEvent | None:
-    """The row by which the post is delivered; None when it is pruned, or the post was imported."""
-    return rows_beside(
-        database=post_published.database,
-        kind=post_published.name,
-        subject_id=post_id,
-        subscriber="fanout",
-        post_id=post_id,
-    ).first()
-
-
-def _pending_follow(follower_id: int, followee_id: int) -> OutboxEvent | None:
-    """A change of this edge that is still to be delivered."""
-    return pending_event(
-        database=follow_changed.database,
-        kind=follow_changed.name,
-        payload={"follower_id": follower_id, "followee_id": followee_id},
     )

@@ -1,4 +1,4 @@
-"""The gates that a post passes on its way from its author to a viewer, each with its judgement."""
+"""The gates that a post passes on its way from its author to a viewer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Gate:
-    """One gate: its name, what it did, and a sentence or more with the facts."""
+    """One gate. `facts`: one or more sentences."""
 
     name: str
     state: State
@@ -33,7 +33,7 @@ class Gate:
 
 def gates_of(facts: Facts) -> list[Gate]:
     """All gates, in the order in which a post passes them."""
-    gates = [_post(facts)]
+    gates = [Gate("post", State.PASSED if facts.exists else State.FAILED, _post(facts))]
     if is_an_id(facts.post_id):
         gates += [_author(facts), _follow(facts), _filters(facts), _way(facts), _delivery(facts)]
         gates.append(Gate("timeline", *_timeline(facts, facts.where.home)))
@@ -43,11 +43,7 @@ def gates_of(facts: Facts) -> list[Gate]:
     return gates
 
 
-def _post(facts: Facts) -> Gate:
-    return Gate("post", State.PASSED if facts.exists else State.FAILED, _post_facts(facts))
-
-
-def _post_facts(facts: Facts) -> str:
+def _post(facts: Facts) -> str:
     if not is_an_id(facts.post_id):
         return "There never was such a post: this is not an id."
     at = created_at_of(facts.post_id)
@@ -56,37 +52,37 @@ def _post_facts(facts: Facts) -> str:
     if facts.row is not None:
         return f"Deleted. It was published {_time(at)} by {facts.author_name} ({facts.author_id})."
     if at > facts.now:
-        return f"There never was such a post: its id is of a time to come, {_time(at)}."
+        return f"There never was such a post: its id is of a future time, {_time(at)}."
     days = settings.OUTBOX_DAYS
     if at > facts.now - timedelta(days=days):
-        return f"There never was such a post: no publication is in the outbox of {_time(at)}."
+        return f"There never was such a post: the outbox of {_time(at)} has no row of it."
     return (
-        f"There is no such post. Its id is of {_time(at)}; whether it was deleted or never was is "
-        f"not known any more after {days} days."
+        f"There is no such post. Its id is of {_time(at)}. Whether it was deleted or never existed "
+        f"is not known any more after {days} days."
     )
 
 
 def _author(facts: Facts) -> Gate:
     if facts.author_id is None:
-        return Gate("author", State.MOOT, "Not known.")
+        return Gate("author", State.MOOT, "The author is not known.")
     if facts.author is None:
         return Gate("author", State.FAILED, f"{facts.author_name} does not exist any more.")
     if facts.is_active:
-        return Gate("author", State.PASSED, f"The account of {facts.author_name} is switched on.")
-    off = f"The account of {facts.author_name} is switched off: nothing of theirs is shown."
-    return Gate("author", State.FAILED, off)
+        return Gate("author", State.PASSED, f"The account of {facts.author_name} is active.")
+    hidden = f"The account of {facts.author_name} is deactivated: none of its posts are shown."
+    return Gate("author", State.FAILED, hidden)
 
 
 def _follow(facts: Facts) -> Gate:
     if facts.edge is None:
-        return Gate("follow", State.MOOT, "Nobody to follow.")
+        return Gate("follow", State.MOOT, "There is nobody to follow.")
     if facts.is_own:
         return Gate("follow", State.PASSED, f"It is {facts.viewer_name}'s own post.")
     changing = ""
     if facts.pending_follow is not None:
         changing = (
-            f" Outbox event {facts.pending_follow.pk} (default), which tells of a change of this, "
-            f"is still to be delivered{_error(facts.pending_follow)}."
+            f" Outbox event {facts.pending_follow.pk} (default) changes this, and is still to be "
+            f"delivered{_error(facts.pending_follow)}."
         )
     if facts.edge.followed_since is None:
         not_followed = f"{facts.viewer_name} does not follow {facts.author_name}."
@@ -98,39 +94,40 @@ def _follow(facts: Facts) -> Gate:
 
 def _filters(facts: Facts) -> Gate:
     if facts.edge is None or facts.is_own:
-        return Gate("filters", State.MOOT, "Nobody to hide.")
+        return Gate("filters", State.MOOT, "There is nobody to hide.")
     hidden = f"{facts.author_name} is hidden from {facts.viewer_name}"
-    remembers = facts.author_id in facts.where.home.hidden
     if facts.is_hidden:
         return Gate("filters", State.FAILED, f"{hidden}.")
-    if remembers:
-        return Gate("filters", State.FAILED, f"{hidden} by what the timeline was built with only.")
+    if facts.author_id in facts.where.home.hidden:
+        old = f"{hidden} only by this timeline, which was built while they were hidden."
+        return Gate("filters", State.FAILED, old)
     return Gate("filters", State.PASSED, f"Nothing hides {facts.author_name}.")
 
 
 _WAYS = {
     "pushed": "Posts are pushed to the followers",
-    "entering": "Posts begin to be pulled by the followers, whose timelines are being dropped",
-    "pulled": "Posts are pulled by the followers when they read",
-    "leaving": "Posts begin to be pushed again, and the followers' timelines are being dropped",
+    "entering": "From now on the followers pull posts; their timelines are being dropped",
+    "pulled": "The followers pull posts when they read",
+    "leaving": "From now on posts are pushed again; the followers' timelines are being dropped",
 }
 
 
 def _way(facts: Facts) -> Gate:
     if facts.edge is None:
-        return Gate("push or pull", State.MOOT, "Nobody to push or pull.")
+        return Gate("push or pull", State.MOOT, "There is no author.")
     limit = settings.FANOUT_PUSH_LIMIT
-    count = f"{facts.followers}" if facts.followers <= limit else f"more than {limit}"
+    count = _plural(min(facts.followers, limit), "follower")
+    more_than = "more than " if facts.followers > limit else ""
     sentence = (
-        f"{_WAYS[facts.edge.author_state]}; of those {facts.author_name} has {count}, and the "
-        f"limit is {limit}."
+        f"{_WAYS[facts.edge.author_state]}. "
+        f"{facts.author_name} has {more_than}{count}, and the limit is {limit}."
     )
     if facts.is_own or not facts.is_followed:
         return Gate("push or pull", State.MOOT, sentence)
     is_pulled = facts.edge.author_state in {"entering", "pulled"}
     home = facts.where.home
     if is_pulled and facts.where.profile is None and home.place is Place.MISSING:
-        sentence += " But this timeline was built to be pushed to, and pulls nothing of theirs."
+        sentence += " But this timeline was built while posts were pushed, and does not pull."
         return Gate("push or pull", State.FAILED, sentence)
     return Gate("push or pull", State.PASSED, sentence)
 
@@ -139,10 +136,11 @@ def _delivery(facts: Facts) -> Gate:
     row = facts.row
     if row is None:
         days = settings.OUTBOX_DAYS
-        none = f"No row in the posts outbox: pruned, {days} days after it was done, or imported."
+        none = f"No row in the posts outbox: pruned after {days} days, or the post was imported."
         return Gate("delivery", State.MOOT, none)
+    attempts = _plural(row.attempts, "attempt")
     if row.done_at is not None:
-        done = f"Outbox event {row.pk} (posts) was done {_time(row.done_at)}, {_attempts(row)}."
+        done = f"Outbox event {row.pk} (posts) was done {_time(row.done_at)}, {attempts}."
         return Gate("delivery", State.PASSED, done)
     leased = "nobody delivers it"
     if row.lease_until is not None:
@@ -150,7 +148,7 @@ def _delivery(facts: Facts) -> Gate:
         leased = f"{lapsed} {_time(row.lease_until)}"
     past = "has passed" if row.cursor >= facts.viewer.user_id else "has not passed"
     sentence = (
-        f"Outbox event {row.pk} (posts) is pending, {leased}; {_attempts(row)}, the next "
+        f"Outbox event {row.pk} (posts) is pending, {leased}; {attempts}, the next "
         f"{_time(row.wake_at)}; its cursor, {row.cursor}, {past} {facts.viewer_name} "
         f"({facts.viewer.user_id}){_error(row)}."
     )
@@ -178,7 +176,7 @@ def _timeline(facts: Facts, at: Whereabouts) -> tuple[State, str]:
         names = ", ".join(facts.pulled_names) or "nobody"
         more = len(at.pulled) - len(facts.pulled_names)
         others = f" and {more} more" if more > 0 else ""
-        sentence += f". Built as of graph position {at.graph_lsn}; pulls {names}{others}"
+        sentence += f". Built at graph LSN {at.graph_lsn}; pulls {names}{others}"
     return State.PASSED, f"{sentence}."
 
 
@@ -188,21 +186,21 @@ def _entry(facts: Facts) -> Gate:
         listed = f"Entry {at.rank} of {at.length} ({cap})."
         if facts.shown:
             return Gate("entry", State.PASSED, listed)
-        why = "Reading leaves it out." if not facts.where.is_named or not facts.exists else ""
+        why = "The next read leaves it out." if not facts.where.is_named or not facts.exists else ""
         return Gate("entry", State.MOOT, f"{listed} {why}".strip())
     if at.place is Place.BELOW:
-        below = f"Older than the last of {at.length} entries ({cap}): there SQL answers."
+        below = f"Older than the last of {at.length} entries ({cap}): SQL answers."
         return Gate("entry", State.MOOT, below)
     if at.place is not Place.MISSING:
         return Gate("entry", State.MOOT, "SQL answers.")
     missing = f"Not among the {at.length} entries ({cap})"
     if facts.where.is_named:
-        return Gate("entry", State.MOOT, f"{missing}, but SQL answers so far down already.")
+        return Gate("entry", State.MOOT, f"{missing}, but for posts of this age SQL answers.")
     return Gate("entry", State.FAILED if facts.expected else State.MOOT, f"{missing}.")
 
 
-def _attempts(row: OutboxEvent) -> str:
-    return f"{row.attempts} attempt{'' if row.attempts == 1 else 's'}"
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _error(row: OutboxEvent) -> str:

@@ -1,4 +1,4 @@
-"""What the gates come to: what should be, what the next read answers, and what to do about it."""
+"""The conclusion from the gates: what should be, what the next read answers, what to do."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from core.sql import primary_reads
 from operations.explain.facts import Facts, look_up
 from operations.explain.gates import Gate, State, gates_of
 
-# In these states of an author the followers' home timelines are being dropped.
-_CHANGING = {"entering", "leaving"}
+_CHANGING = {"entering", "leaving"}  # the followers' home timelines are being dropped
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """The gates, in order; what should be, what the next read answers, and what to do about it.
+    """The gates, in order, and the conclusion; see `operations.explain`.
 
-    `cure` is the command that mends a difference between the two; "" where there is none, or
-    where it will go by itself.
+    `cure`: the command that repairs a difference between `expected` and `shown`; "" if there is no
+    difference, or it will go by itself.
     """
 
     gates: list[Gate]
@@ -28,7 +27,7 @@ class Explanation:
 
 
 def explain_home(*, viewer_id: int, post_id: int) -> Explanation:
-    """Why a post, existing or not, is or is not in a home timeline; raises `NotFound`."""
+    """Explain why a post, existing or not, is or is not in a home timeline; raises `NotFound`."""
     with primary_reads():
         facts = look_up(viewer_id=viewer_id, post_id=post_id)
     gates = gates_of(facts)
@@ -37,9 +36,9 @@ def explain_home(*, viewer_id: int, post_id: int) -> Explanation:
 
 
 def _verdict(facts: Facts, gates: list[Gate]) -> tuple[str, str]:
-    """The last sentences, and the command that mends what is wrong."""
+    """The last sentences, and the cure."""
     viewer, post = facts.viewer_name, f"post {facts.post_id}"
-    off = "" if facts.viewer.is_active else f" The account of {viewer} is switched off, though."
+    off = "" if facts.viewer.is_active else f" But the account of {viewer} is deactivated."
     failed = next((gate.facts for gate in gates if gate.state is State.FAILED), "")
     if facts.expected and facts.shown:
         return f"{viewer} sees {post}, and should.{off}", ""
@@ -56,9 +55,9 @@ def _verdict(facts: Facts, gates: list[Gate]) -> tuple[str, str]:
 
 
 def _still_being_delivered(facts: Facts) -> str:
-    """What will set right by itself what the next read answers; "" when nothing will."""
+    """Why a difference will go by itself; "" if it will not."""
     if facts.pending_follow is not None:
-        return "a change of whom they follow is still being delivered."
+        return "a follow or unfollow is still being delivered."
     if facts.expected and facts.edge is not None and facts.edge.author_state in _CHANGING:
         return "the followers' timelines are being dropped."
     if facts.expected and not facts.has_passed:

@@ -55,7 +55,7 @@ def test_a_delivered_post_passes_every_gate(alice: int, bob: int, follows: None)
     assert "sees post" in explanation.verdict
     assert "has followed @bob" in gate(explanation, "follow").facts
     limit = django_settings.FANOUT_PUSH_LIMIT
-    assert f"has 1, and the limit is {limit}." in gate(explanation, "push or pull").facts
+    assert f"has 1 follower, and the limit is {limit}." in gate(explanation, "push or pull").facts
     assert "was done" in gate(explanation, "delivery").facts
     assert "Warm and complete: length 1 (cap 800)" in gate(explanation, "timeline").facts
     assert "for another 14.0 days" in gate(explanation, "timeline").facts
@@ -178,7 +178,9 @@ def test_a_deleted_post_is_known_by_its_outbox_row(alice: int, bob: int, follows
     assert (explanation.expected, explanation.shown) == (False, False)
     assert gate(explanation, "post").state == FAILED
     assert gate(explanation, "post").facts.startswith("Deleted. It was published ")
-    assert gate(explanation, "entry").facts == "Entry 1 of 1 (cap 800). Reading leaves it out."
+    assert (
+        gate(explanation, "entry").facts == "Entry 1 of 1 (cap 800). The next read leaves it out."
+    )
     OutboxEvent.objects.using("posts").filter(pk=event_id).delete()
     assert "never was such a post" in gate(explained(alice, post_id), "post").facts
 
@@ -189,7 +191,7 @@ def test_a_deleted_post_is_known_by_its_outbox_row(alice: int, bob: int, follows
         (-1, "not an id"),
         (0, "not an id"),
         (1, "not known any more after 7 days"),
-        (MAX_ID - 1, "a time to come"),
+        (MAX_ID - 1, "a future time"),
         (MAX_ID, "not an id"),
         (10**40, "not an id"),
     ],
@@ -205,22 +207,20 @@ def test_an_unknown_viewer_is_not_found(bob: int) -> None:
         explain_home(viewer_id=1, post_id=publish(bob)[0])
 
 
-def test_posts_of_an_author_who_is_switched_off_are_not_shown(
-    alice: int, bob: int, follows: None
-) -> None:
+def test_posts_of_a_deactivated_author_are_not_shown(alice: int, bob: int, follows: None) -> None:
     post_id, _ = publish(bob)
     warm(alice)
     User.objects.filter(pk=bob).update(is_active=False)
     explanation = explained(alice, post_id)
     assert (explanation.expected, explanation.shown) == (False, False)
     assert states(explanation)["author"] == FAILED
-    assert "switched off" in explanation.verdict
+    assert "deactivated" in explanation.verdict
 
 
-def test_a_viewer_who_is_switched_off_is_explained_all_the_same(alice: int, bob: int) -> None:
+def test_the_timeline_of_a_deactivated_viewer_is_explained(alice: int, bob: int) -> None:
     User.objects.filter(pk=alice).update(is_active=False)
     explanation = explain_home(viewer_id=alice, post_id=publish(bob)[0])
-    assert explanation.verdict.endswith("is switched off, though.")
+    assert explanation.verdict.endswith("is deactivated.")
 
 
 def test_hidden_authors_fail_at_the_filters(

@@ -36,7 +36,9 @@ def test_a_pulled_author_is_looked_up_in_their_own_timeline(
     post_id, event_id = publish(bob)
     explanation = explained(alice, post_id)
     assert (explanation.shown, explanation.cure) == (False, ""), "not in bob's timeline yet"
-    assert "has more than 1, and the limit is 1." in gate(explanation, "push or pull").facts
+    assert (
+        "has more than 1 follower, and the limit is 1." in gate(explanation, "push or pull").facts
+    )
     assert "pulls @bob" in gate(explanation, "timeline").facts
     assert states(explanation)["delivery"] == FAILED
     deliver(event_id)
@@ -76,7 +78,7 @@ def test_below_the_cut_sql_answers(alice: int, bob: int, follows: None, settings
     explanation = explained(alice, old)
     assert explanation.shown
     entry = gate(explanation, "entry")
-    assert entry.facts == "Older than the last of 3 entries (cap 3): there SQL answers."
+    assert entry.facts == "Older than the last of 3 entries (cap 3): SQL answers."
     assert entry.state == MOOT
     assert "Warm and cut off at the cap: length 3 (cap 3)" in gate(explanation, "timeline").facts
     assert gate(explained(alice, newer[-1]), "entry").facts == "Entry 1 of 3 (cap 3)."
