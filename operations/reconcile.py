@@ -1,10 +1,9 @@
 """Compare what is counted and shown with the rows that are counted, and repair the differences.
 
-The rows are the truth: likes, comments, follows, posts. From them come the counters, each beside
-its rows; the comment summaries, which tell the posts database of what the comments database has;
-and the posts' records in CACHE. A count and its rows are compared in one snapshot. A summary or a
-record counts as drift only if no pending change will refresh it, and none has refreshed it during
-the check.
+The rows are the truth: likes, comments, follows, posts. Made from them are the counters, each
+beside its rows; the comment summaries, which are in the posts database; and the posts' records in
+CACHE. A count and its rows are compared in one snapshot. A summary or a record counts as drift only
+if no pending change will refresh it, and none has refreshed it during the check.
 """
 
 from __future__ import annotations
@@ -29,8 +28,8 @@ from users import selectors as user_selectors
 logger = logging.getLogger(__name__)
 
 BATCH = 100
-# Every minute, what was folded in the last two minutes is checked: all of it twice, so that one run
-# may be missed. At most so many subjects, which takes some seconds.
+# A run a minute checks what was folded in the last two minutes: so one run may be missed. This many
+# subjects take some seconds.
 RECENT_SECONDS = 120.0
 RECENT_LIMIT = 2000
 
@@ -50,7 +49,7 @@ class What(StrEnum):
 
 @dataclass(frozen=True)
 class Drift:
-    """Something that is not what the rows say. `off`: by how much; 1 for what is not a number."""
+    """A value that differs from the rows. `off`: by how much; 1 if it is not a number."""
 
     what: What
     subject_id: int
@@ -62,7 +61,7 @@ class Drift:
 
     @property
     def is_count(self) -> bool:
-        """Whether it is a number."""
+        """Whether the value is a number."""
         return self.what not in (What.SUMMARY, What.RECORD)
 
 
@@ -79,7 +78,7 @@ class Subjects:
 
 
 def subjects_lately(*, seconds: float, limit: int) -> Subjects:
-    """The subjects whose changes were folded in the last `seconds`; of each database `limit`."""
+    """The subjects whose changes were folded in the last `seconds`: up to `limit` per database."""
     of_posts = folded_lately(database="posts", seconds=seconds, limit=limit)
     of_users = folded_lately(database="default", seconds=seconds, limit=limit)
     others = folded_lately(database="comments", seconds=seconds, limit=limit)
@@ -92,16 +91,9 @@ def subjects_lately(*, seconds: float, limit: int) -> Subjects:
 
 def in_batches(subjects: Subjects) -> Iterator[Subjects]:
     """The same, BATCH at a time."""
-    for ids in _pieces(subjects.posts):
-        yield Subjects(posts=ids)
-    for ids in _pieces(subjects.comments):
-        yield Subjects(comments=ids)
-    for ids in _pieces(subjects.accounts):
-        yield Subjects(accounts=ids)
-
-
-def _pieces(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    return (ids[start : start + BATCH] for start in range(0, len(ids), BATCH))
+    for kind, ids in vars(subjects).items():
+        for start in range(0, len(ids), BATCH):
+            yield Subjects(**{kind: ids[start : start + BATCH]})
 
 
 def all_subjects() -> Iterator[Subjects]:
@@ -112,10 +104,10 @@ def all_subjects() -> Iterator[Subjects]:
 
 
 def find_drift(*, subjects: Subjects) -> list[Drift]:
-    """What of these is not what the rows say. From primaries; CACHE down: `ValkeyUnavailable`."""
+    """The values of these that differ from the rows. CACHE down: raises `ValkeyUnavailable`."""
     drifts: list[Drift] = []
     with primary_reads():
-        # A deleted subject shows nothing, and its dependents are being removed step by step.
+        # A deleted subject is not shown, and its dependents are being removed.
         posts = sorted(post_selectors.existing_ids(post_ids=subjects.posts))
         comments = sorted(comment_selectors.existing_ids(comment_ids=subjects.comments))
         accounts = _existing_accounts(subjects.accounts)
@@ -138,7 +130,7 @@ def find_drift(*, subjects: Subjects) -> list[Drift]:
 
 
 def _of_existing(drifts: list[Drift], checked: Collection[int]) -> list[Drift]:
-    """The drifts of subjects that have not been deleted during the check."""
+    """The drifts of subjects that still exist after the check."""
     if not drifts:
         return []
     existing = post_selectors.existing_ids(post_ids=checked)
@@ -160,7 +152,7 @@ def _off(what: What, counts: dict[int, tuple[int, int]]) -> Iterable[Drift]:
 
 
 def _stale_summaries(post_ids: Sequence[int]) -> Iterator[int]:
-    """Posts that show other comments than there are, while nothing pending will change that."""
+    """Posts whose summary differs from their comments, and that no pending row will refresh."""
     stored = post_audit.comment_summaries(post_ids=post_ids)
     for post_id in post_ids:
         now = comment_selectors.summary(post_id=post_id)
@@ -172,7 +164,7 @@ def _stale_summaries(post_ids: Sequence[int]) -> Iterator[int]:
 
 
 def _pending(post_ids: Collection[int]) -> set[int]:
-    """Those posts that a pending outbox row tells of."""
+    """Those posts that a pending outbox row names."""
     return {
         post_id
         for database in ("posts", "comments")
@@ -181,7 +173,7 @@ def _pending(post_ids: Collection[int]) -> set[int]:
 
 
 def repair(*, drift: Drift) -> None:
-    """Set it to what the rows say, and have everything refreshed that is made from it."""
+    """Correct the value from the rows, and refresh what is made from it."""
     id_ = drift.subject_id
     match drift.what:
         case What.COMMENT_LIKES:
@@ -194,25 +186,24 @@ def repair(*, drift: Drift) -> None:
             post_audit.correct_posts(author_id=id_)
         case What.LIKES:
             post_audit.correct_likes(post_id=id_)
-            post_audit.drop_records(post_ids=[id_])
-        case What.COMMENTS | What.SUMMARY | What.RECORD:
-            if drift.what is What.COMMENTS:
-                comment_audit.correct_comments(post_id=id_)
-            if drift.what is not What.RECORD:
-                now = comment_selectors.summary(post_id=id_)
-                post_audit.replace_comment_summary(
-                    post_id=id_, version=now.version, count=now.count, recent=now.recent
-                )
-            post_audit.drop_records(post_ids=[id_])
+        case What.COMMENTS:
+            comment_audit.correct_comments(post_id=id_)
+    if drift.what in (What.COMMENTS, What.SUMMARY):
+        now = comment_selectors.summary(post_id=id_)
+        post_audit.replace_comment_summary(
+            post_id=id_, version=now.version, count=now.count, recent=now.recent
+        )
+    if drift.what in (What.LIKES, What.COMMENTS, What.SUMMARY, What.RECORD):
+        post_audit.drop_records(post_ids=[id_])
 
 
 def reconcile_recent() -> None:
-    """Check what has changed lately, repair it, and export how much that was."""
+    """Check what has changed lately, repair what has drifted, and export how much that was."""
     subjects = subjects_lately(seconds=RECENT_SECONDS, limit=RECENT_LIMIT)
     drifts: list[Drift] = []
     for batch in in_batches(subjects):
         for drift in find_drift(subjects=batch):
-            logger.error("drifted, and repaired: %s", drift)
+            logger.error("has drifted and is repaired: %s", drift)
             repair(drift=drift)
             drifts.append(drift)
     set_gauges(

@@ -1,4 +1,4 @@
-"""The reconciler finds what has drifted, mends it, and knows what is only under way."""
+"""The reconciler finds what has drifted, repairs it, and leaves out what is only under way."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def age_record(post_id: int) -> None:
     ],
     ids=["likes", "comments", "comment likes", "lost rows", "summary", "no summary", "record"],
 )
-def test_whatever_drifts_is_found_and_mended(
+def test_drift_of_every_kind_is_found_and_repaired(
     seen: tuple[int, int, int], spoil: Callable[[int, int], None], expected: set[What]
 ) -> None:
     viewer_id, post_id, comment_id = seen
@@ -123,7 +123,7 @@ def test_whatever_drifts_is_found_and_mended(
     assert shown["caption"] == "No. 0"
 
 
-def test_a_copy_of_a_later_version_than_there_is_is_mended_too(
+def test_a_cached_value_with_a_version_from_the_future_is_repaired_too(
     seen: tuple[int, int, int],
 ) -> None:
     """After a failover to a server that lacks the end of the log, or a restored backup."""
@@ -168,7 +168,7 @@ def in_one_transaction() -> Iterator[None]:
             transaction.set_rollback(True, using=database)
 
 
-def test_the_beat_mends_what_has_changed_lately_and_exports_how_much(
+def test_the_beat_repairs_what_has_changed_lately_and_exports_how_much(
     seen: tuple[int, int, int],
 ) -> None:
     viewer_id, post_id, _ = seen
@@ -203,15 +203,15 @@ def test_the_command_verifies_and_reconciles(seen: tuple[int, int, int]) -> None
     ):
         call_command("counters", "verify", str(post_id), stdout=output)
     assert f"likes of post {post_id}: off by +3\n" in output.getvalue()
-    mended = run("reconcile", str(post_id))
-    assert f"likes of post {post_id}: off by +3; repaired\n" in mended
-    assert mended.endswith("checked 1 posts, comments and accounts: 2 drifted, off by 3\n")
+    printed = run("reconcile", str(post_id))
+    assert f"likes of post {post_id}: off by +3; repaired\n" in printed
+    assert printed.endswith("checked 1 posts, comments and accounts: 2 drifted, off by 3\n")
     for which in ([str(post_id)], ["--minutes", "5"], ["--all"]):
         run("reconcile", *which)  # what other tests have left
         assert "0 drifted, off by 0" in run("verify", *which)
 
 
-@pytest.mark.parametrize("arguments", [["verify", "0"], ["verify", "--minutes", "0"], ["mend"], []])
+@pytest.mark.parametrize("arguments", [["verify", "0"], ["verify", "--minutes", "0"], ["fix"], []])
 def test_the_command_refuses_what_it_does_not_understand(arguments: list[Any]) -> None:
     with pytest.raises(CommandError):
         run(*arguments)
