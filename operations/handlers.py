@@ -1,4 +1,4 @@
-"""What Operations does when something has happened: it removes what belonged to what is gone."""
+"""Operations' event handlers: remove what belonged to deleted posts and accounts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from posts.events import PostChanged, post_deleted
 from users import services as user_services
 from users.events import AccountDeleted, account_deleted
 
-# By then, no request that began before an account was deactivated is still running.
+# No request runs so long: those that began before an account was deactivated have ended by then.
 _AFTER_THE_LAST_REQUEST = timedelta(minutes=2)
 
 
@@ -28,8 +28,8 @@ def remove_dependents_of_post(post: PostChanged, cursor: int) -> Iterable[Step]:
 def remove_account(account: AccountDeleted, cursor: int) -> Iterator[Step]:
     """Remove a deactivated account and all that it owns: SQL, Valkey, the object store.
 
-    The account's own row goes last. Then a second delivery is left for later: it removes what
-    requests have written that were still running when the account was deactivated.
+    The account's own row goes last. A second delivery follows later: it removes what requests wrote
+    that were still running when the account was deactivated.
     """
     user_id, deletion_id = account.user_id, account.deletion_id
     owned = removal.remove_owned_by_account(user_id=user_id)

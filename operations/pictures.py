@@ -1,6 +1,6 @@
-"""Generated pictures, each different: a landscape, a night sky, tiles, circles or waves, by a seed.
+"""Generate a picture from a seed: a landscape, a night sky, tiles, circles or waves.
 
-Pure functions of the seed, so that a demo looks the same everywhere.
+The same seed gives the same picture, so a demo looks the same everywhere.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from random import Random
 from PIL import Image, ImageDraw, ImageFilter
 
 Color = tuple[int, int, int]
+Painter = Callable[[Random, tuple[int, int]], Image.Image]
 SIZES = [(1080, 1080), (1080, 1350), (1080, 720)]
 
 
@@ -67,11 +68,8 @@ def _night(random: Random, size: tuple[int, int]) -> Image.Image:
     image = _gradient(size, _color(hue, 0.9, 0.12), _color(hue - 0.1, 0.6, 0.45))
     draw = ImageDraw.Draw(image)
     for _ in range(400):
-        x, y, radius = (
-            random.randrange(width),
-            random.randrange(height),
-            random.choice([1, 1, 2, 3]),
-        )
+        x, y = random.randrange(width), random.randrange(height)
+        radius = random.choice([1, 1, 2, 3])
         draw.ellipse((x, y, x + radius, y + radius), fill=_color(random.random(), 0.15, 1))
     for _ in range(random.randrange(6, 14)):
         x, wide = random.randrange(width), random.randrange(60, 190)
@@ -92,12 +90,8 @@ def _tiles(random: Random, size: tuple[int, int]) -> Image.Image:
             fill = _color(hue + random.uniform(-0.1, 0.1), random.uniform(0.2, 0.9), 0.95)
             corner = random.choice([0, 90, 180, 270])
             draw.rectangle((x, y, x + step, y + step), fill=fill)
-            draw.pieslice(
-                (x - step, y - step, x + step, y + step),
-                corner,
-                corner + 90,
-                fill=_color(hue + 0.5, 0.6, random.uniform(0.5, 1)),
-            )
+            fill = _color(hue + 0.5, 0.6, random.uniform(0.5, 1))
+            draw.pieslice((x - step, y - step, x + step, y + step), corner, corner + 90, fill=fill)
     return image
 
 
@@ -129,10 +123,4 @@ def _waves(random: Random, size: tuple[int, int]) -> Image.Image:
     return image
 
 
-_PAINTERS: list[Callable[[Random, tuple[int, int]], Image.Image]] = [
-    _landscape,
-    _night,
-    _tiles,
-    _circles,
-    _waves,
-]
+_PAINTERS: list[Painter] = [_landscape, _night, _tiles, _circles, _waves]

@@ -1,6 +1,6 @@
-"""Remove, in the background, what belonged to a deleted post or account: all databases, Valkey, S3.
+"""Remove what belonged to a deleted post or account, in the background: SQL, Valkey and S3.
 
-Each function works in steps and yields after each what it has removed; see `core.outbox.batches`.
+Each function works in steps, and yields after each what it has removed; see `core.outbox.batches`.
 """
 
 from __future__ import annotations
@@ -27,10 +27,9 @@ def remove_dependents_of_post(*, post_id: int) -> Iterator[Removed]:
 
 
 def remove_owned_by_account(*, user_id: int) -> Iterator[Removed]:
-    """All that an account owns.
+    """Everything that an account owns, in rounds, until a round finds nothing.
 
-    Goes round until a whole round finds nothing, so that what an unfinished request writes
-    meanwhile is removed in the next round.
+    What an unfinished request writes meanwhile is removed in the next round.
     """
     is_clean = False
     while not is_clean:
@@ -41,7 +40,7 @@ def remove_owned_by_account(*, user_id: int) -> Iterator[Removed]:
 
 
 def _one_round(user_id: int) -> Iterator[Removed]:
-    """Each part finds by itself what is left."""
+    """Each part finds itself what is left to remove."""
     if ended := user_services.end_all_sessions(user_id=user_id):
         yield "sessions", ended
     yield from _posts(user_id)
@@ -53,7 +52,7 @@ def _one_round(user_id: int) -> Iterator[Removed]:
         yield from comment_services.remove_dependents(comment_ids=gone)
     yield from repeated("comment likes", comment_services.remove_likes_of_user, user_id=user_id)
     yield from repeated("follows", graph_services.remove_follows_of_user, user_id=user_id)
-    # The answers that they store show what the account has made.
+    # They store answers that show what the account has made.
     yield from repeated("keys", idempotency_keys.remove_keys_of, user_id=user_id)
     # Last: if the object store is down, all the rest is gone already.
     yield from repeated(
@@ -62,9 +61,7 @@ def _one_round(user_id: int) -> Iterator[Removed]:
 
 
 def _posts(author_id: int) -> Iterator[Removed]:
-    """The posts and their dependents. If this is killed in between, the posts' own deliveries
-    remove the rest.
-    """
+    """The posts and their dependents. After a kill, the posts' own deliveries remove the rest."""
     while refs := post_selectors.post_refs(
         author_ids=[author_id], before=None, limit=batches.SMALL_STEP
     ):
@@ -77,7 +74,7 @@ def _posts(author_id: int) -> Iterator[Removed]:
 
 
 def drop_cached_account(*, user_id: int) -> None:
-    """Drop the cache entries of an account that is gone. CACHE down: raises."""
+    """Drop the cache entries of a removed account. CACHE down: raises."""
     timeline_services.drop_cached_user(user_id=user_id)
     graph_services.drop_cached_user(user_id=user_id)
     post_services.drop_cached_user(user_id=user_id)
