@@ -40,7 +40,7 @@ def remove_owned_by_account(*, user_id: int) -> Iterator[Removed]:
 
 
 def _one_round(user_id: int) -> Iterator[Removed]:
-    """Each part finds itself what is left to remove."""
+    """Each part finds by itself what is left to remove."""
     if ended := user_services.end_all_sessions(user_id=user_id):
         yield "sessions", ended
     yield from _posts(user_id)

@@ -1,4 +1,4 @@
-"""Staff's view of the outboxes, one in each database."""
+"""The admin of the outboxes, one in each database."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from core.outbox.tasks import wake
 
 
 class PendingFilter(admin.SimpleListFilter):
-    """Rows that are still to be delivered."""
+    """Rows by state."""
 
     title = "state"
     parameter_name = "state"
@@ -36,7 +36,7 @@ class PendingFilter(admin.SimpleListFilter):
 
 
 class KindFilter(admin.SimpleListFilter):
-    """Rows of one event; its names are known, so that the table is not read for them."""
+    """Rows of one event. The names come from the subscriptions, not from the table."""
 
     title = "kind"
     parameter_name = "kind"
@@ -51,7 +51,7 @@ class KindFilter(admin.SimpleListFilter):
 
 
 class OutboxAdmin(ReadOnlyAdmin[OutboxEvent]):
-    """See what is being delivered, what hangs and why; wake it."""
+    """Show what is being delivered, what fails and why; wake it."""
 
     database = "default"
     list_display = [

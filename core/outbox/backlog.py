@@ -1,10 +1,10 @@
 """How much is still to be delivered, and for how long the oldest post has waited.
 
 The age of the oldest undelivered post is the signal to scale workers on. It is measured in SQL,
-because the outbox is the truth, and exported by the beat process itself, because with all workers
-dead no task runs. One database down: its figures stay as they are, and only a time that stands
-still says so; the others are measured all the same. STATE down: what was measured is lost. All of
-it is logged, and tried again.
+because the outbox is the truth. The beat process itself exports it, because no task runs when all
+workers are dead. One database down: its metrics keep their values (if it is `posts`, the timestamp
+stops too), and the others are measured. STATE down: the measurement is lost. Each failure is
+logged, and the next round tries again.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ from core.outbox.subscriptions import event_names
 from core.sql import PRIMARIES, deadlines
 
 logger = logging.getLogger(__name__)
-# No more rows of a database are counted, so that a backlog of millions is not read all the time.
+# It counts no more rows of a database, so it does not read a backlog of millions each time.
 COUNTED_AT_MOST = 100_000
-# A database that does not answer for so long is left out.
+# A database that does not answer within this time is left out.
 SECONDS_TO_MEASURE = 5.0
-# The event whose age says whether there are enough workers, and the database of its rows.
+# The event whose age shows whether there are enough workers, and its database.
 _POSTS, _POST_PUBLISHED = "posts", "post_published"
 
 
 @dataclass(frozen=True)
 class Backlog:
-    """What is pending in one database, at most COUNTED_AT_MOST rows of it."""
+    """The pending rows of one database, at most COUNTED_AT_MOST of them."""
 
     database: str
     pending: Mapping[str, int]  # by kind; all kinds
-    overdue: int  # of these, what nobody has delivered in time
+    overdue: int  # those of them that were not delivered in time
 
 
 def measure_backlog(*, database: str) -> Backlog:
-    """Count the rows that are still to be delivered; one query, from the index of these."""
+    """Count the pending rows; one query, from their index."""
     rows = OutboxEvent.objects.using(database)
     some = rows.filter(done_at__isnull=True).values("pk")[:COUNTED_AT_MOST]
     counted = (
@@ -70,7 +70,7 @@ def oldest_post_age() -> float:
 
 
 def export_backlog() -> None:
-    """Measure once, and store the gauges of whatever answers."""
+    """Measure once, and store the metrics of the databases that answer."""
     values: dict[str, float] = {}
     for database in PRIMARIES:
         try:
@@ -94,16 +94,15 @@ def _figures(database: str) -> dict[str, float]:
 
 
 def start_exporting() -> None:
-    """Export every OUTBOX_EXPORT_SECONDS from now on, in a thread that ends with the process."""
+    """Export every OUTBOX_EXPORT_SECONDS, in a thread that ends with the process."""
     threading.Thread(target=_export_for_ever, name="export-backlog", daemon=True).start()
 
 
 def _export_for_ever() -> None:
     while True:
         try:
-            # As at the beginning of a request: a connection that is dead is made anew.
-            close_old_connections()
+            close_old_connections()  # as before a request: replaces dead connections
             export_backlog()
-        except Exception:  # whatever it is, the next time may go well; nobody else would start it
+        except Exception:  # the next round may succeed; nothing restarts this thread
             logger.exception("the outbox was not measured")
         time.sleep(settings.OUTBOX_EXPORT_SECONDS)

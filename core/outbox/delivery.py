@@ -1,7 +1,7 @@
-"""Deliver one outbox row: take its lease, run its subscriber's handler, save how far that came.
+"""Deliver one outbox row: take its lease, run its subscriber's handler, save the cursor.
 
-The row is the truth and Celery only a wake-up. A delivery that is killed is done again from its
-last saved cursor; one that was frozen finds at its next save that another process has its lease.
+The row is the truth; Celery is only a wake-up. A killed delivery is repeated from its last saved
+cursor. A frozen one learns at its next save that another process has taken the lease.
 """
 
 from __future__ import annotations
@@ -16,16 +16,14 @@ from core.outbox import rows
 from core.outbox.subscriptions import Subscription, subscribers_of, subscription_of
 
 logger = logging.getLogger(__name__)
-# A cursor is saved, and the lease prolonged, no more often than this, because each time is a
-# commit. A crash repeats at most this much work, and a lease lasts much longer.
+# The cursor is saved and the lease extended no more often than this, because each save is a commit.
+# A crash repeats at most this much work, and a lease lasts much longer.
 SECONDS_BETWEEN_SAVES = 0.5
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """A finished delivery: of what, to whom, how many entries of home timelines it wrote, how long
-    it took in seconds.
-    """
+    """A finished delivery. `entries`: how many entries of home timelines it wrote."""
 
     kind: str
     subscriber: str
@@ -34,10 +32,10 @@ class Delivery:
 
 
 def deliver_event(*, database: str, event_id: int) -> Delivery | None:
-    """Deliver one row of a database's outbox; None when this call does not finish it.
+    """Deliver one row of a database's outbox; returns None if this call does not finish it.
 
-    That is so when the row is done already, or another process has its lease. When the handler
-    raises, the row goes back to the sweeper, and the error goes on to the caller.
+    That is: the row is done, or gone, or another process has its lease. If the handler raises, the
+    sweeper wakes the row again later, and the error goes on to the caller.
     """
     start, entries = time.monotonic(), 0
     saved_at = start
@@ -52,7 +50,9 @@ def deliver_event(*, database: str, event_id: int) -> Delivery | None:
             if not step.is_saved_at_once and time.monotonic() - saved_at < SECONDS_BETWEEN_SAVES:
                 continue
             if not rows.save_cursor(lease, cursor=cursor):
-                logger.warning("lost the lease of %s/%s: another goes on", database, event_id)
+                logger.warning(
+                    "lost the lease of %s/%s: another process goes on", database, event_id
+                )
                 return None
             saved_at = time.monotonic()
     except Exception as error:
@@ -65,16 +65,16 @@ def deliver_event(*, database: str, event_id: int) -> Delivery | None:
 
 
 def _subscription(lease: rows.Lease) -> Subscription[object]:
-    """Whose handler the row is for; raises LookupError.
+    """The subscription that the row is for; raises LookupError if this release has none.
 
-    A row without a subscriber was written by a release that knew only one for each event. It
-    becomes the first subscriber's, and the others get rows of their own.
+    A row without a subscriber comes from a release with one subscriber per event. It goes to the
+    event's first subscriber, and the others get rows of their own.
     """
     event = lease.event
     if event.subscriber:
         return subscription_of(kind=event.kind, subscriber=event.subscriber)
     if not (subscriptions := subscribers_of(event.kind)):
-        raise LookupError(f"Nobody has a handler for {event.kind} in this release.")
+        raise LookupError(f"No app has a handler for {event.kind} in this release.")
     first, *others = subscriptions
     with transaction.atomic(using=lease.database):
         rows.assign(lease, subscriber=first.subscriber)

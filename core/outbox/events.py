@@ -1,4 +1,4 @@
-"""Domain events: an app tells the apps above it what has happened.
+"""Domain events: an app announces to the apps above it what has happened.
 
     post_edited: Event[PostEdited] = Event("post_edited", PostEdited, database="posts")
 
@@ -8,9 +8,9 @@
     def refresh_record(post: PostEdited, cursor: int) -> Iterator[Step]: ...
 
 `announce` writes one outbox row for each subscriber, in the caller's transaction. After the commit
-it either wakes a worker for the row or, for a subscriber that is `in_request`, delivers the row
-before the request is answered. What fails after the commit is logged and does not fail the request,
-because the row is there: the sweeper wakes it again. Every event is listed in docs/architecture.md.
+it wakes a worker for the row, or delivers the row itself if the subscriber is `in_request`. A
+failure after the commit is logged and does not fail the request: the sweeper wakes the row again.
+docs/architecture.md lists every event.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ Payload = TypeVar("Payload")
 
 
 class Event(Generic[Payload]):
-    """One kind of event. `payload` is a frozen dataclass of ids and plain JSON values; `database`
-    is the alias of the database in which the change that it tells of is made.
+    """One kind of event. `payload`: a frozen dataclass of ids and plain JSON values. `database`:
+    the alias of the database of the change.
     """
 
     def __init__(self, name: str, payload: type[Payload], *, database: str) -> None:
@@ -43,12 +43,12 @@ class Event(Generic[Payload]):
         in_request: bool = False,
         first: Callable[[Payload], object] | None = None,
     ) -> Callable[[Handler[Payload]], Handler[Payload]]:
-        """Decorator: `subscriber`, an app's name, has this handler for the event.
+        """Decorator: makes a function the handler of the app `subscriber` for this event.
 
-        The handler may run more than once for one announcement, and must bear it. `in_request`: the
-        announcing request runs it after its commit; for little work that the next read depends on.
-        `first`: called in the request after the commit, before a worker is woken; what it does is
-        part of the handler's work too. Raises ValueError when the app has subscribed already.
+        The handler may run more than once for one announcement. `in_request`: the announcing
+        request runs it, after the commit; for little work that the next read depends on. `first`:
+        the request calls it after the commit, before it wakes a worker; the handler must do the
+        same work too. Raises ValueError if the app has subscribed already.
         """
 
         def register(handler: Handler[Payload]) -> Handler[Payload]:
@@ -67,7 +67,7 @@ class Event(Generic[Payload]):
             after_commit(self.database, deliver, database=self.database, event_id=event_id)
 
     def announce_later(self, payload: Payload, *, after: timedelta) -> None:
-        """The same, but the rows are delivered only after `after` has passed, by the sweeper."""
+        """The same, but only the sweeper delivers the rows, once `after` has passed."""
         for subscription in subscribers_of(self.name):
             self._record(subscription, payload, after)
 

@@ -1,4 +1,4 @@
-"""The outbox table, one in each database: a row commits with the change that it tells of."""
+"""The outbox table, one in each database. A row commits with the change that it announces."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from core.ids import TimeOrderedModel
 
 
 class OutboxEvent(TimeOrderedModel):
-    """One announcement of an event that has to reach one subscriber, at least once.
+    """One announcement of an event to one subscriber, to be delivered at least once.
 
     `cursor`: how far the delivery has come. `lease_token`, `lease_until`: which process delivers it
-    now. While `done_at` is null, the sweeper wakes it from `wake_at` on. `subscriber` is the name
-    of an app; empty in rows of a release that knew only one subscriber for each event.
+    now. While `done_at` is null, the sweeper wakes it from `wake_at` on. `subscriber`: an app's
+    name; empty in rows of a release that had one subscriber per event.
     """
 
     kind = models.CharField(max_length=32)
@@ -30,8 +30,8 @@ class OutboxEvent(TimeOrderedModel):
 
     class Meta:
         app_label = "core"
-        # Its name from when Fan-out was the only subscriber. Renaming the table would fail the
-        # requests of instances that still run the release before, during a rolling deploy.
+        # The name dates from when Fan-out was the only subscriber. Renaming the table would break
+        # the requests of instances of the release before, during a rolling deploy.
         db_table = "fanout_outboxevent"
         indexes = [
             models.Index(

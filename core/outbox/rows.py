@@ -1,8 +1,8 @@
 """The life of an outbox row: recorded, leased, advanced, done; or woken again.
 
 The row is the truth and Celery only a wake-up, so a lost message, a killed worker or a frozen one
-costs time and nothing else. All times are the database's own. A delivery that has lost its lease
-finds out at its next `save_cursor`, and the one who took over begins at the last saved cursor.
+costs only time. All times are the database's own. A delivery that has lost its lease learns it at
+its next `save_cursor`; its successor begins at the last saved cursor.
 """
 
 from __future__ import annotations
@@ -21,20 +21,19 @@ from django.db.models.functions import Now
 
 from core.outbox.models import OutboxEvent
 
-# The request's own wake-up goes first; the sweeper comes after it.
+# The request itself wakes a worker; the sweeper follows after this time.
 FIRST_WAKE = timedelta(seconds=3)
 MAX_BACKOFF_SECONDS = 300
 ERROR_LENGTH = 2000
 
-# Plain SQL: each write and each delivery runs these, and the ORM would cost more than the
-# statement.
+# Plain SQL: each write and each delivery runs these, and the ORM costs more than the statement.
 _RECORD_SQL = """
 INSERT INTO fanout_outboxevent (kind, subscriber, payload, cursor, attempts, last_error, wake_at)
 VALUES (%s, %s, %s, 0, 0, '', statement_timestamp() + %s * interval '1 second')
 RETURNING id
 """
-# A lease, or that a row is done, may be forgotten when PostgreSQL crashes: then it is delivered
-# once more, which changes nothing. So these commits, of a statement each, do not wait for the disk.
+# If PostgreSQL crashes it may lose a lease, or that a row is done. The row is then delivered again,
+# which does no harm. So these commits, of one statement each, do not wait for the disk.
 _UNHURRIED = "AND (SELECT set_config('synchronous_commit', 'off', TRUE)) = 'off'"
 _UNTIL = "statement_timestamp() + %(seconds)s * interval '1 second'"
 _TAKE_SQL = f"""
@@ -80,7 +79,7 @@ def record(
 
 
 def take_lease(*, database: str, event_id: int) -> Lease | None:
-    """Take the right to deliver a row; None when it is done, gone, or somebody else's for now."""
+    """Take the right to deliver a row; None if it is done, gone, or leased by another process."""
     token = uuid.uuid4()
     seconds = settings.OUTBOX_LEASE_SECONDS
     parameters = {"token": token, "id": event_id, "seconds": seconds}
@@ -90,18 +89,18 @@ def take_lease(*, database: str, event_id: int) -> Lease | None:
 
 
 def save_cursor(lease: Lease, *, cursor: int) -> bool:
-    """Save how far the delivery has come and prolong the lease; False when it has been lost."""
+    """Save how far the delivery has come, and extend the lease; False if the lease is lost."""
     seconds = settings.OUTBOX_LEASE_SECONDS
     return _update(lease, _SAVE_SQL, cursor=cursor, seconds=seconds)
 
 
 def mark_done(lease: Lease) -> bool:
-    """End the row's life; False when the lease has been lost."""
+    """Mark the row done; False if the lease is lost."""
     return _update(lease, _DONE_SQL)
 
 
 def _update(lease: Lease, sql: str, **numbers: int) -> bool:
-    """Change the row, as long as nobody has taken it over; returns whether that is so."""
+    """Change the row if this delivery still has the lease; returns whether it has."""
     parameters: dict[str, int | str] = {"id": lease.event.pk, "token": str(lease.token), **numbers}
     with connections[lease.database].cursor() as cursor:
         cursor.execute(sql, parameters)
@@ -109,7 +108,7 @@ def _update(lease: Lease, sql: str, **numbers: int) -> bool:
 
 
 def give_back(lease: Lease, *, cursor: int, error: BaseException) -> None:
-    """After a failure: note it, and let the sweeper try again from there, later each time."""
+    """Record a failure. The sweeper tries again from `cursor`, each time after a longer pause."""
     seconds = min(2**lease.event.attempts, MAX_BACKOFF_SECONDS)
     _mine(lease).update(
         cursor=cursor,
@@ -120,25 +119,22 @@ def give_back(lease: Lease, *, cursor: int, error: BaseException) -> None:
 
 
 def assign(lease: Lease, *, subscriber: str) -> None:
-    """Give a leased row that has no subscriber to this one."""
+    """Set the subscriber of a leased row that has none."""
     _mine(lease).update(subscriber=subscriber)
 
 
 def _mine(lease: Lease) -> QuerySet[OutboxEvent]:
-    """The leased row, as long as nobody has taken it over."""
+    """The leased row, if this delivery still has the lease."""
     rows = OutboxEvent.objects.using(lease.database)
     return rows.filter(pk=lease.event.pk, lease_token=lease.token, done_at__isnull=True)
 
 
-def _lease() -> timedelta:
-    return timedelta(seconds=settings.OUTBOX_LEASE_SECONDS)
-
-
 def claim_overdue(*, database: str, limit: int) -> Sequence[int]:
-    """Ids of rows that nobody has delivered in time, oldest first, each put off for one lease.
+    """Ids of overdue rows, oldest first; each is due again after the length of a lease.
 
-    Sweepers that run at once share the rows out (`SKIP LOCKED`).
+    Sweepers that run at the same time get different rows (`SKIP LOCKED`).
     """
+    again_at = Now() + timedelta(seconds=settings.OUTBOX_LEASE_SECONDS)
     rows = OutboxEvent.objects.using(database)
     with transaction.atomic(using=database):
         overdue = rows.filter(done_at__isnull=True, wake_at__lt=Now())
@@ -147,7 +143,7 @@ def claim_overdue(*, database: str, limit: int) -> Sequence[int]:
             .select_for_update(skip_locked=True)
             .values_list("pk", flat=True)[:limit]
         )
-        rows.filter(pk__in=ids).update(wake_at=Now() + _lease())
+        rows.filter(pk__in=ids).update(wake_at=again_at)
     return ids
 
 

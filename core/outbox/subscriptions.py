@@ -1,4 +1,4 @@
-"""Which app has which handler for which event. Filled by the apps' `handlers.py` at start-up."""
+"""Which app has which handler for which event. The apps' `handlers.py` fill it at start-up."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Payload = TypeVar("Payload")
 class Step(NamedTuple):
     """What a handler has just done.
 
-    `cursor`: from where the handler can go on if it is interrupted here; it is saved now and then,
-    or, with `is_saved_at_once`, before the handler goes on. `entries`: how many entries of home
-    timelines the step has written, for the metrics.
+    `cursor`: where the handler can go on if it is interrupted here. It is saved now and then; with
+    `is_saved_at_once`, before the handler goes on. `entries`: how many entries of home timelines
+    the step has written, for the metrics.
     """
 
     cursor: int
@@ -22,8 +22,8 @@ class Step(NamedTuple):
     is_saved_at_once: bool = False
 
 
-# Takes the payload and the saved cursor (0 at first). Does its work in steps and yields after each;
-# each step may be done twice.
+# Takes the payload and the saved cursor (0 at first). Works in steps and yields after each; a step
+# may run twice.
 Handler = Callable[[Payload, int], Iterable[Step]]
 
 
@@ -39,14 +39,14 @@ class Subscription(Generic[Payload]):
     first: Callable[[Payload], object] | None
 
     def register(self) -> None:
-        """Make it known to this process; raises ValueError when the app has subscribed already."""
+        """Add it to the subscriptions; raises ValueError if the app has subscribed already."""
         known = _subscriptions.setdefault(self.kind, {})
         if self.subscriber in known:
             raise ValueError(f"{self.subscriber} has subscribed to {self.kind} already")
         known[self.subscriber] = self
 
     def steps(self, payload: Mapping[str, Any], cursor: int) -> Iterable[Step]:
-        """Run the handler on a row's payload. Members that it does not know are left out."""
+        """Run the handler on a row's payload. Fields that its dataclass lacks are left out."""
         known = {field.name: payload[field.name] for field in fields(self.payload)}  # type: ignore[arg-type]
         return self.handler(self.payload(**known), cursor)
 
@@ -60,7 +60,7 @@ def subscribers_of(kind: str) -> list[Subscription[Any]]:
 
 
 def subscription_of(*, kind: str, subscriber: str) -> Subscription[Any]:
-    """One app's subscription to an event; raises LookupError when this process knows of none."""
+    """One app's subscription to an event; raises LookupError if this release has none."""
     try:
         return _subscriptions[kind][subscriber]
     except KeyError:
@@ -68,5 +68,5 @@ def subscription_of(*, kind: str, subscriber: str) -> Subscription[Any]:
 
 
 def event_names() -> list[str]:
-    """The names of all events that somebody subscribes to."""
+    """The names of all events with subscribers."""
     return sorted(_subscriptions)

@@ -1,4 +1,4 @@
-"""Celery tasks: wake-ups. What has to be done, and whether it is done, is in the outbox."""
+"""Celery tasks: only wake-ups. The outbox says what is to be done, and what is done."""
 
 from __future__ import annotations
 
@@ -22,18 +22,9 @@ def deliver_event(*, database: str, event_id: int, **kwargs: Any) -> None:
     done = delivery.deliver_event(database=database, event_id=event_id)
     if done is None:
         return
-    seconds = round(done.seconds, 4)
-    logger.info(
-        *("delivered %s/%d: %s to %s, %d entries, %.4f s", database, event_id),
-        *(done.kind, done.subscriber, done.entries, seconds),
-        extra={
-            "event": f"{database}/{event_id}",
-            "kind": done.kind,
-            "subscriber": done.subscriber,
-            "entries": done.entries,
-            "seconds": seconds,
-        },
-    )
+    fields = {"event": f"{database}/{event_id}", **vars(done), "seconds": round(done.seconds, 4)}
+    text = "delivered %(event)s: %(kind)s to %(subscriber)s, %(entries)d entries, %(seconds).4f s"
+    logger.info(text, fields, extra=fields)
     count(
         values={
             sample("socialfeed_deliveries_total", done.kind): 1,
@@ -43,13 +34,13 @@ def deliver_event(*, database: str, event_id: int, **kwargs: Any) -> None:
 
 
 def wake(*, database: str, event_id: int) -> None:
-    """Have a worker deliver a row. The broker is down: raises, and the sweeper does it later."""
+    """Have a worker deliver a row. Broker down: raises, and the sweeper wakes the row later."""
     deliver_event.delay(database=database, event_id=event_id)
 
 
 @shared_task(expires=60)
 def sweep_outbox(**kwargs: Any) -> None:
-    """Wake a worker for each row that nobody has delivered in time."""
+    """Wake a worker for each overdue row."""
     for database in PRIMARIES:
         overdue = rows.claim_overdue(database=database, limit=SWEEP_LIMIT)
         for event_id in overdue:
@@ -60,7 +51,7 @@ def sweep_outbox(**kwargs: Any) -> None:
 
 @shared_task(expires=3600)
 def prune_outbox(**kwargs: Any) -> None:
-    """Delete rows that were done long ago."""
+    """Delete rows that were done more than OUTBOX_DAYS ago."""
     for database in PRIMARIES:
         while rows.prune(database=database):
             pass
@@ -68,5 +59,5 @@ def prune_outbox(**kwargs: Any) -> None:
 
 @beat_init.connect
 def export_backlog(**kwargs: Any) -> None:
-    """Beat measures the backlog itself: with all workers dead, no task would say so."""
+    """Beat measures the backlog itself: when all workers are dead, no task runs."""
     backlog.start_exporting()
