@@ -1,11 +1,10 @@
-"""Exact counters that no writer waits for: a value, and the changes that are not in it yet.
+"""Exact counters without waiting writers: a value, and the changes that are not in it yet.
 
 A count is `Counter.value` plus the sum of its `CounterChange` rows, read in one statement and so in
-one snapshot. A writer inserts a change row in the transaction of what it counts, and locks nothing.
-`fold` moves rows into the value, in batches, one statement each, so that nothing is counted twice
-or not at all.
+one snapshot. A writer inserts a change row in the transaction of the counted row; it locks nothing.
+`fold` moves a batch of change rows into the values, in one statement, so each counts exactly once.
 
-Each database has these tables, and a counter lives beside the rows that it counts:
+Each database has these tables. A counter is in the database of the rows that it counts:
 
 | database | subject | what is counted |
 |---|---|---|
@@ -16,8 +15,8 @@ Each database has these tables, and a counter lives beside the rows that it coun
 | `default` | account | its followers |
 | `default` | `made_by(account)` | the accounts that it follows |
 
-A change row is an outbox row too: as long as it is there, cache entries of its subject may be out
-of date. See docs/decisions/0011.
+A change row is an outbox row too: while it exists, cache entries of its subject may be out of date.
+See docs/decisions/0011.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from core.ids import TimeOrderedModel
 
 
 class Counter(models.Model):
-    """How many there are of what a subject counts, without the changes that are not folded yet."""
+    """The count of a subject, without the changes that are not folded yet."""
 
     subject_id = models.BigIntegerField(primary_key=True)
     value = models.BigIntegerField()
@@ -49,7 +48,7 @@ class Counter(models.Model):
 
 
 class CounterChange(TimeOrderedModel):
-    """A change by `delta` that is not in its counter yet; `actor_id` is the user who made it."""
+    """A change by `delta` that is not folded into its counter yet. `actor_id`: who made it."""
 
     subject_id = models.BigIntegerField()
     delta = models.IntegerField()
@@ -68,14 +67,14 @@ class CounterChange(TimeOrderedModel):
 
 @dataclass(frozen=True)
 class Change:
-    """A change that has not been folded."""
+    """A change that is not folded yet."""
 
     id: int
     subject_id: int
     actor_id: int | None
 
 
-# Plain SQL, like the others: the ORM would cost more than the statement.
+# Plain SQL: the ORM costs more than the statement.
 _CHANGE_SQL = "INSERT INTO socialfeed_counterchange (subject_id, delta, actor_id) VALUES "
 _FOLD_SQL = """
 WITH taken AS (
@@ -90,8 +89,8 @@ SELECT subject_id, sum(delta) FROM taken GROUP BY subject_id ORDER BY subject_id
 ON CONFLICT (subject_id) DO UPDATE
 SET value = counter.value + excluded.value, folded_at = statement_timestamp()
 """
-# The counter's row is locked meanwhile, so no fold of it commits in between. A fold that waits for
-# the lock adds its changes afterwards, so the value set here is without the changes in the table.
+# The counter's row is locked, so no fold of it commits meanwhile. A fold that waits for the lock
+# adds its changes afterwards, so the value set here leaves out the changes in the table.
 _CORRECT_SQL = """
 UPDATE socialfeed_counter AS counter
 SET value = ({truth}) - coalesce(
@@ -102,22 +101,19 @@ WHERE subject_id = %s
 
 
 def made_by(account_id: int) -> int:
-    """The subject that counts what an account has made, not what others have made of it.
-
-    It is negative, and so never the id of a row.
-    """
+    """The subject for what an account has made (see the table). Negative, so never a row's id."""
     return -account_id
 
 
 def count_sql(subject: str) -> str:
-    """An SQL expression for the exact count of a subject; `subject` is an expression for its id."""
+    """An SQL expression for the exact count of a subject. `subject`: an expression for its id."""
     value = f"SELECT value FROM socialfeed_counter WHERE subject_id = {subject}"  # noqa: S608
     rest = f"SELECT sum(delta) FROM socialfeed_counterchange WHERE subject_id = {subject}"  # noqa: S608
     return f"(coalesce(({value}), 0) + coalesce(({rest}), 0))"
 
 
 def counts(*, database: str, subject_ids: Sequence[int]) -> dict[int, int]:
-    """The exact counts of some subjects, by subject; one query to the alias `database`."""
+    """The exact counts of some subjects, by subject; one query."""
     sql = f"SELECT id, {count_sql('asked.id')} FROM unnest(%s::bigint[]) AS asked (id)"  # noqa: S608
     with connections[database].cursor() as cursor:
         cursor.execute(sql, [list(subject_ids)])
@@ -125,10 +121,7 @@ def counts(*, database: str, subject_ids: Sequence[int]) -> dict[int, int]:
 
 
 def change_counts(*, database: str, deltas: Mapping[int, int], actor_id: int | None = None) -> None:
-    """Change the counts of subjects, each by its delta, in the caller's transaction.
-
-    No other writer waits for it.
-    """
+    """Change counts by deltas, in the caller's transaction. No other writer waits for it."""
     rows = [(subject_id, delta, actor_id) for subject_id, delta in deltas.items()]
     with connections[database].cursor() as cursor:
         cursor.execute(_CHANGE_SQL + ", ".join(["%s"] * len(rows)), rows)
@@ -141,7 +134,7 @@ def pending_changes(*, database: str, limit: int) -> list[Change]:
 
 
 def fold(*, database: str, change_ids: Sequence[int]) -> None:
-    """Move changes into their counters. Changes that another process is folding are left to it."""
+    """Move changes into their counters, except those that another process is folding."""
     with connections[database].cursor() as cursor:
         cursor.execute(_FOLD_SQL, [list(change_ids)])
 
@@ -151,8 +144,7 @@ def compared(
 ) -> dict[int, tuple[int, int]]:
     """(count, truth) of some subjects, both in one snapshot.
 
-    `truth_sql(subject)` is a scalar query that counts the rows of the subject whose id the SQL
-    expression `subject` is.
+    `truth_sql(subject)`: a scalar query that counts a subject's rows; `subject` as in `count_sql`.
     """
     sql = f"""
         SELECT id, {count_sql("asked.id")}, ({truth_sql("asked.id")})
@@ -170,13 +162,13 @@ def folded_lately(*, database: str, seconds: float, limit: int) -> list[int]:
 
 
 def subjects_pending(*, database: str, subject_ids: Sequence[int]) -> set[int]:
-    """Those of some subjects that have changes which are not folded yet."""
+    """Those of some subjects that have changes that are not folded yet."""
     rows = CounterChange.objects.using(database).filter(subject_id__in=subject_ids)
     return set(rows.values_list("subject_id", flat=True))
 
 
 def correct(*, database: str, subject_id: int, truth_sql: Callable[[str], str]) -> None:
-    """Set a count to its truth, although others may change and fold it meanwhile."""
+    """Set a count to its truth; others may change and fold it meanwhile. See `compared`."""
     rows = Counter.objects.using(database)
     with transaction.atomic(using=database):
         rows.bulk_create([Counter(subject_id=subject_id, value=0)], ignore_conflicts=True)
@@ -187,7 +179,7 @@ def correct(*, database: str, subject_id: int, truth_sql: Callable[[str], str]) 
 
 
 def forget_counts(*, database: str, subject_ids: Sequence[int]) -> None:
-    """Remove the counters of subjects that are gone."""
-    # The changes first: this waits for a fold that has them already, and then removes its counter.
+    """Remove the counters of deleted subjects."""
+    # The changes first: this waits for a fold that is moving them, and then removes its counter.
     for rows in (CounterChange.objects, Counter.objects):
         rows.using(database).filter(subject_id__in=subject_ids).delete()

@@ -1,7 +1,7 @@
-"""Likes, of whatever has an id: one row each, counted by `core.counters`.
+"""Likes of anything with an id: one row each, counted by `core.counters`.
 
-The services that let something be liked have a table each, a concrete `AbstractLike`, beside what
-is liked. Liking locks nothing that others need, however many like the same thing.
+Each service with something to like has a table of likes in the same database, a subclass of
+`AbstractLike`. A like locks nothing that other likes of the same subject need.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ INSERT INTO {table} (subject_id, user_id) VALUES (%s, %s)
 ON CONFLICT (user_id, subject_id) DO NOTHING
 """
 _UNLIKE_SQL = "DELETE FROM {table} WHERE subject_id = %s AND user_id = %s"
-# Probes one row for each of a few; the planner would rather walk all likes of the subject.
+# Probes one row for each of a few people; the planner would walk all likes of the subject instead.
 _LIKERS_AMONG_SQL = """
 SELECT liked.id, liked.user_id
 FROM unnest(%(among)s::bigint[]) AS person (id)
@@ -65,44 +65,38 @@ LIMIT %(limit)s
 """
 
 
-def _database(likes: Likes) -> str:
-    return router.db_for_write(likes)
-
-
 def add_like(*, likes: Likes, subject_id: int, user_id: int) -> bool:
-    """Like something, in the caller's transaction or one of its own; False when it was liked."""
-    database = _database(likes)
-    with transaction.atomic(using=database), connections[database].cursor() as cursor:
-        cursor.execute(_LIKE_SQL.format(table=likes._meta.db_table), [subject_id, user_id])
-        if not cursor.rowcount:
-            return False
-        change_counts(database=database, deltas={subject_id: 1}, actor_id=user_id)
-    return True
+    """Like something, in the caller's transaction or one of its own; False if it was liked."""
+    return _change(likes, _LIKE_SQL, subject_id, user_id, delta=1)
 
 
 def remove_like(*, likes: Likes, subject_id: int, user_id: int) -> bool:
-    """The inverse; False when it was not liked."""
-    database = _database(likes)
+    """Undo a like, in the same way; False if there was none."""
+    return _change(likes, _UNLIKE_SQL, subject_id, user_id, delta=-1)
+
+
+def _change(likes: Likes, sql: str, subject_id: int, user_id: int, *, delta: int) -> bool:
+    database = router.db_for_write(likes)
     with transaction.atomic(using=database), connections[database].cursor() as cursor:
-        cursor.execute(_UNLIKE_SQL.format(table=likes._meta.db_table), [subject_id, user_id])
+        cursor.execute(sql.format(table=likes._meta.db_table), [subject_id, user_id])
         if not cursor.rowcount:
             return False
-        change_counts(database=database, deltas={subject_id: -1}, actor_id=user_id)
+        change_counts(database=database, deltas={subject_id: delta}, actor_id=user_id)
     return True
 
 
 def likes_sql(likes: Likes, subject: str) -> str:
-    """An SQL query that counts the likes of the subject whose id the expression `subject` is."""
+    """An SQL query that counts the likes of a subject. `subject`: an expression for its id."""
     return f"SELECT count(*) FROM {likes._meta.db_table} WHERE subject_id = {subject}"  # noqa: S608
 
 
 def likers_page(
     *, likes: Likes, subject_id: int, first: Sequence[int], after: int | None, limit: int
 ) -> tuple[list[int], int | None]:
-    """Ids of those who like something, newest first, but all in `first` before all others.
+    """The ids of a page of likers, newest first, but all likers in `first` before all others.
 
-    Also returns the position from which to go on, None at the end: a like's id among the first,
-    and its negative among the others.
+    Also returns the cursor for the next page as `after`, None at the end: a like's id among the
+    first, the negative of a like's id among the others.
     """
     in_first = after is None or after > 0
     before = MAX_ID if after is None else abs(after)
@@ -124,7 +118,7 @@ def likers_page(
 
 
 def _likers(likes: Likes, sql: str, **parameters: Any) -> list[tuple[int, int]]:
-    """(like id, user id) of each."""
+    """(like id, user id) of each row."""
     with connections[router.db_for_read(likes)].cursor() as cursor:
         cursor.execute(sql.format(table=likes._meta.db_table), parameters)
         return [(like_id, user_id) for like_id, user_id in cursor.fetchall()]
@@ -133,7 +127,7 @@ def _likers(likes: Likes, sql: str, **parameters: Any) -> list[tuple[int, int]]:
 def remove_likes_of(
     *, likes: Likes, subject_ids: Collection[int] | models.QuerySet[Any, int], limit: int
 ) -> int:
-    """Remove up to `limit` likes of what is gone, uncounted; returns how many.
+    """Remove up to `limit` likes of deleted subjects; returns how many. The counters do not change.
 
     `subject_ids` may be a query in the same database.
     """
@@ -144,8 +138,8 @@ def remove_likes_of(
 
 
 def remove_likes_by(*, likes: Likes, user_id: int, limit: int) -> int:
-    """Remove up to `limit` likes of somebody, and count them off; returns how many."""
-    database = _database(likes)
+    """Remove up to `limit` likes by a user, and change the counters; returns how many."""
+    database = router.db_for_write(likes)
     with transaction.atomic(using=database):
         mine = likes._default_manager.select_for_update().filter(user_id=user_id)
         rows = list(mine.values_list("pk", "subject_id")[:limit])
