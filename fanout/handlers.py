@@ -1,7 +1,7 @@
 """Fan-out: brings posts, and changes of what they show, into timelines.
 
-In the request, after the commit, it does what the person who acted must see at once. Workers do the
-rest, step by step; see `core.outbox`. Every step may be done twice.
+In the request, after the commit, it does what the user must see at once. Workers do the rest, step
+by step; see `core.outbox`. Any step may run twice.
 """
 
 from __future__ import annotations
@@ -33,11 +33,10 @@ def deliver_to_author(post: PostChanged) -> None:
 def deliver_post(post: PostChanged, cursor: int) -> Iterator[Step]:
     """Bring a post into its author's own and all followers' home timelines.
 
-    Once this is done, every follower's next read shows the post. It is pushed to the followers
-    batch by batch, and the cursor is a follower's id. Readers pull the posts of an author with too
-    many followers, so for them there is nothing to push. While an author moves from push to pull or
-    back, all the followers' home timelines are dropped instead: the next reads build them the new
-    way.
+    Afterwards every follower's next read shows the post. It is pushed to the followers in batches;
+    the cursor is a follower's id. If the author has too many followers, readers pull the posts, and
+    there is nothing to push. While an author moves from push to pull or back, the home timelines of
+    all followers are dropped instead, and the next reads build them the new way.
     """
     deliver_to_author(post)
     mode = graph_services.choose_delivery_mode(author_id=post.author_id)
@@ -62,25 +61,22 @@ def _followers(author_id: int, *, after: int) -> Iterator[list[int]]:
 
 @post_deleted.subscribe("fanout", in_request=True)
 def withdraw_post(post: PostChanged, cursor: int) -> Iterable[Step]:
-    """Take a deleted post out of its author's timelines. Reading leaves it out of all others."""
+    """Remove a deleted post from its author's timelines. Readers leave it out of all others."""
     timeline_services.remove_from_own_timelines(post_id=post.post_id, author_id=post.author_id)
     return ()
 
 
 @comments_changed.subscribe("fanout", in_request=True)
 def show_comments(comments: CommentsChanged, cursor: int) -> Iterator[Step]:
-    """Show a post with the comments that it has now: one record, which all timelines render from.
+    """Refresh the comment summary of a post, and its record, which all timelines render from.
 
-    Comments on a post that has been deleted meanwhile are removed, with the summary stored here. So
-    whether the post exists is asked last: a post that is deleted later has its own delivery.
+    If the post was deleted meanwhile, remove the summary stored here and the comments. This check
+    comes last: a post that is deleted later has its own delivery.
     """
     post_id = comments.post_id
     summary = comment_selectors.summary(post_id=post_id)
     post_services.store_comment_summary(
-        post_id=post_id,
-        version=summary.version,
-        count=summary.count,
-        recent=summary.recent,
+        post_id=post_id, version=summary.version, count=summary.count, recent=summary.recent
     )
     if not post_selectors.existing_ids(post_ids=[post_id]):
         yield from as_steps(post_services.remove_dependents(post_ids=[post_id]))
@@ -89,22 +85,22 @@ def show_comments(comments: CommentsChanged, cursor: int) -> Iterator[Step]:
 
 @follow_changed.subscribe("fanout", in_request=True)
 def apply_follow(edge: FollowChanged, cursor: int) -> Iterator[Step]:
-    """Drop what was made from the graph without this change."""
+    """Drop what was made from the graph before this change."""
     return _apply_graph_change([edge.follower_id], [edge.followee_id])
 
 
 @follows_removed.subscribe("fanout", in_request=True)
 def apply_removed_follows(edges: FollowsRemoved, cursor: int) -> Iterator[Step]:
-    """Drop what was made from the graph while these edges were in it."""
+    """Drop what was made from the graph before these edges were removed."""
     return _apply_graph_change(edges.follower_ids, edges.followee_ids)
 
 
 def _apply_graph_change(follower_ids: Sequence[int], followee_ids: Sequence[int]) -> Iterator[Step]:
     """Drop the followees' cached followers, then the followers' home timelines.
 
-    In this order, because deliveries go by the cached followers. Saving the cursor in between moves
-    the graph's position in the log. So a delivery that still saw the old followers has an earlier
-    position than any home timeline that is built after the drop, and does not enter it.
+    The order matters, because deliveries use the cached followers. Saving the cursor in between
+    advances the graph LSN. So a delivery that still saw the old followers has an earlier LSN than
+    any home timeline that is built after the drop, and does not enter it.
     """
     graph_services.drop_followers(author_ids=followee_ids)
     yield Step(1, is_saved_at_once=True)

@@ -1,4 +1,4 @@
-"""What Fan-out tells Timeline."""
+"""Report to Timeline how far the deliveries are."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from core.outbox.lookup import oldest_pending_id
 from posts.events import post_published
 from timeline import services as timeline_services
 
-# A post gets its id before its transaction commits, and its outbox row appears with the commit. No
-# request lives as long as this.
+# A post gets its id before its transaction commits; its outbox row appears with the commit. Every
+# request is shorter than this.
 _LONGEST_TRANSACTION = timedelta(seconds=60)
 
 
 def note_what_is_delivered() -> None:
-    """Tell Timeline up to which post everything has been delivered.
+    """Report to Timeline the post up to which everything has been delivered.
 
-    While workers are down this stands still; it goes on once they have caught up. Only publications
-    count: a removal may wait for the object store for hours.
+    It does not advance while workers are down or behind. Only publications count: a removal may
+    wait for the object store for hours.
     """
     now = timezone.now()
     oldest = oldest_pending_id(

@@ -1,4 +1,4 @@
-"""Celery tasks of Fan-out. Each may be lost: beat sends the next."""
+"""Celery tasks of Fan-out. A lost one does no harm: beat sends the next."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from fanout import services
 
 @shared_task(expires=60)
 def note_what_is_delivered(**kwargs: Any) -> None:
-    """Tell Timeline up to which post everything has been delivered."""
+    """Report to Timeline the post up to which everything has been delivered."""
     services.note_what_is_delivered()

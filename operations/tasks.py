@@ -1,4 +1,4 @@
-"""Celery tasks of Operations. Each may be lost: beat sends the next."""
+"""Celery tasks of Operations. A lost one does no harm: beat sends the next."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from operations import reconcile
 
 @shared_task(expires=60)
 def reconcile_counters(**kwargs: Any) -> None:
-    """Compare the counts that have changed lately with the rows, and repair them."""
+    """Compare the counts that have changed lately with the rows, and repair the drift."""
     reconcile.reconcile_recent()
