@@ -1,4 +1,4 @@
-# One image, every role: what a container does is its command.
+# One image for every role; the command decides the role.
 #
 #   Read API   API_ROLE=read  gunicorn --config deploy/gunicorn.conf.py socialfeed.wsgi:application
 #   Write API  API_ROLE=write gunicorn --config deploy/gunicorn.conf.py socialfeed.wsgi:application

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""The developers' door: `python manage.py help` lists the commands."""
+"""Runs the commands; `python manage.py help` lists them."""
 
 import os
 import sys

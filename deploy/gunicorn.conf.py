@@ -1,7 +1,7 @@
 """gunicorn's settings for the Read API and the Write API, from the environment.
 
-GUNICORN_BIND, GUNICORN_WORKERS and GUNICORN_THREADS; the defaults suit a developer's machine.
-GUNICORN_METRICS_DIR, where the workers of this instance count what `/metrics` shows of them.
+GUNICORN_BIND, GUNICORN_WORKERS, GUNICORN_THREADS: the defaults suit a developer's machine.
+GUNICORN_METRICS_DIR: the folder in which the workers of this instance store their metrics.
 """
 
 from __future__ import annotations
@@ -15,32 +15,30 @@ from typing import Any
 
 bind = os.environ.get("GUNICORN_BIND", "127.0.0.1:8000")
 workers = int(os.environ.get("GUNICORN_WORKERS", "2"))
-# More at once would only make each of them slower; the others wait, up to MAX_REQUESTS_IN_FLIGHT. A
-# read is the processor's alone but for some tenths of a millisecond; who writes waits for disks.
+# More threads would only slow each request down; others wait, up to MAX_REQUESTS_IN_FLIGHT. A read
+# needs only CPU time, but for some tenths of a millisecond; a write also waits for disks.
 _threads = "2" if os.environ.get("API_ROLE") == "read" else "4"
 threads = int(os.environ.get("GUNICORN_THREADS") or _threads)
 worker_class = "core.http.serving.DrainingWorker"
-# The C parser where it is installed.
-http_parser = "auto"
-# Longer than Caddy keeps an idle connection (30 s), so that it is Caddy who closes it: a request
-# never meets a connection that is just being closed here.
+http_parser = "auto"  # the C parser if it is installed
+# Longer than Caddy keeps an idle connection (30 s), so Caddy closes it: gunicorn never closes a
+# connection on which a request is arriving.
 keepalive = 45
 timeout = 30
-# How long a stop waits: to drain, and for requests that are being answered.
+# How long a stop waits to drain and for running requests.
 graceful_timeout = 15
-# Only a web server on this machine may say who the client is.
+# Only a web server on this machine may name the client's address.
 forwarded_allow_ips = "127.0.0.1,::1"
-# And nobody what part of the path is not ours.
+# No header may set SCRIPT_NAME or PATH_INFO.
 forwarder_headers = ""
-# A worker that is replaced must find new code, and shares no connection with another.
+# Each worker loads the code itself: a new worker finds new code, and shares no connection.
 preload_app = False
-# Caddy keeps the access log.
-accesslog = None
+accesslog = None  # Caddy writes it
 errorlog = "-"
 control_socket_disable = True
 
-# The lines of this process look like those of its workers, to which Django's settings apply. By its
-# path: a module of ours that was imported here would be old code in the workers of a later deploy.
+# This process logs in the format of its workers, which use Django's settings. The module is run by
+# its path: an imported module would stay, as old code, in the workers of a later deploy.
 _lines = run_path(str(Path(__file__).parents[1] / "socialfeed" / "settings" / "log_format.py"))
 _format = os.environ.get("LOG_FORMAT") or _lines["default_format"](
     socialfeed_env=os.environ.get("SOCIALFEED_ENV", "local")
@@ -53,39 +51,39 @@ logconfig_dict = {
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "chosen"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
-    # Instead of a handler of its own.
+    # No handler of its own: the root handles it.
     "loggers": {"gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True}},
 }
 
-# Each worker counts into a file there, and any of them adds all up when it is asked for the figures
-# of the instance; never a folder that two instances share. A reload and an upgrade find the same.
+# Each worker counts into a file in this folder; any worker adds up all files to answer /metrics.
+# Two instances never share a folder. After a reload or an upgrade it is the same folder.
 _metrics_dir = Path(
     os.environ.get("GUNICORN_METRICS_DIR") or tempfile.mkdtemp(prefix="socialfeed-metrics-")
 )
-# By its second name, prometheus_client knows it.
+# prometheus_client reads the second name.
 os.environ["GUNICORN_METRICS_DIR"] = os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_dir)
 
 
-def _remove_figures(of: str = "*") -> None:
+def _remove_metrics(of: str = "*") -> None:
     for file in _metrics_dir.glob(f"{of}.db"):
         file.unlink()
 
 
 def on_starting(server: Any) -> None:
-    """Begin with no figures, unless this is an upgrade, whose predecessor is still at work."""
+    """Start with no metrics, except in an upgrade: the predecessor still uses them."""
     _metrics_dir.mkdir(parents=True, exist_ok=True)
     if not server.master_pid:
-        _remove_figures()
+        _remove_metrics()
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """A worker has ended: what it has counted stays, what is true of it at the moment goes."""
-    _remove_figures(of=f"gauge_live*_{worker.pid}")
+    """A worker has ended: keep its counters, remove its live gauges."""
+    _remove_metrics(of=f"gauge_live*_{worker.pid}")
 
 
 def on_exit(server: Any) -> None:
-    """The figures end with the instance; in an upgrade, there is another."""
+    """Remove the metrics with the instance, except in an upgrade: its successor uses them."""
     if not server.master_pid and not server.reexec_pid:
-        _remove_figures()
-        with suppress(OSError):  # somebody else's files are in it
+        _remove_metrics()
+        with suppress(OSError):  # it has other files in it
             _metrics_dir.rmdir()
