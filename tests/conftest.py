@@ -117,7 +117,7 @@ def committed(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
 
 
 @pytest.fixture
-def connections_made_anew() -> Iterator[None]:
+def reconnect_after_test() -> Iterator[None]:
     """What this process is connected to may be killed; the tests after this one connect again."""
     yield
     connections.close_all()
@@ -142,7 +142,7 @@ def paused_replay(committed: None) -> Iterator[Callable[[], None]]:
 
 
 @pytest.fixture
-def servers_as_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def fresh_sql_state(monkeypatch: pytest.MonkeyPatch) -> None:
     """This process knows of no SQL server that is gone, and of nothing that others have written."""
     from core.sql import lsns, servers  # noqa: PLC0415
 

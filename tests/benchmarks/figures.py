@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devstack.layout import PROJECT_DIR
-from tests.support.documents import measured_commit, put_between
+from tests.support.measured_docs import measured_commit, replace_measured
 
 PAGE = PROJECT_DIR / "docs" / "performance.md"
 
@@ -150,4 +150,4 @@ def write_json(path: Path, figures: Sequence[Figure]) -> None:
 
 def write_docs(figures: Sequence[Figure]) -> None:
     """Put the table between the marks of docs/performance.md."""
-    put_between(PAGE, markdown(figures))
+    replace_measured(PAGE, markdown(figures))

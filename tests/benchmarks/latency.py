@@ -9,7 +9,7 @@ from statistics import median, quantiles
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.requests import HOME, Bench
 from tests.chaos.checkers import good_rate
-from tests.support.http_load import ask_by_turns, get, offer
+from tests.support.http_load import closed_loop, get, open_loop
 
 CROWDS = (4, 8, 16)
 PATIENCE = 5.0
@@ -57,14 +57,14 @@ def latency(bench: Bench, *, rounds: int) -> Iterator[Figure]:
 
 
 def _peak(port: int, message: bytes, at_once: int) -> float:
-    reads = ask_by_turns(port, [message], at_once=at_once, seconds=SECONDS, patience=PATIENCE)
+    reads = closed_loop(port, [message], at_once=at_once, seconds=SECONDS, patience=PATIENCE)
     assert any(read.is_answered for read in reads)
     since = reads[0].began + 0.5
     return good_rate(reads, since=since, until=max(read.began for read in reads))
 
 
 def _waits(port: int, message: bytes, rate: float) -> Waits:
-    reads = offer(port, [message], rate=rate, seconds=SECONDS, patience=PATIENCE)
+    reads = open_loop(port, [message], rate=rate, seconds=SECONDS, patience=PATIENCE)
     # Whom the service had no room for has waited as long as anybody would.
     waits = [read.ended - read.began if read.is_answered else PATIENCE for read in reads]
     waited = quantiles((1000 * seconds for seconds in waits), n=100)

@@ -13,7 +13,7 @@ from devstack.layout import PROJECT_DIR
 from tests.benchmarks import figures
 from tests.benchmarks.figures import Figure, Series
 from tests.benchmarks.wire import _unchunked, request
-from tests.support.documents import BEGIN, END
+from tests.support.measured_docs import BEGIN, END
 
 
 def a_figure(

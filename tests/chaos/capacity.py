@@ -17,7 +17,7 @@ from tests.chaos.load import Actor, load
 from tests.chaos.report import Figure
 from tests.chaos.scenario import Run
 from tests.support.feeds import make_many_posts
-from tests.support.http_load import get, offer
+from tests.support.http_load import get, open_loop
 
 ADDRESS = "/timeline/home?limit=100"
 # How long a client of the open loop waits for its answer.
@@ -42,7 +42,7 @@ def goodput(run: Run) -> list[Figure]:
     began = time.monotonic()
     port = run.world.stack.layout.port("caddy")
     requests = [get(f"/api/v1{ADDRESS}", token=member.token, port=port) for member in members]
-    reads = offer(port, requests, rate=rate, seconds=seconds, patience=PATIENCE)
+    reads = open_loop(port, requests, rate=rate, seconds=seconds, patience=PATIENCE)
     used = (time.process_time() - used) / seconds
     good = good_rate(reads, since=began + SECONDS_TO_SETTLE, until=began + seconds)
     answered = quantiles(read.ended - read.began for read in reads if read.is_answered)

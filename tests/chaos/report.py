@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from devstack.layout import PROJECT_DIR
-from tests.support.documents import measured_commit, put_between
+from tests.support.measured_docs import measured_commit, replace_measured
 
 PAGE = PROJECT_DIR / "docs" / "reliability.md"
 
@@ -88,7 +88,7 @@ class Report:
 
     def write_docs(self) -> None:
         """Put the table between its marks in docs/reliability.md."""
-        put_between(PAGE, self.markdown())
+        replace_measured(PAGE, self.markdown())
 
     def write_json(self, path: Path) -> None:
         """The same for programs."""

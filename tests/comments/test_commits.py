@@ -12,8 +12,8 @@ from comments.models import Comment, CommentLike
 from comments.services import add_comment, delete_comment, like_comment, take_down
 from core.counters import counts
 from core.http.problems import Invalid, NotFound
+from tests.support.api_documents import shown_post
 from tests.support.posts_factory import make_posts
-from tests.support.shown import shown_post
 
 pytestmark = pytest.mark.usefixtures("committed")
 

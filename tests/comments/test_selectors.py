@@ -12,8 +12,8 @@ from comments.models import Comment
 from comments.selectors import comment_page, likers_page, summary
 from comments.services import add_comment, delete_comment, like_comment
 from core.http.problems import NotFound
+from tests.support.api_documents import deactivate
 from tests.support.posts_factory import make_posts
-from tests.support.shown import switch_off
 from usergraph.services import import_follows
 
 pytestmark = pytest.mark.django_db
@@ -74,7 +74,7 @@ def test_a_page_is_short_only_at_the_end_though_authors_are_switched_off(
     alice: int, bob: int, post_id: int, hidden: str, newest_first: bool
 ) -> None:
     ids = [make_comments(post_id, [alice if sign == "x" else bob])[0] for sign in hidden]
-    switch_off(alice)
+    deactivate(alice)
     shown = sorted(id_ for id_, sign in zip(ids, hidden, strict=True) if sign == "o")
     shown = shown[::-1] if newest_first else shown
     for limit in range(1, len(shown) + 2):
@@ -93,7 +93,7 @@ def test_a_page_costs_a_bounded_number_of_queries_whatever_is_left_out(
     """It is short then, and the next goes on."""
     monkeypatch.setattr(selectors, "NEXT_STEP", 3)
     ids = make_comments(post_id, [bob, *[alice] * 40, bob])
-    switch_off(alice)
+    deactivate(alice)
     options: Any = {"viewer_id": bob, "newest_first": False, "limit": 5}
     comment_page(post_id=post_id, after=None, **options)  # warm
     with django_assert_num_queries(selectors.MAX_ROUNDS, using="comments"):
@@ -163,7 +163,7 @@ def test_those_who_like_a_comment_are_listed_whom_one_follows_first(
             if after is None:
                 break
         assert found == wanted, limit
-    switch_off(bob)
+    deactivate(bob)
     with pytest.raises(NotFound):
         likers_page(comment_id=comment_id, viewer_id=alice, after=None, limit=1)
 

@@ -24,9 +24,9 @@ from core.http.problems import Conflict, Invalid, NotFound
 from core.outbox.models import OutboxEvent
 from posts.models import Post
 from posts.services import delete_post, edit_post, refresh_records
+from tests.support.api_documents import deactivate, shown_comment, shown_comments, shown_post
 from tests.support.deliveries import deliver, pending
 from tests.support.posts_factory import make_posts
-from tests.support.shown import shown_comment, shown_comments, shown_post, switch_off
 from users.services import refresh_documents, set_active
 
 pytestmark = pytest.mark.django_db
@@ -121,7 +121,7 @@ def test_a_post_that_is_not_shown_has_no_comments(
         delete_post(post_id=post_id, author_id=bob)
         refresh_records(post_ids=[post_id])
     else:
-        switch_off(bob)
+        deactivate(bob)
     for write in (
         lambda: add_comment(post_id=post_id, author_id=alice, text="Hello?"),
         lambda: edit_comment(comment_id=comment_id, author_id=alice, text="Hello?"),
@@ -140,7 +140,7 @@ def test_a_comment_of_somebody_switched_off_is_not_shown_until_they_are_back(
     alice: int, bob: int, post_id: int
 ) -> None:
     comment_id = add_comment(post_id=post_id, author_id=alice, text="Lovely.")
-    switch_off(alice)
+    deactivate(alice)
     with pytest.raises(NotFound):
         shown_comment(comment_id, bob)
     with pytest.raises(NotFound):

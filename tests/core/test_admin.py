@@ -20,9 +20,9 @@ from core.outbox.rows import record
 from media.models import Media
 from posts.models import CommentSummary, Like, Post
 from tests.conftest import ALL_DATABASES
+from tests.support.api_documents import deactivate, shown_post
 from tests.support.deliveries import deliver, pending
 from tests.support.posts_factory import make_posts
-from tests.support.shown import shown_post, switch_off
 from usergraph.models import Follow, PulledAuthor
 from usergraph.services import follow_user
 from users.models import User
@@ -160,7 +160,7 @@ def test_staff_edit_a_comment_whoever_sees_it(
     post_id = make_posts(bob, 1)[0]
     comment_id = add_comment(post_id=post_id, author_id=alice, text="Rude.")
     if hidden:
-        switch_off(bob)
+        deactivate(bob)
     assert staff.post(address(Comment, "change", comment_id), {"text": "-"}).status_code == 302
     comment = Comment.objects.get(pk=comment_id)
     assert comment.text == "-"

@@ -135,7 +135,7 @@ def test_everything_listens_on_loopback_only(stack: Stack) -> None:
     assert listening == {(HOST, port) for port in declared}
 
 
-@pytest.mark.usefixtures("connections_made_anew")
+@pytest.mark.usefixtures("reconnect_after_test")
 @pytest.mark.parametrize("name", [name for name in SERVICES if not name.endswith("api-2")])
 def test_a_killed_service_is_back_within_seconds(
     stack: Stack, name: str, measured: Callable[[str], None]

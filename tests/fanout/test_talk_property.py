@@ -24,7 +24,7 @@ from posts import services as post_services
 from posts.keys import liked_key, record_key
 from posts.records import Record
 from tests.support.client import wait_until
-from tests.support.talk import PEOPLE, POSTS, Said, Shown, Talk
+from tests.support.conversation import PEOPLE, POSTS, Conversation, ExpectedComment, ExpectedPost
 from users.keys import user_key
 from users.services import set_active, update_profile
 
@@ -38,8 +38,8 @@ dies = st.sampled_from([False, False, True])
 class TalkMachine(RuleBasedStateMachine):
     """The rules; `make_talk` gives each run people and posts of its own."""
 
-    make_talk: ClassVar[Callable[[], Talk]]
-    looks: ClassVar[int] = 0
+    make_talk: ClassVar[Callable[[], Conversation]]
+    reads: ClassVar[int] = 0
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class TalkMachine(RuleBasedStateMachine):
                     act()
             return False
         if self.talk.is_behind:
-            self.talk.make_up()
+            self.talk.catch_up()
         with self.talk.acting(dies):
             act()
         return True
@@ -66,7 +66,7 @@ class TalkMachine(RuleBasedStateMachine):
     def like(self, post: int, person: int, *, dies: bool) -> None:
         shown, user = self.talk.posts[post], self.talk.people[person]
         act = lambda: post_services.like_post(post_id=shown.id, user_id=user)  # noqa: E731
-        if self.did(act, allowed=not self.talk.refused(shown), dies=dies) and (
+        if self.did(act, allowed=not self.talk.is_gone(shown), dies=dies) and (
             user not in shown.likers
         ):
             shown.likers.append(user)
@@ -80,7 +80,7 @@ class TalkMachine(RuleBasedStateMachine):
     def unlike(self, post: int, person: int, dies: bool) -> None:
         shown, user = self.talk.posts[post], self.talk.people[person]
         act = lambda: post_services.unlike_post(post_id=shown.id, user_id=user)  # noqa: E731
-        if self.did(act, allowed=not self.talk.refused(shown), dies=dies) and user in shown.likers:
+        if self.did(act, allowed=not self.talk.is_gone(shown), dies=dies) and user in shown.likers:
             shown.likers.remove(user)
 
     @rule(post=posts, person=people, reply=st.none() | numbers, dies=dies)
@@ -89,7 +89,7 @@ class TalkMachine(RuleBasedStateMachine):
         answered = None
         if reply is not None and shown.comments:
             answered = shown.comments[reply % len(shown.comments)]
-        allowed = not self.talk.refused(shown) and not shown.is_closed
+        allowed = not self.talk.is_gone(shown) and not shown.is_closed
         allowed = allowed and (answered is None or answered.reply_to is None)
         text, made = f"No. {len(shown.comments)}", []
         reply_to = answered.id if answered else None
@@ -102,11 +102,11 @@ class TalkMachine(RuleBasedStateMachine):
             )
 
         if self.did(act, allowed=allowed, dies=dies):
-            shown.comments.append(Said(made[0], user, text, reply_to))
+            shown.comments.append(ExpectedComment(made[0], user, text, reply_to))
 
-    def said(self, post: int, number: int) -> tuple[Shown, Said] | None:
+    def said(self, post: int, number: int) -> tuple[ExpectedPost, ExpectedComment] | None:
         shown = self.talk.posts[post]
-        if not shown.comments or self.talk.refused(shown):
+        if not shown.comments or self.talk.is_gone(shown):
             return None
         said = shown.comments[number % len(shown.comments)]
         return None if said.author in self.talk.inactive else (shown, said)
@@ -197,21 +197,21 @@ class TalkMachine(RuleBasedStateMachine):
         cache_valkey().unlink(keys[number % len(keys)])
 
     @rule()
-    def make_up(self) -> None:
-        self.talk.make_up()
+    def catch_up(self) -> None:
+        self.talk.catch_up()
 
     @invariant()
     def everybody_is_shown_what_they_ought_to_be(self) -> None:
         if not self.talk.is_behind:
-            self.talk.check(self.talk.people[self.talk.looks % PEOPLE])
+            self.talk.check(self.talk.people[self.talk.reads % PEOPLE])
 
     def teardown(self) -> None:
-        self.talk.make_up()
+        self.talk.catch_up()
         for person in self.talk.people:
             self.talk.check(person)
         gone = [post.id for post in self.talk.posts if post.is_deleted]
         wait_until(lambda: not Comment.objects.filter(post_id__in=gone).exists(), 30)
-        type(self).looks += self.talk.looks
+        type(self).reads += self.talk.reads
 
 
 @pytest.fixture
@@ -219,7 +219,7 @@ def machine(committed: None, person: Callable[[str], int]) -> type[TalkMachine]:
     """The machine, with counts of this test alone."""
 
     class Machine(TalkMachine):
-        make_talk = staticmethod(lambda: Talk([person("talker") for _ in range(PEOPLE)]))
+        make_talk = staticmethod(lambda: Conversation([person("talker") for _ in range(PEOPLE)]))
 
     return Machine
 
@@ -241,7 +241,7 @@ def test_posts_show_what_people_do_whatever_happens(
     machine: type[TalkMachine], measured: Callable[[str], None]
 ) -> None:
     run(machine)
-    measured(f"{RUNS} runs, {machine.looks:,} looks at {POSTS} posts each compared with the oracle")
+    measured(f"{RUNS} runs, {machine.reads:,} looks at {POSTS} posts each compared with the oracle")
 
 
 @pytest.mark.parametrize(

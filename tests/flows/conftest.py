@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from devstack.lifecycle import Stack
-from tests.support.client import Person, forget_log_ins, http_client, sign_up
+from tests.support.client import Person, http_client, reset_login_limits, sign_up
 from tests.support.feeds import access_token
 from users.services import ensure_account
 
 
 @pytest.fixture(autouse=True)
-def limits_start_anew(stack: Stack) -> None:
+def fresh_login_limits(stack: Stack) -> None:
     """All tests come from one address, whose log-ins are limited; accounts limit failures."""
-    forget_log_ins()
+    reset_login_limits()
 
 
 @pytest.fixture

@@ -24,15 +24,15 @@ from posts.models import Like, Post
 from socialfeed.urls import api
 from tests.conftest import ALL_DATABASES
 from tests.flows.bad_accounts import ACCOUNT_CASES
+from tests.flows.bad_comments import COMMENT_CASES
 from tests.flows.bad_requests import AUTH, CASES, Bad
-from tests.flows.bad_talk import TALK_CASES
-from tests.support.client import PASSWORD, Person, forget_log_ins, http_client
+from tests.support.client import PASSWORD, Person, http_client, reset_login_limits
 from tests.support.images import jpeg_with_gps
 from usergraph.models import Follow
 from users.models import User
 from users.services import ensure_account
 
-ALL_CASES = [*CASES, *TALK_CASES]
+ALL_CASES = [*CASES, *COMMENT_CASES]
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 World = dict[str, str]
 
@@ -58,7 +58,7 @@ ENDPOINTS = sorted((method, route) for route, methods in ROUTES.items() for meth
 def world(stack: Stack, django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
     """Two people with a post and an unused upload each; the first one makes the bad requests."""
     origin = stack.layout.public_origin
-    forget_log_ins()
+    reset_login_limits()
     people: list[Person] = []
     for number, role in enumerate(("me", "other")):
         name = f"{role}_{id(people)}_{number}"
@@ -191,7 +191,7 @@ def test_a_bad_request_is_explained_and_stores_nothing(
 
 @pytest.mark.parametrize("bad", ACCOUNT_CASES, ids=str)
 def test_a_bad_request_about_accounts_is_explained_and_stores_nothing(
-    client: httpx.Client, world: World, unchanged: None, limits_start_anew: None, bad: Bad
+    client: httpx.Client, world: World, unchanged: None, fresh_login_limits: None, bad: Bad
 ) -> None:
     token = world["token"] if bad.route.startswith("/account") else ""
     document = assert_problem(send(client, bad, world, token), bad.status)

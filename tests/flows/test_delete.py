@@ -15,7 +15,7 @@ from core.outbox.models import OutboxEvent
 from devstack.lifecycle import Stack
 from posts.models import CommentSummary
 from posts.store import RECORDS
-from tests.support.belongings import left_in_valkey, left_of_account, left_of_post
+from tests.support.account_data import count_account_rows, count_post_rows, valkey_keys_of
 from tests.support.client import PASSWORD, Person, wait_until
 from tests.support.images import jpeg_with_gps
 from users.models import AccountDeletion
@@ -94,7 +94,7 @@ def test_a_deleted_post_is_gone_for_all_at_once_and_soon_from_every_store(
         profile = person.get(f"/users/{ada.username}/timeline")["results"]
         assert [shown["id"] for shown in profile] == [kept["id"]]
     post_id, comment_ids = int(post["id"]), [int(id_) for id_ in comments]
-    seconds = wait_until(lambda: left_of_post(post_id, comment_ids) == {}, SECONDS)
+    seconds = wait_until(lambda: count_post_rows(post_id, comment_ids) == {}, SECONDS)
     measured(f"nothing left {seconds:.2f} s later")
     assert set(fetched(pictures)) <= {403, 404}
     assert RECORDS.get([post_id]) == {}
@@ -178,14 +178,14 @@ class World:
     def assert_gone(self) -> None:
         """Nothing of ada's is left, and all of bea's that did not hang on it."""
         ada_id, bea = int(self.ada.id), self.bea
-        assert left_of_account(ada_id) == {}
+        assert count_account_rows(ada_id) == {}
         comment_ids = [int(id_) for id_ in self.gone]
 
         def rest() -> dict[str, int]:
             """What is left of her posts and comments; their own events may take part in that."""
             left: dict[str, int] = {}
             for post in self.hers:
-                left |= left_of_post(int(post["id"]), comment_ids)
+                left |= count_post_rows(int(post["id"]), comment_ids)
             return left
 
         wait_until(lambda: rest() == {}, SECONDS)
@@ -202,7 +202,7 @@ class World:
         profile = bea.get("/users/me")
         assert profile["counts"] == {"posts": 2, "followers": 0, "following": 0}
         assert len(bea.home_ids()) == 2
-        wait_until(lambda: left_in_valkey(ada_id) == [], SECONDS)
+        wait_until(lambda: valkey_keys_of(ada_id) == [], SECONDS)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from core.valkey import cache_valkey
 from devstack.lifecycle import Stack
 from media.models import Media
 from posts.models import Post
-from tests.support.belongings import warm_cached_values
+from tests.support.account_data import warm_cached_values
 from tests.support.client import Person, wait_until
 from tests.support.feeds import make_many_posts
 from tests.support.images import jpeg_with_gps

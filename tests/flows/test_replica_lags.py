@@ -115,7 +115,7 @@ def all_servers_answer(stack: Stack) -> bool:
     return len(seen) == 2 * len(INSTANCES) and all(seen)
 
 
-@pytest.mark.usefixtures("connections_made_anew")
+@pytest.mark.usefixtures("reconnect_after_test")
 def test_reads_go_on_while_the_replica_is_down(
     stack: Stack, member: Callable[[str], Person]
 ) -> None:
@@ -125,7 +125,7 @@ def test_reads_go_on_while_the_replica_is_down(
     assert {answer.status_code for answer in answers} == {httpx.codes.OK}
 
 
-@pytest.mark.usefixtures("connections_made_anew")
+@pytest.mark.usefixtures("reconnect_after_test")
 def test_reads_go_on_while_the_primary_is_down_and_writes_are_refused(
     stack: Stack, signed_up: Callable[[str], Person]
 ) -> None:

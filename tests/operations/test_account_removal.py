@@ -24,24 +24,24 @@ from media.models import Media
 from posts import services as post_services
 from posts.models import Like, Post
 from posts.store import LIKED
-from tests.support.belongings import (
-    Belongings,
-    left_in_valkey,
-    left_of_account,
-    left_of_post,
-    talk,
+from tests.support.account_data import (
+    AccountData,
+    count_account_rows,
+    count_post_rows,
+    like_and_comment,
+    valkey_keys_of,
     warm_cached_values,
 )
+from tests.support.api_documents import shown_post
 from tests.support.deliveries import (
     deliver,
-    deliver_though_killed_after_each_step,
+    deliver_with_kill_after_each_step,
     keys_of,
     killed,
     object_store_down,
     pending,
     pending_rows,
 )
-from tests.support.shown import shown_post
 from timeline.entries import home_timeline, profile_timeline, timeline_slice
 from timeline.store import peek
 from usergraph import selectors as graph
@@ -56,15 +56,15 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def alices(alice: int, bob: int, bobs: Belongings, upload: Callable[[int], Media]) -> Belongings:
+def alices(alice: int, bob: int, bobs: AccountData, upload: Callable[[int], Media]) -> AccountData:
     """Alice's posts and all; bob likes and comments, she answers."""
-    own = Belongings(alice)
+    own = AccountData(alice)
     own.post_ids = [
         post_services.publish_post(author_id=alice, caption="", media_ids=[upload(alice).pk])
         for _ in range(2)
     ]
-    said = talk(bob, own)
-    talk(alice, Belongings(bob), answers=said)
+    said = like_and_comment(bob, own)
+    like_and_comment(alice, AccountData(bob), answers=said)
     own.comment_ids = [
         comment_services.add_comment(post_id=id_, author_id=alice, text="Mine.")
         for id_ in own.post_ids
@@ -73,7 +73,7 @@ def alices(alice: int, bob: int, bobs: Belongings, upload: Callable[[int], Media
 
 
 @pytest.fixture
-def going(alices: Belongings, bob: int) -> OutboxEvent:
+def going(alices: AccountData, bob: int) -> OutboxEvent:
     """Bob's account is being deleted: the event."""
     delete_account(user_id=bob, requested_by="self")
     return pending("default", "account_deleted", user_id=bob)
@@ -97,12 +97,12 @@ OWNED_BY_BOB = {
 
 
 def test_an_account_goes_with_all_that_it_owns_and_nothing_of_others_is_touched(
-    alices: Belongings, bobs: Belongings, going: OutboxEvent, stored_keys: Callable[[], set[str]]
+    alices: AccountData, bobs: AccountData, going: OutboxEvent, stored_keys: Callable[[], set[str]]
 ) -> None:
     alice, bob = alices.user_id, bobs.user_id
-    hers = left_of_account(alice)
+    hers = count_account_rows(alice)
     kept, lost = (keys_of(Media.objects.filter(owner_id=id_)) for id_ in (alice, bob))
-    assert set(left_of_account(bob)) == {
+    assert set(count_account_rows(bob)) == {
         *("account", "emails", "factors", "log", "follows", "pulled"),
         *("posts", "likes", "media", "comments", "comment_likes"),
     }
@@ -110,17 +110,17 @@ def test_an_account_goes_with_all_that_it_owns_and_nothing_of_others_is_touched(
     for timeline in (home_timeline(user_id=bob), profile_timeline(user_id=bob)):
         timeline_slice(timeline=timeline, before=None, limit=1)
     list(graph.follower_id_batches(author_id=bob, size=10))
-    assert len(left_in_valkey(bob)) >= 5
+    assert len(valkey_keys_of(bob)) >= 5
     assert deliver("default", going)
-    assert left_of_account(bob) == {}
-    assert left_in_valkey(bob) == []
+    assert count_account_rows(bob) == {}
+    assert valkey_keys_of(bob) == []
     for post_id in bobs.post_ids:
-        assert left_of_post(post_id) == {}
+        assert count_post_rows(post_id) == {}
     assert not CommentLike.objects.filter(subject_id__in=bobs.comment_ids).exists()
     assert kept <= stored_keys()
     assert not lost & stored_keys()
     # Of hers only what hung on his: the follows, and what she said of and to his.
-    left = left_of_account(alice)
+    left = count_account_rows(alice)
     assert {name: hers[name] - left.get(name, 0) for name in hers} == {
         **dict.fromkeys(hers, 0),
         "follows": 2,
@@ -145,11 +145,11 @@ def test_the_answers_that_were_kept_for_its_requests_go_with_an_account(
             for caller, count in ((bob, batches.STEP + 1), (alice, 1))
             for number in range(count)
         )
-    hers = left_of_account(alice)
+    hers = count_account_rows(alice)
     delete_account(user_id=bob, requested_by="self")
     assert deliver("default", pending("default", "account_deleted", user_id=bob))
-    assert left_of_account(bob) == {}
-    assert left_of_account(alice) == hers
+    assert count_account_rows(bob) == {}
+    assert count_account_rows(alice) == hers
     assert deletion_of(bob).removed == {"keys": len(PRIMARIES) * (batches.STEP + 1)}
 
 
@@ -169,7 +169,7 @@ def test_the_row_of_a_deletion_tells_how_far_it_is_and_forgets_the_name_in_the_e
 @pytest.mark.parametrize("noted", [True, False], ids=["after noting it", "before noting it"])
 def test_a_deletion_that_is_killed_after_any_step_is_ended_by_the_next(
     bob: int,
-    bobs: Belongings,
+    bobs: AccountData,
     going: OutboxEvent,
     monkeypatch: pytest.MonkeyPatch,
     noted: bool,
@@ -178,7 +178,7 @@ def test_a_deletion_that_is_killed_after_any_step_is_ended_by_the_next(
     monkeypatch.setattr(batches, "SMALL_STEP", 1)
     if not noted:
         monkeypatch.setattr(user_services, "note_removed", killed)
-    steps = deliver_though_killed_after_each_step("default", going, monkeypatch)
+    steps = deliver_with_kill_after_each_step("default", going, monkeypatch)
     # What hung on his posts and comments is left to deliveries of their own, and to settling, when
     # this one is killed after them.
     assert steps > 10
@@ -189,8 +189,8 @@ def test_a_deletion_that_is_killed_after_any_step_is_ended_by_the_next(
             deliver("comments", event)
     comment_services.settle_counters(limit=1000)
     for post_id in bobs.post_ids:
-        assert left_of_post(post_id, bobs.comment_ids) == {}
-    assert left_of_account(bob) == {}
+        assert count_post_rows(post_id, bobs.comment_ids) == {}
+    assert count_account_rows(bob) == {}
     removed = deletion_of(bob).removed
     assert removed.keys() == (OWNED_BY_BOB.keys() if noted else set())
     assert all(removed[kind] <= OWNED_BY_BOB[kind] for kind in removed)
@@ -199,7 +199,7 @@ def test_a_deletion_that_is_killed_after_any_step_is_ended_by_the_next(
 
 def test_what_is_written_while_an_account_goes_is_found_by_another_round(
     bob: int,
-    alices: Belongings,
+    alices: AccountData,
     going: OutboxEvent,
     upload: Callable[[int], Media],
     monkeypatch: pytest.MonkeyPatch,
@@ -219,11 +219,11 @@ def test_what_is_written_while_an_account_goes_is_found_by_another_round(
     monkeypatch.setattr(graph_services, "remove_follows_of_user", write_meanwhile)
     assert deliver("default", going)
     assert written
-    assert left_of_account(bob) == {}
+    assert count_account_rows(bob) == {}
 
 
 def test_what_comes_to_a_post_as_it_goes_is_left_to_its_own_event(
-    alice: int, bobs: Belongings, going: OutboxEvent, monkeypatch: pytest.MonkeyPatch
+    alice: int, bobs: AccountData, going: OutboxEvent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     remove_media = media_services.remove_media_of_owner
 
@@ -237,13 +237,13 @@ def test_what_comes_to_a_post_as_it_goes_is_left_to_its_own_event(
     monkeypatch.setattr(media_services, "remove_media_of_owner", comment_meanwhile)
     assert deliver("default", going)
     for post_id in bobs.post_ids:
-        assert left_of_post(post_id) == {"likes": 1, "comments": 1}
+        assert count_post_rows(post_id) == {"likes": 1, "comments": 1}
         assert deliver("posts", pending("posts", "post_deleted", post_id=post_id))
-        assert left_of_post(post_id) == {}
+        assert count_post_rows(post_id) == {}
 
 
 def test_what_is_written_after_an_account_is_gone_is_found_by_a_late_look(
-    bob: int, alices: Belongings, going: OutboxEvent, upload: Callable[[int], Media]
+    bob: int, alices: AccountData, going: OutboxEvent, upload: Callable[[int], Media]
 ) -> None:
     assert deliver("default", going)
     late = pending("default", "account_deleted", user_id=bob)
@@ -254,8 +254,8 @@ def test_what_is_written_after_an_account_is_gone_is_found_by_a_late_look(
     Comment.objects.create(post_id=alices.post_ids[0], author_id=bob, text="And another thing.")
     warm_cached_values([bob])
     assert deliver("default", late)
-    assert left_of_account(bob) == {}
-    assert left_in_valkey(bob) == []
+    assert count_account_rows(bob) == {}
+    assert valkey_keys_of(bob) == []
     assert not pending_rows("default", "account_deleted").filter(payload__user_id=bob).exists()
 
 
@@ -264,11 +264,11 @@ def test_while_the_object_store_is_down_the_account_stays_switched_off_and_is_tr
 ) -> None:
     with object_store_down(), pytest.raises(EndpointConnectionError):
         deliver("default", going)
-    assert left_of_account(bob)["media"] == OWNED_BY_BOB["media"]
+    assert count_account_rows(bob)["media"] == OWNED_BY_BOB["media"]
     assert not User.objects.get(pk=bob).is_active
     assert deletion_of(bob).done_at is None
     assert deliver("default", going)
-    assert left_of_account(bob) == {}
+    assert count_account_rows(bob) == {}
 
 
 def test_followers_forget_the_account_and_followees_no_longer_deliver_to_it(
@@ -298,12 +298,12 @@ def test_edges_of_others_stay(
 
 
 def test_likes_that_are_taken_back_do_not_bring_the_users_copy_back(
-    bob: int, alices: Belongings, going: OutboxEvent
+    bob: int, alices: AccountData, going: OutboxEvent
 ) -> None:
     post_id = alices.post_ids[0]
     assert deliver("default", going)
     assert post_services.settle_counters(limit=1000)
-    assert left_in_valkey(bob) == []
+    assert valkey_keys_of(bob) == []
     assert shown_post(post_id, alices.user_id)["counts"]["likes"] == 0
     assert LIKED.get([bob])[bob] == ()
 

@@ -25,9 +25,9 @@ from posts.models import CommentSummary, Like
 from posts.services import like_post
 from posts.services import settle_counters as settle_posts
 from tests.conftest import ALL_DATABASES
+from tests.support.api_documents import shown_post
 from tests.support.crashes import die_after_commit
 from tests.support.posts_factory import make_posts
-from tests.support.shown import shown_post
 
 LIMIT = 10_000
 

@@ -21,27 +21,27 @@ from media.models import Media
 from posts import services as post_services
 from posts.models import CommentSummary, Like
 from posts.store import RECORDS
-from tests.support.belongings import (
-    Belongings,
-    left_of_post,
+from tests.support.account_data import (
+    AccountData,
+    count_post_rows,
 )
+from tests.support.api_documents import shown_post
 from tests.support.deliveries import (
     deliver,
-    deliver_though_killed_after_each_step,
     deliver_to_all,
+    deliver_with_kill_after_each_step,
     keys_of,
     object_store_down,
     pending,
     pending_rows,
 )
 from tests.support.posts_factory import make_posts
-from tests.support.shown import shown_post
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def deleted(bobs: Belongings, bob: int) -> OutboxEvent:
+def deleted(bobs: AccountData, bob: int) -> OutboxEvent:
     """Bob has deleted his first post: the event."""
     post_id = bobs.post_ids[0]
     post_services.refresh_records(post_ids=[post_id])
@@ -53,21 +53,21 @@ def deleted(bobs: Belongings, bob: int) -> OutboxEvent:
 
 
 def test_all_that_hangs_on_a_deleted_post_goes_and_nothing_else(
-    bobs: Belongings, deleted: OutboxEvent, stored_keys: Callable[[], set[str]]
+    bobs: AccountData, deleted: OutboxEvent, stored_keys: Callable[[], set[str]]
 ) -> None:
     gone, kept = bobs.post_ids
     going = keys_of(Media.objects.filter(used_by_id=gone))
-    other = left_of_post(kept, bobs.comment_ids)
+    other = count_post_rows(kept, bobs.comment_ids)
     stored = stored_keys()
     assert going <= stored
-    assert set(left_of_post(gone)) >= {"likes", "comments", "media", "summaries"}
+    assert set(count_post_rows(gone)) >= {"likes", "comments", "media", "summaries"}
     assert deleted.subscriber == "operations"
     deliver_to_all("posts", "post_deleted", post_id=gone)
-    assert left_of_post(gone) == {}
+    assert count_post_rows(gone) == {}
     assert stored_keys() >= stored - going
     assert not stored_keys() & going
     assert RECORDS.get([gone]) == {}
-    left = left_of_post(kept, bobs.comment_ids)
+    left = count_post_rows(kept, bobs.comment_ids)
     assert left["comments"] == 2
     assert left == other | {
         # What hung on the other post's comments is no longer among these.
@@ -77,14 +77,14 @@ def test_all_that_hangs_on_a_deleted_post_goes_and_nothing_else(
 
 
 def test_a_removal_that_is_killed_after_any_step_is_ended_by_the_next(
-    bobs: Belongings, deleted: OutboxEvent, monkeypatch: pytest.MonkeyPatch
+    bobs: AccountData, deleted: OutboxEvent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batches, "STEP", 1)
     # A like; two likes of comments; a reply and what it replied to; a picture.
-    assert deliver_though_killed_after_each_step("posts", deleted, monkeypatch) == 6
+    assert deliver_with_kill_after_each_step("posts", deleted, monkeypatch) == 6
     post_id = bobs.post_ids[0]
-    left = left_of_post(post_id, bobs.comment_ids)
-    kept = left_of_post(bobs.post_ids[1], bobs.comment_ids)
+    left = count_post_rows(post_id, bobs.comment_ids)
+    kept = count_post_rows(bobs.post_ids[1], bobs.comment_ids)
     on_both = {"comment_likes", "CounterChange_comments"}
     assert {name for name in left if name not in on_both} == set()
     assert CommentLike.objects.filter(subject_id__in=bobs.comment_ids).count() == 1
@@ -93,14 +93,14 @@ def test_a_removal_that_is_killed_after_any_step_is_ended_by_the_next(
 
 
 def test_while_the_object_store_is_down_the_rows_stay_and_the_removal_is_tried_again(
-    bobs: Belongings, deleted: OutboxEvent, stored_keys: Callable[[], set[str]]
+    bobs: AccountData, deleted: OutboxEvent, stored_keys: Callable[[], set[str]]
 ) -> None:
     post_id = bobs.post_ids[0]
     media = Media.objects.filter(used_by_id=post_id)
     going = keys_of(media)
     with object_store_down(), pytest.raises(EndpointConnectionError):
         deliver("posts", deleted)
-    assert left_of_post(post_id) == {"media": 1}
+    assert count_post_rows(post_id) == {"media": 1}
     event = OutboxEvent.objects.using("posts").get(pk=deleted.pk)
     assert (event.done_at, event.lease_until, event.attempts) == (None, None, 1)
     assert event.wake_at > timezone.now()
@@ -141,7 +141,7 @@ def test_very_many_replies_to_a_deleted_comment_go_in_steps(
     assert counts(database="comments", subject_ids=[post_id]) == {post_id: 4}
     event = pending("comments", "comments_deleted")
     # Four replies, and then the likes of what went in the request, all at once.
-    assert deliver_though_killed_after_each_step("comments", event, monkeypatch) == 4 + 1
+    assert deliver_with_kill_after_each_step("comments", event, monkeypatch) == 4 + 1
     assert not Comment.objects.filter(post_id=post_id).exists()
     assert counts(database="comments", subject_ids=[post_id]) == {post_id: 0}
     for event in pending_rows("comments", "comments_deleted"):
@@ -153,7 +153,7 @@ def test_very_many_replies_to_a_deleted_comment_go_in_steps(
 
 
 def test_what_comes_to_a_post_after_its_removal_goes_too(
-    bobs: Belongings, deleted: OutboxEvent, alice: int
+    bobs: AccountData, deleted: OutboxEvent, alice: int
 ) -> None:
     """Requests that had seen the post, and write only now."""
     post_id = bobs.post_ids[0]
@@ -170,11 +170,11 @@ def test_what_comes_to_a_post_after_its_removal_goes_too(
     )
     post_services.settle_counters(limit=1000)
     assert deliver_event(database="comments", event_id=event_id)
-    assert left_of_post(post_id, [comment.pk]) == {}
+    assert count_post_rows(post_id, [comment.pk]) == {}
 
 
 def test_a_summary_that_is_written_while_its_post_goes_does_not_stay(
-    bobs: Belongings, bob: int, monkeypatch: pytest.MonkeyPatch
+    bobs: AccountData, bob: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post_id = bobs.post_ids[0]
     read = comment_selectors.summary

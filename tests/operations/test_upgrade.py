@@ -60,7 +60,7 @@ def run(url: str, *statements: str) -> None:
 
 def test_all_that_waited_arrives_once(old_release: dict[str, str]) -> None:
     process = subprocess.run(
-        [sys.executable, "-m", "tests.support.upgraded"],
+        [sys.executable, "-m", "tests.support.run_upgrade"],
         cwd=PROJECT_DIR,
         env=os.environ | old_release,
         capture_output=True,

@@ -20,8 +20,8 @@ from posts.records import (
     load_records,
     people_shown,
 )
-from tests.support.plans import explained, nodes, rows_of
 from tests.support.posts_factory import make_posts
+from tests.support.query_plans import explain_analyze, nodes, rows_of
 from usergraph.visibility import VisiblePeople
 from users.selectors import UserJson
 
@@ -195,7 +195,7 @@ def test_the_record_of_a_post_with_a_million_likes_is_read_in_milliseconds(
     assert record
     assert record.likes == LIKES
     assert len(record.liker_ids) == LIKERS_KEPT
-    plan = explained(_RECORDS_SQL, [[hot_post]])
+    plan = explain_analyze(_RECORDS_SQL, [[hot_post]])
     milliseconds = plan["Planning Time"] + plan["Execution Time"]
     rows = sum(rows_of(node) for node in nodes(plan["Plan"]) if "Relation Name" in node)
     measured(

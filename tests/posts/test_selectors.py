@@ -27,9 +27,9 @@ from posts.selectors import (
 from posts.services import (
     like_post,
 )
-from tests.support.plans import explained, nodes, rows_of
+from tests.support.api_documents import deactivate, shown_comments, shown_likes, shown_post
 from tests.support.posts_factory import make_posts
-from tests.support.shown import shown_comments, shown_likes, shown_post, switch_off
+from tests.support.query_plans import explain_analyze, nodes, rows_of
 from usergraph.services import import_follows, refresh_followed
 from users.services import refresh_documents, update_profile
 
@@ -100,7 +100,7 @@ def test_who_has_another_name_or_is_switched_off_is_so_wherever_they_are_named(
     assert shown_comments(post_id, alice)[-1]["author"]["display_name"] == "Renamed"
     liker = next(user for user in document["recent_likes"] if user["id"] == str(newest))
     assert liker["display_name"] == "Renamed"
-    switch_off(newest)
+    deactivate(newest)
     document = shown_post(post_id, alice)
     assert [int(one["author"]["id"]) for one in document["recent_comments"]] == [other]
     assert str(newest) not in {user["id"] for user in document["recent_likes"]}
@@ -121,7 +121,7 @@ def test_the_latest_three_are_shown_whom_one_follows_first_among_the_latest_eigh
     list(import_follows(edges=[(alice, newest[at]) for at in (7, 4, 8)]))  # the last one is too old
     refresh_followed(viewer_ids=[alice])
     assert shown_likes(post_id, alice) == (10, False, [newest[4], newest[7], newest[0]])
-    switch_off(newest[4])
+    deactivate(newest[4])
     assert shown_likes(post_id, alice) == (10, False, [newest[7], newest[0], newest[1]])
     update_profile(user_id=newest[7], changes={"display_name": "Another", "username": f"o{alice}"})
     refresh_documents(user_ids=[newest[7]])
@@ -146,7 +146,7 @@ def test_those_who_like_a_post_are_listed_whom_one_follows_first(
             found += [int(user["id"]) for user in page["results"]]
             url = page["next"]
         assert found == wanted, limit
-    switch_off(people[3])
+    deactivate(people[3])
     page = api(alice).get(f"/api/v1/posts/{post_id}/likes").json()
     assert [int(user["id"]) for user in page["results"]] == [people[1], *wanted[2:]]
     assert likers_page(post_id=post_id, viewer_id=bob, after=None, limit=2)[0] == people[:3:-1]
@@ -233,7 +233,7 @@ def test_the_newest_of_any_authors_between_any_two_posts(
 def rows_read(before: int, limit: int) -> int:
     """How many rows the query takes from the posts, which it reads by their index alone."""
     author_ids = range(FIRST_AUTHOR, FIRST_AUTHOR + AUTHORS)
-    plan = explained(_REFS_SQL, _refs_parameters(author_ids, before, limit, 0))["Plan"]
+    plan = explain_analyze(_REFS_SQL, _refs_parameters(author_ids, before, limit, 0))["Plan"]
     on_table = [node for node in nodes(plan) if node.get("Relation Name") == "posts_post"]
     assert on_table
     assert {node["Node Type"] for node in on_table} == {"Index Only Scan"}

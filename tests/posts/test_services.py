@@ -24,8 +24,8 @@ from posts.services import (
     settle_counters,
     unlike_post,
 )
+from tests.support.api_documents import deactivate, shown_likes, shown_post
 from tests.support.posts_factory import make_posts
-from tests.support.shown import shown_likes, shown_post, switch_off
 
 pytestmark = pytest.mark.django_db
 WHATEVER = 10_000  # a limit that nothing here comes near
@@ -116,7 +116,7 @@ def test_a_post_that_is_not_shown_cannot_be_liked(
         delete_post(post_id=post_id, author_id=bob)
         refresh_records(post_ids=[post_id])
     else:
-        switch_off(bob)
+        deactivate(bob)
     for write in (like_post, unlike_post):
         with pytest.raises(NotFound):
             write(post_id=post_id, user_id=alice)

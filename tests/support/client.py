@@ -95,7 +95,7 @@ def sign_up(origin: str, username: str) -> Person:
     return Person(username, str(body["data"]["user"]["id"]), http, body["meta"])
 
 
-def forget_log_ins() -> None:
+def reset_login_limits() -> None:
     """Let as many log in from this machine as if nobody had."""
     log_ins = settings.RATE_LIMITS["login"]
     assert log_ins is not None

@@ -48,7 +48,7 @@ def deliver(database: str, event: OutboxEvent) -> bool:
     return deliver_event(database=database, event_id=event.pk) is not None
 
 
-def deliver_though_killed_after_each_step(
+def deliver_with_kill_after_each_step(
     database: str, event: OutboxEvent, monkeypatch: pytest.MonkeyPatch
 ) -> int:
     """Begin anew after each single step, until all is done; returns how many steps that took."""

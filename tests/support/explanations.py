@@ -12,8 +12,8 @@ from core.valkey import cache_valkey
 from operations.explain import Explanation, Gate, State, explain_home
 from posts import selectors as post_selectors
 from posts.models import Post
+from tests.support.api_documents import documents_of_existing
 from tests.support.posts_factory import make_posts
-from tests.support.shown import show_existing
 from timeline.entries import home_timeline, profile_timeline, slice_in_sql, timeline_slice
 from timeline.keys import home_key, profile_key
 from timeline.pages import home_page
@@ -49,7 +49,7 @@ def warm_profile(user_id: int) -> None:
 def is_read(viewer_id: int, post_id: int) -> bool:
     """Whether the viewer, paging from the top, comes by the post."""
     cursor = None
-    with patch.object(post_selectors, "post_documents", show_existing):
+    with patch.object(post_selectors, "post_documents", documents_of_existing):
         while True:
             page = home_page(viewer_id=viewer_id, cursor=cursor, limit=3)
             cursor = page.next_cursor
@@ -70,7 +70,7 @@ def explained(viewer_id: int, post_id: int) -> Explanation:
     explanation = explain_home(viewer_id=viewer_id, post_id=post_id)
     assert state_of_keys(viewer_id, *authors) == before
     in_sql = slice_in_sql(timeline=home_timeline(user_id=viewer_id), before=None, limit=1000)
-    named = show_existing(post_ids=[id_ for id_, _ in in_sql.refs])
+    named = documents_of_existing(post_ids=[id_ for id_, _ in in_sql.refs])
     assert explanation.expected == (post_id in named)
     if 0 < post_id < MAX_ID:
         assert explanation.shown == is_read(viewer_id, post_id)

@@ -13,7 +13,7 @@ from comments import services as comment_services
 from devstack.layout import HOST
 from media.models import Media
 from media.services import store_image
-from tests.support.belongings import Belongings, settle_down, talk
+from tests.support.account_data import AccountData, like_and_comment, make_account_data
 from tests.support.images import encoded, plain
 from usergraph.services import import_follows
 
@@ -51,14 +51,14 @@ def follows(alice: int, bob: int) -> None:
 
 
 @pytest.fixture
-def bobs(alice: int, bob: int, upload: Callable[[int], Media]) -> Belongings:
+def bobs(alice: int, bob: int, upload: Callable[[int], Media]) -> AccountData:
     """Bob's posts with pictures, avatar and all; alice follows him, likes and comments, he answers,
     and both like what the other has said.
     """
-    own = settle_down(bob, alice, upload)
+    own = make_account_data(bob, alice, upload)
     list(import_follows(edges=[(alice, bob)]))
-    said = talk(alice, own)
-    answers = talk(bob, Belongings(alice), answers=said)
+    said = like_and_comment(alice, own)
+    answers = like_and_comment(bob, AccountData(alice), answers=said)
     comment_services.like_comment(comment_id=answers[0], user_id=alice)
     own.comment_ids = [*said, *answers]
     return own

@@ -17,11 +17,11 @@ def graph_file(folder: Path) -> Path:
     if REAL_GRAPH.exists():
         return REAL_GRAPH
     path = folder / "edges.txt"
-    write_a_graph_like_it(path)
+    write_similar_graph(path)
     return path
 
 
-def write_a_graph_like_it(path: Path) -> None:
+def write_similar_graph(path: Path) -> None:
     """4,039 nodes by preferential attachment, with a hub of degree 1,045."""
     random = Random(1)
     ends = [0, 1]

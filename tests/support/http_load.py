@@ -25,26 +25,26 @@ def get(path: str, *, token: str, port: int) -> bytes:
     ).encode()
 
 
-def offer(
+def open_loop(
     port: int, requests: Sequence[bytes], *, rate: float, seconds: float, patience: float
 ) -> list[Read]:
     """So many a second, which begin by the clock, however those before them fare (an open loop).
 
     Each is given up after `patience` seconds; who gives up connects anew.
     """
-    return asyncio.run(_offer(port, requests, rate=rate, seconds=seconds, patience=patience))
+    return asyncio.run(_open_loop(port, requests, rate=rate, seconds=seconds, patience=patience))
 
 
-def ask_by_turns(
+def closed_loop(
     port: int, requests: Sequence[bytes], *, at_once: int, seconds: float, patience: float
 ) -> list[Read]:
     """So many clients, each of whom asks as soon as it has its answer (a closed loop)."""
     return asyncio.run(
-        _ask_by_turns(port, requests, at_once=at_once, seconds=seconds, patience=patience)
+        _closed_loop(port, requests, at_once=at_once, seconds=seconds, patience=patience)
     )
 
 
-async def _offer(
+async def _open_loop(
     port: int, requests: Sequence[bytes], *, rate: float, seconds: float, patience: float
 ) -> list[Read]:
     reads: list[Read] = []
@@ -62,7 +62,7 @@ async def _offer(
     return reads
 
 
-async def _ask_by_turns(
+async def _closed_loop(
     port: int, requests: Sequence[bytes], *, at_once: int, seconds: float, patience: float
 ) -> list[Read]:
     reads: list[Read] = []

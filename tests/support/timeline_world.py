@@ -22,7 +22,7 @@ from core.outbox.tasks import deliver_event as wake_up
 from core.valkey import cache_valkey
 from posts import selectors as post_selectors
 from posts.services import delete_post, publish_post
-from tests.support.shown import show_posts
+from tests.support.api_documents import documents_of_all
 from timeline import pages, store
 from timeline import services as timeline_services
 from timeline.keys import home_key, profile_key
@@ -52,14 +52,14 @@ class World:
         self.follows: set[tuple[int, int]] = set()
         self.authors: dict[int, int] = {}  # of posts that exist, by post id
         self.events: list[int] = []  # of posts published, delivered or not
-        self.on_their_way: dict[int, int] = {}  # posts, by the event whose delivery is not done
+        self.undelivered: dict[int, int] = {}  # posts, by the event whose delivery is not done
         self.cursors: dict[int, int | None] = {}  # where each viewer goes on reading
         self.random = Random(0)
         self.pages = 0
         self._others: list[list[str]] = []
         self._edge: Edge = (0, 0)
         self._batches_left: int | None = None
-        self._being_made: set[int] = set()
+        self._delivering: set[int] = set()
         settings.TIMELINE_CAP, settings.FANOUT_BATCH_SIZE = CAP, 2
         settings.FANOUT_PUSH_LIMIT = 3
 
@@ -76,7 +76,7 @@ class World:
         page = home_page(viewer_id=viewer, cursor=before, limit=limit)
         self.pages += 1
         # A viewer may or may not see a post whose delivery is not done.
-        expected, optional = self.expected(viewer, before), {*self.on_their_way.values()}
+        expected, optional = self.expected(viewer, before), {*self.undelivered.values()}
         got, cursor = list(page.documents), page.next_cursor
         wanted = [post for post in expected if post in got or post not in optional]
         assert got == wanted[:limit], f"{got} instead of {wanted[:limit]} (limit {limit})"
@@ -104,9 +104,9 @@ class World:
         self.authors[post] = author
         newest = OutboxEvent.objects.using("posts").filter(kind=PUBLISHED).order_by("-id")
         self.events.append(newest.values_list("pk", flat=True)[0])
-        self.on_their_way[self.events[-1]] = post
+        self.undelivered[self.events[-1]] = post
 
-    def arrive(self, *edge: int) -> None:
+    def publish_and_deliver(self, *edge: int) -> None:
         """A post is published and delivered."""
         self.publish(*edge)
         self.deliver(-1)
@@ -135,21 +135,21 @@ class World:
         if not self.events:
             return
         event_id = self.events[number % len(self.events)]
-        if event_id in self._being_made:
+        if event_id in self._delivering:
             return  # at this moment: this step is inside it
         row = OutboxEvent.objects.using("posts").filter(pk=event_id)
-        if event_id not in self.on_their_way and dies_after is None:
+        if event_id not in self.undelivered and dies_after is None:
             row.update(done_at=None, cursor=0)
-        self._being_made.add(event_id)
+        self._delivering.add(event_id)
         self._batches_left = dies_after
         try:
             if deliver_event(database="posts", event_id=event_id):
-                self.on_their_way.pop(event_id, None)
+                self.undelivered.pop(event_id, None)
         except Killed:
             row.update(lease_until=None)
         finally:
             self._batches_left = None
-            self._being_made.discard(event_id)
+            self._delivering.discard(event_id)
 
     def evict(self, number: int) -> None:
         """Evict any key, as the server does when it needs memory."""
@@ -164,12 +164,12 @@ class World:
         kinds = [home_key, profile_key, followers_key, followers_lease_key]
         return [kind(person) for kind in kinds for person in self.people]
 
-    def forget(self, viewer: int, author: int) -> None:
+    def evict_two(self, viewer: int, author: int) -> None:
         """The home of one and the profile of the other are evicted."""
         keys = [home_key(self._person(viewer)), profile_key(self._person(author))]
         cache_valkey().unlink(*keys)
 
-    def limit(self, followers: int) -> None:
+    def set_push_limit(self, followers: int) -> None:
         """Authors cross the limit without one follower more or less."""
         self.settings.FANOUT_PUSH_LIMIT = followers
 
@@ -180,7 +180,7 @@ class World:
 
     # --- Steps inside of steps ------------------------------------------------------------------
 
-    def inside(self, outer: str, edge: Edge, others: list[list[str]]) -> None:
+    def run_interrupted(self, outer: str, edge: Edge, others: list[list[str]]) -> None:
         """Make `outer`, and at each point where another process could be next, some of `others`."""
         self._others, self._edge = list(others), edge
         try:
@@ -192,7 +192,7 @@ class World:
             self._others = []
         self.check(self._person(edge[0]))
 
-    def in_between(self, *, is_batch: bool = False) -> None:
+    def maybe_interrupt(self, *, is_batch: bool = False) -> None:
         """A point at which another process could be next, and a worker be killed."""
         if is_batch and self._batches_left is not None:
             if self._batches_left == 0:
@@ -218,14 +218,14 @@ class World:
             callback()
 
 
-def open_the_points_in_between(monkeypatch: pytest.MonkeyPatch, world: Callable[[], World]) -> None:
+def install_interruptions(monkeypatch: pytest.MonkeyPatch, world: Callable[[], World]) -> None:
     """Let the product call the world at these points; and leave the broker out."""
 
     def before(module: Any, name: str, *, is_batch: bool = False) -> None:
         function = getattr(module, name)
 
         def call(**arguments: Any) -> Any:
-            world().in_between(is_batch=is_batch)
+            world().maybe_interrupt(is_batch=is_batch)
             return function(**arguments)
 
         monkeypatch.setattr(module, name, call)
@@ -235,13 +235,13 @@ def open_the_points_in_between(monkeypatch: pytest.MonkeyPatch, world: Callable[
 
         def call(**arguments: Any) -> Any:
             answer = function(**arguments)
-            world().in_between()
+            world().maybe_interrupt()
             return answer
 
         monkeypatch.setattr(module, name, call)
 
     monkeypatch.setattr(wake_up, "delay", lambda **_: None)
-    monkeypatch.setattr(post_selectors, "post_documents", show_posts)
+    monkeypatch.setattr(post_selectors, "post_documents", documents_of_all)
     monkeypatch.setattr(pages, "SECOND_STEP", 2)
     after(store, "begin_build")
     before(store, "finish_build")

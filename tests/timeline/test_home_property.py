@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 )
 
 from core.valkey import cache_valkey
-from tests.support.timeline_world import PEOPLE, Edge, World, open_the_points_in_between
+from tests.support.timeline_world import PEOPLE, Edge, World, install_interruptions
 from timeline import scripts, store
 from usergraph import services as graph_services
 
@@ -39,7 +39,7 @@ edges = st.tuples(people, people)  # (follower, followee)
 others = st.lists(
     st.lists(
         st.sampled_from(
-            ["unfollow", "follow", "read", "publish", "arrive", "delete", "forget"],
+            ["unfollow", "follow", "read", "publish", "publish_and_deliver", "delete", "evict_two"],
         ),
         min_size=1,
         max_size=3,
@@ -79,7 +79,7 @@ class HomeMachine(RuleBasedStateMachine):
     @rule(edge=edges, count=st.integers(2, 5))
     def publish_and_deliver(self, edge: Edge, count: int) -> None:
         for _ in range(count):
-            self.world.arrive(*edge)
+            self.world.publish_and_deliver(*edge)
 
     @rule(number=numbers)
     def delete(self, number: int) -> None:
@@ -107,7 +107,7 @@ class HomeMachine(RuleBasedStateMachine):
 
     @rule(followers=st.integers(0, PEOPLE))
     def move_the_push_limit(self, followers: int) -> None:
-        self.world.limit(followers)
+        self.world.set_push_limit(followers)
 
     @rule(viewer=people, limit=st.integers(1, 9))
     def read_a_page(self, viewer: int, limit: int) -> None:
@@ -117,13 +117,13 @@ class HomeMachine(RuleBasedStateMachine):
     def deliver_with_others_in_between(self, edge: Edge, others: list[list[str]]) -> None:
         self.world.follow(*edge)
         self.world.publish(*edge)
-        self.world.inside("deliver", edge, others)
+        self.world.run_interrupted("deliver", edge, others)
 
     @rule(edge=edges, others=others)
     def rebuild_with_others_in_between(self, edge: Edge, others: list[list[str]]) -> None:
         self.world.follow(*edge)
-        self.world.forget(*edge)
-        self.world.inside("rebuild", edge, others)
+        self.world.evict_two(*edge)
+        self.world.run_interrupted("rebuild", edge, others)
 
     @invariant()
     def a_home_is_what_it_ought_to_be(self) -> None:
@@ -206,7 +206,7 @@ def machine(
 
 
 def run(machine: type[HomeMachine], monkeypatch: pytest.MonkeyPatch, **options: Any) -> None:
-    open_the_points_in_between(monkeypatch, lambda: machine.current)
+    install_interruptions(monkeypatch, lambda: machine.current)
     run_state_machine_as_test(
         machine,
         settings=hypothesis.settings(

@@ -9,8 +9,8 @@ import pytest
 
 from posts import selectors as post_selectors
 from posts.models import Post
+from tests.support.api_documents import documents_of_existing
 from tests.support.posts_factory import make_posts
-from tests.support.shown import show_existing
 from timeline import pages, services, store
 from timeline.entries import home_timeline, profile_timeline, timeline_slice
 from timeline.keys import home_key, profile_key
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def documents_from_sql(monkeypatch: pytest.MonkeyPatch) -> None:
     """These tests change posts and accounts in SQL, without the services that refresh CACHE."""
-    monkeypatch.setattr(post_selectors, "post_documents", show_existing)
+    monkeypatch.setattr(post_selectors, "post_documents", documents_of_existing)
 
 
 def page_ids(viewer_id: int, limit: int, cursor: int | None = None) -> list[int]:

@@ -18,8 +18,8 @@ from devstack.layout import PROJECT_DIR
 from fanout.handlers import show_comments
 from posts.selectors import UncheckedPost, unchecked_post, visible_post
 from posts.services import like_post, refresh_records
+from tests.support.api_documents import deactivate
 from tests.support.posts_factory import make_posts
-from tests.support.shown import switch_off
 from usergraph import visibility
 from usergraph.services import follow_user
 from usergraph.visibility import VisiblePeople, visible_people
@@ -181,7 +181,7 @@ def test_people_are_found_in_one_round_trip_without_the_deactivated(
     django_assert_num_queries: Any,
 ) -> None:
     gone = person("gone")
-    switch_off(gone)
+    deactivate(gone)
     asked = [bob, gone, alice, 1]
     visible_people(viewer_id=alice, user_ids=asked)
     before = round_trips()

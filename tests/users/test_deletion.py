@@ -18,7 +18,7 @@ from django_redis.cache import RedisCache
 
 from core.http.problems import Conflict, NotFound
 from core.outbox.models import OutboxEvent
-from tests.support.belongings import left_of_account, log_about
+from tests.support.account_data import add_admin_log_entry, count_account_rows
 from users import selectors, services
 from users.admin import NewPasswordForm
 from users.models import AccountDeletion, User
@@ -147,7 +147,7 @@ def test_nobody_lets_in_or_changes_an_account_that_is_being_deleted(
 
 
 def test_what_is_removed_adds_up_and_the_end_leaves_nothing_of_the_person(ada: User) -> None:
-    log_about(ada.pk)
+    add_admin_log_entry(ada.pk)
     other = LogEntry.objects.count()
     deletion_id = delete_account(user_id=ada.pk, requested_by="self")
     for count in (3, 4):
@@ -157,7 +157,7 @@ def test_what_is_removed_adds_up_and_the_end_leaves_nothing_of_the_person(ada: U
         {"posts": 7, "comment likes": 1}, is_done=False
     )
     assert finish_deletion(deletion_id=deletion_id)
-    assert left_of_account(ada.pk) == {}
+    assert count_account_rows(ada.pk) == {}
     assert LogEntry.objects.count() == other - 1
     assert selectors.deletion_progress(deletion_id=deletion_id).is_done
     assert deletions(ada.pk).get().username == ""
@@ -168,7 +168,7 @@ def test_what_is_removed_adds_up_and_the_end_leaves_nothing_of_the_person(ada: U
 
 
 @pytest.fixture
-def limits_start_anew(django_db_setup: None) -> Iterator[None]:
+def fresh_login_limits(django_db_setup: None) -> Iterator[None]:
     """No failed attempt counts from one test to the next."""
     cast("RedisCache", cache).delete_pattern("allauth:rl:*")
     yield
@@ -176,7 +176,7 @@ def limits_start_anew(django_db_setup: None) -> Iterator[None]:
 
 
 def test_the_password_of_the_account_deletes_it(
-    ada: User, api: Callable[[int], Any], limits_start_anew: None
+    ada: User, api: Callable[[int], Any], fresh_login_limits: None
 ) -> None:
     response = api(ada.pk).delete(ME, {"password": PASSWORD}, format="json")
     assert response.status_code == 202
@@ -188,7 +188,7 @@ def test_the_password_of_the_account_deletes_it(
 
 @pytest.mark.parametrize("password", [f"{PASSWORD} ", PASSWORD.upper(), "high-tide-at-dusk"])
 def test_another_password_deletes_nothing(
-    ada: User, api: Callable[[int], Any], limits_start_anew: None, password: str
+    ada: User, api: Callable[[int], Any], fresh_login_limits: None, password: str
 ) -> None:
     response = api(ada.pk).delete(ME, {"password": password}, format="json")
     assert response.status_code == 400
@@ -197,7 +197,7 @@ def test_another_password_deletes_nothing(
 
 
 def test_the_password_of_another_account_deletes_neither(
-    ada: User, api: Callable[[int], Any], unique: Callable[[str], str], limits_start_anew: None
+    ada: User, api: Callable[[int], Any], unique: Callable[[str], str], fresh_login_limits: None
 ) -> None:
     name = unique("eve")
     eve, _ = ensure_account(username=name, email=f"{name}@example.org", password=PASSWORD + "!")
@@ -206,14 +206,14 @@ def test_the_password_of_another_account_deletes_neither(
 
 
 def test_an_account_without_a_password_cannot_be_deleted_with_any(
-    alice: int, api: Callable[[int], Any], limits_start_anew: None
+    alice: int, api: Callable[[int], Any], fresh_login_limits: None
 ) -> None:
     assert api(alice).delete(ME, {"password": "!"}, format="json").status_code == 400
     assert not deletions(alice).exists()
 
 
 def test_after_some_wrong_passwords_not_even_the_right_one_is_tried(
-    ada: User, api: Callable[[int], Any], limits_start_anew: None
+    ada: User, api: Callable[[int], Any], fresh_login_limits: None
 ) -> None:
     """The failures count as those of log-ins do; a success uses up none."""
     for _ in range(5):
@@ -227,7 +227,7 @@ def test_after_some_wrong_passwords_not_even_the_right_one_is_tried(
 
 
 def test_staff_get_a_conflict(
-    ada: User, api: Callable[[int], Any], limits_start_anew: None
+    ada: User, api: Callable[[int], Any], fresh_login_limits: None
 ) -> None:
     User.objects.filter(pk=ada.pk).update(is_staff=True)
     response = api(ada.pk).delete(ME, {"password": PASSWORD}, format="json")

@@ -32,9 +32,9 @@ from posts.keys import record_key
 from posts.models import Post
 from posts.store import RECORDS
 from tests.conftest import ALL_DATABASES
-from tests.support.belongings import warm_cached_values
+from tests.support.account_data import warm_cached_values
+from tests.support.idempotent_requests import assert_problem, json_body, multipart_body, send
 from tests.support.images import encoded, plain
-from tests.support.keyed import assert_problem, document, form, send
 from tests.support.posts_factory import make_posts
 
 pytestmark = pytest.mark.django_db
@@ -74,10 +74,10 @@ def requests(alice: int, bob: int, upload: Upload) -> Requests:
     assert RECORDS.get([post_id])[post_id]
     warm_cached_values([bob])
     return {
-        "post": (POSTS, document(caption="Low tide.", media=[str(upload(alice).pk)])),
-        "another post": (POSTS, document(media=[str(upload(alice).pk)])),
-        "media": (MEDIA, form(PICTURE, "one", alt="Low tide")),
-        "comment": (comments_url(post_id), document(text="Lovely.")),
+        "post": (POSTS, json_body(caption="Low tide.", media=[str(upload(alice).pk)])),
+        "another post": (POSTS, json_body(media=[str(upload(alice).pk)])),
+        "media": (MEDIA, multipart_body(PICTURE, "one", alt="Low tide")),
+        "comment": (comments_url(post_id), json_body(text="Lovely.")),
     }
 
 
@@ -139,8 +139,8 @@ def test_without_a_key_everything_is_done_each_time(
 
 
 def test_an_upload_is_the_same_whatever_its_boundary_and_the_order_of_its_fields(ask: Ask) -> None:
-    first = ask(MEDIA, form(PICTURE, "one", alt="Low tide", more="x"))
-    again = ask(MEDIA, form(PICTURE, "two", more="x", alt="Low tide"))
+    first = ask(MEDIA, multipart_body(PICTURE, "one", alt="Low tide", more="x"))
+    again = ask(MEDIA, multipart_body(PICTURE, "two", more="x", alt="Low tide"))
     assert first.content == again.content
     assert again["Idempotent-Replayed"] == "true"
 
@@ -148,18 +148,18 @@ def test_an_upload_is_the_same_whatever_its_boundary_and_the_order_of_its_fields
 @pytest.mark.parametrize(
     "other",
     [
-        form(OTHER_PICTURE, "one", alt="Low tide"),
-        form(PICTURE, "one", alt="High tide"),
-        form(PICTURE, "one"),
-        form(PICTURE, "one", alt="Low tide", more=""),
-        form(PICTURE, "one", tla="Low tide"),
+        multipart_body(OTHER_PICTURE, "one", alt="Low tide"),
+        multipart_body(PICTURE, "one", alt="High tide"),
+        multipart_body(PICTURE, "one"),
+        multipart_body(PICTURE, "one", alt="Low tide", more=""),
+        multipart_body(PICTURE, "one", tla="Low tide"),
     ],
     ids=["file", "text", "no text", "one more", "name"],
 )
 def test_another_upload_with_the_same_key_is_refused(
     ask: Ask, alice: int, other: dict[str, Any]
 ) -> None:
-    assert ask(MEDIA, form(PICTURE, "one", alt="Low tide")).status_code == 201
+    assert ask(MEDIA, multipart_body(PICTURE, "one", alt="Low tide")).status_code == 201
     assert_problem(ask(MEDIA, other), 422, "idempotency_key_reused", "body")
     assert Media.objects.filter(owner_id=alice).count() == 1
 
@@ -172,7 +172,7 @@ def test_another_body_is_refused_and_makes_nothing(
 ) -> None:
     path, body = requests["comment"]
     first = ask(path, body)
-    other = ask(path, document(text="Ugly."))
+    other = ask(path, json_body(text="Ugly."))
     assert_problem(other, 422, "idempotency_key_reused", "another body", "new key")
     assert other.json()["errors"][0]["field"] == "Idempotency-Key"
     assert ask(path, body).content == first.content
@@ -195,7 +195,7 @@ def test_another_route_is_refused_in_whichever_database(
 
 def test_another_post_is_another_route(ask: Ask, bob: int) -> None:
     one, two = make_posts(bob, 2)
-    body = document(text="Lovely.")
+    body = json_body(text="Lovely.")
     assert ask(comments_url(one), body).status_code == 201
     answer = ask(comments_url(two), body)
     assert_problem(answer, 422, "idempotency_key_reused", comments_url(one))
@@ -228,7 +228,7 @@ def test_a_key_may_have_255_of_them(ask: Ask, requests: Requests) -> None:
 
 
 def test_without_a_token_a_key_is_not_looked_at(client: Any) -> None:
-    assert send(client, POSTS, document(), "a b").status_code == 401
+    assert send(client, POSTS, json_body(), "a b").status_code == 401
 
 
 # --- What fails -----------------------------------------------------------------------------------
@@ -236,7 +236,7 @@ def test_without_a_token_a_key_is_not_looked_at(client: Any) -> None:
 
 def test_a_refused_request_does_not_use_its_key(ask: Ask, requests: Requests) -> None:
     path, body = requests["comment"]
-    for bad in (document(text=""), {**body, "data": b"{"}, {**body, "content_type": "text/plain"}):
+    for bad in (json_body(text=""), {**body, "data": b"{"}, {**body, "content_type": "text/plain"}):
         assert 400 <= ask(path, bad).status_code < 416
     post_id = int(path.split("/")[-2])
     for closed in (True, False):
@@ -285,11 +285,11 @@ def test_an_upload_that_fails_after_its_row_leaves_no_object(
     with monkeypatch.context() as patch:
         patch.setattr(media_selectors, "media_document", fail)
         with pytest.raises(ConnectionResetError):
-            ask(MEDIA, form(PICTURE, "one"))
+            ask(MEDIA, multipart_body(PICTURE, "one"))
     assert len(stored[0] - before) == 3, "they were there"
     assert stored_keys() == before
     assert not Media.objects.filter(owner_id=alice).exists()
-    assert ask(MEDIA, form(PICTURE, "one")).status_code == 201
+    assert ask(MEDIA, multipart_body(PICTURE, "one")).status_code == 201
 
 
 def test_while_the_first_is_being_answered_others_are_refused_at_once(
@@ -335,7 +335,7 @@ def test_a_key_lives_for_24_hours(ask: Ask, alice: int, requests: Requests) -> N
     grow_older(alice, timedelta(hours=23, minutes=59))
     assert ask(path, body).content == first.content
     grow_older(alice, timedelta(minutes=1))
-    path, body = requests["comment"][0], document(text="Ugly.")
+    path, body = requests["comment"][0], json_body(text="Ugly.")
     second = ask(path, body)
     assert second.json()["text"] == "Ugly."
     assert not second.has_header("Idempotent-Replayed")

@@ -11,10 +11,10 @@ from django.db import connections
 
 from media.models import Media
 from posts.models import Post
-from tests.support.keyed import document, send
+from tests.support.idempotent_requests import json_body, send
 
 
-@pytest.mark.usefixtures("committed", "connections_made_anew")
+@pytest.mark.usefixtures("committed", "reconnect_after_test")
 def test_a_post_needs_no_database_but_its_own_for_its_key(
     person: Callable[[str], int],
     api: Callable[[int], Any],
@@ -23,7 +23,7 @@ def test_a_post_needs_no_database_but_its_own_for_its_key(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     alice, key = person("alice"), str(uuid4())
-    body = document(media=[str(upload(alice).pk)])
+    body = json_body(media=[str(upload(alice).pk)])
     comments = connections["comments"]
     comments.close()
     monkeypatch.setitem(comments.settings_dict, "PORT", "9")  # where nobody listens

@@ -104,7 +104,7 @@ def test_what_is_measured_is_exported_zeros_too() -> None:
 
 @pytest.fixture
 def closed(
-    committed: None, connections_made_anew: None, monkeypatch: pytest.MonkeyPatch
+    committed: None, reconnect_after_test: None, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str], None]:
     """Make a database one whose port nobody listens on."""
 

@@ -25,7 +25,7 @@ from core.sql.tasks import NotedTask
 from core.valkey import state_valkey
 from tests.support.client import wait_until
 
-pytestmark = pytest.mark.usefixtures("committed", "servers_as_at_the_start")
+pytestmark = pytest.mark.usefixtures("committed", "fresh_sql_state")
 _user = count(2 * 10**15)
 
 
@@ -35,7 +35,7 @@ def user_id() -> int:
 
 
 @pytest.fixture
-def common_not_read(servers_as_at_the_start: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def common_not_read(fresh_sql_state: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """This process has not asked yet what everybody waits for."""
     monkeypatch.setattr(lsns, "_common", lsns._Common())
 

@@ -38,7 +38,7 @@ User = get_user_model()
 HOMES = {User: "default", Follow: "default", Post: "posts", Media: "posts", Comment: "comments"}
 _user = count(10**15)
 
-pytestmark = pytest.mark.usefixtures("committed", "servers_as_at_the_start")
+pytestmark = pytest.mark.usefixtures("committed", "fresh_sql_state")
 
 
 @pytest.fixture

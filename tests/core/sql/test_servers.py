@@ -13,7 +13,7 @@ from core.sql import checks, lsns, servers
 from devstack.layout import HOST
 from tests.support.client import wait_until
 
-pytestmark = pytest.mark.usefixtures("committed", "servers_as_at_the_start")
+pytestmark = pytest.mark.usefixtures("committed", "fresh_sql_state")
 
 
 def check_both() -> float:

@@ -64,7 +64,7 @@ def lose_the_connection_before_the_commit(undone: list[str]) -> None:
         other.close()
 
 
-@pytest.mark.usefixtures("connections_made_anew")
+@pytest.mark.usefixtures("reconnect_after_test")
 def test_when_nobody_knows_whether_it_was_committed_nothing_is_taken_back() -> None:
     stored = ["an object"]
     with pytest.raises(OperationalError):

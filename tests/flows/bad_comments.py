@@ -40,7 +40,7 @@ _NEW_COMMENTS = [
     ],
 ]
 
-TALK_CASES: list[Bad] = [
+COMMENT_CASES: list[Bad] = [
     *page_cases(f"{_POST}/likes", "/posts/$theirs/likes"),
     *page_cases(f"{_COMMENT}/likes", "/comments/$their_comment/likes"),
     *[

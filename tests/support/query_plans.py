@@ -8,7 +8,7 @@ from typing import Any
 from django.db import connections
 
 
-def explained(sql: str, parameters: Any) -> Any:
+def explain_analyze(sql: str, parameters: Any) -> Any:
     """The plan of a query of the posts database, which is run, with what it took."""
     with connections["posts"].cursor() as cursor:
         cursor.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + sql, parameters)

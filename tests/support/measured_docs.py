@@ -24,7 +24,7 @@ def measured_commit() -> str:
     )
 
 
-def put_between(page: Path, text: str) -> None:
+def replace_measured(page: Path, text: str) -> None:
     """Put a text between the marks of a page, instead of what is there."""
     before, _, rest = page.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)

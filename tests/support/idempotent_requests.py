@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 
-def form(content: bytes, boundary: str, **fields: str) -> dict[str, Any]:
+def multipart_body(content: bytes, boundary: str, **fields: str) -> dict[str, Any]:
     """An upload; each time it is sent, a client gives it a boundary of its own."""
     parts = [("file", '; filename="a.jpg"', content)]
     parts += [(name, "", value.encode()) for name, value in fields.items()]
@@ -23,7 +23,7 @@ def form(content: bytes, boundary: str, **fields: str) -> dict[str, Any]:
     }
 
 
-def document(**members: Any) -> dict[str, Any]:
+def json_body(**members: Any) -> dict[str, Any]:
     """A body of JSON."""
     return {"data": orjson.dumps(members), "content_type": "application/json"}
 

@@ -15,7 +15,7 @@ from users.models import User
 from users.services import refresh_documents, set_active
 
 
-def show_existing(*, post_ids: Sequence[int], viewer_id: int = 0) -> dict[int, bytes]:
+def documents_of_existing(*, post_ids: Sequence[int], viewer_id: int = 0) -> dict[int, bytes]:
     """A stand-in for `post_documents`: a post is shown while SQL has it and its author is active.
 
     The document is the author's id.
@@ -26,7 +26,7 @@ def show_existing(*, post_ids: Sequence[int], viewer_id: int = 0) -> dict[int, b
     return {id_: b"%d" % author for id_, author in authors.items() if author in active}
 
 
-def show_posts(*, post_ids: Sequence[int], viewer_id: int) -> dict[int, bytes]:
+def documents_of_all(*, post_ids: Sequence[int], viewer_id: int) -> dict[int, bytes]:
     """The same where all accounts are active, in one fast query."""
     with connections["posts"].cursor() as cursor:
         cursor.execute("SELECT id, author_id FROM posts_post WHERE id = ANY(%s)", [list(post_ids)])
@@ -54,7 +54,7 @@ def shown_comments(post_id: int, viewer_id: int) -> list[Any]:
     return found
 
 
-def switch_off(user_id: int) -> None:
+def deactivate(user_id: int) -> None:
     """Keep somebody out, in a test whose transaction never commits."""
     set_active(user_ids=[user_id], active=False)
     refresh_documents(user_ids=[user_id])

@@ -38,7 +38,7 @@ from users.store import USERS
 
 
 @dataclass
-class Belongings:
+class AccountData:
     """The ids of what was made for somebody."""
 
     user_id: int
@@ -46,11 +46,11 @@ class Belongings:
     comment_ids: list[int] = field(default_factory=list)
 
 
-def settle_down(
+def make_account_data(
     user_id: int, friend_id: int, upload: Callable[[int], Media], posts: int = 2
-) -> Belongings:
+) -> AccountData:
     """Give somebody posts with pictures, an avatar, an unused upload, and a mutual friend."""
-    own = Belongings(user_id)
+    own = AccountData(user_id)
     for number in range(posts):
         media_ids = [upload(user_id).pk]
         own.post_ids.append(
@@ -61,11 +61,11 @@ def settle_down(
     list(import_follows(edges=[(user_id, friend_id)]))
     PulledAuthor.objects.create(author_id=user_id)
     Authenticator.objects.create(user_id=user_id, type="totp", data={})
-    log_about(user_id)
+    add_admin_log_entry(user_id)
     return own
 
 
-def log_about(user_id: int) -> None:
+def add_admin_log_entry(user_id: int) -> None:
     """What the admin's log keeps of a change by staff to an account."""
     name = "keeper_of_the_log"
     staff_id, _ = ensure_account(username=name, email=f"{name}@example.org", staff=True)
@@ -78,7 +78,7 @@ def log_about(user_id: int) -> None:
     )
 
 
-def talk(speaker_id: int, about: Belongings, answers: Iterable[int] = ()) -> list[int]:
+def like_and_comment(speaker_id: int, about: AccountData, answers: Iterable[int] = ()) -> list[int]:
     """Let somebody like and comment on each post, and answer and like some comments."""
     said = []
     for post_id in about.post_ids:
@@ -100,7 +100,7 @@ def counted(**rows: QuerySet[Any]) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-def left_of_post(post_id: int, comment_ids: Iterable[int] = ()) -> dict[str, int]:
+def count_post_rows(post_id: int, comment_ids: Iterable[int] = ()) -> dict[str, int]:
     """How many rows there are of a post and of all that hangs on it."""
     subjects = {"subject_id__in": [post_id, *comment_ids]}
     return counted(
@@ -118,7 +118,7 @@ def left_of_post(post_id: int, comment_ids: Iterable[int] = ()) -> dict[str, int
     )
 
 
-def left_of_account(user_id: int) -> dict[str, int]:
+def count_account_rows(user_id: int) -> dict[str, int]:
     """How many rows there are of an account and of all that it owns."""
     about = {"content_type__model": "user", "object_id": str(user_id)}
     return counted(
@@ -140,7 +140,7 @@ def left_of_account(user_id: int) -> dict[str, int]:
     )
 
 
-def left_in_valkey(user_id: int) -> list[str]:
+def valkey_keys_of(user_id: int) -> list[str]:
     """The keys of CACHE and STATE that hold something of somebody."""
     cache_keys = [
         home_key(user_id),

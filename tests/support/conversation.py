@@ -27,7 +27,7 @@ PEOPLE, POSTS = 4, 2
 
 
 @dataclass
-class Said:
+class ExpectedComment:
     """A comment, as the oracle knows it."""
 
     id: int
@@ -39,7 +39,7 @@ class Said:
 
 
 @dataclass
-class Shown:
+class ExpectedPost:
     """A post, as the oracle knows it."""
 
     id: int
@@ -47,10 +47,10 @@ class Shown:
     is_closed: bool = False
     is_deleted: bool = False
     likers: list[int] = field(default_factory=list)  # the latest last
-    comments: list[Said] = field(default_factory=list)  # the latest last
+    comments: list[ExpectedComment] = field(default_factory=list)  # the latest last
 
 
-class Talk:
+class Conversation:
     """The people, the posts, and what ought to be seen."""
 
     def __init__(self, people: list[int]) -> None:
@@ -59,16 +59,16 @@ class Talk:
         self.inactive: set[int] = set()
         self.follows = {(people[0], people[1]), (people[0], people[2]), (people[3], people[2])}
         list(import_follows(edges=self.follows))
-        self.posts = [Shown(make_posts(people[0], 1)[0], people[0]) for _ in range(POSTS)]
+        self.posts = [ExpectedPost(make_posts(people[0], 1)[0], people[0]) for _ in range(POSTS)]
         self.is_behind = False
-        self.looks = 0
+        self.reads = 0
 
-    def refused(self, post: Shown) -> bool:
+    def is_gone(self, post: ExpectedPost) -> bool:
         return post.is_deleted or post.author in self.inactive
 
-    def expected(self, post: Shown, viewer: int) -> Any:
+    def expected(self, post: ExpectedPost, viewer: int) -> Any:
         """What a viewer ought to be shown of a post, but for what never changes."""
-        if self.refused(post):
+        if self.is_gone(post):
             return None
         latest = post.likers[::-1][:8]
         first = [p for p in latest if (viewer, p) in self.follows]
@@ -110,11 +110,11 @@ class Talk:
         seen = self.seen(viewer)
         for post in self.posts:
             assert seen.get(post.id) == self.expected(post, viewer)
-            if not self.refused(post):
+            if not self.is_gone(post):
                 self.check_comments(post, viewer)
-        self.looks += 1
+        self.reads += 1
 
-    def check_comments(self, post: Shown, viewer: int) -> None:
+    def check_comments(self, post: ExpectedPost, viewer: int) -> None:
         page, _ = comment_page(
             post_id=post.id, viewer_id=viewer, newest_first=False, after=None, limit=100
         )
@@ -135,7 +135,7 @@ class Talk:
                 die_after_commit(patch)
             yield patch
 
-    def make_up(self) -> None:
+    def catch_up(self) -> None:
         """Do what dead requests have left undone; the stack's own workers do so too."""
         ids = [post.id for post in self.posts]
         for database in ALL_DATABASES:
