@@ -1,8 +1,8 @@
-"""What all tests share: one real stack for the session, on free ports, with its own folder.
+"""Fixtures of all tests: one real stack per session, on free ports, in a temporary folder.
 
-Tests in the process (`django_db`) work on the stack's own databases, in a transaction that is
-rolled back; tests that need commits (`committed`) and those over HTTP leave their rows behind and
-use names of their own, so no test depends on another.
+Tests marked `django_db` run in this process, on the stack's databases, in a transaction that is
+rolled back. Tests that commit (`committed`) and tests over HTTP leave their rows behind. They use
+unique names, so no test depends on another.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ environment.set_up(
     {
         "LOG_LEVEL": "WARNING",
         "OUTBOX_EXPORT_SECONDS": "0.5",
-        # What a killed process had in hand is taken over soon.
+        # Another process soon takes over the deliveries of a killed one.
         "OUTBOX_LEASE_SECONDS": "8",
         "RAISE_UNRECORDED_READS": "True",
-        # A machine that is busy with tests may take longer than one that serves.
+        # Valkey may answer more slowly on a machine that is busy with tests.
         "VALKEY_TIMEOUT_SECONDS": "2",
-        # One address sends all requests. The limit of log-ins is a real one; tests/flows resets it.
+        # One address sends all requests. The log-in limit is the default; tests/flows resets it.
         "RATE_LIMIT_IP": "100000/minute",
         "RATE_LIMIT_READ": "100000/minute",
         "RATE_LIMIT_WRITE": "100000/minute",
@@ -52,7 +52,7 @@ environment.set_up(
 )
 
 django.setup()
-# For the stack, whose logs a flow follows; what this process logs is as said above.
+# Only the stack logs at this level: a flow reads its logs. This process keeps the level above.
 os.environ["LOG_LEVEL"] = "INFO"
 
 ALL_DATABASES = ["default", "posts", "comments"]
@@ -60,12 +60,12 @@ _numbers = count(randrange(10**6) * 1000)
 
 
 def pytest_configure() -> None:
-    """Asked to end (a CI's time limit), take the stack down all the same."""
+    """Handle SIGTERM (from a CI's time limit) like Ctrl-C, so that the stack is taken down."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_unconfigure() -> None:
-    """Leave nothing behind, whether or not a test needed the stack."""
+    """Remove the temporary folder, whether or not a test used the stack."""
     shutil.rmtree(_FOLDER)
 
 
@@ -74,12 +74,12 @@ _measured: list[tuple[str, str]] = []
 
 @pytest.fixture
 def measured(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Note a figure that a test has measured; all are printed at the end of the run."""
+    """A function that notes a measured figure. All figures are printed at the end of the run."""
     return lambda figure: _measured.append((request.node.name, figure))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what was measured."""
+    """Print the measured figures."""
     if _measured:
         terminalreporter.section("measured")
     for test, figure in sorted(_measured):
@@ -87,7 +87,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test in the process may use all three databases."""
+    """Let each `django_db` test use all three databases."""
     for item in items:
         if item.get_closest_marker("django_db"):
             item.add_marker(pytest.mark.django_db(databases=ALL_DATABASES), append=False)
@@ -95,7 +95,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """The whole stack, up."""
+    """The running stack."""
     running = Stack.from_environ(os.environ)
     try:
         running.up()
@@ -106,29 +106,29 @@ def stack() -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def django_db_setup(stack: Stack) -> None:
-    """The databases are the stack's own, migrated by `manage.py prepare`."""
+    """Use the stack's databases, which `manage.py prepare` has migrated."""
 
 
 @pytest.fixture
 def committed(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """Database access whose writes are committed, so that the stack's processes see them."""
+    """Allow database access with real commits, so that the stack's processes see the writes."""
     with django_db_blocker.unblock():
         yield
 
 
 @pytest.fixture
 def reconnect_after_test() -> Iterator[None]:
-    """What this process is connected to may be killed; the tests after this one connect again."""
+    """Close all connections after the test, because the test may kill the servers behind them."""
     yield
     connections.close_all()
 
 
 @pytest.fixture
 def paused_replay(committed: None) -> Iterator[Callable[[], None]]:
-    """Pause the replica's replay of the primary's log; it goes on after the test."""
+    """A function that pauses the replica's WAL replay. Replay resumes after the test."""
 
     def on_replica(sql: str) -> Any:
-        # Another test may have killed the server that this was connected to.
+        # Another test may have killed the server behind this connection.
         connections["posts_replica"].close()
         with connections["posts_replica"].cursor() as cursor:
             cursor.execute(sql)
@@ -136,14 +136,14 @@ def paused_replay(committed: None) -> Iterator[Callable[[], None]]:
 
     yield lambda: on_replica("SELECT pg_wal_replay_pause()")
     while on_replica("SELECT pg_is_wal_replay_paused()"):
-        # What is replayed may cancel the very statement that lets it go on.
+        # A replayed change may cancel this statement.
         with suppress(OperationalError):
             on_replica("SELECT pg_wal_replay_resume()")
 
 
 @pytest.fixture
 def fresh_sql_state(monkeypatch: pytest.MonkeyPatch) -> None:
-    """This process knows of no SQL server that is gone, and of nothing that others have written."""
+    """Reset what this process knows: no SQL server is down, no other process has written."""
     from core.sql import lsns, servers  # noqa: PLC0415
 
     monkeypatch.setattr(servers, "_servers", {})
@@ -153,13 +153,13 @@ def fresh_sql_state(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def unique() -> Callable[[str], str]:
-    """Make a username that no other test has."""
+    """A function that makes a username which no other test has."""
     return lambda name: f"{name}_{next(_numbers)}"
 
 
 @pytest.fixture
 def person(unique: Callable[[str], str]) -> Callable[[str], int]:
-    """Make an account with a unique name; returns its id. Needs `db` or `committed`."""
+    """A function that makes an account and returns its id. Needs `db` or `committed`."""
     from users.services import ensure_account  # noqa: PLC0415  (Django must be set up first)
 
     def make(name: str) -> int:
@@ -183,7 +183,7 @@ def bob(db: None, person: Callable[[str], int]) -> int:
 
 @pytest.fixture
 def api() -> Callable[[int], Any]:
-    """A DRF client in the process, authenticated as the user of an id."""
+    """A function that makes an in-process DRF client, authenticated as the user with an id."""
     from rest_framework.test import APIClient  # noqa: PLC0415  (Django must be set up first)
 
     from core.http.callers import Caller  # noqa: PLC0415
@@ -198,14 +198,14 @@ def api() -> Callable[[int], Any]:
 
 @pytest.fixture
 def round_trips() -> Iterator[Callable[[], int]]:
-    """How many round trips to any Valkey this process has made since the test began."""
+    """A function that counts this process's round trips to any Valkey since the test began."""
     with counted_round_trips() as costs:
         yield lambda: costs.round_trips
 
 
 @pytest.fixture
 def closed_cache(settings: Any) -> None:
-    """A CACHE Valkey that is down: its address is a port that nobody listens on."""
+    """Take CACHE down for this process: its address becomes a port with no listener."""
     caches = {**settings.CACHES, "cache": {**settings.CACHES["cache"]}}
     caches["cache"]["LOCATION"] = f"redis://{HOST}:9/0"
     settings.CACHES = caches
@@ -213,7 +213,7 @@ def closed_cache(settings: Any) -> None:
 
 @pytest.fixture
 def closed_state(settings: Any) -> None:
-    """A STATE Valkey that is down, likewise."""
+    """Take STATE down in the same way."""
     caches = {**settings.CACHES, "default": {**settings.CACHES["default"]}}
     caches["default"]["LOCATION"] = f"redis://{HOST}:9/0"
     settings.CACHES = caches

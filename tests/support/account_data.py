@@ -1,6 +1,6 @@
-"""What somebody owns, and what hangs on a post, in all databases: made in the process, and counted.
+"""Makes and counts the data of an account and the dependents of a post, in all databases.
 
-Only what is there is in a count, so of what is gone it is `{}`.
+A count holds only kinds with at least one row. So the count of deleted data is `{}`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from users.store import USERS
 
 @dataclass
 class AccountData:
-    """The ids of what was made for somebody."""
+    """The ids of the rows that were made for a user."""
 
     user_id: int
     post_ids: list[int] = field(default_factory=list)
@@ -49,7 +49,7 @@ class AccountData:
 def make_account_data(
     user_id: int, friend_id: int, upload: Callable[[int], Media], posts: int = 2
 ) -> AccountData:
-    """Give somebody posts with pictures, an avatar, an unused upload, and a mutual friend."""
+    """Give a user posts with pictures, an avatar, an unused upload, and a mutual friend."""
     own = AccountData(user_id)
     for number in range(posts):
         media_ids = [upload(user_id).pk]
@@ -66,7 +66,7 @@ def make_account_data(
 
 
 def add_admin_log_entry(user_id: int) -> None:
-    """What the admin's log keeps of a change by staff to an account."""
+    """Add an admin log entry: a member of staff has changed this account."""
     name = "keeper_of_the_log"
     staff_id, _ = ensure_account(username=name, email=f"{name}@example.org", staff=True)
     LogEntry.objects.create(
@@ -79,7 +79,7 @@ def add_admin_log_entry(user_id: int) -> None:
 
 
 def like_and_comment(speaker_id: int, about: AccountData, answers: Iterable[int] = ()) -> list[int]:
-    """Let somebody like and comment on each post, and answer and like some comments."""
+    """Like and comment on each post; answer and like `answers`. Returns the new comments' ids."""
     said = []
     for post_id in about.post_ids:
         like_post(post_id=post_id, user_id=speaker_id)
@@ -101,7 +101,7 @@ def counted(**rows: QuerySet[Any]) -> dict[str, int]:
 
 
 def count_post_rows(post_id: int, comment_ids: Iterable[int] = ()) -> dict[str, int]:
-    """How many rows there are of a post and of all that hangs on it."""
+    """Count the rows of a post and of all its dependents."""
     subjects = {"subject_id__in": [post_id, *comment_ids]}
     return counted(
         post=Post.objects.filter(pk=post_id),
@@ -119,7 +119,7 @@ def count_post_rows(post_id: int, comment_ids: Iterable[int] = ()) -> dict[str, 
 
 
 def count_account_rows(user_id: int) -> dict[str, int]:
-    """How many rows there are of an account and of all that it owns."""
+    """Count the rows of an account and of all that it owns."""
     about = {"content_type__model": "user", "object_id": str(user_id)}
     return counted(
         account=User.objects.filter(pk=user_id),
@@ -141,7 +141,7 @@ def count_account_rows(user_id: int) -> dict[str, int]:
 
 
 def valkey_keys_of(user_id: int) -> list[str]:
-    """The keys of CACHE and STATE that hold something of somebody."""
+    """The keys in CACHE and STATE that hold data of a user."""
     cache_keys = [
         home_key(user_id),
         profile_key(user_id),
@@ -158,7 +158,7 @@ def valkey_keys_of(user_id: int) -> list[str]:
 
 
 def warm_cached_values(user_ids: Iterable[int]) -> None:
-    """Let CACHE have entries of what these users like, whom they follow, and their documents."""
+    """Fill CACHE with these users' likes, followed users, and documents."""
     ids = list(user_ids)
     LIKED.get(ids)
     FOLLOWED.get(ids)

@@ -1,4 +1,4 @@
-"""A person with an HTTP client: what a phone's app would send, through the web server."""
+"""A person with an HTTP client, who sends to the web server what a phone's app would send."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from core.valkey import state_valkey
 from devstack.layout import HOST
 
 PASSWORD = "low-tide-at-dawn"
-# Of all clients: each would load all certificates anew, which takes longer than many a test.
+# All clients share one context: to load all certificates takes longer than many tests.
 _TLS = ssl.create_default_context()
 
 
 @dataclass
 class Person:
-    """Somebody who has signed up; `http` carries their bearer token."""
+    """A person who has signed up; `http` sends their bearer token."""
 
     username: str
     id: str
@@ -32,26 +32,26 @@ class Person:
     tokens: dict[str, str] = field(default_factory=dict)
 
     def get(self, path: str, **params: Any) -> Any:
-        """GET under /api/v1; the decoded answer of a 200."""
+        """GET a path under /api/v1. Returns the decoded body; fails unless the status is 200."""
         response = self.http.get(f"/api/v1{path}", params=params)
         assert response.status_code == 200, response.text
         return response.json()
 
     def upload(self, image: bytes, name: str = "picture.jpg") -> Any:
-        """Upload a picture; the media document."""
+        """Upload a picture. Returns the media document."""
         response = self.http.post("/api/v1/media", files={"file": (name, image)})
         assert response.status_code == 201, response.text
         return response.json()
 
     def post(self, caption: str, image: bytes) -> Any:
-        """Upload a picture and post it; the post document."""
+        """Upload a picture and post it. Returns the post document."""
         body = {"caption": caption, "media": [self.upload(image)["id"]]}
         response = self.http.post("/api/v1/posts", json=body)
         assert response.status_code == 201, response.text
         return response.json()
 
     def comment(self, post: Any, text: str, **rest: Any) -> Any:
-        """Comment on a post; the comment document."""
+        """Comment on a post. Returns the comment document."""
         body = {"text": text, **rest}
         response = self.http.post(f"/api/v1/posts/{post['id']}/comments", json=body)
         assert response.status_code == 201, response.text
@@ -63,12 +63,12 @@ class Person:
         assert response.status_code == 204, response.text
 
     def unlike(self, post: Any) -> None:
-        """Take a like back."""
+        """Unlike a post."""
         response = self.http.delete(f"/api/v1/posts/{post['id']}/like")
         assert response.status_code == 204, response.text
 
     def follow(self, other: Person) -> None:
-        """Follow somebody."""
+        """Follow another person."""
         response = self.http.put(f"/api/v1/users/{other.username}/follow")
         assert response.status_code == 204, response.text
 
@@ -96,7 +96,7 @@ def sign_up(origin: str, username: str) -> Person:
 
 
 def reset_login_limits() -> None:
-    """Let as many log in from this machine as if nobody had."""
+    """Reset the rate limits of log-ins from this machine."""
     log_ins = settings.RATE_LIMITS["login"]
     assert log_ins is not None
     state_valkey().delete(limit_key("login", log_ins, HOST))
@@ -104,7 +104,7 @@ def reset_login_limits() -> None:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> float:
-    """Ask until it is so; returns after how many seconds, fails after `seconds`."""
+    """Wait until `condition` holds. Returns the seconds that took; fails after `seconds`."""
     start = time.monotonic()
     while not condition():
         assert time.monotonic() - start < seconds, f"not within {seconds} s"

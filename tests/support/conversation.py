@@ -1,4 +1,4 @@
-"""A few people who like, say, edit and delete, and what ought to be seen of it."""
+"""People who like, comment, edit and delete, and an oracle of what each viewer must see."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PEOPLE, POSTS = 4, 2
 
 @dataclass
 class ExpectedComment:
-    """A comment, as the oracle knows it."""
+    """The oracle's state of a comment."""
 
     id: int
     author: int
@@ -40,7 +40,7 @@ class ExpectedComment:
 
 @dataclass
 class ExpectedPost:
-    """A post, as the oracle knows it."""
+    """The oracle's state of a post."""
 
     id: int
     author: int
@@ -51,7 +51,7 @@ class ExpectedPost:
 
 
 class Conversation:
-    """The people, the posts, and what ought to be seen."""
+    """The people, the posts, and the oracle's state of them."""
 
     def __init__(self, people: list[int]) -> None:
         self.people = people
@@ -67,7 +67,7 @@ class Conversation:
         return post.is_deleted or post.author in self.inactive
 
     def expected(self, post: ExpectedPost, viewer: int) -> Any:
-        """What a viewer ought to be shown of a post, but for what never changes."""
+        """The changeable members of a post's document that a viewer must see; None: no document."""
         if self.is_gone(post):
             return None
         latest = post.likers[::-1][:8]
@@ -87,7 +87,7 @@ class Conversation:
         }
 
     def seen(self, viewer: int) -> dict[int, Any]:
-        """What is shown to a viewer."""
+        """The same members of the real documents, by post id."""
         ids = [post.id for post in self.posts]
         seen = post_documents(post_ids=ids, viewer_id=viewer)
         return {id_: self.reduced(orjson.loads(document)) for id_, document in seen.items()}
@@ -128,7 +128,7 @@ class Conversation:
 
     @contextmanager
     def acting(self, dies: bool) -> Iterator[pytest.MonkeyPatch]:
-        """A request, which may be killed after its commit."""
+        """Run a request; `dies`: it is killed after its commit."""
         with pytest.MonkeyPatch.context() as patch:
             if dies:
                 self.is_behind = True
@@ -136,7 +136,7 @@ class Conversation:
             yield patch
 
     def catch_up(self) -> None:
-        """Do what dead requests have left undone; the stack's own workers do so too."""
+        """Finish what killed requests have left undone. The stack's workers help."""
         ids = [post.id for post in self.posts]
         for database in ALL_DATABASES:
             rows = OutboxEvent.objects.using(database).filter(done_at__isnull=True)

@@ -1,4 +1,4 @@
-"""What is counted instead of timed: SQL statements, and round trips to Valkey, of this process."""
+"""Counts this process's SQL statements and round trips to Valkey."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from core.valkey import exchanges, protocol
 
 @dataclass
 class Costs:
-    """Round trips to any Valkey; seconds that each SQL statement took, by alias."""
+    """Round trips to any Valkey; alias and seconds of each SQL statement."""
 
     round_trips: int = 0
     statements: list[tuple[str, float]] = field(default_factory=list)
@@ -30,7 +30,7 @@ class Costs:
 
 @contextmanager
 def counted_round_trips() -> Iterator[Costs]:
-    """Round trips that are made inside."""
+    """Count the round trips inside the block."""
     costs = Costs()
 
     def counting(method: Any) -> Any:
@@ -50,7 +50,7 @@ def counted_round_trips() -> Iterator[Costs]:
 
 @contextmanager
 def counted() -> Iterator[Costs]:
-    """And SQL statements, with what they took as this process sees it."""
+    """Count round trips and SQL statements inside the block. The client measures the seconds."""
     with counted_round_trips() as costs, ExitStack() as wrappers:
         for connection in connections.all(initialized_only=False):
 

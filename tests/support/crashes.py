@@ -1,4 +1,4 @@
-"""Requests that die."""
+"""Simulates requests that are killed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from posts import services as post_services
 
 
 def die_after_commit(patch: pytest.MonkeyPatch) -> None:
-    """Requests commit, and live to do nothing more."""
+    """Let requests commit, but do nothing after the commit."""
     for module in (events, post_services):
         patch.setattr(module, "after_commit", lambda *_, **__: None)

@@ -1,4 +1,4 @@
-"""Deliveries that are killed, and an object store that is down, for the tests of removals."""
+"""Simulates killed deliveries, and an object store that is down, for the tests of removals."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from devstack.layout import HOST
 
 
 class KilledError(BaseException):
-    """As kill -9: nobody catches it, and nothing is given back."""
+    """Simulates kill -9: no code catches it, and the lease is not released."""
 
 
 def killed(*args: Any, **kwargs: Any) -> Any:
@@ -31,14 +31,14 @@ def pending_rows(database: str, kind: str) -> Any:
 
 
 def pending(database: str, kind: str, **payload: int) -> OutboxEvent:
-    """The newest row of a kind that is about this."""
+    """The newest pending row of a kind with this payload."""
     wanted = {f"payload__{name}": value for name, value in payload.items()}
     event: OutboxEvent = pending_rows(database, kind).filter(**wanted).latest("pk")
     return event
 
 
 def deliver_to_all(database: str, kind: str, **payload: int) -> None:
-    """Deliver what is about this to each of its subscribers."""
+    """Deliver the pending rows of a kind with this payload, one per subscriber."""
     wanted = {f"payload__{name}": value for name, value in payload.items()}
     for event in pending_rows(database, kind).filter(**wanted).order_by("pk"):
         assert deliver(database, event)
@@ -51,7 +51,7 @@ def deliver(database: str, event: OutboxEvent) -> bool:
 def deliver_with_kill_after_each_step(
     database: str, event: OutboxEvent, monkeypatch: pytest.MonkeyPatch
 ) -> int:
-    """Begin anew after each single step, until all is done; returns how many steps that took."""
+    """Deliver an event, killed after each step, until it is done. Returns the number of kills."""
     leased = OutboxEvent.objects.using(database).filter(pk=event.pk)
     steps = 0
     while True:
@@ -68,14 +68,14 @@ def deliver_with_kill_after_each_step(
 
 
 def keys_of(media: Any) -> set[str]:
-    """The keys of all objects of some media."""
+    """The keys of all objects of these media."""
     prefixes = media.values_list("storage_prefix", flat=True)
     return {f"{prefix}/{name}.jpg" for prefix in prefixes for name in ("thumb", "small", "full")}
 
 
 @contextmanager
 def object_store_down() -> Iterator[None]:
-    """Its address is a port that nobody listens on."""
+    """Take the object store down: its address becomes a port with no listener."""
     default: Any = settings.STORAGES["default"]
     options = default["OPTIONS"] | {"endpoint_url": f"http://{HOST}:9"}
     closed = {**settings.STORAGES, "default": {**default, "OPTIONS": options}}

@@ -1,4 +1,4 @@
-"""Makes timelines that have drifted, for the tests of audits."""
+"""Makes timelines in CACHE differ from SQL, for the tests of audits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def refs_of(timeline: Timeline) -> list[Ref]:
 
 
 def put(timeline: Timeline, refs: list[Ref]) -> None:
-    """Replace the entries of a warm timeline by these, in this order; the header stays."""
+    """Replace the entries of a warm timeline with `refs`, in this order. The header stays."""
     client = cache_valkey()
     header = cast("bytes", client.lindex(timeline.key, 0))
     client.delete(timeline.key)

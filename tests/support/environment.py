@@ -1,4 +1,4 @@
-"""The environment of a stack that belongs to tests: nothing of what a developer has set."""
+"""The environment of a test stack. It ignores a developer's own settings."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _EVERYWHERE = {
     "DJANGO_SETTINGS_MODULE": "socialfeed.settings",
     "SOCIALFEED_ENV": "local",
     "SOCIALFEED_ENV_FILE": os.devnull,
-    # The stack's own audits would mend what a test has made wrong: never, while it runs.
+    # The stack's audits would repair data that a test breaks on purpose, so they never run.
     "TIMELINE_AUDIT_SECONDS": "86400",
     "COUNTERS_CHECK_SECONDS": "86400",
 }
 
 
 def set_up(folder: Path, settings: Mapping[str, str]) -> None:
-    """Let this process, and whatever it starts, know a stack in `folder`, and these settings.
+    """Point this process, and all that it starts, to a stack in `folder` with these settings.
 
-    To be called before Django's settings are read.
+    Call this before Django's settings are read.
     """
     example = (PROJECT_DIR / ".env.example").read_text()
     for name in re.findall(r"^# ([A-Z0-9_]+)=", example, re.MULTILINE):
@@ -44,9 +44,9 @@ def set_up(folder: Path, settings: Mapping[str, str]) -> None:
 
 @contextmanager
 def own_environment(name: str, settings: Mapping[str, str]) -> Iterator[Path]:
-    """For a program that starts stacks: Django set up for one in a folder that is gone at the end.
+    """For a program that starts stacks: set up Django for a stack in a temporary folder.
 
-    Asked to end, it does as for Ctrl-C, and so takes its stack down.
+    Yields the folder. SIGTERM acts like Ctrl-C, so that the program takes its stack down.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix=f"socialfeed-{name}-"))

@@ -1,4 +1,4 @@
-"""Posts under way, and explanations that are checked against what is read, for the tests."""
+"""Makes undelivered posts, and checks explanations against real reads."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PUBLISHED = "post_published"
 
 
 def publish(author_id: int) -> tuple[int, int]:
-    """A post that is still to be delivered: its id and its outbox row's."""
+    """Make a post that is not delivered yet. Returns its id and the id of its outbox row."""
     post_id = make_posts(author_id, 1)[0]
     payload = {"post_id": post_id, "author_id": author_id}
     return post_id, rows.record(
@@ -47,7 +47,7 @@ def warm_profile(user_id: int) -> None:
 
 
 def is_read(viewer_id: int, post_id: int) -> bool:
-    """Whether the viewer, paging from the top, comes by the post."""
+    """Whether the viewer finds the post when paging the home timeline from the top."""
     cursor = None
     with patch.object(post_selectors, "post_documents", documents_of_existing):
         while True:
@@ -58,13 +58,13 @@ def is_read(viewer_id: int, post_id: int) -> bool:
 
 
 def state_of_keys(*user_ids: int) -> list[object]:
-    """All that is in Valkey of some users' timelines, and for how long."""
+    """The stored lists and expiry times of these users' timelines in Valkey."""
     keys = [key(user_id) for key in (home_key, profile_key) for user_id in user_ids]
     return [(cache_valkey().lrange(key, 0, -1), cache_valkey().pexpiretime(key)) for key in keys]
 
 
 def explained(viewer_id: int, post_id: int) -> Explanation:
-    """The explanation; what it says is so, and it has changed nothing."""
+    """Explain a post. Checks that the explanation is true and that it changes no timeline."""
     authors = Post.objects.filter(pk=post_id).values_list("author_id", flat=True)
     before = state_of_keys(viewer_id, *authors)
     explanation = explain_home(viewer_id=viewer_id, post_id=post_id)

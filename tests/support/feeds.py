@@ -1,4 +1,4 @@
-"""Feeds for the flows: made in the process, in bulk, and read page by page over HTTP."""
+"""Feeds for the flows: made in bulk in this process, and read page by page over HTTP."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RETURNING id
 
 
 def access_token(user_id: int) -> str:
-    """A token as a log-in gives it, for an account that has no password to log in with."""
+    """The token that a log-in would give, for an account without a password."""
     session = SessionStore()
     session[SESSION_KEY] = str(user_id)
     session.create()
@@ -35,7 +35,7 @@ def access_token(user_id: int) -> str:
 
 
 def make_follow(viewers: Iterable[Person], author_ids: Iterable[int]) -> None:
-    """Let viewers follow authors, as an import does it: none of them has written lately."""
+    """Let viewers follow authors by an import, so that no viewer counts as a recent writer."""
     viewer_ids = [int(viewer.id) for viewer in viewers]
     authors = list(author_ids)
     list(import_follows(edges=[(viewer, author) for viewer in viewer_ids for author in authors]))
@@ -43,7 +43,7 @@ def make_follow(viewers: Iterable[Person], author_ids: Iterable[int]) -> None:
 
 
 def make_many_posts(author_ids: Sequence[int], count: int) -> list[int]:
-    """Insert posts by these authors in turn, without events; their ids, newest first."""
+    """Insert posts by these authors in turn, without events. Returns their ids, newest first."""
     with connections["posts"].cursor() as cursor:
         cursor.execute(_POSTS_SQL, [list(author_ids), len(author_ids), count - 1])
         return sorted((post_id for (post_id,) in cursor.fetchall()), reverse=True)
@@ -62,7 +62,7 @@ def ids_of(page: Any) -> list[int]:
 
 
 def checked_page(response: httpx.Response) -> Any:
-    """The page in an answer; its Link header must say what its body says."""
+    """The page in an answer. Checks that the Link header agrees with the body."""
     assert response.status_code == 200, response.text
     page = response.json()
     links = {relation: link["url"] for relation, link in response.links.items()}
@@ -72,7 +72,7 @@ def checked_page(response: httpx.Response) -> Any:
 
 
 def pages(reader: Person, address: str = HOME, **params: Any) -> Iterator[Any]:
-    """A list from `address` on, following `next` to the last page."""
+    """The pages of a list, from `address` along `next` to the last page."""
     following: str | None = str(httpx.URL(address, params=params) if params else address)
     while following:
         page = checked_page(reader.http.get(following))
@@ -81,5 +81,5 @@ def pages(reader: Person, address: str = HOME, **params: Any) -> Iterator[Any]:
 
 
 def walk(reader: Person, address: str = HOME, **params: Any) -> list[int]:
-    """The ids on all these pages."""
+    """The post ids on all pages of a list."""
     return [id_ for page in pages(reader, address, **params) for id_ in ids_of(page)]

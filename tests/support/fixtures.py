@@ -1,4 +1,4 @@
-"""Fixtures of several packages: pictures in the object store, and people with posts of theirs."""
+"""Fixtures of several packages: pictures in the object store, and people with posts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from usergraph.services import import_follows
 
 @pytest.fixture
 def upload(django_db_setup: None) -> Callable[..., Media]:
-    """Store a small picture of an owner's. Needs `db` or `committed`."""
+    """A function that stores a small picture for an owner. Needs `db` or `committed`."""
 
     def store(owner_id: int, content: bytes = encoded(plain()), alt: str = "") -> Media:
         file = SimpleUploadedFile("picture.jpg", content)
@@ -31,14 +31,14 @@ def upload(django_db_setup: None) -> Callable[..., Media]:
 
 @pytest.fixture
 def stored_keys(django_db_setup: None) -> Callable[[], set[str]]:
-    """Ask for the keys of all public objects."""
+    """A function that returns the keys of all public objects."""
     store: Any = storages["default"]
     return lambda: {item.key for item in store.bucket.objects.filter(Prefix="public/")}
 
 
 @pytest.fixture
 def closed_store(settings: Any) -> None:
-    """An object store that is down: its address is a port that nobody listens on."""
+    """Take the object store down: its address becomes a port with no listener."""
     default = settings.STORAGES["default"]
     options = default["OPTIONS"] | {"endpoint_url": f"http://{HOST}:9"}
     settings.STORAGES = {**settings.STORAGES, "default": {**default, "OPTIONS": options}}
@@ -52,8 +52,8 @@ def follows(alice: int, bob: int) -> None:
 
 @pytest.fixture
 def bobs(alice: int, bob: int, upload: Callable[[int], Media]) -> AccountData:
-    """Bob's posts with pictures, avatar and all; alice follows him, likes and comments, he answers,
-    and both like what the other has said.
+    """Bob's posts with pictures, his avatar and more. Alice follows him, likes and comments. Bob
+    answers, and each likes the other's comments.
     """
     own = make_account_data(bob, alice, upload)
     list(import_follows(edges=[(alice, bob)]))

@@ -1,4 +1,4 @@
-"""Follower graphs for tests: a real one, or, where that is not there, one like it."""
+"""Follower graphs for tests: a real one, or a similar one where the real file is missing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REAL_GRAPH = PROJECT_DIR.parent / "shared" / "data" / "ego-facebook.txt"
 
 
 def graph_file(folder: Path) -> Path:
-    """The file of a graph, one edge a line: the real one, or one made in `folder`."""
+    """The file of a graph, one edge per line: the real one, or a similar one in `folder`."""
     if REAL_GRAPH.exists():
         return REAL_GRAPH
     path = folder / "edges.txt"
@@ -22,7 +22,7 @@ def graph_file(folder: Path) -> Path:
 
 
 def write_similar_graph(path: Path) -> None:
-    """4,039 nodes by preferential attachment, with a hub of degree 1,045."""
+    """Write a graph of 4,039 nodes by preferential attachment, with a hub of degree 1,045."""
     random = Random(1)
     ends = [0, 1]
     edges = {(0, 1)}

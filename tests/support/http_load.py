@@ -1,6 +1,6 @@
-"""Load by HTTP from one thread, which costs less than what it asks for: by the clock, or by turns.
+"""HTTP load from one thread, as an open or a closed loop, with little CPU of its own.
 
-Requests are bytes made before, and answers are not parsed.
+Requests are prepared bytes, and answers are not parsed.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def get(path: str, *, token: str, port: int) -> bytes:
 def open_loop(
     port: int, requests: Sequence[bytes], *, rate: float, seconds: float, patience: float
 ) -> list[Read]:
-    """So many a second, which begin by the clock, however those before them fare (an open loop).
+    """Start `rate` requests a second by the clock, whether or not earlier ones are answered.
 
-    Each is given up after `patience` seconds; who gives up connects anew.
+    Each request is given up after `patience` seconds, and its connection is closed.
     """
     return asyncio.run(_open_loop(port, requests, rate=rate, seconds=seconds, patience=patience))
 
@@ -38,7 +38,7 @@ def open_loop(
 def closed_loop(
     port: int, requests: Sequence[bytes], *, at_once: int, seconds: float, patience: float
 ) -> list[Read]:
-    """So many clients, each of whom asks as soon as it has its answer (a closed loop)."""
+    """Run `at_once` clients. Each sends its next request as soon as it has its answer."""
     return asyncio.run(
         _closed_loop(port, requests, at_once=at_once, seconds=seconds, patience=patience)
     )
@@ -99,7 +99,7 @@ def _close(connections: Sequence[Connection]) -> None:
 
 
 async def _answer(connection: Connection, message: bytes) -> int:
-    """The status of an answer, once its body is here; a connection that gives none is closed."""
+    """Read a whole answer and return its status. On an error, close the connection and raise."""
     reader, writer = connection
     try:
         writer.write(message)

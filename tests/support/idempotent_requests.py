@@ -1,4 +1,4 @@
-"""POSTs with an `Idempotency-Key`, in the process: bodies, and who sends them."""
+"""Builds and sends POST requests with an `Idempotency-Key`, in this process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import orjson
 
 
 def multipart_body(content: bytes, boundary: str, **fields: str) -> dict[str, Any]:
-    """An upload; each time it is sent, a client gives it a boundary of its own."""
+    """A multipart upload with this boundary. A client uses a new boundary for each attempt."""
     parts = [("file", '; filename="a.jpg"', content)]
     parts += [(name, "", value.encode()) for name, value in fields.items()]
     body = b"".join(
@@ -24,18 +24,18 @@ def multipart_body(content: bytes, boundary: str, **fields: str) -> dict[str, An
 
 
 def json_body(**members: Any) -> dict[str, Any]:
-    """A body of JSON."""
+    """A JSON body."""
     return {"data": orjson.dumps(members), "content_type": "application/json"}
 
 
 def send(client: Any, path: str, body: dict[str, Any], key: str | None) -> Any:
-    """POST it; None: without a key."""
+    """POST a body, with this key, or without one (None)."""
     headers = {} if key is None else {"Idempotency-Key": key}
     return client.generic("POST", path, **body, headers=headers)
 
 
 def assert_problem(response: Any, status: int, code: str, *words: str) -> None:
-    """The answer is a problem document of this kind, which says this."""
+    """Check that the answer is a problem document of this code, with these words in its detail."""
     problem = response.json()
     assert response.status_code == problem["status"] == status
     assert response["Content-Type"] == "application/problem+json"

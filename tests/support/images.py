@@ -12,7 +12,7 @@ from PIL.ExifTags import GPS, IFD, Base
 
 
 def plain(size: tuple[int, int] = (64, 48), mode: str = "RGB", color: Any = None) -> Image.Image:
-    """An image of one colour, with a darker quarter at the top left to tell its orientation."""
+    """An image of one colour. In RGB a darker top left quarter shows the orientation."""
     image = Image.new(mode, size, "tomato" if color is None else color)
     if mode == "RGB":
         image.paste("navy", (0, 0, size[0] // 2, size[1] // 2))
@@ -20,14 +20,14 @@ def plain(size: tuple[int, int] = (64, 48), mode: str = "RGB", color: Any = None
 
 
 def encoded(image: Image.Image, format_: str = "JPEG", **options: Any) -> bytes:
-    """The bytes of an image in a format."""
+    """The bytes of an image in this format."""
     buffer = io.BytesIO()
     image.save(buffer, format_, **options)
     return buffer.getvalue()
 
 
 def jpeg_with_gps(size: tuple[int, int] = (64, 48), orientation: int = 1) -> bytes:
-    """A JPEG as a phone makes it: EXIF with a camera, an orientation and a position."""
+    """A JPEG like a phone's: EXIF with a camera, an orientation and a GPS position."""
     exif = Image.Exif()
     exif[Base.Make] = "Camera & Sons"
     exif[Base.Orientation] = orientation
@@ -36,12 +36,12 @@ def jpeg_with_gps(size: tuple[int, int] = (64, 48), orientation: int = 1) -> byt
 
 
 def decoded(content: bytes) -> Image.Image:
-    """The image in some bytes."""
+    """The image that these bytes encode."""
     return Image.open(io.BytesIO(content))
 
 
 def png_bomb(side: int = 60_000) -> bytes:
-    """A few bytes that call themselves a PNG of `side` x `side` pixels."""
+    """A small file whose header claims a PNG of `side` x `side` pixels."""
     content = bytearray(encoded(Image.new("1", (8, 8)), "PNG"))
     content[16:24] = side.to_bytes(4, "big") * 2
     content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
@@ -64,14 +64,14 @@ def with_iptc(jpeg: bytes, text: bytes) -> bytes:
 
 
 def linear_grey_profile() -> bytes:
-    """An ICC profile of grey light: half the value is half the light, which is 188 in sRGB."""
+    """An ICC profile of linear grey: half the value is half the light, which is 188 in sRGB."""
     white = struct.pack(">4s4x3i", b"XYZ ", 63190, 65536, 54061)
     curve = struct.pack(">4s4xI4x", b"curv", 0)
     return _profile(b"mntr", b"GRAY", b"XYZ ", {b"wtpt": white, b"kTRC": curve})
 
 
 def green_ink_profile() -> bytes:
-    """An ICC profile of CMYK in which no ink is white, all of them are black, and any is green."""
+    """An ICC profile of CMYK where no ink is white, all inks are black, and all else is green."""
     inks = [(255, 128, 128), *[(128, 60, 200)] * 14, (0, 128, 128)]
     ramp = bytes(range(256))
     matrix = struct.pack(">9i", 65536, 0, 0, 0, 65536, 0, 0, 0, 65536)

@@ -1,4 +1,4 @@
-"""Pages in docs/ that hold what was measured."""
+"""Writes measured figures into pages of docs/."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
 def measured_commit() -> str:
-    """The commit that is being measured; with a + when something was changed since."""
+    """The short id of the measured commit, with a + when tracked files have changed since."""
 
     def git(*args: str) -> str:
         done = subprocess.run(
@@ -25,7 +25,7 @@ def measured_commit() -> str:
 
 
 def replace_measured(page: Path, text: str) -> None:
-    """Put a text between the marks of a page, instead of what is there."""
+    """Replace the text between the BEGIN and END markers of a page."""
     before, _, rest = page.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
     page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")

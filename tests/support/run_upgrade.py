@@ -1,7 +1,7 @@
-"""Run as a program: bring databases of an old release up to this code, and deliver their events.
+"""A program: migrates the databases of an old release to this code, and delivers their events.
 
-The environment names the databases. Prints a JSON object: what is pending before and after, and
-what people see then.
+The environment names the databases. Prints a JSON object: the pending events before and after, and
+what people see afterwards.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _pending(database: str) -> dict[str, int]:
 
 
 def _deliver_all(database: str) -> int:
-    """Deliver what is due within a minute; returns how many rows that were."""
+    """Deliver the rows that are due within a minute. Returns their number."""
     from django.db.models.functions import Now  # noqa: PLC0415
 
     from core.outbox.delivery import deliver_event  # noqa: PLC0415

@@ -1,8 +1,8 @@
-"""A small world for home timelines, and an oracle that says what each viewer must see.
+"""A small world of home timelines, and an oracle that says what each viewer must see.
 
 Five people post and follow each other, on the real services, PostgreSQL and Valkey. There is no
-broker: deliveries wait in the outbox until the test makes one, late, twice, or only half of it. The
-test can also make steps *inside* other steps, where another process could come in between: while a
+broker: deliveries wait in the outbox until the test runs one, late, twice, or only in part. The
+test can also run steps *inside* other steps, where another process could interrupt: while a
 timeline is being built, and after a delivery has read the followers and before it writes.
 """
 
@@ -40,20 +40,20 @@ Edge = tuple[int, int]  # (follower, followee), as numbers of people
 
 
 class Killed(Exception):
-    """The process that makes a delivery is killed here."""
+    """The process that runs a delivery is killed here."""
 
 
 class World:
-    """The people, what they have done, and the oracle. `do` makes one step."""
+    """The people, what they have done, and the oracle."""
 
     def __init__(self, people: list[int], settings: Any) -> None:
         self.people = people
         self.settings = settings
         self.follows: set[tuple[int, int]] = set()
-        self.authors: dict[int, int] = {}  # of posts that exist, by post id
-        self.events: list[int] = []  # of posts published, delivered or not
-        self.undelivered: dict[int, int] = {}  # posts, by the event whose delivery is not done
-        self.cursors: dict[int, int | None] = {}  # where each viewer goes on reading
+        self.authors: dict[int, int] = {}  # author by post, of posts that exist
+        self.events: list[int] = []  # of all published posts, delivered or not
+        self.undelivered: dict[int, int] = {}  # post by event, while its delivery is not done
+        self.cursors: dict[int, int | None] = {}  # of each viewer's next page
         self.random = Random(0)
         self.pages = 0
         self._others: list[list[str]] = []
@@ -66,13 +66,13 @@ class World:
     # --- The oracle -----------------------------------------------------------------------------
 
     def expected(self, viewer: int, before: int | None) -> list[int]:
-        """What a viewer must see, older than a post, newest first."""
+        """The posts that a viewer must see, newest first; only those older than `before`."""
         seen = {viewer, *(followee for follower, followee in self.follows if follower == viewer)}
         posts = [post for post, author in self.authors.items() if author in seen]
         return sorted((p for p in posts if before is None or p < before), reverse=True)
 
     def check_page(self, viewer: int, before: int | None, limit: int) -> int | None:
-        """Read a page and compare it with the oracle; returns where to go on."""
+        """Read a page and compare it with the oracle. Returns the next cursor."""
         page = home_page(viewer_id=viewer, cursor=before, limit=limit)
         self.pages += 1
         # A viewer may or may not see a post whose delivery is not done.
@@ -86,7 +86,7 @@ class World:
         return cursor
 
     def check(self, viewer: int) -> None:
-        """Page a viewer's home from the top to the end, in pages of any size."""
+        """Check a viewer's home timeline from the top to the end, in pages of random sizes."""
         cursor = self.check_page(viewer, None, self.random.choice(LIMITS))
         while cursor is not None:
             cursor = self.check_page(viewer, cursor, self.random.choice(LIMITS))
@@ -97,7 +97,7 @@ class World:
         return self.people[number % PEOPLE]
 
     def publish(self, *edge: int, dies: bool = False) -> None:
-        """By the second of an edge. `dies`: the request does, after its commit."""
+        """Publish a post by `edge[-1]`. `dies`: kill the request after its commit."""
         author = self._person(edge[-1])
         with self._committing(dies):
             post = publish_post(author_id=author, caption="", media_ids=[])
@@ -107,7 +107,7 @@ class World:
         self.undelivered[self.events[-1]] = post
 
     def publish_and_deliver(self, *edge: int) -> None:
-        """A post is published and delivered."""
+        """Publish a post and deliver it."""
         self.publish(*edge)
         self.deliver(-1)
 
@@ -131,12 +131,12 @@ class World:
         self.follows.discard(edge)
 
     def deliver(self, number: int, *, dies_after: int | None = None) -> None:
-        """Make any delivery, done before or not; a worker that dies is replaced by a later one."""
+        """Run a delivery, also one that is done. `dies_after`: kill it after so many batches."""
         if not self.events:
             return
         event_id = self.events[number % len(self.events)]
         if event_id in self._delivering:
-            return  # at this moment: this step is inside it
+            return  # this step interrupts that delivery
         row = OutboxEvent.objects.using("posts").filter(pk=event_id)
         if event_id not in self.undelivered and dies_after is None:
             row.update(done_at=None, cursor=0)
@@ -152,12 +152,12 @@ class World:
             self._delivering.discard(event_id)
 
     def evict(self, number: int) -> None:
-        """Evict any key, as the server does when it needs memory."""
+        """Evict one key, as the server does when it needs memory."""
         keys = self._keys()
         cache_valkey().unlink(keys[number % len(keys)])
 
     def clean_up(self) -> None:
-        """Leave nothing in CACHE."""
+        """Delete all keys of this world from CACHE."""
         cache_valkey().unlink(*self._keys())
 
     def _keys(self) -> list[str]:
@@ -165,35 +165,35 @@ class World:
         return [kind(person) for kind in kinds for person in self.people]
 
     def evict_two(self, viewer: int, author: int) -> None:
-        """The home of one and the profile of the other are evicted."""
+        """Evict the viewer's home timeline and the author's profile timeline."""
         keys = [home_key(self._person(viewer)), profile_key(self._person(author))]
         cache_valkey().unlink(*keys)
 
     def set_push_limit(self, followers: int) -> None:
-        """Authors cross the limit without one follower more or less."""
+        """Change the push limit. Authors may cross it although no follower comes or goes."""
         self.settings.FANOUT_PUSH_LIMIT = followers
 
     def read(self, viewer: int, *_: int, limit: int = 3) -> None:
-        """The next page for a viewer; after the last page, the first."""
+        """Check a viewer's next page; after the last page, the first."""
         person = self._person(viewer)
         self.cursors[person] = self.check_page(person, self.cursors.get(person), limit)
 
-    # --- Steps inside of steps ------------------------------------------------------------------
+    # --- Steps inside steps ---------------------------------------------------------------------
 
     def run_interrupted(self, outer: str, edge: Edge, others: list[list[str]]) -> None:
-        """Make `outer`, and at each point where another process could be next, some of `others`."""
+        """Run `outer`. At each interruption point run the next list of steps in `others`."""
         self._others, self._edge = list(others), edge
         try:
             if outer == "deliver":
                 self.deliver(-1)
-            else:  # its answer is as old as its parts; the page is checked afterwards
+            else:  # this page may be outdated; the check below reads a new one
                 home_page(viewer_id=self._person(edge[0]), limit=4)
         finally:
             self._others = []
         self.check(self._person(edge[0]))
 
     def maybe_interrupt(self, *, is_batch: bool = False) -> None:
-        """A point at which another process could be next, and a worker be killed."""
+        """An interruption point: run other steps here, or kill the delivery before a batch."""
         if is_batch and self._batches_left is not None:
             if self._batches_left == 0:
                 raise Killed
@@ -207,7 +207,7 @@ class World:
 
     @contextmanager
     def _committing(self, dies: bool = False) -> Iterator[None]:
-        """Do what follows a commit, though the test's own transaction never commits."""
+        """Run the on-commit callbacks at the end, although the test's transaction never commits."""
         with ExitStack() as captures:
             after = [
                 captures.enter_context(TestCase.captureOnCommitCallbacks(using=database))
@@ -219,7 +219,7 @@ class World:
 
 
 def install_interruptions(monkeypatch: pytest.MonkeyPatch, world: Callable[[], World]) -> None:
-    """Let the product call the world at these points; and leave the broker out."""
+    """Patch the interruption points into the services, and remove the broker."""
 
     def before(module: Any, name: str, *, is_batch: bool = False) -> None:
         function = getattr(module, name)
