@@ -1,4 +1,4 @@
-"""The table of bad requests, continued: the endpoints of django-allauth."""
+"""Bad requests to the endpoints of django-allauth."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 from tests.flows.bad_requests import AUTH, Bad, no_object, wrong_text
 
-# django-allauth reads everything but null as a text, so an object would be a strange password.
+# django-allauth turns every value but null into a text, so an object would be a valid password.
 _UNUSABLE = ("with a NUL", "with a lone surrogate", "null")
 
 
 def account_cases(path: str, **body: str) -> list[Bad]:
-    """Wrong bodies for an endpoint of django-allauth that takes the texts `body`."""
+    """Wrong bodies for an endpoint of django-allauth that takes the text fields `body`."""
     url = AUTH + path
     wrong = [
         (what, content)
@@ -31,7 +31,7 @@ def _without(body: Mapping[str, str], name: str) -> dict[str, str]:
     return {key: value for key, value in body.items() if key != name}
 
 
-# The main endpoints of django-allauth; those under /account get the caller's token.
+# The main endpoints of django-allauth. Requests under /account carry the caller's token.
 _PASSWORD = "low-tide-at-dawn"
 ACCOUNT_CASES: list[Bad] = [
     *account_cases("/auth/signup", username="new_name", email="n@example.org", password=_PASSWORD),

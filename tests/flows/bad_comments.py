@@ -1,4 +1,4 @@
-"""The table of bad requests, continued: the endpoints of likes and comments."""
+"""Bad requests to the endpoints of likes and comments."""
 
 from __future__ import annotations
 

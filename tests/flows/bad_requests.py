@@ -1,6 +1,6 @@
-"""The table of bad requests: for each endpoint, what is wrong and how it is answered.
+"""Bad requests to each endpoint, with the expected status.
 
-`$name` in a path or a body stands for a value of the test's world: `me`, `other` (usernames),
+`$name` in a path or a body is replaced by a value of the test's world: `me`, `other` (usernames),
 `mine`, `theirs`, `closed` (posts; the last two are the other's), `my_comment` and `their_comment`
 (on `theirs`), `their_reply` (to `their_comment`), `elsewhere` (a comment on `mine`), `unused`,
 `used`, `foreign` (media), `token`, `id_cursor`, `name_cursor`.
@@ -20,7 +20,7 @@ ABSENT = 2**62 + 1
 
 @dataclass(frozen=True)
 class Bad:
-    """One bad request; `route` is the endpoint's pattern, for the list of those that are covered.
+    """One bad request. A test compares the `route` patterns with all endpoints.
 
     `names`: the field that the problem document must name.
     """
@@ -44,7 +44,7 @@ class Bad:
 def with_json(
     method: str, route: str, path: str, cases: Sequence[tuple[str, Any, str]]
 ) -> list[Bad]:
-    """400 for bodies that are JSON objects with a mistake: (what, body, field to be named)."""
+    """JSON objects with a mistake, which get 400. A case is (what, body, field to be named)."""
     return [
         Bad(method, route, what, 400, path, names, json.dumps(body), "application/json")
         for what, body, names in cases
@@ -52,7 +52,7 @@ def with_json(
 
 
 def no_object(method: str, route: str, path: str) -> list[Bad]:
-    """Bodies that are no JSON object."""
+    """Bodies that are not a JSON object."""
     bodies: list[tuple[str, str | bytes | None]] = [
         ("not JSON", "caption=x"),
         ("cut short", '{"caption": '),
@@ -72,7 +72,7 @@ def no_object(method: str, route: str, path: str) -> list[Bad]:
 
 
 def wrong_type(method: str, route: str, path: str) -> list[Bad]:
-    """Bodies of a content type that is not taken."""
+    """Bodies of an unsupported content type."""
     return [
         Bad(method, route, kind, 415, path, "", '{"caption": "x"}', kind)
         for kind in ("text/plain", "application/xml", "application/x-www-form-urlencoded")
@@ -80,7 +80,7 @@ def wrong_type(method: str, route: str, path: str) -> list[Bad]:
 
 
 def wrong_text(name: str, longest: int, **rest: Any) -> list[tuple[str, Any, str]]:
-    """A text field's wrong values; `rest` are the other fields."""
+    """Wrong values of a text field; `rest` are the other fields."""
     values: dict[str, Any] = {
         "too long": "x" * (longest + 1),
         "with a NUL": "a\0b",
@@ -96,7 +96,7 @@ def wrong_text(name: str, longest: int, **rest: Any) -> list[tuple[str, Any, str
 def page_cases(
     route: str, path: str, cursor: str = "$name_cursor", names: Sequence[str] = ("cursor",)
 ) -> list[Bad]:
-    """A list's wrong `limit` and `cursor`; `cursor` is one of another kind of list.
+    """Wrong limits and cursors of a list. `cursor` is valid, but for another kind of list.
 
     `names` are the parameters that take a cursor.
     """
@@ -113,7 +113,7 @@ def page_cases(
 
 
 def unknown_ids(method: str, route: str, path: str, body: str = "{}") -> list[Bad]:
-    """Addresses of things that do not exist; `body` is right for those that do."""
+    """Addresses of objects that do not exist, with a valid `body`."""
     values = (0, -1, ABSENT, TOO_BIG, 10**19, "abc", "1.5", "%00", "1%202")
     return [
         Bad(method, route, f"id {value}", 404, path.format(value), "", body, "application/json")
@@ -133,7 +133,7 @@ _MEDIA = "/media/<id:media_id>"
 
 
 def media_ids(name: str, wrap: Any, **rest: Any) -> list[tuple[str, Any, str]]:
-    """Wrong ids of media in a body; `wrap` puts one where the endpoint takes it."""
+    """Wrong media ids in a body. `wrap` puts an id into the shape that the endpoint takes."""
     values: list[Any] = ["$foreign", ABSENT, 0, -1, TOO_BIG, 10**400, "abc", True, 1.5, {}, [[]]]
     return [(f"media {str(value)[:20]}", {name: wrap(value)} | rest, "") for value in values]
 
@@ -232,7 +232,7 @@ _POST_CHANGES = [
         for value in (None, "maybe", 2, [True], {"a": 1})
     ],
 ]
-# Every endpoint under /api/v1, but for likes and comments.
+# Every endpoint under /api/v1 except those of likes and comments.
 CASES: list[Bad] = [
     *page_cases("/users", "/users?search=a", "$id_cursor"),
     *[

@@ -1,4 +1,4 @@
-"""Fixtures of the flows: people with HTTP clients, and a replica that lags."""
+"""Fixtures of the flows: people with HTTP clients."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from users.services import ensure_account
 
 @pytest.fixture(autouse=True)
 def fresh_login_limits(stack: Stack) -> None:
-    """All tests come from one address, whose log-ins are limited; accounts limit failures."""
+    """Reset the log-in limits before each test, because all tests share one address."""
     reset_login_limits()
 
 
 @pytest.fixture
 def signed_up(stack: Stack, unique: Callable[[str], str]) -> Iterator[Callable[[str], Person]]:
-    """Sign somebody up; the connections are closed at the end."""
+    """A function that signs a person up. The connections are closed after the test."""
     people: list[Person] = []
 
     def make(name: str) -> Person:
@@ -36,7 +36,7 @@ def signed_up(stack: Stack, unique: Callable[[str], str]) -> Iterator[Callable[[
 def member(
     stack: Stack, committed: None, unique: Callable[[str], str]
 ) -> Iterator[Callable[[str], Person]]:
-    """Make somebody who never signed up nor wrote anything, but has a token; it takes no time."""
+    """A function that quickly makes a person with a token, without a sign-up or any write."""
     people: list[Person] = []
 
     def make(name: str) -> Person:

@@ -1,4 +1,4 @@
-"""Accounts over HTTP: sign-up, log-in, tokens and how they end, mails, the second factor."""
+"""Accounts over HTTP: sign-up, log-in, tokens and their end, mails, the second factor."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class Account:
 
 @pytest.fixture
 def http(stack: Stack) -> Iterator[httpx.Client]:
-    """An HTTP client of nobody."""
+    """An HTTP client without a token."""
     with http_client(stack.layout.public_origin) as client:
         yield client
 
 
 @pytest.fixture
 def account(committed: None, unique: Callable[[str], str]) -> Account:
-    """Somebody who has signed up, with PASSWORD and a verified address."""
+    """An account with PASSWORD and a verified address."""
     username = unique("ada")
     address = f"{username}@example.org"
     user_id, _ = ensure_account(username=username, email=address, password=PASSWORD)
@@ -67,7 +67,7 @@ def log_in(http: httpx.Client, *, password: str = PASSWORD, **who: str) -> Token
 
 
 def answers(http: httpx.Client, tokens: Tokens) -> list[int]:
-    """What the Read API and the Write API say to a token."""
+    """The statuses that the Read API and the Write API answer to a token."""
     headers = bearer(tokens)
     read = http.get("/api/v1/users/me", headers=headers)
     write = http.patch("/api/v1/users/me", headers=headers, json={"bio": "Poet."})
@@ -85,9 +85,9 @@ def assert_problem(response: httpx.Response, status: int) -> Any:
 
 
 def assert_ends(http: httpx.Client, tokens: Tokens) -> float:
-    """The tokens stop working within a second, on both APIs, and cannot be refreshed.
+    """Check that the tokens stop working within a second on both APIs, and cannot be refreshed.
 
-    Returns after how many seconds they stopped.
+    Returns the seconds until they stopped.
     """
     seconds = wait_until(lambda: answers(http, tokens) == [401, 401], 1)
     refreshed = send(http, "/tokens/refresh", refresh_token=tokens["refresh_token"])
@@ -96,7 +96,7 @@ def assert_ends(http: httpx.Client, tokens: Tokens) -> float:
 
 
 def link_in_mail(address: str, path: str) -> str:
-    """The newest link under `path` that was mailed to an address."""
+    """The link under `path` in the newest mail to an address."""
 
     def found() -> list[str]:
         mails = [
@@ -222,7 +222,7 @@ def test_a_password_is_reset_by_mail_and_that_ends_all_sessions(
     assert answers(http, new) == [200, 200]
 
 
-def test_a_deactivated_account_is_out_at_once_and_back_when_let_in(
+def test_a_deactivated_account_is_refused_at_once_and_may_log_in_when_reactivated(
     http: httpx.Client, account: Account, measured: Callable[[str], None]
 ) -> None:
     tokens = log_in(http, username=account.username)
@@ -236,7 +236,7 @@ def test_a_deactivated_account_is_out_at_once_and_back_when_let_in(
 
 
 def forged(tokens: Tokens, *, key: str | None) -> str:
-    """The access token signed with another key (None: not signed)."""
+    """The access token, signed with another key (None: not signed)."""
     payload = jwt.decode(tokens["access_token"], options={"verify_signature": False})
     return jwt.encode(payload, key or "", algorithm="HS256" if key else "none")
 
@@ -294,7 +294,7 @@ def test_an_address_is_verified_by_the_key_in_the_mail(
     assert_problem(refused, 409)
     link = link_in_mail(address, "/account/verify-email")
     assert http.get(link).status_code == 200
-    assert not verified(), "looking at the page verifies nothing"
+    assert not verified(), "opening the page verifies nothing"
     key = unquote(link.rsplit("/", 1)[1])
     assert_problem(send(http, "/auth/email/verify", key=key[:-1]), 400)
     assert send(http, "/auth/email/verify", tokens, key=key).status_code == 200

@@ -1,4 +1,4 @@
-"""Staff's log-in, through the web server."""
+"""Log-ins of staff, through the web server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.client import http_client
 from users.services import ensure_account
 
 PASSWORD = "staff-of-the-tides"
-# Of one name in five minutes: django-allauth's own limit.
+# Per name in five minutes: django-allauth's own limit.
 FAILURES_ALLOWED = 5
 
 
@@ -20,7 +20,7 @@ FAILURES_ALLOWED = 5
 def log_in(
     stack: Stack, committed: None, unique: Callable[[str], str]
 ) -> Iterator[Callable[[str], httpx.Response]]:
-    """Try a password on the admin's log-in page, as a member of staff."""
+    """A function that tries a password on the admin's log-in page, as a member of staff."""
     name = unique("staff")
     ensure_account(username=name, email=f"{name}@example.org", password=PASSWORD, staff=True)
     with http_client(stack.layout.public_origin) as browser:
@@ -44,7 +44,7 @@ def test_staff_log_in_as_often_as_they_like(log_in: Callable[[str], httpx.Respon
         assert log_in(PASSWORD).headers["Location"] == "/admin/"
 
 
-def test_after_some_wrong_passwords_not_even_the_right_one_is_tried(
+def test_after_some_wrong_passwords_even_the_right_one_is_refused(
     log_in: Callable[[str], httpx.Response],
 ) -> None:
     for _ in range(FAILURES_ALLOWED):

@@ -1,4 +1,4 @@
-"""Bad requests to every endpoint: each gets a problem document, and nothing is half-stored."""
+"""Bad requests to every endpoint: each gets a problem document and stores nothing."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ World = dict[str, str]
 
 
 def routes(patterns: Sequence[URLPattern | URLResolver], prefix: str = "") -> dict[str, set[str]]:
-    """The methods of every route, by its path with converters: `/posts/<id:post_id>`."""
+    """The methods of every route, by its pattern: `/posts/<id:post_id>`."""
     found: dict[str, set[str]] = {}
     for pattern in patterns:
         path = f"{prefix}{pattern.pattern}"
@@ -56,7 +56,7 @@ ENDPOINTS = sorted((method, route) for route, methods in ROUTES.items() for meth
 
 @pytest.fixture(scope="module")
 def world(stack: Stack, django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
-    """Two people with a post and an unused upload each; the first one makes the bad requests."""
+    """Two people with posts, comments and unused uploads. The first one sends the bad requests."""
     origin = stack.layout.public_origin
     reset_login_limits()
     people: list[Person] = []
@@ -113,7 +113,7 @@ def client(stack: Stack) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def unchanged(world: World, committed: None) -> Iterator[None]:
-    """Fails when the test leaves another number of rows, or the caller's own are others."""
+    """Check that the test changes neither the numbers of rows nor the caller's own rows."""
 
     def state() -> list[Any]:
         return [
@@ -146,7 +146,7 @@ def assert_problem(response: httpx.Response, status: int) -> Any:
 
 
 def send(client: httpx.Client, bad: Bad, world: World, token: str) -> httpx.Response:
-    """The bad request as it goes out; `$name` stands for a value of the world."""
+    """Send a bad request, with each `$name` replaced by a value of the world."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     if bad.content_type:
         headers["Content-Type"] = bad.content_type
@@ -164,7 +164,7 @@ def send(client: httpx.Client, bad: Bad, world: World, token: str) -> httpx.Resp
 
 
 def address(route: str, world: World) -> str:
-    """An address of a route: somebody else's post, comment or media, or another user."""
+    """The address of a route, with another user, or their post, comment or media."""
     for converter, name in {
         "<username:username>": "other",
         "<id:post_id>": "theirs",
@@ -219,7 +219,7 @@ def test_a_token_whose_header_is_nested_too_deeply_is_refused(
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_a_method_that_an_address_does_not_take_is_refused_with_those_that_it_takes(
+def test_an_unsupported_method_is_refused_and_the_supported_ones_are_listed(
     client: httpx.Client, world: World, unchanged: None, route: str
 ) -> None:
     for method in set(METHODS) - ROUTES[route]:
@@ -260,7 +260,7 @@ def test_a_body_that_is_too_large_is_refused_by_its_declared_length(
         connection.putheader("Content-Length", str(size))
         connection.putheader("Authorization", f"Bearer {world['token']}")
         connection.endheaders()
-        connection.send(b" " * 300_000)  # the server reads that much to be polite
+        connection.send(b" " * 300_000)  # the server reads that much before it closes
         answer = connection.getresponse()
         response = httpx.Response(
             answer.status, headers=dict(answer.headers), content=answer.read()

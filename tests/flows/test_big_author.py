@@ -1,4 +1,4 @@
-"""An author with 50,000 followers: whatever their number, a post costs the same and is seen."""
+"""An author with 50,000 followers: all see each post, and a post costs as much as for few."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ DELETE FROM usergraph_follow WHERE id IN (
 
 @dataclass(frozen=True)
 class Crowd:
-    """An author with 50,000 followers, some of whom we look at; these follow another one too."""
+    """An author with 50,000 followers. The sampled followers also follow a second author."""
 
     author: Person
     sampled: list[Person]
-    # What is in their timelines at first, newest first, by both in turn: of each more than the cap.
+    # The posts before the test, newest first, by both authors in turn: of each more than the cap.
     old_post_ids: list[int]
 
     @property
@@ -69,7 +69,7 @@ class Crowd:
         return int(self.author.id)
 
     def assert_all_see(self, new_post_ids: list[int]) -> None:
-        """The first page of each, and all pages of one who is warm and one who is cold."""
+        """Check each sampled follower's first page, and all pages of a warm and a cold one."""
         posts = new_post_ids + self.old_post_ids
         firsts = [ids_of(next(pages(follower, limit=LIMIT))) for follower in self.sampled]
         assert all(ids == posts[:LIMIT] for ids in firsts)
@@ -82,7 +82,7 @@ class Crowd:
             next(pages(follower))
 
     def holders(self, post_id: int) -> int:
-        """In how many of the sampled followers' lists in Valkey a post is."""
+        """The number of sampled followers whose list in Valkey holds a post."""
         lists = [store.peek(key=home_key(int(follower.id))) for follower in self.sampled]
         return sum((post_id, self.author_id) in part.refs for part in lists if part)
 
@@ -93,7 +93,7 @@ def on_users(sql: str, *parameters: str | int | list[int]) -> None:
 
 
 def add_followers(author_id: int, name: str, count: int) -> None:
-    """Make accounts that follow an author, as a bulk load does."""
+    """Make accounts that follow an author, in bulk."""
     on_users(_FOLLOWERS_SQL, name, count, author_id)
     drop_followers(author_ids=[author_id])
 
@@ -105,7 +105,7 @@ def crowd(
     unique: Callable[[str], str],
     measured: Callable[[str], None],
 ) -> Crowd:
-    """The author has not published anything yet since the followers came."""
+    """An author who has not published since the followers came."""
     author, small = member("celebrity"), person("small")
     sampled = [member("fan") for _ in range(SAMPLED)]
     start = time.monotonic()
@@ -120,7 +120,7 @@ def crowd(
 
 
 def publish(person: Person) -> tuple[int, float]:
-    """Post a picture over HTTP; the post's id, and in how many seconds POST was answered."""
+    """Post a picture over HTTP. Returns the post's id and the seconds until the answer."""
     body = {"caption": "Hello.", "media": [person.upload(jpeg_with_gps())["id"]]}
     start = time.monotonic()
     response = person.http.post("/api/v1/posts", json=body)
@@ -134,7 +134,7 @@ def delivered(post_id: int) -> float:
 
 
 def become_pulled(crowd: Crowd) -> int:
-    """The first post moves the author over the limit; its id, once it is delivered."""
+    """Publish the first post, which moves the author over the limit. Returns its delivered id."""
     post_id, _ = publish(crowd.author)
     delivered(post_id)
     return post_id
@@ -157,7 +157,7 @@ def test_all_followers_see_each_post_at_once_and_still_do_when_most_have_left(
         new = [post_id, *new]
         assert all(ids == (new + crowd.old_post_ids)[:3] for ids in firsts)
         delivered(post_id)
-        assert crowd.holders(post_id) == 0, "it is pulled when they read"
+        assert crowd.holders(post_id) == 0, "readers pull it"
     crowd.assert_all_see(new)
 
     on_users(_LEAVE_SQL, crowd.author_id, ids, LEAVING)
@@ -165,7 +165,7 @@ def test_all_followers_see_each_post_at_once_and_still_do_when_most_have_left(
     left = follower_count(author_id=crowd.author_id, at_most=FOLLOWERS)
     assert left == FOLLOWERS - LEAVING
     new = [publish(crowd.author)[0], *new]
-    crowd.assert_all_see(new)  # pulled till then
+    crowd.assert_all_see(new)  # still pulled
     delivered(new[0])
     drop_home_timelines(user_ids=ids)
     crowd.warm(crowd.sampled[::2])
@@ -201,7 +201,7 @@ def test_a_post_costs_its_author_the_same_whatever_the_number_of_followers(
         )
 
     def cost(author_id: int) -> tuple[int, int, int]:
-        """SQL queries to posts and to users, and round trips to Valkey, of one `publish_post`."""
+        """The SQL queries to posts and to users, and the round trips, of one `publish_post`."""
         before = round_trips()
         with (
             CaptureQueriesContext(connections["posts"]) as posts,
@@ -210,7 +210,7 @@ def test_a_post_costs_its_author_the_same_whatever_the_number_of_followers(
             publish_post(author_id=author_id, caption="Hello.", media_ids=[])
         return len(posts), len(users), round_trips() - before
 
-    cost(int(small.id))  # connects
+    cost(int(small.id))  # opens the connections
     costs = {followers: cost(int(author.id)) for followers, author in people.items()}
     assert costs[FOLLOWERS] == costs[SMALL_FOLLOWERS]
     on_posts, on_default, trips = costs[FOLLOWERS]

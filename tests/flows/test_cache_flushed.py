@@ -1,4 +1,4 @@
-"""CACHE loses everything, again and again, while people read: nobody sees anything wrong."""
+"""CACHE is flushed again and again while people read: every page is right."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from timeline.keys import home_key
 
 VIEWERS, READERS, AUTHORS, FOLLOWED, POSTS, LIMIT = 10, 50, 12, 6, 300, 25
 FLUSHES = 5
-# Between two flushes, so that there are readers of each page on both sides.
+# Pages read between two flushes, so that each page of a list is read before and after a flush.
 PAGES_BETWEEN = 200
 SECONDS = 60.0
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("committed")
 
 @dataclass
 class Reading:
-    """What has been read so far: the number of pages, and what was wrong."""
+    """The pages read so far, and what was wrong with them."""
 
     pages: list[int] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Reading:
 def truth(
     member: Callable[[str], Person], person: Callable[[str], int]
 ) -> list[tuple[Person, list[int]]]:
-    """Ten viewers, and what each is to see: 150 of the 300 posts, newest first."""
+    """Ten viewers, and the posts that each must see: 150 of the 300, newest first."""
     viewers = [member("viewer") for _ in range(VIEWERS)]
     author_ids = [person("author") for _ in range(AUTHORS)]
     posts_of = {author_id: make_many_posts([author_id], 0) for author_id in author_ids}
@@ -55,7 +55,7 @@ def truth(
 
 
 def read_again_and_again(viewer: Person, right: list[int], reading: Reading) -> None:
-    """Page a home timeline from top to bottom until told to stop, and compare each page."""
+    """Page a home timeline from top to bottom until `reading.stop`, and compare each page."""
     http = http_client(viewer.http.base_url, headers=viewer.http.headers)
     with http:
         reader = Person(viewer.username, viewer.id, http)
@@ -74,7 +74,7 @@ def read_again_and_again(viewer: Person, right: list[int], reading: Reading) -> 
 
 @contextmanager
 def readers(truth: list[tuple[Person, list[int]]]) -> Iterator[Reading]:
-    """Fifty of them, five of each viewer; what any of them fails with is raised at the end."""
+    """Run fifty readers, five per viewer. Raises a reader's error at the end."""
     reading = Reading()
     with ThreadPoolExecutor(READERS) as pool:
         work: list[Future[None]] = [
@@ -90,7 +90,7 @@ def readers(truth: list[tuple[Person, list[int]]]) -> Iterator[Reading]:
 
 
 def are_warm(keys: list[str]) -> bool:
-    """Whether all these timelines are there, and none is just being built."""
+    """Whether all these timelines exist, and none is being built."""
     timelines = [store.peek(key=key) for key in keys]
     return all(timeline and timeline.kind != store.BUILDING for timeline in timelines)
 

@@ -1,4 +1,4 @@
-"""Cold timelines: built once however many ask, when somebody asks, and never from a replica."""
+"""Cold timelines: a read builds them, once for all readers, and never from a replica."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ pytestmark = pytest.mark.usefixtures("committed")
 
 @dataclass(frozen=True)
 class Feed:
-    """A viewer of these authors, and their posts, newest first."""
+    """A viewer, the authors they follow, and the authors' posts, newest first."""
 
     viewer: Person
     author_ids: list[int]
@@ -64,7 +64,7 @@ def feed(member: Callable[[str], Person], person: Callable[[str], int]) -> Feed:
 
 
 def publish(author_id: int) -> int:
-    """Publish a post and await its delivery."""
+    """Publish a post and wait for its delivery."""
     post_id = publish_post(author_id=author_id, caption="New.", media_ids=[])
     wait_until(lambda: is_delivered(post_id), SECONDS_TO_DELIVER)
     return post_id
@@ -72,10 +72,10 @@ def publish(author_id: int) -> int:
 
 @contextmanager
 def commands_of_scripts(key: str) -> Iterator[Counter[str]]:
-    """How often scripts in CACHE have called each command on a key; complete at the end."""
+    """Count how often scripts in CACHE call each command on a key, until the block ends."""
     calls: Counter[str] = Counter()
     end = uuid4().hex
-    # A client of its own, which waits however long nothing is heard.
+    # A separate client without a time-out.
     address = str(settings.CACHES["cache"]["LOCATION"])
     client = redis.Redis.from_url(address, socket_timeout=None)
     with closing(client), client.monitor() as monitor:  # type: ignore[no-untyped-call]
@@ -98,9 +98,9 @@ def commands_of_scripts(key: str) -> Iterator[Counter[str]]:
 
 
 def read_at_once(reader: Person, count: int) -> list[httpx.Response]:
-    """The answers to so many readers of one home timeline, each on a connection of its own.
+    """The answers to `count` readers of one home timeline, each on a connection of its own.
 
-    All have asked before the first one listens.
+    All requests are sent before the first answer is read.
     """
     url = reader.http.base_url
     headers = {"Authorization": reader.http.headers["Authorization"]}
@@ -129,7 +129,7 @@ def test_500_readers_of_one_cold_timeline_are_all_answered_and_it_is_built_once(
         start = time.monotonic()
         answers: list[httpx.Response] = []
         while len(answers) < READERS:
-            # Who is held back too long is told to ask again, and does.
+            # A reader who waits too long gets 503 and asks again.
             some = read_at_once(feed.viewer, READERS - len(answers))
             answered = [answer for answer in some if answer.status_code == 200]
             refused = [answer for answer in some if answer.status_code == 503]
@@ -168,10 +168,10 @@ def test_reading_keeps_a_timeline_for_another_while(feed: Feed, state: str) -> N
     assert settings.TIMELINE_IDLE_DAYS - 0.1 < days <= settings.TIMELINE_IDLE_DAYS
 
 
-def test_what_a_lagging_replica_lacks_is_in_a_timeline_that_is_built_meanwhile(
+def test_a_timeline_built_while_the_replica_lags_has_what_the_replica_lacks(
     feed: Feed, paused_replay: Callable[[], None]
 ) -> None:
-    """Nor has its viewer written lately, so that this reads from replicas what it may."""
+    """The viewer has not written lately, so their request may read from replicas."""
     paused_replay()
     with connections["posts_replica"].cursor() as cursor:
 

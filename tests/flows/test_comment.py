@@ -1,4 +1,4 @@
-"""Use case 4 over HTTP on the real stack: comment on a post; everybody's next read shows it."""
+"""Use case 4 over HTTP on the real stack: comment on a post. Everybody's next read shows it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Scene:
         return (self.cleo, self.ada, self.bob, self.dora)
 
     def shown(self) -> Any:
-        """The post as everybody sees it, wherever it stands; but for what is each viewer's own."""
+        """The post, without each viewer's own members. Checks that all see the same everywhere."""
         seen = []
         for reader in self.readers:
             for address, params in (
@@ -48,7 +48,7 @@ class Scene:
         return seen[0]
 
     def said(self) -> tuple[int, list[tuple[str, str]]]:
-        """How many comments it shows, and who says what in the latest."""
+        """The number of comments that the post shows, and author and text of the latest."""
         post = self.shown()
         recent = [(one["author"]["username"], one["text"]) for one in post["recent_comments"]]
         return post["counts"]["comments"], recent
@@ -68,7 +68,7 @@ def scene(signed_up: Callable[[str], Person]) -> Scene:
     return Scene(cleo, ada, bob, dora, post)
 
 
-def test_a_comment_is_on_every_timeline_at_the_next_read_and_so_is_what_becomes_of_it(
+def test_a_comment_and_its_changes_are_on_every_timeline_at_the_next_read(
     scene: Scene,
 ) -> None:
     ada, bob, cleo = scene.ada, scene.bob, scene.cleo
@@ -140,7 +140,7 @@ def test_the_author_closes_a_post_for_comments_and_opens_it_again(scene: Scene) 
 
 
 @pytest.mark.usefixtures("committed")
-def test_who_is_switched_off_is_gone_from_comments_and_previews_until_they_are_back(
+def test_a_deactivated_user_is_hidden_from_comments_and_previews_until_reactivated(
     scene: Scene,
 ) -> None:
     ada, bob, post = scene.ada, scene.bob, scene.post

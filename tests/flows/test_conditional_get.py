@@ -1,4 +1,4 @@
-"""ETag and 304: a page that the client has is not sent again, and a changed page always is."""
+"""ETag and 304: an unchanged page is not sent again, and a changed page always is."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ REQUESTS = 300
 
 
 def asked(reader: Person, etag: str, method: str = "GET") -> httpx.Response:
-    """The answer to somebody who has the first page with this ETag."""
+    """Ask for the first page, with this ETag in `If-None-Match`."""
     return reader.http.request(method, HOME, headers={"If-None-Match": etag})
 
 
 def etag_of_page(reader: Person) -> str:
-    """The ETag of the first page, asked for without one."""
+    """The ETag of the first page, from a request without `If-None-Match`."""
     response = reader.http.get(HOME)
     assert response.status_code == 200, response.text
     assert response.headers["Cache-Control"] == "private, no-cache"
@@ -35,7 +35,7 @@ def etag_of_page(reader: Person) -> str:
 
 
 def assert_unchanged(response: httpx.Response, etag: str) -> None:
-    """304 without a body, with the headers of a 200."""
+    """Check for a 304 without a body, with the headers of a 200."""
     assert response.status_code == 304, response.text
     assert response.content == b""
     assert response.headers["ETag"] == etag
@@ -45,7 +45,7 @@ def assert_unchanged(response: httpx.Response, etag: str) -> None:
 
 @pytest.fixture
 def author(member: Callable[[str], Person]) -> Person:
-    """Somebody with thirty posts."""
+    """A person with thirty posts."""
     person = member("author")
     make_many_posts([int(person.id)], 30)
     return person
@@ -53,7 +53,7 @@ def author(member: Callable[[str], Person]) -> Person:
 
 @pytest.fixture
 def reader(member: Callable[[str], Person], author: Person) -> Person:
-    """Somebody who follows that author."""
+    """A person who follows that author."""
     person = member("reader")
     make_follow([person], [int(author.id)])
     return person
@@ -101,7 +101,7 @@ def delete_account(person: Person) -> None:
 
 @dataclass
 class Changes:
-    """What changes the first page of a reader's home: each method makes one change."""
+    """Changes of the first page of a reader's home timeline, one per method."""
 
     reader: Person
     author: Person
@@ -154,7 +154,7 @@ class Changes:
 
     def delete_liker(self) -> None:
         delete_account(self.fan)
-        # Hidden at once; a worker takes the like back.
+        # The liker is hidden at once. A worker removes the like.
         wait_until(lambda: self.likes_of(2) == 0, SECONDS_TO_SHOW)
 
     def avatar(self) -> None:
@@ -198,7 +198,7 @@ def test_whatever_changes_the_page_changes_its_etag(
         assert answer.status_code == 200, f"{change.__name__}: it stays changed"
         etag = answer.headers["ETag"]
         assert etag == etag_of_page(reader)
-        # What has gone leaves the page as it was before.
+        # These changes bring an earlier page back.
         assert etag not in seen or change in goes_back
         seen.add(etag)
 
@@ -217,7 +217,7 @@ def test_the_etag_of_another_users_home_does_not_match(
 
 
 def test_what_a_304_costs(stack: Stack, reader: Person, measured: Callable[[str], None]) -> None:
-    """CPU time of the Read API's processes; printed, not asserted."""
+    """Measure the CPU time of the Read API's processes. The figure is printed, not asserted."""
     (api,) = (part for part in stack.status("read-api-1") if part.pid)
     master = psutil.Process(api.pid)
 
@@ -232,7 +232,7 @@ def test_what_a_304_costs(stack: Stack, reader: Person, measured: Callable[[str]
         return (cpu_seconds() - before) / requests * 1000
 
     etag = etag_of_page(reader)
-    cost({}, 200, 50)  # the processes have warmed up
+    cost({}, 200, 50)  # warms the processes up
     full, unchanged = cost({}, 200), cost({"If-None-Match": etag}, 304)
     measured(
         f"CPU of the Read API a request, {REQUESTS} each: {full:.2f} ms for a 200 with 20 posts, "

@@ -1,4 +1,4 @@
-"""Workers and APIs keep their connections to the databases, and make those anew that are lost."""
+"""Workers and APIs keep their database connections, and replace lost ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WRITE_APIS = ("write-api-1", "write-api-2")
 
 
 def _connected(stack: Stack, *services: str) -> set[tuple[int, int]]:
-    """Their connections to the primary: the process, and its own port."""
+    """These services' connections to the primary, as (process id, local port)."""
     mains = [psutil.Process(status.pid) for status in stack.status(*services) if status.pid]
     return {
         (process.pid, connection.laddr.port)
@@ -29,7 +29,7 @@ def _connected(stack: Stack, *services: str) -> set[tuple[int, int]]:
 
 
 def _end(connected: set[tuple[int, int]]) -> None:
-    """As the server does that is restarted."""
+    """End these connections, as a restart of the server would."""
     with connections["default"].cursor() as cursor:
         cursor.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE client_port = ANY(%s)",
@@ -42,7 +42,7 @@ def _deliver(author: Person, follower: Person, caption: str) -> None:
     wait_until(lambda: follower.home_ids()[:1] == [post["id"]], 10)
 
 
-def test_tasks_do_not_connect_anew(stack: Stack, signed_up: Callable[[str], Person]) -> None:
+def test_tasks_reuse_connections(stack: Stack, signed_up: Callable[[str], Person]) -> None:
     author, follower = signed_up("author"), signed_up("follower")
     follower.follow(author)
     _deliver(author, follower, "The first makes some.")
@@ -53,7 +53,7 @@ def test_tasks_do_not_connect_anew(stack: Stack, signed_up: Callable[[str], Pers
     assert kept <= _connected(stack, *WORKERS)
 
 
-def test_a_connection_that_was_lost_is_made_anew(
+def test_a_lost_connection_is_replaced(
     stack: Stack, signed_up: Callable[[str], Person], committed: None
 ) -> None:
     author, follower = signed_up("author"), signed_up("follower")
@@ -83,7 +83,7 @@ def test_requests_find_connections_that_work(
     lost = _connected(stack, *WRITE_APIS)
     assert lost
     _end(lost)
-    # Whoever looks after the servers has lost theirs as well, and looks again within a second.
+    # The threads that probe the servers lost their connections too. They reconnect within a second.
     instances = {pid for pid, _ in lost}
     wait_until(lambda: {pid for pid, _ in _connected(stack, *WRITE_APIS)} == instances, 10)
     assert follow_and_unfollow() == answers

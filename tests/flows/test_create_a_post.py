@@ -17,7 +17,7 @@ def test_a_post_reaches_its_followers_and_nobody_else_until_it_is_deleted(
 ) -> None:
     ada, bob, cleo, stranger = (signed_up(name) for name in ("ada", "bob", "cleo", "stranger"))
     for person in (ada, bob, cleo, stranger):
-        assert person.home_ids() == []  # and warms the timeline, so that fan-out has work to do
+        assert person.home_ids() == []  # also warms the timeline, so that fan-out writes to it
     ada.follow(cleo)
     bob.follow(cleo)
     assert ada.home_ids() == bob.home_ids() == []

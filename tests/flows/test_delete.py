@@ -1,4 +1,4 @@
-"""Deleting a post, and an account: gone for all at once, and soon from every store."""
+"""A deleted post or account is hidden from all at once, and soon removed from every store."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SECONDS_TO_RECOVER = 60.0
 
 
 def say(person: Person, post_id: str, text: str, reply_to: str | None = None) -> str:
-    """Comment on a post, or answer a comment; the comment's id."""
+    """Comment on a post, or answer a comment. Returns the comment's id."""
     body = {"text": text} | ({"reply_to": reply_to} if reply_to else {})
     response = person.http.post(f"/api/v1/posts/{post_id}/comments", json=body)
     assert response.status_code == 201, response.text
@@ -44,7 +44,7 @@ def status(person: Person, path: str) -> int:
 
 
 def urls(media: Any) -> list[str]:
-    """All addresses of a picture."""
+    """All URLs of a picture."""
     return [media["url"], *media["variants"].values()]
 
 
@@ -56,7 +56,7 @@ def fetched(addresses: list[str]) -> list[int]:
 def ada_and_bea(
     signed_up: Callable[[str], Person], member: Callable[[str], Person]
 ) -> tuple[Person, Person]:
-    """Two who follow each other; ada has signed up."""
+    """Two people who follow each other. Ada has signed up."""
     ada, bea = signed_up("ada"), member("bea")
     ada.follow(bea)
     bea.follow(ada)
@@ -64,7 +64,7 @@ def ada_and_bea(
 
 
 def conversation(author: Person, guest: Person, post_id: str) -> list[str]:
-    """The guest likes and comments, the author answers, each likes what the other said."""
+    """The guest likes and comments, the author answers, and each likes the other's comment."""
     like(guest, f"/posts/{post_id}")
     comment = say(guest, post_id, "Lovely.")
     answer = say(author, post_id, "Thank you.", reply_to=comment)
@@ -107,7 +107,7 @@ def test_a_deleted_post_is_gone_for_all_at_once_and_soon_from_every_store(
 
 @pytest.fixture
 def workers(stack: Stack) -> Callable[[], list[int]]:
-    """The process ids of the workers that run now."""
+    """A function that returns the process ids of the running workers."""
     return lambda: [
         part.pid for part in stack.status() if part.name.startswith("worker") and part.pid
     ]
@@ -115,7 +115,7 @@ def workers(stack: Stack) -> Callable[[], list[int]]:
 
 @pytest.fixture
 def frozen(workers: Callable[[], list[int]]) -> Iterator[list[int]]:
-    """The workers, stopped; they are killed after the test, if not in it."""
+    """Freeze the workers. They are killed in the test or after it."""
     pids = workers()
     assert pids
     for pid in pids:
@@ -130,7 +130,7 @@ def kill(pids: list[int]) -> None:
 
 
 class World:
-    """Two with posts, pictures, an avatar, mutual follows, likes, comments and replies."""
+    """Two people with posts, pictures, an avatar, mutual follows, likes, comments and replies."""
 
     def __init__(self, ada: Person, bea: Person) -> None:
         self.ada, self.bea = ada, bea
@@ -157,13 +157,13 @@ class World:
         return [self.bea.get(f"/posts/{post['id']}")["counts"] for post in self.others]
 
     def delete(self) -> None:
-        """Ada deletes her account, and is gone at once."""
+        """Ada deletes her account. Checks that she is hidden at once."""
         ada, bea = self.ada, self.bea
         answer = ada.http.request("DELETE", ME, json={"password": PASSWORD})
         assert answer.status_code == 202, answer.text
         assert status(ada, "/users/me") == 401
         assert ada.http.patch(ME, json={"bio": "Still here."}).status_code == 401
-        # A profile comes from SQL, and so perhaps from a replica.
+        # A profile comes from SQL, and perhaps from a replica that lags.
         wait_until(lambda: status(bea, f"/users/{ada.username}") == 404, 2)
         assert bea.home_ids() == [post["id"] for post in reversed(self.others)]
         assert status(bea, f"/posts/{self.hers[0]['id']}") == 404
@@ -176,13 +176,13 @@ class World:
         return deletion.done_at is not None
 
     def assert_gone(self) -> None:
-        """Nothing of ada's is left, and all of bea's that did not hang on it."""
+        """Check that ada's data is gone, and that bea's data is left unless it depended on it."""
         ada_id, bea = int(self.ada.id), self.bea
         assert count_account_rows(ada_id) == {}
         comment_ids = [int(id_) for id_ in self.gone]
 
         def rest() -> dict[str, int]:
-            """What is left of her posts and comments; their own events may take part in that."""
+            """The rows left of her posts and comments. Their own events may still remove some."""
             left: dict[str, int] = {}
             for post in self.hers:
                 left |= count_post_rows(int(post["id"]), comment_ids)
@@ -210,8 +210,8 @@ def world(ada_and_bea: tuple[Person, Person]) -> World:
     return World(*ada_and_bea)
 
 
-# Three posts, avatar and unused upload, her comments and likes on the others' posts, the follows:
-# at least that is removed by the account's own delivery, whatever those of her posts are faster at.
+# The account's own delivery removes at least these: three posts, avatar and unused upload, comments
+# and likes on the other's posts, follows. The deliveries of her posts may remove the rest first.
 REMOVED = {"posts": 3, "media": 2, "likes": 2, "comments": 4, "comment likes": 2, "follows": 2}
 
 

@@ -1,4 +1,4 @@
-"""What somebody sees who has just started the stack."""
+"""What a person sees who has just started the stack."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def test_the_curl_lines_of_the_front_page_work_when_pasted(origin: str, tmp_path
     assert [one["id"] for one in post["recent_comments"]] == [comment["id"]]
     assert post["counts"] == {"likes": 1, "comments": 1}
     assert post["viewer"] == {"liked": True}
-    assert oneself["status"] == 400, "there is no demo here, so the test follows itself"
+    assert oneself["status"] == 400, "there is no demo user here, so the test follows itself"
     assert home["results"][0] == post
 
 
 def documents(text: str) -> list[Any]:
-    """The JSON documents of a text, on lines of their own or not."""
+    """The JSON documents in a text, with or without line breaks between them."""
     decoder, found = json.JSONDecoder(), []
     while text := text.lstrip():
         document, end = decoder.raw_decode(text)
@@ -78,14 +78,14 @@ def test_the_web_server_sends_reads_to_the_read_api_and_writes_to_the_write_api(
 ) -> None:
     assert httpx.get(f"{origin}/healthz/live").json()["role"] == "read"
     ada, bob = signed_up("ada"), signed_up("bob")
-    # Only the Write API tells how far its logs have come; the Read API would answer 405.
+    # Only the Write API sends LSNs. The Read API would answer 405.
     assert "Consistency-Token" not in ada.http.get("/api/v1/timeline/home").headers
     followed = ada.http.put(f"/api/v1/users/{bob.username}/follow")
     assert followed.status_code == 204
     assert "Consistency-Token" in followed.headers
 
 
-def test_a_body_that_comes_in_chunks_is_understood(signed_up: Callable[[str], Person]) -> None:
+def test_a_chunked_body_is_understood(signed_up: Callable[[str], Person]) -> None:
     chunks = (part for part in (b'{"bio": ', b'"In parts."}'))
     answer = signed_up("ada").http.patch(
         "/api/v1/users/me", content=chunks, headers={"Content-Type": "application/json"}

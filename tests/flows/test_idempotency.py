@@ -1,4 +1,4 @@
-"""What is sent again with its key is made once: raced, killed after the commit, killed anywhere."""
+"""Requests with one key make one row: in a race, killed after the commit, or killed anywhere."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Asked = tuple[str, dict[str, Any], QuerySet[Any]]
 
 
 def make_media(owner_id: int, count: int) -> list[int]:
-    """Uploads without objects; their ids."""
+    """Make uploads without objects. Returns their ids."""
     return [
         Media.objects.create(
             owner_id=owner_id,
@@ -56,17 +56,17 @@ def make_media(owner_id: int, count: int) -> list[int]:
 def send(person: Person, path: str, key: str, **body: Any) -> httpx.Response:
     try:
         return person.http.post(f"/api/v1{path}", headers={"Idempotency-Key": key}, **body)
-    except httpx.RemoteProtocolError:  # killed in the midst of its answer
+    except httpx.RemoteProtocolError:  # killed in the middle of its answer
         return httpx.Response(502)
 
 
 def is_unanswered(answer: httpx.Response) -> bool:
-    """Whether to send it again: it is being answered, or the answer, or all of it, was lost."""
+    """Whether to send again: another request is in flight, or the request or answer was lost."""
     return answer.status_code == 409 or answer.status_code >= 500
 
 
 def send_until_answered(person: Person, path: str, key: str, **body: Any) -> Answers:
-    """Send it again and again, as a client does; all answers, the last of which is one."""
+    """Send again and again, as a client does. Returns all answers; only the last one is final."""
     answers: Answers = []
 
     def is_answered() -> bool:
@@ -78,7 +78,7 @@ def send_until_answered(person: Person, path: str, key: str, **body: Any) -> Ans
 
 
 def race(person: Person, path: str, key: str, **body: Any) -> Answers:
-    """The first answers of AT_ONCE who send the same at the same time."""
+    """Send the same request AT_ONCE times at the same time. Returns the answers."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         jobs = [pool.submit(send, person, path, key, **body) for _ in range(AT_ONCE)]
         return [job.result() for job in jobs]
@@ -97,7 +97,7 @@ def described(answers: Answers) -> str:
 
 
 def children(stack: Stack) -> list[int]:
-    """The processes that answer for the Write API."""
+    """The ids of the Write API's processes that answer requests."""
     programs = stack.supervisor.programs().items()
     masters = [part.pid for name, part in programs if name.startswith("write-api") and part.pid]
     return [child.pid for pid in masters for child in psutil.Process(pid).children()]
@@ -111,7 +111,7 @@ def kill(*pids: int) -> None:
 
 @contextmanager
 def cache_that_takes_no_writes() -> Iterator[None]:
-    """Who writes to CACHE waits, until it gives up after seconds; reads go on."""
+    """Writes to CACHE wait until their client gives up after seconds. Reads go on."""
     cache_valkey().client_pause(20_000, all=False)
     try:
         yield
@@ -119,10 +119,10 @@ def cache_that_takes_no_writes() -> Iterator[None]:
         cache_valkey().client_unpause()
 
 
-def test_of_50_at_once_killed_after_the_commit_and_before_the_answer_there_is_one_post(
+def test_50_at_once_killed_after_the_commit_and_before_the_answer_make_one_post(
     stack: Stack, member: Callable[[str], Person], measured: Callable[[str], None]
 ) -> None:
-    """What follows the commit, and comes before the answer, writes to CACHE: there they hang."""
+    """Between its commit and its answer, a request writes to CACHE. The requests hang there."""
     author, key = member("author"), str(uuid4())
     (media_id,) = make_media(int(author.id), 1)
     body = {"caption": "Low tide.", "media": [str(media_id)]}
@@ -136,14 +136,14 @@ def test_of_50_at_once_killed_after_the_commit_and_before_the_answer_there_is_on
     lost = [answer for answer in first if answer.status_code >= 500]
     assert lost
     for answer in first:
-        # Nobody has got the answer that was first: the commit was, and the kill came before it.
+        # No client got the original answer: the kill came after the commit and before the answer.
         assert is_unanswered(answer) or is_replay(answer)
     last = [send_until_answered(author, "/posts", key, json=body)[-1] for _ in range(3)]
     answered = [answer for answer in first if is_replay(answer)] + last
     assert {answer.status_code for answer in answered} == {201}
     assert len({answer.content for answer in answered}) == 1
     assert all(is_replay(answer) for answer in answered)
-    # Who made it was killed before it could tell what its author's reads are to wait for.
+    # The killed request could not send the LSN for its author's reads, but the replay does.
     assert all("Consistency-Token" in answer.headers for answer in answered)
     assert made.count() == 1
     assert author.get(f"/posts/{last[0].json()['id']}") == last[0].json()
@@ -170,7 +170,7 @@ def upload_of(user_id: int) -> Asked:
 
 
 @pytest.mark.parametrize("asked", [post_of, comment_of, upload_of])
-def test_of_50_at_once_one_is_done_and_all_get_its_answer(
+def test_of_50_at_once_one_is_executed_and_all_get_its_answer(
     member: Callable[[str], Person],
     asked: Callable[[int], Asked],
     measured: Callable[[str], None],
@@ -190,7 +190,7 @@ def test_of_50_at_once_one_is_done_and_all_get_its_answer(
     measured(f"{AT_ONCE} at once with one key ({described(first)}): made: {made.count()}")
 
 
-def test_whatever_is_killed_while_requests_are_under_way_each_key_makes_one_post(
+def test_each_key_makes_one_post_though_processes_are_killed_during_requests(
     stack: Stack, member: Callable[[str], Person], measured: Callable[[str], None]
 ) -> None:
     author = member("author")

@@ -1,4 +1,4 @@
-"""Use case 5 over HTTP on the real stack: like a post; everybody's next read shows it."""
+"""Use case 5 over HTTP on the real stack: like a post. Everybody's next read shows it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SECONDS_TO_TIMELINES = 5.0
 
 
 def shown(reader: Person, author: Person) -> tuple[int, bool, list[str]]:
-    """Likes of the author's only post, as a reader sees them, wherever it stands."""
+    """The likes of the author's only post, as a reader sees them. Checks that all lists agree."""
     post = reader.get("/timeline/home")["results"][0]
     assert reader.get(f"/users/{author.username}/timeline")["results"] == [post]
     assert reader.get("/posts", author=author.username)["results"] == [post]
@@ -49,7 +49,7 @@ def test_a_like_is_on_every_timeline_at_the_next_read_and_gone_as_soon_as_it_is_
         liked = reader in (ada, bob)
         assert shown(reader, cleo) == (2, liked, [bob.username, ada.username])
     dora.follow(ada)
-    assert shown(dora, cleo) == (2, False, [ada.username, bob.username]), "whom one follows first"
+    assert shown(dora, cleo) == (2, False, [ada.username, bob.username]), "followed likers first"
     listed = dora.get(f"/posts/{post['id']}/likes")["results"]
     assert [user["username"] for user in listed] == [ada.username, bob.username]
 
@@ -88,7 +88,7 @@ def test_likes_that_come_at_once_are_all_counted_and_each_once(
     assert all_at_once(Person.unlike) == 0
 
 
-def test_those_who_like_a_post_are_read_by_the_page_whom_one_follows_first(
+def test_the_likers_of_a_post_are_paged_with_followed_users_first(
     signed_up: Callable[[str], Person], fans: list[Person], member: Callable[[str], Person]
 ) -> None:
     cleo, reader = signed_up("cleo"), member("reader")

@@ -1,4 +1,4 @@
-"""Liking one post is not slower than liking many: nobody waits for a row."""
+"""Many likes of one post are as fast as likes of many posts: no like waits for a row lock."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AT_LEAST = 0.8
 
 @pytest.fixture
 def fans(member: Callable[[str], Person]) -> list[Person]:
-    """One person a thread."""
+    """One person per thread."""
     return [member("fan") for _ in range(THREADS)]
 
 
@@ -31,7 +31,7 @@ def test_one_hot_post_is_liked_as_fast_as_a_thousand_posts(
     RECORDS.get([hot, *others])  # warm
 
     def rate(post_ids: list[int]) -> float:
-        """Likes and unlikes a second, by all threads at once."""
+        """Likes and unlikes per second, by all threads at once."""
 
         def like(number: int) -> None:
             for turn in range(LIKES_EACH):

@@ -1,4 +1,4 @@
-"""Timelines are audited by a worker; what it finds is for the operators and not for the public."""
+"""A worker audits timelines. Its results are for the operators and not for the public."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from timeline.tasks import audit_timelines
 def test_a_worker_audits_and_each_instance_shows_what_it_found(
     stack: Stack, signed_up: Callable[[str], Person]
 ) -> None:
-    cache_valkey().flushall()  # the audit draws from all keys that there are
+    cache_valkey().flushall()  # the audit samples all keys
     author, follower = signed_up("author"), signed_up("follower")
     follower.follow(author)
     assert follower.home_ids() == []
@@ -37,7 +37,7 @@ def test_a_worker_audits_and_each_instance_shows_what_it_found(
     assert gauges["socialfeed_timeline_drift_ratio"] == 0
     also = scrape(write_api)
     assert also.keys() == gauges.keys()
-    # The counters are compared again now and then.
+    # The counters may have been compared again in between.
     audited = {name for name in gauges if "timeline" in name}
     assert all(also[name] == gauges[name] for name in audited)
 
@@ -56,7 +56,7 @@ def scrape(origin: str | None) -> dict[str, float]:
         *("/metrics/", "/METRICS", "/metrics;x", "/metrics%00", "/static/../metrics"),
     ],
 )
-def test_no_way_of_writing_the_address_leads_the_public_there(stack: Stack, target: str) -> None:
+def test_no_spelling_of_the_address_shows_metrics_to_the_public(stack: Stack, target: str) -> None:
     with httpx.Client() as http:
         request = http.build_request("GET", stack.layout.public_origin)
         request.extensions["target"] = target.encode()
@@ -66,7 +66,7 @@ def test_no_way_of_writing_the_address_leads_the_public_there(stack: Stack, targ
 
 
 @pytest.mark.parametrize("header", ["SCRIPT_NAME", "Script-Name", "PATH_INFO", "X-Original-URL"])
-def test_no_header_leads_the_public_there(stack: Stack, header: str) -> None:
+def test_no_header_shows_metrics_to_the_public(stack: Stack, header: str) -> None:
     value = "/x" if "cript" in header.lower() else "/metrics"
     answer = httpx.get(f"{stack.layout.public_origin}/x/metrics", headers={header: value})
     assert answer.status_code == 404

@@ -1,4 +1,4 @@
-"""What operators see: one request in all logs, requests in the figures, posts that wait."""
+"""What operators see: a request in all logs, request metrics, the age of undelivered posts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PROCESSES = ["read-api-1", "read-api-2", "write-api-1", "write-api-2", *WORKERS,
 
 
 class Lines:
-    """What the stack's processes log from now on."""
+    """The lines that the stack's processes log from now on."""
 
     def __init__(self, stack: Stack, names: list[str]) -> None:
         self._reader = LogReader(stack.log_dir, names)
@@ -31,7 +31,7 @@ class Lines:
         self.raw: list[str] = []
 
     def read(self) -> list[dict[str, Any]]:
-        """All lines so far; each is one JSON object, or this fails."""
+        """All lines so far. Fails unless each line is one JSON object."""
         self.raw += self._reader.new_lines()
         return [json.loads(line.partition(" | ")[2]) for line in self.raw]
 
@@ -76,7 +76,7 @@ def test_a_request_is_followed_by_its_id_into_the_worker(
     assert delivered["seconds"] > 0
     assert delivered["event"].startswith("posts/")
 
-    # Through the web server, the id is its own, and no secret is in any log.
+    # The web server replaces a client's id with its own. No log holds a secret.
     answer = author.http.get("/api/v1/users/me", headers={"X-Request-ID": id_})
     assert answer.headers["X-Request-ID"] != id_
     assert len(answer.headers["X-Request-ID"]) == 36
@@ -88,7 +88,7 @@ def test_a_request_is_followed_by_its_id_into_the_worker(
 
 
 def scrape(origin: str | None) -> dict[str, float]:
-    """The samples by name and the labels' values, in the order of the labels' names."""
+    """The samples, by name and label values, in the order of the label names."""
     answer = httpx.get(f"{origin}/metrics")
     families = text_string_to_metric_families(answer.text)
     return {
@@ -110,13 +110,13 @@ def test_an_instance_counts_what_all_its_processes_have_answered(
         return figures.get(counter, 0), figures.get(timed, 0)
 
     assert instance.pid is not None
-    os.kill(instance.pid, signal.SIGTTIN)  # one process more
+    os.kill(instance.pid, signal.SIGTTIN)  # starts one more process
     try:
         before, asked = counted(), 0
 
         def both_have_counted() -> bool:
             nonlocal asked
-            asked += 1  # over a connection of its own, so that either may get it
+            asked += 1  # over a new connection, so that either process may get it
             answer = httpx.get(f"{instance.url}/api/v1/users/me", headers=ada.http.headers)
             assert answer.status_code == 200
             return len(list((stack.run_dir / "metrics-read-api-1").glob("counter_*.db"))) >= 2
@@ -125,11 +125,11 @@ def test_an_instance_counts_what_all_its_processes_have_answered(
         assert counted() == (before[0] + asked, before[1] + asked)
     finally:
         os.kill(instance.pid, signal.SIGTTOU)
-        # While the one that is told to stop drains, half of all probes hear that it does.
+        # Until the stopping process has ended, half of all probes fail.
         wait_until(lambda: len(psutil.Process(instance.pid).children()) == 1, 30)
 
 
-def test_a_post_that_nobody_delivers_ages_though_all_workers_are_dead(
+def test_the_age_of_an_undelivered_post_is_exported_though_all_workers_are_dead(
     stack: Stack, member: Callable[[str], Person], measured: Callable[[str], None]
 ) -> None:
     author, (instance,) = member("author"), stack.status("read-api-1")
@@ -142,7 +142,7 @@ def test_a_post_that_nobody_delivers_ages_though_all_workers_are_dead(
     before = scrape(instance.url).get(delivered, 0)
     pids = [pid for name in WORKERS if (pid := stack.status(name)[0].pid)]
     assert len(pids) == len(WORKERS)
-    for pid in pids:  # frozen: to all others as good as dead, and sooner back at work
+    for pid in pids:  # a frozen worker looks dead to the others, and is back sooner
         os.kill(pid, signal.SIGSTOP)
     try:
         author.post("Is anybody there?", jpeg_with_gps())

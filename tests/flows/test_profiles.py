@@ -1,4 +1,4 @@
-"""Profiles over HTTP: change one's own, see another's, find people."""
+"""Profiles over HTTP: change your own, see another's, find people."""
 
 from __future__ import annotations
 

@@ -12,11 +12,11 @@ from devstack.lifecycle import Stack
 from tests.support.client import PASSWORD, Person
 
 ATTEMPTS = 200
-LIMIT = 10  # of RATE_LIMIT_LOGIN: the stack of the tests has the default
+LIMIT = 10  # the default of RATE_LIMIT_LOGIN, which the tests' stack keeps
 
 
 def spoofed(number: int) -> dict[str, str]:
-    """What a client may say of itself, another one each time."""
+    """Headers in which a client claims another address each time."""
     address = f"203.0.113.{number}"
     return {
         "X-Forwarded-For": f"{address}, 198.51.100.{number}",
@@ -48,7 +48,7 @@ def test_of_200_log_ins_at_once_exactly_ten_are_tried(
         ThreadPoolExecutor(ATTEMPTS) as threads,
     ):
         answers = list(threads.map(log_in, range(ATTEMPTS)))
-    # So many at once, some may not even be taken in (503), which no limit has to do with.
+    # Some of so many requests may get 503 for lack of capacity; no rate limit is involved.
     tried = [answer for answer in answers if answer.status_code not in (429, 503)]
     measured(
         f"{len(tried)} of {ATTEMPTS} concurrent log-ins tried, {len(tried) - LIMIT} over {LIMIT}"

@@ -48,7 +48,7 @@ def test_the_account_of_the_highest_degree_reaches_each_follower_once(
     author_id = user_id_by_username(username=f"member_{hub}")
     followers = [id_ for ids in follower_id_batches(author_id=author_id, size=1000) for id_ in ids]
     assert len(followers) == len(set(followers)) == degree
-    for user_id in followers:  # warm them: only a delivery can put the post in
+    for user_id in followers:  # warm the timelines, so that only a delivery can add the post
         timeline_slice(timeline=home_timeline(user_id=user_id), before=None, limit=1)
 
     media = store_image(owner_id=author_id, file=SimpleUploadedFile("x.jpg", jpeg_with_gps()))

@@ -1,4 +1,4 @@
-"""A replica that lags or is down, and a primary that is, show nobody anything wrong."""
+"""A lagging replica, or a replica or primary that is down, never causes wrong answers."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_everybody_sees_what_they_have_just_written_though_nothing_is_replayed(
     paused_replay: Callable[[], None],
     measured: Callable[[str], None],
 ) -> None:
-    """In each of the three databases; what is read comes from SQL, not from CACHE."""
+    """Writes to each of the three databases, and reads that come from SQL, not from CACHE."""
     writer = signed_up("writer")
     post = writer.post("The one.", jpeg_with_gps())
     paused_replay()
@@ -92,7 +92,7 @@ def readiness(stack: Stack, name: str) -> int:
 
 @contextmanager
 def stopped(stack: Stack, name: str) -> Iterator[None]:
-    """A service is down for as long as this lasts; after it, everything answers again."""
+    """Stop a service inside the block. Afterwards wait until all services answer again."""
     stack.supervisor.stop_program(name)
     try:
         wait_until(lambda: stack.status(name)[0].state == "stopped", 20)
@@ -104,7 +104,7 @@ def stopped(stack: Stack, name: str) -> Iterator[None]:
 
 
 def all_servers_answer(stack: Stack) -> bool:
-    """Whether each instance knows it, as each looks for itself."""
+    """Whether the metrics of each instance say that all SQL servers answer."""
     figures = [httpx.get(f"{stack.status(name)[0].url}/metrics").text for name in INSTANCES]
     seen = [
         line.endswith(" 1.0")
@@ -133,7 +133,7 @@ def test_reads_go_on_while_the_primary_is_down_and_writes_are_refused(
     post = author.post("Before.", jpeg_with_gps())
     reads = [
         f"/api/v1/users/{author.username}",
-        f"/api/v1/users/{author.username}/timeline",  # cold, as nobody has read it
+        f"/api/v1/users/{author.username}/timeline",  # cold: not read before
         f"/api/v1/posts/{post['id']}",
         f"/api/v1/posts/{post['id']}/comments",
         f"/api/v1/posts/{post['id']}/likes",
@@ -143,7 +143,7 @@ def test_reads_go_on_while_the_primary_is_down_and_writes_are_refused(
     with stopped(stack, "postgres-primary"):
         answers = [reader.http.get(path) for path in reads * 3]
         likes = [reader.http.put(f"/api/v1/posts/{post['id']}/like") for _ in range(3)]
-        # Each looks for itself, once a second.
+        # Each instance probes the servers itself, once a second.
         wait_until(lambda: readiness(stack, "write-api-1") == 503, 5)
         assert readiness(stack, "read-api-1") == 200
     assert [(str(a.url), a.text) for a in answers if a.status_code != httpx.codes.OK] == []
@@ -152,4 +152,4 @@ def test_reads_go_on_while_the_primary_is_down_and_writes_are_refused(
         assert refused.status_code == httpx.codes.SERVICE_UNAVAILABLE
         assert int(refused.headers["Retry-After"]) > 0
     reader.like(post)
-    assert reader.get(f"/posts/{post['id']}")["counts"]["likes"] == 1, "none was done after all"
+    assert reader.get(f"/posts/{post['id']}")["counts"]["likes"] == 1, "no refused like counts"

@@ -1,4 +1,4 @@
-"""The Read API cannot write, whoever asks it, and by PostgreSQL's own word."""
+"""The Read API refuses writes, and PostgreSQL refuses writes of its sessions."""
 
 from __future__ import annotations
 

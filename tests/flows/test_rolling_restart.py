@@ -1,4 +1,4 @@
-"""New code is taken up under load without a request that fails."""
+"""A rolling restart under load fails no request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PEOPLE = 4
 
 
 def use(person: Person, post_id: int, stop: Event) -> list[Any]:
-    """Read and comment until told to stop; the answers."""
+    """Read and comment until `stop` is set. Returns the answers."""
     answers = []
     while not stop.is_set():
         answers.append(person.http.get("/api/v1/timeline/home"))
@@ -42,5 +42,5 @@ def test_instances_restarted_one_by_one_fail_no_request(
     failed = [(a.request.method, a.status_code, a.text) for a in answers if a.status_code >= 400]
     measured(f"{len(failed)} of {len(answers):,} requests failed in {len(restarted)} restarts")
     assert failed == []
-    assert restarted == ["write-api-1", "read-api-1"], "who reads CACHE comes last"
+    assert restarted == ["write-api-1", "read-api-1"], "the Read API comes last"
     assert all(status.pid != before[status.name] for status in stack.status(*INSTANCES))

@@ -1,4 +1,4 @@
-"""An API process starts whatever is down, says what it cannot do, and refuses what is too much."""
+"""An API process starts without its servers, reports what is down, and refuses excess requests."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Start = Callable[..., str]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Start a gunicorn whose databases, Valkeys and object store are ports that nobody listens on;
-    where it is.
+    """A function that starts a gunicorn and returns its origin. Its databases, Valkeys and object
+    store are ports with no listener.
     """
     config = PROJECT_DIR / "deploy" / "gunicorn.conf.py"
     command = [sys.executable, "-m", "gunicorn", "-c", str(config), "socialfeed.wsgi:application"]
@@ -52,7 +52,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 def _urls_at_1024() -> dict[str, str]:
-    """Every address of the stack, all at one port."""
+    """Every address of the stack, all with one port."""
     layout = Layout(1024, Path("/nowhere"))
     urls = layout.urls()
     for offset in range(1, 10):
@@ -68,7 +68,7 @@ def answers(url: str) -> bool:
 
 
 @pytest.mark.parametrize("role", ["read", "write"])
-def test_it_is_there_and_not_ready(start: Start, role: str) -> None:
+def test_it_is_live_and_not_ready(start: Start, role: str) -> None:
     origin = start(API_ROLE=role)
     assert answers(f"{origin}/healthz/accepting")
     assert answers(f"{origin}/metrics")
@@ -81,7 +81,7 @@ def test_it_is_there_and_not_ready(start: Start, role: str) -> None:
     assert answers(f"{origin}/api/schema/"), "what needs no store is served"
 
 
-def test_of_more_at_once_than_it_can_do_it_refuses_most_and_serves_some(start: Start) -> None:
+def test_of_too_many_requests_at_once_it_refuses_most_and_serves_some(start: Start) -> None:
     origin = start(API_ROLE="read", GUNICORN_THREADS="1", MAX_REQUESTS_IN_FLIGHT="3")
     with ThreadPoolExecutor(20) as pool:
         slow = [pool.submit(httpx.get, f"{origin}/api/schema/", timeout=60) for _ in range(20)]

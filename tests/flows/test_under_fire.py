@@ -1,4 +1,4 @@
-"""Likes and comments on one post while everything that may die does: the counts come out exact."""
+"""Likes and comments on one post while processes are killed: the counts are exact at the end."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SECONDS_TO_DRAIN = 60.0
 
 @dataclass
 class Actor:
-    """Somebody who likes, unlikes and comments, and knows what they have done."""
+    """A person who likes, unlikes and comments, and remembers what they did."""
 
     person: Person
     post_id: int
@@ -43,7 +43,7 @@ class Actor:
     comments: list[str] = field(default_factory=list)
 
     def request(self, method: str, path: str, **body: Any) -> Any:
-        """The answer; None when the server died before it gave one."""
+        """The answer; None when the server died before it answered."""
         response = self.person.http.request(method, f"/api/v1{path}", **body)
         return None if response.status_code >= 500 else response
 
@@ -68,7 +68,7 @@ class Actor:
         return "comment"
 
     def look(self) -> str:
-        """What the person has just done shows on their next read."""
+        """Check that the person's next read shows what they have just done."""
         answer = self.request("GET", f"/posts/{self.post_id}")
         if answer is None:
             return "lost answer"
@@ -82,7 +82,7 @@ class Actor:
 
 
 def act(actors: list[Actor], seed: int, stop: Event) -> Multiset[str]:
-    """One thread's people, in turn, until told to stop."""
+    """Let one thread's people act until `stop` is set. Returns how often they did what."""
     random, done = Random(seed), Multiset[str]()
     while not stop.is_set():
         actor = random.choice(actors)
@@ -96,7 +96,7 @@ def act(actors: list[Actor], seed: int, stop: Event) -> Multiset[str]:
 
 @pytest.fixture
 def actors(member: Callable[[str], Person]) -> list[Actor]:
-    """200 people, and a post that is nobody's of them."""
+    """A follower, an author with one post, and 200 people."""
     author, follower = member("author"), member("follower")
     (post_id,) = make_many_posts([int(author.id)], 1)
     make_follow([follower], [int(author.id)])
@@ -105,7 +105,7 @@ def actors(member: Callable[[str], Person]) -> list[Actor]:
 
 
 def fire(stack: Stack, stop: Event) -> Iterator[str]:
-    """Kill, with -9, workers of Celery and of the APIs, and flush CACHE, again and again."""
+    """Kill Celery workers and API processes with SIGKILL, and flush CACHE, again and again."""
     random = Random(4)
     for what in cycle(["worker", "flush", "worker", "write-api", "worker", "flush", "read-api"]):
         if stop.wait(1.0):
@@ -118,7 +118,7 @@ def fire(stack: Stack, stop: Event) -> Iterator[str]:
         parts = [part.pid for name, part in programs.items() if name.startswith(what) and part.pid]
         with suppress(ProcessLookupError, psutil.NoSuchProcess):  # dead already
             children = [child.pid for pid in parts for child in psutil.Process(pid).children()]
-            # Of an API one process that answers requests, of the workers a whole one.
+            # Kill one request process of an API, or a whole worker.
             victims = children if what.endswith("api") else parts
             if victims:
                 os.kill(random.choice(victims), signal.SIGKILL)
@@ -126,7 +126,7 @@ def fire(stack: Stack, stop: Event) -> Iterator[str]:
 
 
 def is_drained(post_id: int) -> bool:
-    """Whether nothing is on its way any more."""
+    """Whether all outbox rows of the post are delivered and its counter changes are settled."""
     undone = OutboxEvent.objects.using("comments").filter(done_at__isnull=True)
     changes = [CounterChange.objects.using(database) for database in ("posts", "comments")]
     return not undone.filter(payload={"post_id": post_id}).exists() and not any(
@@ -169,7 +169,7 @@ def test_counts_are_exact_whatever_dies(
     for reader in (follower, author):
         (post,) = reader.person.get("/timeline/home")["results"]
         assert post["counts"] == {"likes": likes, "comments": comments}
-    # What was acknowledged is there: nothing is lost, and nothing doubled.
+    # Every acknowledged write is there, once.
     liking = {fan.person.id for fan in fans if fan.likes}
     rows = set(map(str, Like.objects.filter(subject_id=post_id).values_list("user_id", flat=True)))
     unsure = {fan.person.id for fan in fans if fan.likes is None}

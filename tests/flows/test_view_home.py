@@ -1,4 +1,4 @@
-"""Paging the home timeline over HTTP: from Valkey, past the cap, and whatever happens meanwhile."""
+"""Pages of the home timeline over HTTP: from Valkey, past the cap, and during changes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.usefixtures("committed")
 
 @dataclass(frozen=True)
 class Feed:
-    """A viewer, whom the viewer follows, and what they have posted, newest first."""
+    """A viewer, the authors they follow, and the authors' posts, newest first."""
 
     viewer: Person
     author_ids: list[int]
@@ -45,7 +45,7 @@ class Feed:
 
 @pytest.fixture
 def feed(member: Callable[[str], Person], person: Callable[[str], int]) -> Feed:
-    """3,000 posts by 40 authors, and somebody who follows them all; nothing in Valkey yet."""
+    """3,000 posts by 40 authors, and a viewer who follows them all; Valkey is still empty."""
     viewer, author_ids = member("viewer"), [person("author") for _ in range(AUTHORS)]
     post_ids = make_many_posts(author_ids, POSTS)
     make_follow([viewer], author_ids)
@@ -75,7 +75,7 @@ def test_3000_posts_are_paged_across_the_cap_in_order_and_once_each(
 
 @contextmanager
 def publishing(author_ids: list[int]) -> Iterator[list[int]]:
-    """These authors post all the while; gives the ids of what has been posted so far."""
+    """Let these authors post inside the block. Yields the ids of the posts so far."""
     published: list[int] = []
     stop = Event()
 
@@ -133,7 +133,7 @@ def test_paging_goes_on_when_the_posts_around_the_cursor_are_deleted(
     for page in pages(feed.viewer, limit=LIMIT):
         shown.append(ids_of(page))
         last = left.index(shown[-1][-1])
-        for post_id in left[last : last + 2]:  # where the cursor is, and what would come next
+        for post_id in left[last : last + 2]:  # the post at the cursor, and the next one
             delete(post_id)
         left = left[: last + 1] + left[last + 2 :]
         if state == "cold":
@@ -143,14 +143,14 @@ def test_paging_goes_on_when_the_posts_around_the_cursor_are_deleted(
     assert {len(ids) for ids in shown[:-1]} == {LIMIT}
 
 
-# --- what has come since --------------------------------------------------------------------------
+# --- newer posts ----------------------------------------------------------------------------------
 
 FEW = 4  # a limit
 
 
 @pytest.fixture
 def quiet(member: Callable[[str], Person], person: Callable[[str], int]) -> Feed:
-    """Ten posts by three authors, and somebody who follows them."""
+    """Ten posts by three authors, and a viewer who follows them."""
     viewer, author_ids = member("viewer"), [person("author") for _ in range(3)]
     post_ids = make_many_posts(author_ids, 10)
     make_follow([viewer], author_ids)
@@ -158,7 +158,7 @@ def quiet(member: Callable[[str], Person], person: Callable[[str], int]) -> Feed
 
 
 def publish_many(author_ids: list[int], count: int) -> list[int]:
-    """Publish posts and await their delivery; their ids, newest first."""
+    """Publish posts and wait for their delivery. Returns their ids, newest first."""
     ids = [publish(author_ids[number % len(author_ids)]) for number in range(count)]
     wait_until(lambda: is_delivered(*ids), SECONDS_TO_DELIVER)
     return ids[::-1]
@@ -166,7 +166,7 @@ def publish_many(author_ids: list[int], count: int) -> list[int]:
 
 @pytest.mark.parametrize("state", ["warm", "cold"])
 @pytest.mark.parametrize("count", [0, 1, FEW, FEW + 1, 3 * FEW + 1])
-def test_newer_shows_just_what_has_come_since_and_goes_on_from_there(
+def test_newer_shows_exactly_the_new_posts_and_continues_from_there(
     quiet: Feed, count: int, state: str
 ) -> None:
     first = next(pages(quiet.viewer, limit=FEW))
@@ -184,7 +184,7 @@ def test_newer_shows_just_what_has_come_since_and_goes_on_from_there(
 def test_newer_leaves_out_what_has_been_deleted_meanwhile(quiet: Feed) -> None:
     first = next(pages(quiet.viewer, limit=FEW))
     new = publish_many(quiet.author_ids, 2 * FEW)
-    gone = {new[0], new[FEW], quiet.post_ids[0]}  # the last one is where `newer` begins
+    gone = {new[0], new[FEW], quiet.post_ids[0]}  # `newer` begins at the last one
     for post_id in gone:
         delete(post_id)
     assert walk(quiet.viewer, first["newer"]) == [id_ for id_ in new if id_ not in gone]

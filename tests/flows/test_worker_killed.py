@@ -1,4 +1,4 @@
-"""Kill -9 between the commit and the delivery loses nothing."""
+"""No post is lost when workers are killed between the commit and the delivery."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.client import Person, wait_until
 from tests.support.images import jpeg_with_gps
 
 QUEUE = "celery:celery"  # Celery's prefix in STATE, and its default queue
-# The sweeper runs every 5 s and takes rows that are 3 s old; then a worker boots.
+# The sweeper runs every 5 s and takes rows that are 3 s old. A new worker must boot first.
 SECONDS_TO_RECOVER = 30.0
 
 
@@ -27,7 +27,7 @@ def test_a_post_arrives_though_the_workers_are_killed_before_they_deliver_it(
 ) -> None:
     author, follower = signed_up("author"), signed_up("follower")
     follower.follow(author)
-    assert follower.home_ids() == []  # warm: only a delivery can put the post in
+    assert follower.home_ids() == []  # now warm, so that only a delivery can add the post
     workers = [part.pid for part in stack.status() if part.name.startswith("worker") and part.pid]
     assert workers
     for pid in workers:
@@ -36,9 +36,9 @@ def test_a_post_arrives_though_the_workers_are_killed_before_they_deliver_it(
         post = author.post("Before the lights went out.", jpeg_with_gps())
         assert author.home_ids() == [post["id"]]
         if wake_up_lost:
-            # Published before the answer came; a frozen worker may have taken it along already.
+            # The wake-up is sent before the answer. A frozen worker may hold it already.
             state_valkey().delete(QUEUE)
-        assert follower.home_ids() == [], "nobody has delivered it yet"
+        assert follower.home_ids() == [], "it is not delivered yet"
     finally:
         for pid in workers:
             os.kill(pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""A worker that is told to stop ends what it is doing, and only then itself."""
+"""A worker that is asked to stop finishes its task first."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from usergraph.store import drop_followers
 WORKERS = ("worker-1", "worker-2")
 
 
-def test_a_delivery_under_way_is_finished_by_who_began_it(
+def test_a_running_delivery_is_finished_by_its_worker(
     stack: Stack, signed_up: Callable[[str], Person], committed: None
 ) -> None:
     author, follower = signed_up("author"), signed_up("follower")
     follower.follow(author)
     first = author.post("At the beginning of the shift.", jpeg_with_gps())
-    # Warm: only a delivery can put the next one in.
+    # The timeline is now warm, so that only a delivery can add the next post.
     wait_until(lambda: follower.home_ids() == [first["id"]], 10)
-    drop_followers(author_ids=[int(author.id)])  # or nobody would ask for them
+    drop_followers(author_ids=[int(author.id)])  # so that the delivery reads them from SQL
     processes = [psutil.Process(status.pid) for status in stack.status(*WORKERS) if status.pid]
     try:
         with transaction.atomic("default"), connections["default"].cursor() as cursor:
-            # Whoever delivers asks for the followers, and waits here.
+            # The delivery reads the followers, and waits for this lock.
             cursor.execute("LOCK TABLE usergraph_follow IN ACCESS EXCLUSIVE MODE")
             post = author.post("Before the shift ends.", jpeg_with_gps())
             row = OutboxEvent.objects.using("posts").filter(payload__post_id=int(post["id"]))
