@@ -1,5 +1,5 @@
 """The chaos suite: `make chaos`, or `python -m tests.chaos --help`; see docs/reliability.md.
 
-It owns a stack, breaks it by a seeded schedule while people use it over HTTP, waits until nothing
-is on its way any more, and then compares what was acknowledged with what is there.
+It starts a stack of its own and injects faults by a seeded schedule while people use it over HTTP.
+Then it waits until all deliveries are done, and compares the acknowledged writes with the data.
 """

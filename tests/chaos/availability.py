@@ -1,4 +1,4 @@
-"""Scenarios: who asks is answered while servers are away, and by whom while all is well."""
+"""Scenarios: requests are answered while servers are down; which server reads when all are up."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ from tests.support.client import wait_until
 
 THREADS = 8
 WARM_UP_SECONDS = 2.0
-# For which a server is away, however many reads that makes.
+# A server is down for at least so long, however many reads that makes ...
 LEAST_SECONDS = 5.0
-# Even if hardly anybody is answered.
+# ... and for at most so long, however few reads.
 MOST_SECONDS = 60.0
 SECONDS_TO_RESTART = 240
-# Scans of the service's own tables: whether a connection still works is asked without any.
+# Scans of the service's own tables. The checks whether a connection still works make none.
 _SCANS_SQL = """
 SELECT coalesce(sum(seq_scan + coalesce(idx_scan, 0)), 0)::bigint FROM pg_stat_user_tables
 """
-# A server process that is idle tells of its last ones so late.
+# An idle server process may report its last scans so late.
 SECONDS_TO_TELL = 11.0
 
 
 def share_of_replica(run: Run) -> list[Figure]:
-    """Which server reads, while all is well: scans of tables on each, workers and beat away.
+    """The replica's share of table scans while all servers are up. Workers and beat are stopped.
 
-    Everybody has written just before, and the replica has caught up.
+    All people have written just before, and the replica has caught up.
     """
     world, wanted = run.world, run.scaled(4000, at_least=400)
     members, faults = _visitors(run), world.faults
@@ -69,7 +69,7 @@ def share_of_replica(run: Run) -> list[Figure]:
 
 
 def _scans(run: Run) -> dict[str, int]:
-    """Scans of tables on each server so far, once its processes have told of their last ones."""
+    """The table scans on each server so far, once its processes have reported their last ones."""
     layout = run.world.stack.layout
     found: dict[str, int] = {}
     since = 0.0
@@ -103,7 +103,7 @@ def _scans_of(port: int, database: str) -> int:
 
 
 def replica_killed(run: Run) -> list[Figure]:
-    """Reads while the replica is away."""
+    """Reads while the replica is killed."""
     visitors, fault = _visitors(run), run.world.faults.held_down("postgres-replica")
     reads, span = _read_during(run, visitors, fault)
     what = "reads answered while the replica is killed"
@@ -111,7 +111,7 @@ def replica_killed(run: Run) -> list[Figure]:
 
 
 def replica_swallowed(run: Run) -> list[Figure]:
-    """Reads while the replica accepts connections and says nothing."""
+    """Reads while the replica accepts connections and does not answer."""
     reads, span = _read_during(
         run, _visitors(run), _black_hole(run.world.faults.proxies["replica"])
     )
@@ -129,7 +129,7 @@ def _black_hole(proxy: Proxy) -> Iterator[None]:
 
 
 def primary_down(run: Run) -> list[Figure]:
-    """Reads and writes while the primary is away. What is acknowledged even so must be kept."""
+    """Reads and writes while the primary is down. Any write that is acknowledged must be kept."""
     world, visitors, writers = run.world, _visitors(run), run.inhabitants(8, follows=2)
     for member, fresh in zip(writers, world.pictures(writers, 200), strict=True):
         member.media.extend(fresh)
@@ -159,7 +159,7 @@ def _visitors(run: Run) -> list[Member]:
 def _read_during(
     run: Run, visitors: list[Member], fault: AbstractContextManager[None]
 ) -> tuple[list[Read], tuple[float, float]]:
-    """The reads of visitors before and during a fault, and when it had begun and was to end."""
+    """Read before and during a fault. Returns the reads, and the fault's begin and end."""
     wanted = run.scaled(3000, at_least=200)
     reading = load(run.world.origin, visitors, visiting(0), threads=THREADS, seed=run.seed)
     with reading as running:
@@ -191,7 +191,7 @@ def _answered(
 
 
 def rolling_restart(run: Run) -> list[Figure]:
-    """`manage.py stack restart`, again and again, while people read and write."""
+    """Run `manage.py stack restart` again and again, while people read and write."""
     world, wanted = run.world, run.scaled(4000, at_least=300)
     members, restarts = _visitors(run), 0
     visits = load(world.origin, members, visiting(0.1), threads=THREADS, seed=run.seed)

@@ -1,4 +1,4 @@
-"""What the people of a load do: each behaviour is an endless series of steps, one action each."""
+"""What the people of a load do. A behaviour is an endless series of steps, one action each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.chaos.client import Member
 from tests.chaos.history import Kind, Outcome, Write
 from tests.chaos.load import Actor, Behaviour, comments_address, home_address, own_posts_address
 
-# For how long a quiet person waits before they look at their write: longer than any time for
+# For how long a quiet person waits before they read their write again: longer than any time for
 # which a service might keep writers on the primary.
 QUIET_SECONDS = 7.0
 
@@ -47,12 +47,12 @@ def mixed(actor: Actor, mine: Sequence[Member], random: Random) -> Iterator[None
 
 
 def reads_home(member: Member) -> bool:
-    """Who has a warm home timeline in `mixed`."""
+    """Whether the member has a warm home timeline in `mixed`."""
     return member.id % 2 == 0
 
 
 def publishing(actor: Actor, mine: Sequence[Member], random: Random) -> Iterator[None]:
-    """People who only publish, and look at their home timelines."""
+    """People who only publish, and read their home timelines."""
     for turn in count():
         if (member := mine[turn % len(mine)]).media:
             actor.publish(member, look=home_address)
@@ -60,9 +60,9 @@ def publishing(actor: Actor, mine: Sequence[Member], random: Random) -> Iterator
 
 
 def visiting(writes: float) -> Behaviour:
-    """People who read, most of it from SQL, and for whom a share `writes` of actions is a write.
+    """People who read, mostly from SQL; the share `writes` of their actions are writes.
 
-    Each has published something before.
+    Each has published before.
     """
 
     def behave(actor: Actor, mine: Sequence[Member], random: Random) -> Iterator[None]:
@@ -93,10 +93,10 @@ def visiting(writes: float) -> Behaviour:
 
 
 def own_writes(actor: Actor, mine: Sequence[Member], random: Random) -> Iterator[None]:
-    """People who write and at once look for what they wrote, in the three databases in turn.
+    """People who write and at once read their write, in the three databases in turn.
 
-    Each has published something before, and has a post of their own to comment on. Every fourth
-    person is quiet: they write, do nothing for QUIET_SECONDS, and look for it once more.
+    Each has published before, and comments on a post of their own. Every fourth person is quiet:
+    they write, do nothing for QUIET_SECONDS, and read the write once more.
     """
     waiting: deque[tuple[float, Member, Write]] = deque()
     quiet, busy = deque(mine[::4]), [member for place, member in enumerate(mine) if place % 4]

@@ -1,8 +1,8 @@
-"""Scenario: offered twice what it can do, the service goes on doing nearly what it can.
+"""Scenario: under a load of twice its capacity, the service still serves nearly its capacity.
 
-Client and service share the machine, so the request is one that costs the service much more than
-the client: a home timeline of 100 posts, which the client does not parse. What is offered by the
-clock comes from one thread, as the many that wait would cost more than the service.
+Client and service share the machine. So the request costs the service much more than the client:
+it is a home timeline of 100 posts, which the client does not parse. One thread runs the open loop,
+because a thread for each waiting request would cost more than the service.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from tests.support.feeds import make_many_posts
 from tests.support.http_load import get, open_loop
 
 ADDRESS = "/timeline/home?limit=100"
-# How long a client of the open loop waits for its answer.
+# The time-out of a client of the open loop, in seconds.
 PATIENCE = 3.0
-# People at once in the closed loop: more and more, until it gains nothing.
+# People at once in the closed loop: more and more, until the rate hardly grows.
 CROWDS = (2, 4, 8, 16, 32)
 WORTH_IT = 1.05
 SECONDS_AT_PEAK = 4.0
 OFFERED = 2.0
-# Of the open loop, seconds that do not count: the queue fills.
+# The first seconds of the open loop do not count, because the queue is still filling.
 SECONDS_TO_SETTLE = 2 * PATIENCE
 
 
 def goodput(run: Run) -> list[Figure]:
-    """The peak of a closed loop, then twice that many requests a second, answered or not."""
+    """Find the peak of a closed loop, then send twice that rate in an open loop."""
     members = run.world.people(16, follows=8)
     make_many_posts([member.id for member in members], 20 * len(members))
     peak, crowd = _peak(run, members)
@@ -46,7 +46,7 @@ def goodput(run: Run) -> list[Figure]:
     used = (time.process_time() - used) / seconds
     good = good_rate(reads, since=began + SECONDS_TO_SETTLE, until=began + seconds)
     answered = quantiles(read.ended - read.began for read in reads if read.is_answered)
-    # Late: it is the client that cannot offer so much.
+    # If the last request began late, the client could not send so many.
     late = max(0.0, max(read.began for read in reads) - (began + seconds))
     shed = sum(read.status == 503 for read in reads)
     return [
@@ -72,7 +72,7 @@ def _asking(actor: Actor, mine: Sequence[Member], random: Random) -> Iterator[No
 
 
 def _peak(run: Run, members: Sequence[Member]) -> tuple[float, int]:
-    """The greatest rate of a closed loop, and of how many people it is."""
+    """The highest rate of a closed loop, and its number of people."""
     best, best_crowd = 0.0, 0
     for crowd in CROWDS:
         everybody = [members[number % len(members)] for number in range(crowd)]

@@ -1,7 +1,7 @@
-"""What a history and the final state say, as pure functions: no stack, no clock.
+"""Checks of a history against the final state, as pure functions without stack or clock.
 
-The set checker follows Jepsen's: every element that was acknowledged must be in the final read;
-an element whose write failed for its client may be there or not, but at most once.
+The set checker follows Jepsen's: every acknowledged element must be in the final read. An element
+whose write failed for its client may be there or not, but at most once.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ Entry = tuple[int, int]  # (viewer id, post id): a post in somebody's home timel
 
 @dataclass(frozen=True)
 class SetResult:
-    """What became of the posts of a run. The sets name what is wrong; all should be empty."""
+    """The posts of a run after the check. The sets hold what is wrong; all should be empty."""
 
     attempts: int
     acknowledged: int
     refused: int
     unknown: int
-    # Of the unknown ones, how many turned out to be there.
+    # How many of the unknown posts exist in SQL.
     unknown_present: int
-    # How many entries the final read had to show, for acknowledged posts.
+    # How many entries of acknowledged posts the final read had to show.
     entries: int
     # Acknowledged, in SQL or not, and missing from a timeline.
     lost: frozenset[Entry]
-    # In SQL though nobody was told, and missing from a timeline.
+    # Of unknown outcome, in SQL, and missing from a timeline.
     undelivered: frozenset[Entry]
     # Twice in one timeline.
     duplicated: frozenset[Entry]
-    # Marks of which there are several rows.
+    # Marks that several rows have.
     doubled: frozenset[str]
-    # The deletion was acknowledged, and yet shown or in SQL (viewer 0).
+    # The deletion was acknowledged, but the post is still shown, or is in SQL (viewer 0).
     resurrected: frozenset[Entry]
-    # Acknowledged, and not in their writer's next read.
+    # Acknowledged, and missing from the writer's next read.
     stale: frozenset[int]
 
     @property
@@ -52,9 +52,9 @@ def check_set(
     shown: Mapping[int, Sequence[int]],
     audience: Mapping[int, Collection[int]],
 ) -> SetResult:
-    """Compare posts with what the home timelines of `shown` hold, read to their last page.
+    """Compare posts with the home timelines in `shown`, which were read to their last page.
 
-    `audience` says who must see an author's posts: the followers, and the author.
+    `audience` gives who must see an author's posts: the followers and the author.
     """
     posts = [write for write in writes if write.kind == Kind.POST]
     by_outcome = Counter(write.outcome for write in posts)
@@ -98,11 +98,11 @@ def check_set(
 
 
 def falsely_acknowledged(*, writes: Sequence[Write], rows: Rows) -> list[Write]:
-    """The acknowledged writes that SQL knows nothing of.
+    """The acknowledged writes that are not in SQL.
 
-    What was written to a post that somebody may have deleted went with it and does not count. A
-    name may be the last that was acknowledged, or any whose outcome is unknown: such a write may
-    come late.
+    A write to a post that may have been deleted does not count, because it was deleted with the
+    post. A name may be the last acknowledged one, or any of unknown outcome, because such a write
+    may come late.
     """
     unsure = maybe_deleted(writes)
     last_name: dict[int, Write] = {}
@@ -124,7 +124,7 @@ def falsely_acknowledged(*, writes: Sequence[Write], rows: Rows) -> list[Write]:
 
 
 def _is_kept(write: Write, rows: Rows, unsure: Collection[int]) -> bool:
-    """Whether SQL says what the answer to a write said."""
+    """Whether SQL holds an acknowledged write."""
     if write.kind == Kind.DELETE:
         return write.subject not in rows.posts
     if write.subject in unsure or write.id in unsure:
@@ -137,7 +137,7 @@ def _is_kept(write: Write, rows: Rows, unsure: Collection[int]) -> bool:
 
 @dataclass(frozen=True)
 class OwnReads:
-    """What writers saw of their own writes. `pairs` were acknowledged and then read."""
+    """Reads of one's own writes. `pairs` counts the acknowledged writes whose read was answered."""
 
     pairs: int
     not_seen: int
@@ -145,7 +145,7 @@ class OwnReads:
 
 
 def check_own_reads(seen: Iterable[bool | None]) -> OwnReads:
-    """What reads of acknowledged writes of one's own showed; None: not answered, says nothing."""
+    """Count reads of one's own acknowledged writes. True: seen; None: the read was not answered."""
     asked = list(seen)
     answered = [each for each in asked if each is not None]
     return OwnReads(len(answered), answered.count(False), len(asked) - len(answered))
@@ -153,7 +153,7 @@ def check_own_reads(seen: Iterable[bool | None]) -> OwnReads:
 
 @dataclass(frozen=True)
 class Availability:
-    """Of `reads` requests, how many were answered with what they asked for."""
+    """How many of `reads` requests were answered with 200."""
 
     reads: int
     answered: int
@@ -164,24 +164,24 @@ class Availability:
 
 
 def check_availability(reads: Iterable[Read], *, since: float, until: float) -> Availability:
-    """Of the reads that began within a span of time; those that end later count too."""
+    """The availability of reads that began in a span of time, even if they ended later."""
     within = [read for read in reads if since <= read.began < until]
     return Availability(len(within), sum(read.is_answered for read in within))
 
 
 def good_rate(reads: Iterable[Read], *, since: float, until: float) -> float:
-    """Answered requests a second, by when they ended."""
+    """Answered requests per second, among those that ended in a span of time."""
     good = sum(read.is_answered and since <= read.ended < until for read in reads)
     return good / (until - since)
 
 
 def replica_share(*, primary: int, replica: int) -> float:
-    """The replica's part of all scans of tables; none at all is no share."""
+    """The replica's share of all table scans; 0 when there were none."""
     return replica / (primary + replica) if primary + replica else 0.0
 
 
 def quantiles(seconds: Iterable[float]) -> str:
-    """The 50th, 95th and 99th percentile and the maximum, for people, in milliseconds."""
+    """The 50th, 95th and 99th percentile and the maximum, as text in milliseconds."""
     ordered = sorted(seconds)
     if not ordered:
         return "nothing"

@@ -1,7 +1,7 @@
-"""Who sends the load: people with tokens, and an HTTP client that costs next to nothing.
+"""The senders of the load: people with tokens, and a cheap HTTP client.
 
-The client shares two cores with the service, so it is `http.client` and one connection a thread.
-It follows no redirect, retries nothing, and parses only what is asked for.
+The client shares two cores with the service, so it uses `http.client` and one connection per
+thread. It follows no redirects, does not retry, and parses a body only on demand.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from django_redis.exceptions import ConnectionInterrupted
 from core.valkey import ValkeyUnavailable
 from users.models import User
 
-# How long a client waits for an answer, in seconds.
+# The time-out of a client, in seconds.
 PATIENCE = 10.0
 _NO_STATE = (ConnectionInterrupted, *ValkeyUnavailable)
 
 
 @dataclass
 class Member:
-    """A person of the load. Only one thread at a time writes as them."""
+    """A person of the load. Only one thread at a time writes as this person."""
 
     user: User
     token: str = ""
     # Uploaded pictures, not used yet.
     media: deque[int] = field(default_factory=deque)
-    # Their posts that were acknowledged and that nobody has tried to delete.
+    # Acknowledged posts that nobody has tried to delete.
     posts: list[int] = field(default_factory=list)
 
     @property
@@ -50,7 +50,7 @@ class Member:
         return self.user.username
 
     def log_in(self) -> bool:
-        """Get a new token, as a log-in gives it; False while STATE is down."""
+        """Get a new token, like that of a log-in. Returns False while STATE is down."""
         session = SessionStore()
         session[SESSION_KEY] = str(self.id)
         try:
@@ -63,7 +63,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status 0: the connection broke, or the client's patience ended."""
+    """An answer. Status 0: the connection broke, or the client timed out."""
 
     status: int
     body: bytes
@@ -78,12 +78,12 @@ class Answer:
         return orjson.loads(self.body)
 
     def ids(self) -> list[int]:
-        """The ids of the results of a list."""
+        """The ids of the results on a list page."""
         return [int(result["id"]) for result in self.json()["results"]]
 
 
 class Client:
-    """One connection, of one thread; made anew after it broke. Use as a context."""
+    """One connection of one thread, which is reopened after it broke. Use as a context."""
 
     def __init__(self, origin: str, *, patience: float = PATIENCE) -> None:
         address = urlsplit(origin)
@@ -104,10 +104,10 @@ class Client:
         body: Mapping[str, Any] | None = None,
         **headers: str,
     ) -> Answer:
-        """One request under /api/v1. A token whose session is lost is replaced, once.
+        """Send one request under /api/v1. After a 401, log in again and retry once.
 
-        STATE keeps its log with `appendfsync everysec`: killed, it may forget the last second's
-        log-ins, and their owners log in again.
+        STATE writes its log with `appendfsync everysec`. When it is killed, it may lose the log-ins
+        of the last second.
         """
         answer = self._send(member, method, path, body, headers)
         if answer.status == 401 and member.log_in():
@@ -143,7 +143,7 @@ class Client:
         return self.send(member, "GET", path)
 
     def walk(self, member: Member, path: str) -> Iterator[int]:
-        """The ids on all pages of a list, following `next`; every page must be answered."""
+        """The ids on all pages of a list, along `next`. Fails unless every page is answered."""
         following: str | None = path
         while following:
             answer = self.get(member, following)
@@ -154,5 +154,5 @@ class Client:
 
 
 def idempotency_key(mark: str) -> str:
-    """The same for every attempt of one write."""
+    """The key of a write, the same for each attempt."""
     return str(uuid.uuid5(uuid.NAMESPACE_OID, mark))

@@ -1,4 +1,4 @@
-"""Scenarios: what was acknowledged is there, once, and its writer sees it."""
+"""Scenarios: an acknowledged write is there, once, and its writer sees it."""
 
 from __future__ import annotations
 
@@ -48,25 +48,25 @@ NETWORK = tuple(
     for server in ("cache", "state", "primary", "replica")
 )
 SECONDS_BETWEEN_FAULTS = 4.0
-# Many of them wait for a server that is away.
+# So many because many of them wait for a server that is down.
 THREADS = 16
 PEOPLE, FOLLOWS = 40, 4
-# Followers whose delivery has several steps.
+# So many followers that a delivery has several steps.
 MANY = 8
 
 
 def everything_killed(run: Run) -> list[Figure]:
-    """Kill -9 of everything that the requirement names, under load."""
+    """Kill -9 each kind of process in KILLS, under load."""
     return _under_fire(run, faults=KILLS, wanted=run.scaled(5000, at_least=100))
 
 
 def network(run: Run) -> list[Figure]:
-    """The same while the application's connections are delayed, cut and swallowed."""
+    """The same checks while the application's connections are delayed, cut and swallowed."""
     return _under_fire(run, faults=NETWORK, wanted=run.scaled(500, at_least=50))
 
 
 def _under_fire(run: Run, *, faults: Sequence[str], wanted: int) -> list[Figure]:
-    """Load until so many posts are acknowledged and each fault has happened once at least."""
+    """Run the load until `wanted` posts are acknowledged and each fault has happened once."""
     world = run.world
     members = world.people(PEOPLE, follows=FOLLOWS, media=2 * wanted // PEOPLE + 20)
     _warm(run, [member for member in members if reads_home(member)])
@@ -95,7 +95,7 @@ def _under_fire(run: Run, *, faults: Sequence[str], wanted: int) -> list[Figure]
 
 
 def frozen_workers(run: Run) -> list[Figure]:
-    """Workers are frozen in the middle of their deliveries and killed; wake-ups are lost too."""
+    """Freeze workers in the middle of deliveries, lose the wake-ups, and kill the workers."""
     world, history = run.world, History()
     each = 20
     rounds = run.scaled(5, at_least=1)
@@ -114,11 +114,11 @@ def _frozen_then_killed(run: Run, members: list[Member], history: History, wante
     workers = faults.names("worker")
     few = load(run.world.origin, members, publishing, threads=4, seed=run.seed, history=history)
     with few as running:
-        # Some deliveries are under way, ...
+        # Some deliveries are running, ...
         running.await_(lambda: _acknowledged(running) >= wanted - 10, seconds=60)
         for worker in workers:
             faults.freeze(worker)
-        # ... and others come while nobody delivers.
+        # ... and others become due while the workers are frozen.
         running.await_(lambda: _acknowledged(running) >= wanted, seconds=60)
     faults.lose_wake_ups()
     for worker in workers:
@@ -126,13 +126,13 @@ def _frozen_then_killed(run: Run, members: list[Member], history: History, wante
 
 
 def sweeper_off(run: Run) -> list[Figure]:
-    """The control: without the sweeper, what frozen workers had in hand is lost, and is noticed."""
+    """The control: without the sweeper, deliveries of frozen workers are lost and noticed."""
     world, history = run.world, History()
     members = world.people(20, follows=MANY, media=40)
     _warm(run, members)
     _frozen_then_killed(run, members, history, wanted=20)
     world.await_up()
-    # Workers deliver again: what is published now arrives.
+    # Workers deliver again: a new post arrives.
     first = members[0]
     before = len(first.posts)
     with load(
@@ -155,7 +155,7 @@ def sweeper_off(run: Run) -> list[Figure]:
 
 
 def own_writes_seen(run: Run) -> list[Figure]:
-    """Nobody misses their own write, however far the replica is behind."""
+    """Each writer sees their own write, however far the replica is behind."""
     result, notes = _own_writes(run, wanted=run.scaled(10_000, at_least=300))
     what = "own writes not seen, WAL replay paused"
     return [Figure(what, result, notes[0], at_most=0, notes=notes[1])]
@@ -169,7 +169,7 @@ def sticking_off(run: Run) -> list[Figure]:
 
 
 def _own_writes(run: Run, wanted: int) -> tuple[int, tuple[int, str]]:
-    """How many writes were not seen; of how many, and what else there is to say."""
+    """Returns the number of unseen writes, and (the number of all, notes)."""
     world = run.world
     people = 96
     media = wanted // people + 10
@@ -205,7 +205,7 @@ def _own_writes(run: Run, wanted: int) -> tuple[int, tuple[int, str]]:
 
 
 def _warm(run: Run, members: Sequence[Member]) -> None:
-    """Read home timelines, for a delivery leaves cold ones to their next reader."""
+    """Read home timelines, because a delivery skips cold ones."""
     with Client(run.world.origin) as client:
         for member in members:
             assert client.get(member, home_address(member)).status == 200
@@ -217,7 +217,7 @@ def _acknowledged(running: Running) -> int:
 
 def _checked(run: Run, members: list[Member], history: History, *, follows: int) -> SetResult:
     shown = run.world.shown(members)
-    # What is past the cap comes from SQL, whether it was delivered or not.
+    # Entries past the cap come from SQL, and would hide a lost delivery.
     assert all(len(ids) < settings.TIMELINE_CAP for ids in shown.values())
     return check_set(
         writes=history.writes,
@@ -230,7 +230,7 @@ def _checked(run: Run, members: list[Member], history: History, *, follows: int)
 def _figures(
     run: Run, members: list[Member], history: History, *, follows: int, notes: str
 ) -> list[Figure]:
-    """What each of these scenarios says."""
+    """The figures that these scenarios share."""
     result = _checked(run, members, history, follows=follows)
     rows = run.world.rows(members)
     false = falsely_acknowledged(writes=history.writes, rows=rows)

@@ -1,6 +1,6 @@
-"""What can be done to a stack: processes are found through its own supervisor, never by name.
+"""Faults of a stack. Processes are found through the stack's supervisor, never by name.
 
-supervisord starts again what was killed, a second later. `calm` ends everything that lasts.
+supervisord restarts a killed process a second later. `calm` ends all lasting faults.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SECONDS_TO_RETURN = 60.0
 
 
 class Faults:
-    """The faults of one stack; `proxies` stand in front of its servers, if it has any."""
+    """The faults of one stack. `proxies` are those in front of its servers, by target."""
 
     def __init__(self, stack: Stack, proxies: Mapping[str, Proxy]) -> None:
         self.stack = stack
@@ -41,11 +41,11 @@ class Faults:
     # --- processes ------------------------------------------------------------------------------
 
     def names(self, prefix: str) -> list[str]:
-        """The services whose names begin so: `worker` is all workers."""
+        """The services whose names begin with `prefix`: `worker` means all workers."""
         return sorted(name for name in self.stack.supervisor.programs() if name.startswith(prefix))
 
     def pid(self, name: str) -> int:
-        """The pid of a service; waits while it is being started again."""
+        """The pid of a service. Waits while the service is being restarted."""
         found = 0
 
         def runs() -> bool:
@@ -58,19 +58,19 @@ class Faults:
         return found
 
     def processes(self, name: str) -> list[psutil.Process]:
-        """A service's main process and those that it has started."""
+        """A service's main process and its descendants."""
         with suppress(psutil.NoSuchProcess):
             main = psutil.Process(self.pid(name))
             return [main, *main.children(recursive=True)]
         return []
 
     def kill(self, name: str) -> None:
-        """Kill -9 the main process. What it leaves behind is the launcher's to end."""
+        """Kill -9 the main process. The launcher ends the processes that it leaves behind."""
         with suppress(ProcessLookupError):
             os.kill(self.pid(name), signal.SIGKILL)
 
     def kill_child(self, name: str, pick: float) -> None:
-        """Kill -9 one of the processes that the main one has started."""
+        """Kill -9 one descendant of the main process."""
         if children := self.processes(name)[1:]:
             with suppress(psutil.NoSuchProcess):
                 children[int(pick * len(children))].kill()
@@ -83,21 +83,21 @@ class Faults:
                 self._frozen.append(process)
 
     def thaw(self) -> None:
-        """SIGCONT what is frozen and still there."""
+        """SIGCONT all frozen processes that still exist."""
         while self._frozen:
             with suppress(psutil.NoSuchProcess):
                 self._frozen.pop().resume()
 
     @contextmanager
     def held_down(self, name: str) -> Iterator[None]:
-        """Kill -9 every process of a service and keep it away; it is back when this ends."""
+        """Kill -9 every process of a service and keep it down. It is up again after the block."""
         supervisor = self.stack.supervisor
         for process in self.processes(name):
             with suppress(psutil.NoSuchProcess):
                 process.kill()
 
         def is_stopped() -> bool:
-            # Asked while it is between an end and a start, supervisord goes on starting it.
+            # supervisord ignores a stop that comes between an end and a restart.
             supervisor.stop_program(name)
             return supervisor.programs()[name].state == "STOPPED"
 
@@ -110,7 +110,7 @@ class Faults:
 
     @contextmanager
     def stopped(self, *names: str) -> Iterator[None]:
-        """Stop services in good order; they are back when this ends."""
+        """Stop services cleanly. They are up again after the block."""
         supervisor = self.stack.supervisor
         for name in names:
             supervisor.stop_program(name)
@@ -131,7 +131,7 @@ class Faults:
     # --- the replica, and wake-ups ----------------------------------------------------------------
 
     def replica_is_level(self) -> bool:
-        """Whether the replica has replayed all that is in the primary's log now."""
+        """Whether the replica has replayed the primary's log up to its current end."""
         (end,) = probes.query(
             self.stack.layout.port("postgres-primary"), "SELECT pg_current_wal_lsn()::text"
         )
@@ -143,8 +143,8 @@ class Faults:
 
     @contextmanager
     def replay_paused(self) -> Iterator[None]:
-        """The replica holds all that was written before, and nothing that is written inside."""
-        # Recovery is of the whole server: any of its databases will do.
+        """Pause replay: the replica has all earlier writes, and none from inside the block."""
+        # Replay is paused for the whole server, so any of its databases will do.
         replica = self.stack.layout.port("postgres-replica")
         wait_until(self.replica_is_level, SECONDS_TO_RETURN)
         probes.query(replica, "SELECT 1 FROM pg_wal_replay_pause()")
@@ -160,7 +160,7 @@ class Faults:
     # --- by the schedule --------------------------------------------------------------------------
 
     def inject(self, planned: Planned, stop: Event) -> None:
-        """Do what a plan says. What lasts is over when this returns, sooner when told to stop."""
+        """Inject a fault. A lasting fault ends before this returns, sooner when `stop` is set."""
         verb, _, target = planned.fault.partition(" ")
         if target in self.proxies:
             self.proxies[target].switch(Mode(verb), delay=DELAY)
@@ -186,14 +186,14 @@ class Faults:
                 raise ValueError(f"no such fault: {planned.fault}")
 
     def calm(self) -> None:
-        """End what lasts: nothing is frozen and no proxy misbehaves any more."""
+        """End lasting faults: thaw all processes and let all proxies pass."""
         self.thaw()
         for proxy in self.proxies.values():
             proxy.switch(Mode.PASS)
 
 
 class Monkey:
-    """A thread that injects faults by a schedule, from `start` to `end`."""
+    """A thread that injects faults by a schedule. Use as a context."""
 
     def __init__(
         self, faults: Faults, plan: Iterator[Planned], say: Callable[[str], object]
@@ -214,7 +214,7 @@ class Monkey:
         self.faults.calm()
 
     def check(self) -> None:
-        """Raises what has ended the thread, if anything has."""
+        """Raise the error that has ended the thread, if any."""
         if self.error is not None:
             raise self.error
 
@@ -227,5 +227,5 @@ class Monkey:
                 self.say(f"{time.monotonic() - began:5.1f} s  {planned.fault}")
                 self.faults.inject(planned, self._stop)
                 self.done.append(planned.fault)
-        except BaseException as error:  # the main thread raises it, by `check`
+        except BaseException as error:  # the main thread raises it in `check`
             self.error = error

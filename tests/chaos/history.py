@@ -1,4 +1,4 @@
-"""What the load has done and seen. Times are this process's `time.monotonic`."""
+"""The writes and reads of a load. Times are this process's `time.monotonic`."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ class Kind(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What the client knows of its write once it has ended."""
+    """What the client knows about its write at the end."""
 
     ACKNOWLEDGED = "acknowledged"
-    # Not done, says the service: a 4xx.
+    # A 4xx: the service says that it did nothing.
     REFUSED = "refused"
-    # A 5xx, or no answer: done or not, but never twice.
+    # A 5xx, or no answer: executed once or not at all.
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One write of one person; the writes of a person follow each other.
+    """One write of one person. The writes of a person do not overlap.
 
-    `mark` is the text by which its row is recognised: nobody else writes the same. `subject` is
-    the post that is deleted, commented on or liked; `id` that of the new row, if an answer named
-    it; `status` that of the last answer, 0 when the connection broke. `seen`: whether the writer's
-    next read showed it; None when that was not asked or not answered.
+    `mark` is the unique text of the written row. `subject` is the post that is deleted, commented
+    on or liked. `id` is that of the new row, if an answer named it. `status` is that of the last
+    answer, 0 when the connection broke. `seen`: whether the writer's next read showed the write;
+    None: not read, or not answered.
     """
 
     kind: Kind
@@ -52,7 +52,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One GET; `status` is 0 when the connection broke or the client's patience ended.
+    """One GET. `status` is 0 when the connection broke or the client timed out.
 
     `what` is the address with N for each number.
     """
@@ -69,19 +69,19 @@ class Read:
 
 @dataclass
 class History:
-    """All of one run. Threads append; nobody removes."""
+    """All writes and reads of one run. Threads only append."""
 
     writes: list[Write] = field(default_factory=list)
     reads: list[Read] = field(default_factory=list)
-    # Whether writes were to be seen some seconds later, by writers who had been quiet meanwhile.
+    # Whether writers who then were quiet for some seconds saw their write after that.
     later: list[bool | None] = field(default_factory=list)
 
     def of(self, *kinds: Kind) -> list[Write]:
-        """The writes of some kinds, or all, in the order in which they ended."""
+        """The writes of these kinds, or of all, in the order of their end."""
         return [write for write in self.writes if not kinds or write.kind in kinds]
 
     def described(self) -> str:
-        """How many writes and reads were answered how, for people."""
+        """The numbers of writes and reads by status, as text."""
         answers = Counter(
             [f"{write.kind} {write.status}" for write in self.writes]
             + [f"read {read.status}" for read in self.reads]
@@ -89,13 +89,13 @@ class History:
         return ", ".join(f"{number} {answer}" for answer, number in sorted(answers.items()))
 
     def acknowledged(self, *kinds: Kind) -> list[Write]:
-        """Those of them that were acknowledged."""
+        """The acknowledged writes of these kinds, or of all."""
         return [write for write in self.of(*kinds) if write.outcome == Outcome.ACKNOWLEDGED]
 
 
 @dataclass(frozen=True)
 class Rows:
-    """What SQL holds at the end, on the primaries.
+    """The rows on the primaries at the end.
 
     Captions by post, texts by comment, (user, post) of each like, display names by user.
     """
@@ -107,7 +107,7 @@ class Rows:
 
 
 def maybe_deleted(writes: Iterable[Write]) -> set[int]:
-    """The posts that somebody has tried to delete, unless that was refused."""
+    """The posts with an attempt to delete them that was not refused."""
     return {
         write.subject
         for write in writes

@@ -1,7 +1,7 @@
-"""People who use the service from threads of this process, and write down what they did and saw.
+"""People who use the service from threads of this process, and record what they did and saw.
 
-Each thread has people of its own, who take turns, so that the writes of a person follow each
-other. Which person does what next comes from the seed.
+Each thread has its own people, who take turns, so the writes of a person do not overlap. The seed
+decides which person does what next.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ from threading import Event
 from tests.chaos.client import Answer, Client, Member, idempotency_key
 from tests.chaos.history import History, Kind, Outcome, Read, Write
 
-# Seconds before a write whose outcome is unknown is tried once more.
+# Seconds before a write of unknown outcome is retried once.
 BEFORE_RETRY = 1.0
 _marks = count(1)
 _NUMBER = re.compile(r"[0-9]+")
 
 
 def outcome_of(answer: Answer) -> Outcome:
-    """What the client may take an answer for."""
+    """What a client may conclude from an answer."""
     if answer.is_good:
         return Outcome.ACKNOWLEDGED
     return Outcome.REFUSED if 400 <= answer.status < 500 else Outcome.UNKNOWN
 
 
 class Actor:
-    """What the people of one thread can do; all of it goes into `history`."""
+    """The actions of one thread's people. All are recorded in `history`."""
 
     def __init__(self, client: Client, history: History, stop: Event) -> None:
         self.client, self.history, self.stop = client, history, stop
 
     def publish(self, member: Member, *, look: Callable[[Member], str] | None = None) -> Write:
-        """Publish one of the member's pictures, then look for it at the address `look` gives.
+        """Publish one of the member's pictures, then look for the post at the address from `look`.
 
-        Tried once more when the outcome is unknown, with the same `Idempotency-Key`. That one
-        refused says nothing: it may be because the first had been done.
+        When the outcome is unknown, retry once with the same `Idempotency-Key`. If the retry is
+        refused, the outcome stays unknown: the first attempt may have succeeded.
         """
         mark = f"post {next(_marks)}"
         body = {"caption": mark, "media": [str(member.media.popleft())]}
@@ -66,13 +66,13 @@ class Actor:
         )
 
     def delete(self, member: Member) -> Write:
-        """Delete the oldest post that the member knows of."""
+        """Delete the member's oldest known post."""
         post_id = member.posts.pop(0)
         answer = self.client.send(member, "DELETE", f"/posts/{post_id}")
         return self._note(Kind.DELETE, member, outcome_of(answer), answer, subject=post_id)
 
     def comment(self, member: Member, post_id: int, *, look: bool = False) -> Write:
-        """Comment on a post, and look for it among the newest if asked to."""
+        """Comment on a post. `look`: then look for it among the newest comments."""
         mark = f"comment {next(_marks)}"
         answer = self.client.send(member, "POST", f"/posts/{post_id}/comments", {"text": mark})
         id_ = int(answer.json()["id"]) if answer.is_good else None
@@ -93,26 +93,26 @@ class Actor:
         return self._note(Kind.LIKE, member, outcome_of(answer), answer, subject=post_id)
 
     def rename(self, member: Member, *, look: bool = False) -> Write:
-        """Take another display name, and look at one's own profile if asked to."""
+        """Change the member's display name. `look`: then read the member's profile."""
         mark = f"name {next(_marks)}"
         answer = self.client.send(member, "PATCH", "/users/me", {"display_name": mark})
         seen = self.is_called(member, mark) if answer.is_good and look else None
         return self._note(Kind.RENAME, member, outcome_of(answer), answer, mark=mark, seen=seen)
 
     def read(self, member: Member, path: str) -> Answer:
-        """GET something that exists."""
+        """GET an address that exists."""
         answer = self.client.get(member, path)
         what = _NUMBER.sub("N", path)
         self.history.reads.append(Read(answer.status, answer.began, answer.ended, what))
         return answer
 
     def sees(self, member: Member, path: str, id_: int) -> bool | None:
-        """Whether a list shows an id; None when it is not answered."""
+        """Whether a list shows an id; None when the read is not answered."""
         answer = self.read(member, path)
         return id_ in answer.ids() if answer.status == 200 else None
 
     def sees_still(self, member: Member, write: Write) -> bool | None:
-        """Whether an acknowledged post, comment or name of the member's is to be seen now."""
+        """Whether a read now shows an acknowledged post, comment or name; None: not answered."""
         if write.kind == Kind.RENAME:
             return self.is_called(member, write.mark)
         assert write.id
@@ -122,7 +122,7 @@ class Actor:
         return self.sees(member, comments_address(write.subject), write.id)
 
     def is_called(self, member: Member, name: str) -> bool | None:
-        """Whether the member's own profile shows this name; None when it is not answered."""
+        """Whether the member's own profile shows this name; None when the read is not answered."""
         answer = self.read(member, "/users/me")
         return answer.json()["display_name"] == name if answer.status == 200 else None
 
@@ -149,17 +149,17 @@ class Actor:
 
 
 def home_address(member: Member) -> str:
-    """The first of the member's home timeline."""
+    """The first page of the member's home timeline."""
     return "/timeline/home?limit=5"
 
 
 def own_posts_address(member: Member) -> str:
-    """The member's own posts, found in SQL."""
+    """The member's own posts, which come from SQL."""
     return f"/posts?author={member.username}&limit=5"
 
 
 def comments_address(post_id: int) -> str:
-    """The newest comments of a post, found in SQL."""
+    """The newest comments on a post, which come from SQL."""
     return f"/posts/{post_id}/comments?order=newest&limit=20"
 
 
@@ -176,9 +176,9 @@ def load(
     seed: int,
     history: History | None = None,
 ) -> Iterator[Running]:
-    """Let people act from `threads` threads until this ends; what a thread raises is raised.
+    """Let people act from `threads` threads inside the block. Raises a thread's error at the end.
 
-    It goes into `history`, or into a new one.
+    Records into `history`, or into a new one.
     """
     running = Running(history or History())
 
@@ -199,7 +199,7 @@ def load(
 
 
 class Running:
-    """A load under way."""
+    """A running load."""
 
     def __init__(self, history: History) -> None:
         self.history = history
@@ -207,13 +207,13 @@ class Running:
         self.futures: list[Future[None]] = []
 
     def check(self) -> None:
-        """Raises what a thread has ended with."""
+        """Raise the error of a thread that has failed, if any."""
         for future in self.futures:
             if future.done():
                 future.result()
 
     def await_(self, condition: Callable[[], bool], *, seconds: float) -> None:
-        """Wait until it is so, as long as all threads are well; fails after `seconds`."""
+        """Wait until `condition` holds. Fails after `seconds`, or when a thread has failed."""
         deadline = time.monotonic() + seconds
         while not condition():
             self.check()
@@ -222,7 +222,7 @@ class Running:
             time.sleep(0.05)
 
     def last(self, seconds: float) -> tuple[float, float]:
-        """Go on for so long; returns when that began and ended."""
+        """Go on for `seconds`. Returns the begin and the end of that time."""
         began = time.monotonic()
         self.await_(lambda: time.monotonic() >= began + seconds, seconds=seconds + 60)
         return began, time.monotonic()

@@ -1,12 +1,12 @@
-"""A TCP proxy that misbehaves when told: it stands in front of one server of the stack.
+"""A TCP proxy in front of one server of the stack, which misbehaves on demand.
 
-It runs in a thread of its own. What a change of mode means for connections that exist:
+It runs in a thread of its own. A change of mode also applies to existing connections:
 
-- PASS: bytes go through. What was held back meanwhile goes first, as TCP would send it again;
-- DELAY: each piece waits, in both directions;
-- CUT: they are reset, and new ones too, as by a server that has just died;
-- BLACKHOLE: nothing goes through and nothing is closed. New connections are accepted, for only
-  the kernel could drop their first packet; their bytes go nowhere.
+- PASS: bytes go through. Bytes that were held back go first, as TCP would send them again.
+- DELAY: each piece of data waits, in both directions.
+- CUT: all connections are reset, new ones too, as if the server had just died.
+- BLACKHOLE: nothing goes through and nothing is closed. New connections are accepted, because only
+  the kernel could drop their first packet; their bytes are held back.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Mode(StrEnum):
 
 
 class Proxy:
-    """Between `port`, on loopback, and the server at `upstream_port`. Use as a context."""
+    """A proxy from `port`, on loopback, to the server at `upstream_port`. Use as a context."""
 
     def __init__(self, upstream_port: int) -> None:
         self.upstream_port = upstream_port
@@ -63,7 +63,7 @@ class Proxy:
         self._loop.close()
 
     def switch(self, mode: Mode, *, delay: float = 0.0) -> None:
-        """Change the mode; it holds when this returns. `delay`: seconds, each way, for DELAY."""
+        """Change the mode, at once. `delay`: seconds in each direction, for DELAY."""
         self._do(self._switch(mode, delay))
 
     def _do(self, work: Coroutine[Any, Any, Result]) -> Result:
@@ -101,7 +101,7 @@ class Proxy:
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            # Whoever closes, closes both ways: none of these protocols uses half a connection.
+            # When one side closes, close both: none of these protocols uses half-open connections.
             for pump in pumps:
                 pump.cancel()
             self._connections -= both
@@ -119,7 +119,7 @@ class Proxy:
 
     async def _end(self) -> None:
         self._server.close()
-        # Whoever waits here goes on, and finds its connections broken.
+        # Waiting tasks go on, and find their connections broken.
         await self._switch(Mode.CUT, 0.0)
         others = asyncio.all_tasks() - {asyncio.current_task()}
         if others:
@@ -127,7 +127,7 @@ class Proxy:
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
-    """Close at once, with a reset and not in good order."""
+    """Close a connection at once with a TCP reset."""
     if writer.is_closing():
         return
     end = writer.get_extra_info("socket")

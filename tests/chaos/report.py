@@ -1,4 +1,4 @@
-"""The table of what was measured."""
+"""The table of measured figures."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ PAGE = PROJECT_DIR / "docs" / "reliability.md"
 
 @dataclass(frozen=True)
 class Figure:
-    """One row. A count is right when it is `at_most` or `at_least` so much; a share likewise.
+    """One row. A count or a share is right when it is within `at_most` and `at_least`.
 
-    `n` is of how many; a figure of nothing is never right.
+    `n` is the number of cases behind the value. A figure with no cases is never right.
     """
 
     what: str
@@ -52,7 +52,7 @@ class Figure:
 
 @dataclass
 class Report:
-    """What a run has found so far, by scenario, and which scenarios did not come to an end."""
+    """The figures of a run so far, by scenario, and the scenarios that failed."""
 
     seed: int
     scale: float
@@ -66,7 +66,7 @@ class Report:
         return bool(rows) and not self.broken and all(figure.is_right for figure in rows)
 
     def markdown(self) -> str:
-        """The table, and what it was measured with."""
+        """The table, with seed, scale, commit and cores."""
         lines = [
             "| scenario | what | wanted | measured | N | notes |",
             "|---|---|---|---|---|---|",
@@ -87,11 +87,11 @@ class Report:
         )
 
     def write_docs(self) -> None:
-        """Put the table between its marks in docs/reliability.md."""
+        """Put the table between the markers in docs/reliability.md."""
         replace_measured(PAGE, self.markdown())
 
     def write_json(self, path: Path) -> None:
-        """The same for programs."""
+        """Write the figures as JSON."""
         rows: Mapping[str, Sequence[object]] = {
             scenario: [asdict(figure) | {"is_right": figure.is_right} for figure in figures]
             for scenario, figures in self.figures.items()

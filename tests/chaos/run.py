@@ -1,4 +1,4 @@
-"""Runs scenarios, those of one setup on one stack, and reports."""
+"""Runs scenarios and reports. Scenarios with the same setup share a stack."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ INTERRUPTED = 130
 
 
 def chosen(only: str | None) -> list[Scenario]:
-    """The scenarios of these names, in their own order; SystemExit on a name that is none."""
+    """The named scenarios, in their fixed order. Raises SystemExit on an unknown name."""
     if only is None:
         return list(SCENARIOS.values())
     names = only.split(",")
@@ -29,7 +29,7 @@ def chosen(only: str | None) -> list[Scenario]:
 
 
 def run(options: Namespace) -> int:
-    """Run what the command line asks for; returns the exit status."""
+    """Run what the command line asks for. Returns the exit status."""
     scenarios = chosen(options.only)
     if options.list:
         for scenario in scenarios:
@@ -61,7 +61,7 @@ def _run_all(scenarios: list[Scenario], report: Report, bar: tqdm[Any]) -> None:
                 for scenario in mine:
                     _play(scenario, world, report, bar)
                 bar.set_postfix_str(f"stopping the {setup.name} stack")
-        except Exception as error:  # the stacks of the others can still be made
+        except Exception as error:  # go on with the stacks of the other setups
             bar.write(traceback.format_exc())
             for scenario in mine:
                 if scenario.name not in report.figures:
@@ -73,7 +73,7 @@ def _play(scenario: Scenario, world: World, report: Report, bar: tqdm[Any]) -> N
     bar.write(f"{scenario.name}: {scenario.summary}")
     try:
         figures = scenario.play(Run(world, seed=report.seed, scale=report.scale))
-    except Exception as error:  # the other scenarios can still be measured
+    except Exception as error:  # go on with the other scenarios
         bar.write(traceback.format_exc())
         report.broken[scenario.name] = _in_short(error)
         world.faults.calm()
@@ -90,5 +90,5 @@ def _play(scenario: Scenario, world: World, report: Report, bar: tqdm[Any]) -> N
 
 
 def _in_short(error: Exception) -> str:
-    """For a cell of the table."""
+    """An error as one short line, for a cell of the table."""
     return " ".join(f"{type(error).__name__}: {error}".split())[:300]

@@ -1,4 +1,4 @@
-"""What a scenario is: something that is done to a stack, and the figures that come of it."""
+"""A scenario does something to a stack, and returns figures."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from tests.chaos.world import Setup, World
 
 @dataclass(frozen=True)
 class Run:
-    """One scenario's turn: its stack, the seed, and how much of the full size is asked for."""
+    """One run of a scenario: its stack, the seed, and the scale of the full size."""
 
     world: World
     seed: int
     scale: float
 
     def scaled(self, full: int, *, at_least: int) -> int:
-        """So much of a number, but not less than what still says something."""
+        """A number times the scale, but at least `at_least`, for the result to mean something."""
         return max(at_least, round(full * self.scale))
 
     def inhabitants(self, number: int, *, follows: int, posts: int = 2) -> list[Member]:
-        """People who have published, commented, and read what there is: nothing is cold."""
+        """People who have published, commented, and read, so that no home timeline is cold."""
         members = self.world.people(number, follows=follows, media=posts)
         history = History()
         running = Running(history)
@@ -44,7 +44,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Scenario:
-    """By name, on a stack of a certain setup."""
+    """A named scenario, for a stack with this setup."""
 
     name: str
     setup: Setup

@@ -1,4 +1,4 @@
-"""All scenarios, in the order in which they run; those of one setup share a stack."""
+"""All scenarios, in the order in which they run. Those of one setup share a stack."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from tests.chaos.world import Setup
 
 PLAIN = Setup("plain")
 PROXIED = Setup("proxied", is_proxied=True)
-# A replica that is far behind is out of rotation; here it must be used, for LSNs to matter.
+# Normally a replica that lags far behind is out of rotation. To test LSNs, it must be used.
 _USE_ANY_REPLICA = ("REPLICA_MAX_LAG", "86400")
 LAGGING = Setup("lagging", environ=(_USE_ANY_REPLICA,))
-# For the controls: what the other scenarios rely on is switched off.
+# For the controls: the sweeper and reading one's own writes are off.
 WITHOUT = Setup(
     "defective",
     environ=(_USE_ANY_REPLICA, ("OUTBOX_SWEEP_SECONDS", "86400"), ("READ_YOUR_WRITES", "off")),
@@ -48,7 +48,7 @@ SCENARIOS = {
             "replica_swallowed", PROXIED, "Read, the replica says nothing.", replica_swallowed
         ),
         Scenario("sticking_off", WITHOUT, "Control: own_writes, no sticking.", sticking_off),
-        # Last: what it loses stays in the outbox.
+        # Last, because its lost deliveries stay in the outbox.
         Scenario("sweeper_off", WITHOUT, "Control: frozen_workers, no sweeper.", sweeper_off),
     )
 }

@@ -1,4 +1,4 @@
-"""When what breaks: the same seed, the same faults at the same times."""
+"""The schedule of faults: the same seed gives the same faults at the same times."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from random import Random
 
 @dataclass(frozen=True)
 class Planned:
-    """A fault, `at` so many seconds after the beginning; `pick` chooses among equals, in [0, 1)."""
+    """A fault, `at` seconds after the start. `pick`, in [0, 1), chooses among equal targets."""
 
     at: float
     fault: str
@@ -17,9 +17,9 @@ class Planned:
 
 
 def schedule(*, seed: int, faults: Sequence[str], every: float) -> Iterator[Planned]:
-    """Faults without end, one every `every` seconds, give or take a half.
+    """An endless series of faults, one per `every` seconds, plus or minus half of that.
 
-    They come in rounds: each once a round, in an order of its own, so that none is left out.
+    They come in rounds. Each round has every fault once, in random order, so none is left out.
     """
     random = Random(seed)
     at = 0.0

@@ -1,4 +1,4 @@
-"""The short part of the chaos suite, as `make chaos` runs it, on a stack of its own."""
+"""The short scenarios of the chaos suite, run like `make chaos`, on a stack of their own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each checker finds what it is there for, in histories that are wrong in one way each."""
+"""Each checker finds its faults, in histories that are wrong in one way each."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def named(name: str, outcome: Outcome = OK) -> Write:
 
 
 def checked(writes: list[Write], rows: set[int], *shown: int, **more: str) -> SetResult:
-    """The author sees all rows, the follower what is `shown`; `more` are rows by caption."""
+    """Check posts: the author sees all rows, the follower sees `shown`. `more`: captions by id."""
     posts = {id_: f"post {id_}" for id_ in rows} | {int(id_[1:]): more[id_] for id_ in more}
     return check_set(
         writes=writes,

@@ -29,7 +29,7 @@ def test_the_same_seed_plans_the_same_faults() -> None:
     )
     assert first == again
     assert first != other
-    # Each once a round, and about as often as asked for.
+    # Each fault comes once a round, at about the right rate.
     for number in range(0, 30, 3):
         assert sorted(plan.fault for plan in first[number : number + 3]) == FAULTS
     assert 40 < first[-1].at < 80
@@ -38,10 +38,10 @@ def test_the_same_seed_plans_the_same_faults() -> None:
 
 @pytest.fixture
 def echo() -> Iterator[int]:
-    """The port of a server that says what it is told."""
+    """The port of an echo server."""
 
     def serve(connection: socket.socket) -> None:
-        # The proxy resets its connections when it is told to.
+        # The proxy resets connections in mode CUT.
         with connection, suppress(ConnectionResetError):
             while piece := connection.recv(1024):
                 connection.sendall(piece)
@@ -89,7 +89,7 @@ def test_a_proxy_passes_delays_swallows_and_cuts_what_is_connected(echo: int) ->
         client.settimeout(0.2)
         with pytest.raises(TimeoutError):
             said(client, b"held")
-        # As TCP would, what was sent meanwhile arrives once the way is free again.
+        # Held bytes arrive once the proxy passes again, as with TCP.
         proxy.switch(Mode.PASS)
         client.settimeout(5)
         assert client.recv(1024) == b"held"
@@ -99,7 +99,7 @@ def test_a_proxy_passes_delays_swallows_and_cuts_what_is_connected(echo: int) ->
             client.recv(1024)
 
 
-def test_a_proxy_in_front_of_nothing_resets(echo: int) -> None:
+def test_a_proxy_without_a_server_resets(echo: int) -> None:
     with Proxy(echo) as proxy, Proxy(9) as to_nothing:
         proxy.switch(Mode.CUT)
         for port in (proxy.port, to_nothing.port):
@@ -128,7 +128,7 @@ def test_a_report_is_right_when_all_figures_are_and_nothing_broke() -> None:
     assert not Report(1, 1, {"one": [good]}, {"two": "why"}).is_right
 
 
-def test_the_table_goes_between_its_marks(
+def test_the_table_goes_between_its_markers(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     page = tmp_path_factory.mktemp("docs") / "reliability.md"
@@ -157,7 +157,7 @@ def chaos(*args: str, seconds: float = 30) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_command_says_what_there_is() -> None:
+def test_the_command_lists_the_scenarios_on_an_unknown_name() -> None:
     unknown = chaos("--only", "typo")
     assert unknown.returncode == 1
     assert "No scenario typo. There are: replica_share, goodput," in unknown.stderr

@@ -1,7 +1,7 @@
-"""A stack of the suite's own, people in it, and what it holds at the end.
+"""A stack of the suite's own, its people, and its data at the end.
 
-Accounts, follows and uploaded pictures are made in the process, in bulk; everything that is
-measured goes over HTTP, through the web server.
+Accounts, follows and uploaded pictures are made in this process, in bulk. All measured requests go
+over HTTP, through the web server.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from usergraph.services import import_follows
 from users.models import User
 from users.services import import_users
 
-# Which server each proxy stands in front of, and the settings that lead there.
+# The server behind each proxy, and the settings that hold its address.
 PROXIED = {
     "cache": ("valkey-cache", ("CACHE_URL",)),
     "state": ("valkey-state", ("STATE_URL",)),
@@ -57,7 +57,7 @@ _numbers = count()
 
 @dataclass(frozen=True)
 class Setup:
-    """How a stack differs from the usual: settings of its services; proxies before its servers."""
+    """How a stack differs from the default: environment, and proxies in front of its servers."""
 
     name: str
     environ: tuple[tuple[str, str], ...] = ()
@@ -65,9 +65,9 @@ class Setup:
 
 
 class OwnStack(Stack):
-    """A stack whose application reaches some servers at other addresses than the stack's own.
+    """A stack whose application connects to some servers through proxies.
 
-    Only the application: the stack starts, probes and prepares the servers where they are.
+    The stack itself starts, probes and prepares the servers directly.
     """
 
     routes: Mapping[str, str] = {}
@@ -94,7 +94,7 @@ def _routes(layout: Layout, proxies: Mapping[str, Proxy]) -> dict[str, str]:
 
 @contextmanager
 def running(setup: Setup, say: Callable[[str], object]) -> Iterator[World]:
-    """A stack by this setup, up; removed at the end, whatever happens."""
+    """Start a stack with this setup, and always remove it at the end."""
     stack = OwnStack.from_environ({**os.environ, **dict(setup.environ)}, say)
     assert isinstance(stack, OwnStack)
     with ExitStack() as ending:
@@ -107,18 +107,18 @@ def running(setup: Setup, say: Callable[[str], object]) -> Iterator[World]:
         stack.routes = _routes(stack.layout, proxies)
         world = World(stack, Faults(stack, proxies), say)
         ending.callback(stack.remove)
-        ending.callback(world.faults.thaw)  # what is frozen cannot stop
+        ending.callback(world.faults.thaw)  # a frozen process cannot stop
         try:
             stack.up()
         except StackError as error:
-            # It has taken itself down. On a busy machine it is slow while it makes its data.
+            # It has stopped itself. The first start is slow on a busy machine.
             say(f"The stack did not come up; once more. {error}")
             stack.up()
         yield world
 
 
 def audience(members: list[Member], *, follows: int) -> dict[int, set[int]]:
-    """Who must see the posts of each of a ring of people: the followers, and the author."""
+    """Who must see each person's posts, in a ring of people: the followers and the author."""
     return {
         member.id: {members[place - step].id for step in range(follows + 1)}
         for place, member in enumerate(members)
@@ -127,7 +127,7 @@ def audience(members: list[Member], *, follows: int) -> dict[int, set[int]]:
 
 @dataclass(frozen=True)
 class World:
-    """What a scenario is given. `say` prints a line above the progress bar."""
+    """The stack, as a scenario uses it. `say` prints a line above the progress bar."""
 
     stack: Stack
     faults: Faults
@@ -140,7 +140,7 @@ class World:
     # --- before -----------------------------------------------------------------------------------
 
     def people(self, number: int, *, follows: int = 0, media: int = 0) -> list[Member]:
-        """People in a ring: each follows the next `follows`, and has uploaded `media` pictures."""
+        """Make people in a ring: each follows the next `follows`, and has `media` pictures."""
         connections.close_all()
         ids = import_users(usernames=[f"chaos_{next(_numbers)}" for _ in range(number)])
         members = [Member(user) for user in User.objects.filter(pk__in=ids.values()).order_by("pk")]
@@ -157,9 +157,9 @@ class World:
         return members
 
     def pictures(self, members: list[Member], each: int) -> list[list[int]]:
-        """Let each have uploaded so many pictures: rows of which the object store knows nothing.
+        """Make `each` uploaded pictures per member: rows without objects in the object store.
 
-        Returns the ids of all that are not used, by member.
+        Returns the ids of each member's unused pictures, in the order of `members`.
         """
         rows = [
             Media(
@@ -181,13 +181,13 @@ class World:
     # --- after ------------------------------------------------------------------------------------
 
     def await_up(self) -> float:
-        """Wait until every service answers; returns for how many seconds."""
+        """Wait until every service answers. Returns the seconds that took."""
         return wait_until(
             lambda: all(status.is_up for status in self.stack.status()), SECONDS_TO_DRAIN
         )
 
     def drain(self) -> float:
-        """Wait until all is up and nothing is on its way; returns for how many seconds."""
+        """Wait until all is up and delivered, and counters are settled. Returns the seconds."""
         waited = self.await_up()
         connections.close_all()
         return waited + wait_until(self._is_drained, SECONDS_TO_DRAIN)
@@ -201,7 +201,7 @@ class World:
         return not any(rows.exists() for rows in (*undone, *changes))
 
     def rows(self, members: list[Member]) -> Rows:
-        """What SQL holds of these people, on the primaries."""
+        """These people's rows on the primaries."""
         ids = [member.id for member in members]
         return Rows(
             posts=dict(Post.objects.filter(author_id__in=ids).values_list("pk", "caption")),
@@ -213,7 +213,7 @@ class World:
         )
 
     def shown(self, members: list[Member]) -> dict[int, list[int]]:
-        """Every home timeline to its last page, over HTTP."""
+        """Read every home timeline to its last page over HTTP. Returns the post ids by member."""
 
         def walk(member: Member) -> list[int]:
             with Client(self.origin, patience=30) as client:
