@@ -1,6 +1,6 @@
 """`python -m tests.benchmarks`: measure, print the table, write var/bench.json.
 
-Nothing that needs settings is imported before the environment of a stack of its own is there.
+Modules that need settings are imported only after the environment of the benchmark's stack is set.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tests.support.environment import own_environment
 SETTINGS = {
     "LOG_LEVEL": "ERROR",
     "ACCESS_TOKEN_SECONDS": "86400",
-    # Few people from one address ask for everything; they are counted all the same.
+    # A few people at one address send all requests. The limits are high, but still counted.
     "RATE_LIMIT_IP": "100000000/minute",
     "RATE_LIMIT_READ": "100000000/minute",
     "RATE_LIMIT_WRITE": "100000000/minute",
@@ -32,13 +32,11 @@ def arguments() -> argparse.ArgumentParser:
         "so, 130 interrupted. Ctrl-C takes the stack down. Example: "
         'make bench ARGS="--only requests"',
     )
-    parser.add_argument(
-        "--quick", action="store_true", help="Less of everything, in a minute: for CI."
-    )
+    parser.add_argument("--quick", action="store_true", help="Measure less, in a minute: for CI.")
     parser.add_argument(
         "--only", metavar="NAME[,NAME]", help="Measure these parts (default: all of them)."
     )
-    parser.add_argument("--list", action="store_true", help="Say what the parts are.")
+    parser.add_argument("--list", action="store_true", help="List the parts.")
     parser.add_argument(
         "--write-docs", action="store_true", help="Put the result into docs/performance.md."
     )

@@ -1,10 +1,9 @@
-r"""What requests are compared with: a Django view and a DRF view that do nothing.
+r"""The reference for requests: a Django view and a DRF view that do nothing.
 
     DJANGO_SETTINGS_MODULE=tests.benchmarks.bare_settings \
         gunicorn --config deploy/gunicorn.conf.py tests.benchmarks.bare:application
 
-No middleware, no authentication, no database: nothing but what nobody who uses Django, or DRF, can
-do without.
+No middleware, no authentication, no database: only what every use of Django, or of DRF, needs.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Fan-out: one worker's deliveries, against the bare script and against the ways of two peers.
+"""Fan-out: one worker's deliveries, against the bare script and the methods of two other projects.
 
-The peers' ways are their plain command sequences, without any of the code around them, on the same
-server, for the same followers, whose ids they are given:
+The other projects' methods are their Valkey commands alone, without any code around them, on the
+same server, for the same followers, whose ids are given:
 
 - BookWyrm 0.9.2 (`bookwyrm/activitystreams.py`, `redis_store.py`): ZADD, trim, INCR and HINCRBY for
   each follower, all in one MULTI.
@@ -29,14 +29,14 @@ from timeline.store import Ref
 CAP = 800
 # Timelines that the bare script is given at once.
 RAW_KEYS = 500
-# What BookWyrm keeps of each; and for so many of the followers a round trip each is measured.
+# BookWyrm's timeline length; the number of followers in Stream-Framework's measurement.
 BOOKWYRM_CAP, STREAM_FOLLOWERS = 200, 1000
 _audiences = itertools.count(1)
 
 
 @dataclass
 class Took:
-    """Seconds, by the clock and of this process's CPU."""
+    """Wall-clock seconds, and CPU seconds of this process."""
 
     wall: float = 0.0
     cpu: float = 0.0
@@ -44,7 +44,7 @@ class Took:
 
 @contextmanager
 def took() -> Iterator[Took]:
-    """What is done inside."""
+    """Measure the block. The result is filled in at its end."""
     found = Took()
     wall, cpu = time.perf_counter(), time.process_time()
     yield found
@@ -53,13 +53,13 @@ def took() -> Iterator[Took]:
 
 @dataclass(frozen=True)
 class Rates:
-    """Of one way, by rounds: deliveries a second; the client's microseconds of CPU for one."""
+    """Of one method, by round: deliveries per second; the client's CPU microseconds for one."""
 
     per_second: Sequence[float]
     cpu: Sequence[float]
 
     def against(self, other: Rates) -> float:
-        """How many times as fast as another; the median of what each round says."""
+        """How many times as fast as another method; the median of all rounds."""
         return median(
             mine / theirs for mine, theirs in zip(self.per_second, other.per_second, strict=True)
         )
@@ -74,7 +74,7 @@ class Audience:
 
     @staticmethod
     def of(count: int) -> Audience:
-        """So many new people who follow a new author; their homes are as long as they get."""
+        """Make a new author with `count` new followers, whose home timelines are full."""
         number = next(_audiences)
         (author_id,) = add_accounts(f"author_{number}_", 1)
         follower_ids = sorted(add_accounts(f"follower_{number}_", count))
@@ -83,14 +83,14 @@ class Audience:
         return Audience(author_id, follower_ids)
 
     def deliver(self) -> Took:
-        """A post, by the worker's own task, from its start to its end."""
+        """Deliver a post by the worker's own task. Returns the time of the whole task."""
         (post_id,) = add_posts([self.author_id], 1)
         event_id = rows.record(
             database="posts",
             kind="post_published",
             subscriber="fanout",
             payload={"post_id": post_id, "author_id": self.author_id},
-            wake_after=timedelta(days=1),  # by nobody else
+            wake_after=timedelta(days=1),  # so that no worker delivers it
         )
         with took() as delivery:
             tasks.deliver_event(database="posts", event_id=event_id)
@@ -98,7 +98,7 @@ class Audience:
         return delivery
 
     def check(self, ref: Ref) -> None:
-        """The post is on top in every follower's timeline."""
+        """Check that the post is on top of every follower's timeline."""
         newest = store.read_many(keys=self.keys(), before=None, limit=1, read_only=True)
         assert all(page is not None and page.refs == [ref] for page in newest.values())
 
@@ -106,7 +106,7 @@ class Audience:
         return [home_key(user_id) for user_id in self.follower_ids]
 
     def raw_script(self) -> Took:
-        """The deliver script alone, RAW_KEYS timelines a call; all is packed before."""
+        """Run the deliver script alone, RAW_KEYS timelines per call, with prepared commands."""
         (post_id,) = add_posts([self.author_id], 1)
         entry = store._ENTRY.pack(post_id, self.author_id)
         sha = cache_valkey().script_load(scripts._source("deliver"))
@@ -126,7 +126,7 @@ class Audience:
         return deliveries
 
     def like_bookwyrm(self) -> Took:
-        """One MULTI pipeline with four commands a follower."""
+        """Deliver by one MULTI pipeline with four commands per follower."""
         now = time.time()
         with took() as deliveries:
             pipeline = cache_valkey().pipeline(transaction=True)
@@ -140,7 +140,7 @@ class Audience:
         return deliveries
 
     def like_stream_framework(self) -> Took:
-        """A ZADD and a trim for each follower, in a round trip of their own."""
+        """Deliver by a ZADD and a trim per follower, in a separate round trip each."""
         now = time.time()
         client = cache_valkey()
         with took() as deliveries:
@@ -152,7 +152,7 @@ class Audience:
         return deliveries
 
     def fill_peers(self) -> None:
-        """As full as they get, so that each delivery trims."""
+        """Fill the other projects' timelines, so that each delivery trims."""
         pipeline = cache_valkey().pipeline(transaction=False)
         for key, cap in self._of_peers():
             pipeline.zadd(key, {f"0.{number}": number for number in range(cap)})
@@ -174,7 +174,7 @@ class Audience:
 
 
 def _rates(ways: Sequence[tuple[Callable[[], Took], int]], rounds: int) -> list[Rates]:
-    """The rates of several ways, each of which makes so many deliveries, by turns."""
+    """The rates of several methods, measured in turn. `ways`: (method, its deliveries per run)."""
     for way, _ in ways:
         way()
     turns = [[way() for way, _ in ways] for _ in range(rounds)]
@@ -188,7 +188,7 @@ def _rates(ways: Sequence[tuple[Callable[[], Took], int]], rounds: int) -> list[
 
 
 def fan_out(*, followers: int, rounds: int) -> Iterator[Figure]:
-    """The rates, and what a delivery costs the worker."""
+    """The delivery rates, and the worker's CPU per delivery."""
     audience = Audience.of(followers)
     audience.fill_peers()
     ours, raw, bookwyrm, stream = _rates(

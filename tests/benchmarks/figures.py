@@ -1,4 +1,4 @@
-"""What was measured: figures, each with its reference and its target, as a table and as JSON."""
+"""Measured figures, each with its reference and its target, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAGE = PROJECT_DIR / "docs" / "performance.md"
 
 @dataclass(frozen=True)
 class Series:
-    """Costs by what grows, for a chart."""
+    """Costs by a growing size, for a chart."""
 
     title: str
     of: str
@@ -24,7 +24,7 @@ class Series:
     costs: Mapping[int, float]
 
     def chart(self) -> str:
-        """As Mermaid, which GitHub and most readers of Markdown draw."""
+        """The chart in Mermaid, which GitHub and most Markdown viewers draw."""
         sizes = ", ".join(f'"{size:,}"' for size in self.costs)
         costs = ", ".join(f"{cost:.4g}" for cost in self.costs.values())
         top = f"{1.5 * max(self.costs.values()):.2g}"
@@ -37,9 +37,9 @@ class Series:
 
 @dataclass(frozen=True)
 class Figure:
-    """One row. The target is about the ratio where there is a reference, else about the value.
+    """One row. The target applies to the ratio if there is one, else to the value.
 
-    A figure of nothing (`n` is 0) is never right.
+    A figure without measurements (`n` is 0) is never right.
     """
 
     name: str
@@ -53,19 +53,19 @@ class Figure:
     at_least: float | None = None
     note: str = ""
     series: Series | None = None
-    # In seconds, and compared with nothing of the same run: no reason for a build to fail.
+    # The value depends on the machine and has no reference in the same run: it fails no build.
     moves_with_machine: bool = False
 
-    # By how much a target may be missed before that is a gross regression.
+    # A target that is missed by more than this factor is a gross regression.
     GROSS = 2.0
 
     @property
     def judged(self) -> float:
-        """What the target is about."""
+        """The number that the target applies to."""
         return self.value if self.ratio is None else self.ratio
 
     def is_right(self, slack: float = 1.0) -> bool:
-        """Whether the target is met; with a slack, whether it is missed by no more than that."""
+        """Whether the target is met, or missed by at most the factor `slack`."""
         low = self.at_least is None or self.judged >= self.at_least / slack
         high = self.at_most is None or self.judged <= self.at_most * slack
         return self.n > 0 and low and high
@@ -81,7 +81,7 @@ class Figure:
         return f"{sign} {shown(bound)}{unit}"
 
     def cells(self) -> list[str]:
-        """For a table: figure, value, reference, ratio, target, verdict, N, note."""
+        """The cells of a table row: figure, value, reference, ratio, target, verdict, N, note."""
         reference = ""
         if self.reference is not None:
             reference = f"{shown(self.reference)} {self.unit} ({self.reference_name})"
@@ -114,14 +114,14 @@ HEADINGS = ["figure", "value", "reference", "ratio", "target", "", "N", "notes"]
 
 
 def shown(number: float) -> str:
-    """A number as people read it: three significant digits."""
+    """A number as text, with three significant digits, or whole from 100 on."""
     if number == 0 or abs(number) >= 100:
         return f"{number:,.0f}"
     return f"{number:.3g}"
 
 
 def table(figures: Sequence[Figure]) -> str:
-    """For a terminal."""
+    """The table for a terminal."""
     rows = [HEADINGS[:-1], *(figure.cells()[:-1] for figure in figures)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
@@ -131,7 +131,7 @@ def table(figures: Sequence[Figure]) -> str:
 
 
 def markdown(figures: Sequence[Figure]) -> str:
-    """For a page."""
+    """The table and the charts for a page."""
     lines = [f"| {' | '.join(HEADINGS)} |", "|" + "---|" * len(HEADINGS)]
     for figure in figures:
         cells = figure.cells()
@@ -143,11 +143,11 @@ def markdown(figures: Sequence[Figure]) -> str:
 
 
 def write_json(path: Path, figures: Sequence[Figure]) -> None:
-    """For programs."""
+    """Write the figures as JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps([figure.as_json() for figure in figures], indent=1) + "\n")
 
 
 def write_docs(figures: Sequence[Figure]) -> None:
-    """Put the table between the marks of docs/performance.md."""
+    """Put the table between the markers in docs/performance.md."""
     replace_measured(PAGE, markdown(figures))

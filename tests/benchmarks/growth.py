@@ -1,7 +1,7 @@
-"""Whether a home read costs more as everything grows: authors, the timeline, the tables.
+"""Whether a home read costs more as authors, the timeline and the tables grow.
 
-The cost is the CPU of the web worker and of CACHE together, in units of the bare DRF view, measured
-by turns with it; PostgreSQL is not asked. A cold read is all about PostgreSQL.
+The cost is the CPU of the web worker and of CACHE, in units of the bare DRF view, measured in turn
+with it. A warm read does not use PostgreSQL. Of a cold read, the time in PostgreSQL is measured.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ COLD_READS = 50
 
 
 def growth(bench: Bench) -> Iterator[Figure]:
-    """The cost of a warm home read, small against large; and a cold one, when all is large."""
+    """The cost of a warm home read, large against small; then a cold read, when all is large."""
     people = bench.population
     page = people.page
     add_older_posts(people.members, TABLES[0])
@@ -57,14 +57,14 @@ def growth(bench: Bench) -> Iterator[Figure]:
 
 
 def _cost(bench: Bench, user_id: int) -> float:
-    """Of a warm first page, as a multiple of the bare DRF view's."""
+    """The cost of a warm first page, as a multiple of the bare DRF view's."""
     home = bench.home(user_id, bench.population.page)
     home = replace(home, server=replace(home.server, also=(bench.cache,)))
     return compare(home, bench.bare_drf, times=bench.times // 2).ratio
 
 
 def _flat(what: str, of: str, costs: Mapping[int, float]) -> Figure:
-    """The largest against the smallest; `costs` are by what grows, from small to large."""
+    """The cost at the largest size against the smallest. `costs`: by size, smallest first."""
     small, *_, large = costs.values()
     return Figure(
         f"home read: {what}",
@@ -80,7 +80,7 @@ def _flat(what: str, of: str, costs: Mapping[int, float]) -> Figure:
 
 
 def _cold(bench: Bench) -> Figure:
-    """Database time of a first page of a cold timeline, as the client sees it."""
+    """The database time of a cold timeline's first page, as the client measures it."""
     people = bench.population
     read = partial(home_page, viewer_id=people.many, limit=PAGE)
     milliseconds = []

@@ -1,4 +1,4 @@
-"""How long people wait for their home timeline while the service is busy."""
+"""The latency of home timelines while the service is busy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Waits:
-    """Of one round: in ms, with how many requests, of which how many were not answered."""
+    """The waiting times of one round, in ms; its requests, and how many were not answered."""
 
     p50: float
     p99: float
@@ -28,10 +28,10 @@ class Waits:
 
 
 def latency(bench: Bench, *, rounds: int) -> Iterator[Figure]:
-    """Waiting times at 70 % of the peak of a closed loop, by the clock.
+    """Waiting times in an open loop at 70 % of a closed loop's peak, as medians of rounds.
 
-    In rounds, each with its own peak a moment before, for what a shared machine can do changes by
-    half within some seconds, and 70 % of its best is more than all of its worst. Medians of rounds.
+    Each round measures its own peak just before. The speed of a shared machine changes by half
+    within seconds, and 70 % of its best peak is more than its whole worst peak.
     """
     people = bench.population
     port = bench.layout.port("caddy")
@@ -65,7 +65,7 @@ def _peak(port: int, message: bytes, at_once: int) -> float:
 
 def _waits(port: int, message: bytes, rate: float) -> Waits:
     reads = open_loop(port, [message], rate=rate, seconds=SECONDS, patience=PATIENCE)
-    # Whom the service had no room for has waited as long as anybody would.
+    # A request that was not answered counts as the longest wait.
     waits = [read.ended - read.began if read.is_answered else PATIENCE for read in reads]
     waited = quantiles((1000 * seconds for seconds in waits), n=100)
     refused = sum(not read.is_answered for read in reads)

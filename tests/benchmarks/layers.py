@@ -1,7 +1,7 @@
-"""What each layer that a home read goes through costs: middleware, authentication, DRF, the page.
+"""The cost of each layer of a home read: middleware, authentication, DRF, the page.
 
-Without a web server: the WSGI application is called, in this process. Each layer is measured with
-all those before it, by turns, a few requests each; what it adds is the median of the differences.
+The WSGI application is called in this process, without a web server. Each layer is measured with
+all layers before it, in turn, a few requests each. Its cost is the median of the differences.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ WHAT_FOR = {
 
 
 class Known(APIView):
-    """Does nothing either, but asks who the caller is, as the service's own views do."""
+    """Does nothing, but authenticates the caller, as the service's views do."""
 
     def get(self, request: Request) -> Response:
         return Response(HELLO)
@@ -60,7 +60,7 @@ Ask = Callable[[], object]
 
 
 def layers(bench: Bench, *, rounds: int) -> Iterator[Figure]:
-    """One figure a layer of a warm home read."""
+    """One figure per layer of a warm home read."""
     people = bench.population
     close_lost_after_requests()  # as `socialfeed.wsgi` does
     with _as_read_api(), _on_one_core():
@@ -76,7 +76,7 @@ def layers(bench: Bench, *, rounds: int) -> Iterator[Figure]:
 
 
 def _costs(asks: Sequence[Ask], *, is_odd: bool) -> list[float]:
-    """Of each, every other time the last one first: so what changes meanwhile favours none."""
+    """The costs of all, in reverse order on odd rounds, so that drift in speed favours none."""
     if is_odd:
         return _costs(asks[::-1], is_odd=False)[::-1]
     return [_cost(ask) for ask in asks]
@@ -107,7 +107,7 @@ def _cost(ask: Ask) -> float:
 
 
 def _subjects(token: str, user_id: int) -> Iterator[tuple[str, Ask]]:
-    """A view with more and more around it, and at last with the page in it."""
+    """A view with more and more layers around it, and finally the page itself."""
 
     def asking(address: str, middleware: list[str]) -> Ask:
         return partial(_ask, _application(middleware), address, token)
@@ -130,7 +130,7 @@ def _page(user_id: int) -> object:
 
 
 def _application(middleware: list[str]) -> WSGIHandler:
-    """Django with this middleware, which it takes from the settings when it is made."""
+    """A Django application with this middleware, which it reads from the settings once."""
     with override_settings(MIDDLEWARE=middleware):
         return WSGIHandler()
 

@@ -1,4 +1,4 @@
-"""Who is there, and what they have posted: made in bulk, before anything is timed."""
+"""The benchmark's people and posts, made in bulk before the measurements."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from usergraph.selectors import graph_lsn
 from usergraph.services import import_follows
 from users.services import import_users
 
-# On a page that is measured each post has a picture, this many likes, and this many comments.
+# Each post on a measured page has a picture, this many likes, and this many comments.
 LIKES, COMMENTS = 6, 3
 _CHUNK = 1000
 
@@ -66,19 +66,19 @@ def _rows(alias: str, sql: str, *parameters: Any) -> list[int]:
 
 
 def add_accounts(prefix: str, count: int) -> list[int]:
-    """Accounts without e-mail or password; their ids."""
+    """Insert accounts without e-mail or password. Returns their ids."""
     return _rows("default", _ACCOUNTS_SQL, prefix, count)
 
 
 def add_followers(author_id: int, follower_ids: Sequence[int]) -> None:
-    """Let all of them follow an author of whom nothing is in CACHE yet."""
+    """Insert followers of an author who has no entries in CACHE yet."""
     for first in range(0, len(follower_ids), 100_000):
         part = list(follower_ids[first : first + 100_000])
         _rows("default", _FOLLOWERS_SQL, part, author_id)
 
 
 def add_posts(author_ids: Sequence[int], count: int, *, pictures: bool = False) -> list[int]:
-    """Posts by these authors in turn, without events, newest first."""
+    """Insert posts by these authors in turn, without events. Returns their ids, newest first."""
     ids = _rows("posts", _POSTS_SQL, list(author_ids), len(author_ids), count - 1)
     if pictures:
         _rows("posts", _PICTURES_SQL, ids)
@@ -86,18 +86,18 @@ def add_posts(author_ids: Sequence[int], count: int, *, pictures: bool = False) 
 
 
 def add_older_posts(author_ids: Sequence[int], count: int) -> None:
-    """Posts by these authors in turn, without events, older than any that there are."""
+    """Insert posts by these authors in turn, without events, older than all existing posts."""
     _rows("posts", _OLDER_POSTS_SQL, list(author_ids), len(author_ids), count - 1)
 
 
 def analyze() -> None:
-    """Let PostgreSQL know what there is now."""
+    """Update PostgreSQL's statistics."""
     for alias in ("default", "posts", "comments"):
         _rows(alias, "VACUUM ANALYZE")
 
 
 def warm(user_ids: Sequence[int], refs: Sequence[tuple[int, int]]) -> None:
-    """Let home timelines be warm and hold these entries, newest first: as their reads would do."""
+    """Store these entries, newest first, as warm home timelines, as reads would."""
     lsn = graph_lsn()
     for user_id in user_ids:
         key = home_key(user_id)
@@ -107,7 +107,7 @@ def warm(user_ids: Sequence[int], refs: Sequence[tuple[int, int]]) -> None:
 
 
 class Population:
-    """The members of a follower graph, and two people who read: one follows few, one many."""
+    """The members of a follower graph, and two readers: one follows few, the other many."""
 
     FEW, MANY = 40, 400
 
@@ -131,7 +131,7 @@ class Population:
 
     @cached_property
     def page(self) -> list[int]:
-        """The newest posts of those whom both readers follow, which people talk about."""
+        """New posts with likes and comments, by authors whom both readers follow."""
         post_ids = add_posts(self.followed[: self.FEW], 24, pictures=True)
         for post_id in post_ids:
             people = self.random.sample(self.members, LIKES + COMMENTS)
@@ -143,7 +143,7 @@ class Population:
         return post_ids
 
     def token(self, user_id: int) -> str:
-        """As a log-in gives it."""
+        """The token that a log-in would give."""
         return access_token(user_id)
 
 
@@ -152,7 +152,7 @@ def _back(pair: tuple[str, str]) -> tuple[str, str]:
 
 
 def _edges(path: Path, limit: int | None) -> Iterator[tuple[str, str]]:
-    """Edges among the first `limit` nodes, or all."""
+    """The edges among the first `limit` nodes, or among all."""
     for line in path.read_text().splitlines():
         one, other = line.split()
         if limit is None or max(int(one), int(other)) < limit:

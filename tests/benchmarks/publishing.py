@@ -1,4 +1,4 @@
-"""Publishing over HTTP: how soon all see a post; whether the audience slows the request."""
+"""Publishing over HTTP: how soon all see a post; whether more followers slow the request."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _numbers = count()
 
 
 def visible(bench: Bench, *, posts: int) -> Iterator[Figure]:
-    """From the answer of POST /posts to the last of 10,000 warm timelines."""
+    """The time from the answer of POST /posts until a post is in the last of 10,000 timelines."""
     audience = Audience.of(ACTIVE)
     token = bench.population.token(audience.author_id)
-    # Who is delivered to last: of the last batch, the last of the last hash slot.
+    # The last timeline of a delivery: in the last batch, the last one of the last hash slot.
     first = (ACTIVE - 1) // settings.FANOUT_BATCH_SIZE * settings.FANOUT_BATCH_SIZE
     last = home_keys_by_slot(audience.follower_ids[first:])[-1][-1]
     took = []
@@ -60,7 +60,7 @@ def _newest(key: str) -> tuple[int, int] | None:
 
 
 def _new_posts(author_id: int, token: str, posts: int) -> Iterator[bytes]:
-    """Requests, each with a picture of its own."""
+    """Requests that publish posts, each with a picture of its own."""
     Media.objects.bulk_create(
         Media(
             owner_id=author_id,
@@ -79,7 +79,7 @@ def _new_posts(author_id: int, token: str, posts: int) -> Iterator[bytes]:
 
 
 def audiences(bench: Bench, *, posts: int) -> Iterator[Figure]:
-    """The request's time at few and at very many followers, by turns."""
+    """The time of the request at few and at very many followers, in turn."""
     people = add_accounts("fan_", max(AUDIENCES))
     authors = add_accounts("publisher_", len(AUDIENCES))
     for author_id, followers in zip(authors, AUDIENCES, strict=True):
@@ -94,7 +94,7 @@ def audiences(bench: Bench, *, posts: int) -> Iterator[Figure]:
             took[number].append(1000 * (time.perf_counter() - began))
             assert answer.status == 201, answer.body
 
-        # With the first post of an author who has become big, all followers' timelines are dropped.
+        # The first post of an author over the limit drops all followers' timelines.
         for number, author_id in enumerate(authors):
             for message in _new_posts(author_id, tokens[number], 5):
                 publish(number, message)

@@ -1,4 +1,4 @@
-"""What requests cost the web worker, against a view that does nothing, under the same gunicorn."""
+"""The web worker's CPU per request, against a view that does nothing under the same gunicorn."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BARE_DJANGO, BARE_DRF = "bare Django view", "bare DRF view"
 
 @dataclass(frozen=True)
 class Bench:
-    """Whom to ask, who is there, and how thoroughly to look."""
+    """The servers to measure, the population, and how many measurements to make."""
 
     bare: Server
     read_api: Server
@@ -44,7 +44,7 @@ class Bench:
         return Subject(self.bare, [request("GET", "/drf")], _says_hello)
 
     def home(self, user_id: int, post_ids: list[int]) -> Subject:
-        """The first page of a home timeline, which shows these posts, whole."""
+        """The first page of a home timeline, which must show exactly these posts."""
         message = request("GET", HOME, token=self.population.token(user_id))
         return Subject(self.read_api, [message], shows(post_ids))
 
@@ -58,7 +58,7 @@ class Bench:
         times: int | None = None,
         note: str = "",
     ) -> Figure:
-        """The subject's cost against one of the bare views, as a row."""
+        """The subject's cost against one of the bare views, as a figure."""
         bare = self.bare_django if reference == BARE_DJANGO else self.bare_drf
         compared = compare(subject, bare, times=times or self.times)
         return Figure(
@@ -80,14 +80,14 @@ def _says_hello(answer: Answer) -> None:
 
 
 def shows(post_ids: list[int]) -> Check:
-    """The page shows exactly these posts, each with its picture, counts, previews and people."""
+    """A check that a page shows exactly these posts, with pictures, counts, previews and people."""
     ids = [str(id_) for id_ in post_ids[:PAGE]]
     seen: dict[bytes, bool] = {}
 
     def check(answer: Answer) -> None:
         assert answer.status == 200, (answer.head, answer.body[:500])
         assert b"RateLimit-Remaining" in answer.head
-        if answer.body in seen:  # parsing each would take longer than asking
+        if answer.body in seen:  # to parse each body would take longer than the request
             return
         results = answer.json()["results"]
         assert [post["id"] for post in results] == ids
@@ -103,7 +103,7 @@ def shows(post_ids: list[int]) -> Check:
 
 
 def reads(bench: Bench) -> Iterator[Figure]:
-    """The reads of the five use cases, warm."""
+    """The warm reads of the five use cases."""
     people = bench.population
     post_ids = people.page
     yield bench.figure(
@@ -138,7 +138,7 @@ def reads(bench: Bench) -> Iterator[Figure]:
 
 
 def writes(bench: Bench) -> Iterator[Figure]:
-    """A like, a comment, a follow, each of something new, and what undoes it in between."""
+    """Likes and follows, each undone by the next request, and comments."""
     people = bench.population
     token = people.token(people.many)
     posts = people.page
@@ -147,7 +147,7 @@ def writes(bench: Bench) -> Iterator[Figure]:
     names = list(User.objects.filter(pk__in=strangers).values_list("username", flat=True))
 
     def by_turns(path: str, subjects: list[object]) -> Subject:
-        """PUT and DELETE of each."""
+        """A PUT and a DELETE per subject."""
         messages = [
             request(method, f"/api/v1{path.format(subject)}", token=token)
             for subject in subjects

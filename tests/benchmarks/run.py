@@ -33,15 +33,15 @@ from tests.chaos.world import Setup, World, running
 from tests.support.graphs import graph_file
 
 INTERRUPTED = 130
-# Of the graph so many nodes do for a quick look.
+# A quick run uses only so many nodes of the graph.
 QUICK_NODES = 400
-# Fewer would not do for a quick look either: a delivery has a fixed part.
+# A quick run has as many, because a delivery has a fixed cost.
 FOLLOWERS = 10_000
 
 
 @dataclass(frozen=True)
 class Part:
-    """Some figures that are measured together; `in_quick`: also in a quick run.
+    """Figures that are measured together. `in_quick`: also in a quick run.
 
     `is_pinned`: the web workers have a core of their own.
     """
@@ -90,7 +90,7 @@ PARTS = {
 
 
 def chosen(only: str | None, *, is_quick: bool) -> dict[str, Part]:
-    """The parts of these names; SystemExit on a name that is none."""
+    """The named parts. Raises SystemExit on an unknown name."""
     if only is None:
         return {name: part for name, part in PARTS.items() if part.in_quick or not is_quick}
     names = only.split(",")
@@ -100,7 +100,7 @@ def chosen(only: str | None, *, is_quick: bool) -> dict[str, Part]:
 
 
 def run(options: Namespace, folder: Path) -> int:
-    """Run what the command line asks for; returns the exit status."""
+    """Run what the command line asks for. Returns the exit status."""
     parts = chosen(options.only, is_quick=options.quick)
     if options.list:
         for name, part in parts.items():
@@ -158,7 +158,7 @@ def _measure(
                     for figure in part.measure(bench):
                         found.append(figure)
                         bar.write("  " + "  ".join(cell for cell in figure.cells() if cell))
-            except Exception:  # the other parts can still be measured
+            except Exception:  # go on with the other parts
                 bar.write(traceback.format_exc())
                 found.append(Figure(f"{name}: broken", 0.0, "", 0))
             bar.update()

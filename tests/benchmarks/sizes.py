@@ -1,4 +1,4 @@
-"""What a warm home timeline asks of the stores, and what entries and records take in memory."""
+"""A warm home timeline's queries and round trips, and the memory of entries and records."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TIMELINES, CAP = 100, 800
 
 
 def sizes(bench: Bench) -> Iterator[Figure]:
-    """Counts, and bytes."""
+    """The counts and the bytes."""
     people = bench.population
     shown = people.page
     client = Client(

@@ -1,4 +1,4 @@
-"""The benchmark's own parts: what counts as a pass, and what its client understands."""
+"""The benchmark's own parts: when a figure passes, and what its client understands."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def a_figure(
         (a_figure(1.0, ratio=0.6, at_least=0.6), True, False),
         (a_figure(1.0, ratio=0.5, at_least=0.6), False, False),
         (a_figure(1.0, ratio=0.2, at_least=0.6), False, True),
-        (a_figure(1.0, at_most=0.0), False, True),  # none at all is not less strict with a slack
+        (a_figure(1.0, at_most=0.0), False, True),  # a target of 0 stays strict with a slack
         (Figure("nothing", 1.0, "us", 0, at_most=5.0), False, True),
     ],
 )
@@ -68,7 +68,7 @@ def test_the_file_holds_what_programs_compare(tmp_path: Path) -> None:
     assert (counted["ratio"], counted["target"], counted["pass"]) == (None, None, True)
 
 
-def test_a_body_in_chunks_is_put_together() -> None:
+def test_a_chunked_body_is_joined() -> None:
     chunks = b"3\r\nabc\r\n10\r\n0123456789\r\n4567\r\n0\r\n\r\n"
     assert _unchunked(chunks) == b"abc0123456789\r\n4567"
     assert _unchunked(b"0\r\n\r\n") == b""
@@ -87,7 +87,7 @@ def test_the_page_has_a_place_for_the_result() -> None:
     assert page.index(BEGIN) < page.index(END)
 
 
-def test_the_command_says_what_there_is() -> None:
+def test_the_command_lists_the_parts_on_an_unknown_name() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks", "--only", "typo"],
         cwd=PROJECT_DIR,
@@ -100,7 +100,7 @@ def test_the_command_says_what_there_is() -> None:
     assert "No part typo. There are: reads, layers, writes," in done.stderr
 
 
-def test_a_figure_may_be_charted_by_what_grows() -> None:
+def test_a_figure_may_have_a_chart_by_size() -> None:
     series = Series("A home read", "posts", "bare views", {10_000: 4.0, 1_000_000: 4.4})
     figure = Figure("home", 4.4, "bare views", 1, series=series)
     chart = figures.markdown([figure]).partition("```mermaid\n")[2]

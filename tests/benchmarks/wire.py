@@ -1,4 +1,4 @@
-"""An HTTP client that costs next to nothing: requests are made before, answers are not parsed."""
+"""A cheap HTTP client: requests are prepared bytes, and answers are not parsed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _ETAG = re.compile(rb"\r\netag: *([^\r]+)", re.IGNORECASE)
 _END = b"\r\n\r\n"
 _CHUNKED, _LAST_CHUNK = b"\r\nTransfer-Encoding: chunked", b"\r\n0\r\n\r\n"
-# Answers that have no body, whatever their headers say.
+# Answers of these statuses have no body, whatever their headers say.
 _BODILESS = frozenset({204, 304})
 
 
@@ -29,7 +29,7 @@ def request(
     body: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> bytes:
-    """A request as the web server hands it to an instance."""
+    """A request like those that the web server sends to an instance."""
     content = b"" if body is None else orjson.dumps(body)
     lines = {
         "Host": HOST,
@@ -48,7 +48,7 @@ def request(
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status, the head as it came, the body."""
+    """An answer: its status, its unparsed head, and its body."""
 
     status: int
     head: bytes
@@ -65,7 +65,7 @@ class Answer:
 
 
 class Connection:
-    """A connection that is kept. Use as a context."""
+    """A persistent connection. Use as a context."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection((HOST, port), timeout=30)
@@ -113,7 +113,7 @@ class Connection:
 
 
 def _unchunked(body: bytes) -> bytes:
-    """The content of a body in chunks, each of which has its length before it."""
+    """The content of a chunked body."""
     parts: list[bytes] = []
     at = 0
     while True:

@@ -1,7 +1,7 @@
-"""The local stack holds what its users count on: `devstack` and `manage.py stack`.
+"""The local stack: `devstack` and `manage.py stack`.
 
-The session's stack is shared, so a test may kill a service of it but leaves it running; the tests
-that start, break or stop a stack make one of their own.
+The session's stack is shared, so a test may kill a service of it but leaves it running. Tests that
+start, break or stop a stack make one of their own.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ SERVICES = [
     "caddy",
 ]
 WITHOUT_PORT = {"worker-1", "worker-2", "beat"}
-# A replica that needs more of the log than it has asks its primary again after 5 s.
+# A replica that lacks a part of the log asks its primary again after 5 s.
 SECONDS_TO_COME_BACK = 10.0
 SECONDS_TO_RECOVER = 30.0
 
@@ -61,7 +61,7 @@ def manage(environ: Mapping[str, str], *args: str) -> subprocess.CompletedProces
 
 @pytest.fixture
 def own_environ(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """The environment of a stack of the test's own: a folder and ports that nobody uses."""
+    """The environment of a test's own stack: an unused folder and unused ports."""
     replaced = {*Layout(1024, tmp_path).urls(), "PUBLIC_ORIGIN", "STATIC_ROOT", launch.STACK_MARK}
     inherited = {key: value for key, value in os.environ.items() if key not in replaced}
     environ = {
@@ -75,7 +75,7 @@ def own_environ(tmp_path: Path) -> Iterator[dict[str, str]]:
 
 
 def up(environ: Mapping[str, str]) -> float:
-    """Seconds until everything answered."""
+    """Start the stack. Returns the seconds until everything answered."""
     began = time.monotonic()
     done = manage(environ, "up", "--detach")
     took = time.monotonic() - began
@@ -85,7 +85,7 @@ def up(environ: Mapping[str, str]) -> float:
 
 
 def down(environ: Mapping[str, str]) -> float:
-    """Seconds until nothing was left."""
+    """Stop the stack. Returns the seconds until no process was left."""
     began = time.monotonic()
     done = manage(environ, "down")
     took = time.monotonic() - began
@@ -154,7 +154,7 @@ def test_a_killed_service_is_back_within_seconds(
         time.sleep(0.05)
 
     measured(f"back after {took:.1f} s")
-    # What depends on the service recovers too, before the next test looks.
+    # The services that depend on it must recover too, before the next test begins.
     while not all(status.is_up for status in stack.status()):
         assert time.monotonic() - killed_at < SECONDS_TO_RECOVER, stack.status()
         time.sleep(0.05)
@@ -167,14 +167,14 @@ def test_a_second_up_finds_the_stack_up(stack: Stack) -> None:
     assert "up already" in done.stdout
 
 
-def test_a_restart_of_what_there_is_not_is_refused(stack: Stack) -> None:
+def test_a_restart_of_an_unknown_service_is_refused(stack: Stack) -> None:
     done = manage(stack.environ, "restart", "read-api-1", "read-api")
 
     assert done.returncode == 1
     assert "No service is called read-api; there are valkey-cache," in done.stderr
 
 
-def test_a_restart_takes_all_of_this_project_or_what_is_named(stack: Stack) -> None:
+def test_a_restart_takes_the_named_services_or_all_of_this_project(stack: Stack) -> None:
     before = {status.name: status.pid for status in stack.status()}
 
     done = manage(stack.environ, "restart", "beat")
@@ -189,7 +189,7 @@ def test_a_restart_takes_all_of_this_project_or_what_is_named(stack: Stack) -> N
     ]
 
 
-def test_two_ups_at_once_are_told(stack: Stack) -> None:
+def test_a_second_up_at_the_same_time_is_refused(stack: Stack) -> None:
     with stack.lock():
         done = manage(stack.environ, "up", "--detach")
 
@@ -232,7 +232,7 @@ def test_a_stack_goes_up_and_down_and_leaves_nothing(
     assert manage(own_environ, "status").returncode == 3
     assert "was not up" in manage(own_environ, "down").stdout
 
-    # Another primary: the replica's data cannot follow it and is made anew.
+    # With a new primary, the replica's data does not fit and is made again.
     shutil.rmtree(Path(own_environ["STACK_VAR_DIR"], "postgres", "primary"))
     stack = Stack.from_environ(own_environ)
     stack.supervisor.start(stack.services, stack.environ)
@@ -241,13 +241,13 @@ def test_a_stack_goes_up_and_down_and_leaves_nothing(
         stack._start_phase(phase, stack.services, [], time.monotonic() + 30)
     assert one(stack, "postgres-replica").state == "running"
 
-    # A program does not stop when it is asked, and supervisord waits for it; so `down` kills both.
+    # A program does not stop when asked, and supervisord waits for it. `down` kills both.
     psutil.Process(one(stack, "s3").pid).suspend()
     stack.supervisor.shutdown()
     assert stack.supervisor.is_running()
     down(own_environ)
 
-    # Nobody supervises any longer, and still everything is found.
+    # Without supervisord, `down` still finds every process.
     stack.supervisor.start(stack.services, stack.environ)
     stack.supervisor.start_program("valkey-cache")
     wait_until(lambda: one(stack, "valkey-cache").state == "running", 20)
