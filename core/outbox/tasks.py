@@ -16,7 +16,9 @@ logger = logging.getLogger(__name__)
 SWEEP_LIMIT = 500
 
 
-@shared_task
+# The name by which the release before sends and knows it: in a rolling deploy, either release wakes
+# the other's workers.
+@shared_task(name="fanout.tasks.deliver_event")
 def deliver_event(*, database: str, event_id: int, **kwargs: Any) -> None:
     """Deliver one outbox row; log it and count it."""
     done = delivery.deliver_event(database=database, event_id=event_id)
