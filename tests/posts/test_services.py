@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import orjson
 import pytest
@@ -12,7 +11,7 @@ from core.counters import Counter, CounterChange, counts
 from core.http.problems import Invalid, NotFound
 from core.outbox.models import OutboxEvent
 from media.models import Media
-from posts import selectors, services, store
+from posts import selectors, services
 from posts.models import CommentSummary, Like, Post
 from posts.selectors import likers_page, posts_by_author
 from posts.services import (
@@ -174,17 +173,3 @@ def test_likes_of_an_account_that_goes_are_taken_back(alice: int, bob: int, post
     assert services.remove_likes_of_user(user_id=alice, limit=9) == 0
     refresh_records(post_ids=[post_id])
     assert shown_likes(post_id, bob) == (1, True, [bob])
-
-
-def test_likes_over_the_api(
-    alice: int, bob: int, post_id: int, api: Callable[[int], Any], likes: Callable[..., bool]
-) -> None:
-    url = f"/api/v1/posts/{post_id}"
-    for method, liked in ((api(alice).put, True), (api(alice).delete, False)):
-        for _ in range(2):
-            assert method(f"{url}/like").status_code == 204
-        refresh_records(post_ids=[post_id])
-        store.refresh(post_ids=[], user_ids=[alice])
-        document = api(alice).get(url).json()
-        assert (document["counts"]["likes"], document["viewer"]["liked"]) == (int(liked), liked)
-    assert api(alice).put("/api/v1/posts/1/like").status_code == 404

@@ -349,3 +349,14 @@ def test_timelines_that_agree_are_checked_once_and_pause_nobody(
     ):
         assert len(audit.audit(timelines=[home])) == 1
     assert round_trips() - before == 1
+
+
+def test_what_an_audit_takes(
+    empty_cache: None, home: Timeline, bob: int, measured: Callable[[str], None], settings: Any
+) -> None:
+    settings.TIMELINE_CAP = 800
+    make_posts(bob, 900)
+    services.rebuild(timeline=home)
+    start = time.perf_counter()
+    audit.audit(timelines=[home] * 20)
+    measured(f"{1000 * (time.perf_counter() - start) / 20:.1f} ms for a timeline of 800 entries")

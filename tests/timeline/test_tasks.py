@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,8 +11,6 @@ import pytest
 from core.metrics.shared import read_stored
 from socialfeed.settings import tasks as task_settings
 from tests.support.drift import put, refs_of, warm
-from tests.support.posts_factory import make_posts
-from timeline import audit, services
 from timeline.entries import Timeline, profile_timeline
 from timeline.tasks import audit_timelines
 
@@ -64,14 +61,3 @@ def test_a_sample_of_none_audits_nothing(home: Timeline, settings: Any) -> None:
     audit_timelines()
     assert len(refs_of(home)) == 1
     assert read_stored()["socialfeed_timelines_audited"] == 0
-
-
-def test_what_an_audit_takes(
-    empty_cache: None, home: Timeline, bob: int, measured: Callable[[str], None], settings: Any
-) -> None:
-    settings.TIMELINE_CAP = 800
-    make_posts(bob, 900)
-    services.rebuild(timeline=home)
-    start = time.perf_counter()
-    audit.audit(timelines=[home] * 20)
-    measured(f"{1000 * (time.perf_counter() - start) / 20:.1f} ms for a timeline of 800 entries")

@@ -6,34 +6,23 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Permission
+from django.contrib.messages.storage.fallback import FallbackStorage
+from django.core.exceptions import PermissionDenied
 from django.db import connections
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from users.models import User
-from users.services import ensure_account
+from tests.users.conftest import PASSWORD, deletions, logged_in
+from users.admin import NewPasswordForm
+from users.models import AccountDeletion, User
+from users.services import delete_account, finish_deletion, note_removed
 
 pytestmark = pytest.mark.django_db
 
 CHANGELIST = "/admin/users/user/"
-
-
-@pytest.fixture
-def staff(db: None, unique: Callable[[str], str]) -> Client:
-    """A browser in which a superuser is logged in."""
-    user_id, _ = ensure_account(username=unique("staff"), email="s@example.org", staff=True)
-    browser = Client()
-    browser.force_login(User.objects.get(pk=user_id), "django.contrib.auth.backends.ModelBackend")
-    return browser
-
-
-@pytest.fixture
-def ended(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The ids of the users whose sessions are ended."""
-    ids: list[int] = []
-    monkeypatch.setattr("users.services.end_sessions", lambda *, user_id: ids.append(user_id))
-    return ids
 
 
 def test_the_changelist_takes_as_many_queries_for_many_users_as_for_few(
@@ -141,3 +130,99 @@ def test_a_new_account_is_made_in_lower_case(staff: Client, unique: Callable[[st
     }
     assert staff.post(reverse("admin:users_user_add"), body).status_code == 302
     assert User.objects.filter(username=name.lower()).exists()
+
+
+def act(browser: Client, user_ids: list[int], **more: str) -> Any:
+    data = {"action": "delete_accounts", "_selected_action": user_ids, **more}
+    return browser.post(CHANGELIST, data, follow=True)
+
+
+def test_staff_are_asked_before_accounts_are_deleted(staff: Client, ada: User, alice: int) -> None:
+    page = act(staff, [ada.pk, alice])
+    assert page.status_code == 200
+    assert f"{ada.username} ({ada.pk})" in page.text
+    assert not AccountDeletion.objects.filter(user_id__in=[ada.pk, alice]).exists()
+    page = act(staff, [ada.pk, alice], confirmed="yes")
+    assert "2 are being deleted" in page.text
+    made = AccountDeletion.objects.filter(user_id__in=[ada.pk, alice], requested_by="staff")
+    assert made.count() == 2
+
+
+def test_of_selected_accounts_those_of_staff_are_named_and_left(
+    staff: Client, ada: User, alice: int
+) -> None:
+    User.objects.filter(pk=ada.pk).update(is_staff=True)
+    page = act(staff, [ada.pk, alice], confirmed="yes")
+    assert "1 are being deleted" in page.text
+    assert f"@{ada.username}: Accounts of staff cannot be deleted" in page.text
+    assert not deletions(ada.pk).exists()
+
+
+def test_who_may_not_delete_accounts_is_not_offered_it(ada: User, alice: int) -> None:
+    User.objects.filter(pk=ada.pk).update(is_staff=True)
+    ada.user_permissions.add(*Permission.objects.filter(codename__in=["view_user", "change_user"]))
+    browser = logged_in(ada.pk)
+    assert "delete_accounts" not in browser.get(CHANGELIST).text
+    act(browser, [alice], confirmed="yes")
+    assert not deletions(alice).exists()
+
+
+def test_the_deletions_are_listed_newest_first_with_what_is_removed(
+    staff: Client, ada: User, alice: int
+) -> None:
+    older = delete_account(user_id=ada.pk, requested_by="self")
+    newer = delete_account(user_id=alice, requested_by="staff")
+    note_removed(deletion_id=older, kind="posts", count=3)
+    note_removed(deletion_id=older, kind="media", count=4)
+    page = staff.get(reverse("admin:users_accountdeletion_changelist"))
+    listed = [row.pk for row in page.context["cl"].result_list]
+    assert listed.index(newer) < listed.index(older)
+    assert "4 media, 3 posts" in page.text
+    assert ada.username in page.text
+
+
+def test_an_account_that_is_being_deleted_is_only_looked_at(staff: Client, ada: User) -> None:
+    delete_account(user_id=ada.pk, requested_by="self")
+    url = reverse("admin:users_user_change", args=[ada.pk])
+    assert staff.get(url).status_code == 200
+    assert staff.post(url, {"username": ada.username, "is_active": "on"}).status_code == 403
+    assert staff.post(f"/admin/users/user/{ada.pk}/password/", {}).status_code == 403
+
+
+def save_in_admin(user: User) -> None:
+    """Save an account as staff's form does that was loaded earlier."""
+    request = RequestFactory().post(CHANGELIST)
+    request.session = {}  # type: ignore[assignment]
+    request._messages = FallbackStorage(request)  # type: ignore[attr-defined]
+    page = admin.site._registry[User]
+    form: Any = None
+    page.save_model(request, user, form, change=True)
+
+
+def test_a_form_loaded_before_the_deletion_lets_nobody_in_again(ada: User) -> None:
+    loaded = User.objects.get(pk=ada.pk)
+    delete_account(user_id=ada.pk, requested_by="self")
+    assert loaded.is_active
+    loaded.bio = "Diver."
+    save_in_admin(loaded)
+    assert User.objects.filter(pk=ada.pk, bio="Diver.", is_active=False).exists()
+
+
+def test_a_form_loaded_before_the_deletion_does_not_bring_an_account_back(ada: User) -> None:
+    loaded = User.objects.get(pk=ada.pk)
+    finish_deletion(deletion_id=delete_account(user_id=ada.pk, requested_by="self"))
+    with pytest.raises(PermissionDenied):
+        save_in_admin(loaded)
+    assert not User.objects.filter(pk=ada.pk).exists()
+
+
+def test_a_password_set_meanwhile_lets_nobody_in_again(ada: User, ended: list[int]) -> None:
+    loaded = User.objects.get(pk=ada.pk)
+    delete_account(user_id=ada.pk, requested_by="self")
+    body = {"usable_password": "true", "password1": PASSWORD + "2", "password2": PASSWORD + "2"}
+    form = NewPasswordForm(loaded, body)
+    assert form.is_valid()
+    form.save()
+    ada.refresh_from_db()
+    assert ada.check_password(PASSWORD + "2")
+    assert not ada.is_active

@@ -7,14 +7,27 @@ from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 
 from core.http.problems import Conflict, Invalid, NotFound
+from core.outbox.models import OutboxEvent
 from media.models import Media
+from tests.support.belongings import left_of_account, log_about
+from tests.users.conftest import deletions
+from users import selectors
 from users.events import user_changed
 from users.models import User
-from users.services import delete_account, ensure_account, import_users, set_active, update_profile
+from users.services import (
+    delete_account,
+    ensure_account,
+    finish_deletion,
+    import_users,
+    note_removed,
+    set_active,
+    update_profile,
+)
 from users.sessions import remember_session
 
 pytestmark = pytest.mark.django_db
@@ -160,3 +173,92 @@ def test_a_username_is_lower_case_by_whatever_way_it_comes_in(unique: Callable[[
     assert created.username == name.lower()
     with pytest.raises(ValidationError, match="taken"):
         User(username=name.upper(), email="g@example.org", password="x").full_clean()
+
+
+def events(user_id: int) -> list[str]:
+    """The kinds of the events about somebody, in order."""
+    rows = OutboxEvent.objects.filter(payload__user_id=user_id).order_by("pk")
+    return list(rows.values_list("kind", flat=True))
+
+
+def test_an_account_is_switched_off_and_announced_and_its_sessions_end_on_commit(
+    ada: User, ended: list[int], django_capture_on_commit_callbacks: Any
+) -> None:
+    with django_capture_on_commit_callbacks(using="default") as callbacks:
+        deletion_id = delete_account(user_id=ada.pk, requested_by="self")
+    deletion = deletions(ada.pk).get()
+    assert (deletion.pk, deletion.username, deletion.requested_by) == (
+        deletion_id,
+        ada.username,
+        "self",
+    )
+    assert (deletion.removed, deletion.done_at) == ({}, None)
+    assert not User.objects.get(pk=ada.pk).is_active
+    assert events(ada.pk) == ["user_changed", "account_deleted"]
+    event = OutboxEvent.objects.get(kind="account_deleted", payload__user_id=ada.pk)
+    assert event.payload == {"user_id": ada.pk, "deletion_id": deletion_id}
+    assert ended == []
+    for callback in callbacks[-1:]:
+        callback()
+    assert ended == [ada.pk]
+    with pytest.raises(NotFound):
+        selectors.profile(username=ada.username, viewer_id=ada.pk)
+
+
+def test_a_second_request_is_the_same_deletion(ada: User) -> None:
+    first = delete_account(user_id=ada.pk, requested_by="self")
+    assert delete_account(user_id=ada.pk, requested_by="staff") == first
+    assert deletions(ada.pk).get().requested_by == "self"
+    assert events(ada.pk).count("account_deleted") == 1
+
+
+def test_who_is_switched_off_already_can_be_deleted(ada: User) -> None:
+    set_active(user_ids=[ada.pk], active=False)
+    delete_account(user_id=ada.pk, requested_by="staff")
+    assert deletions(ada.pk).exists()
+
+
+def test_an_account_that_is_gone_is_not_found(ada: User) -> None:
+    deletion_id = delete_account(user_id=ada.pk, requested_by="self")
+    assert finish_deletion(deletion_id=deletion_id)
+    with pytest.raises(NotFound):
+        delete_account(user_id=ada.pk, requested_by="self")
+
+
+@pytest.mark.parametrize("status", ["is_staff", "is_superuser"])
+def test_staff_are_not_deleted(ada: User, status: str) -> None:
+    User.objects.filter(pk=ada.pk).update(**{status: True})
+    with pytest.raises(Conflict, match="staff"):
+        delete_account(user_id=ada.pk, requested_by="command")
+    assert User.objects.get(pk=ada.pk).is_active
+    assert events(ada.pk) == []
+
+
+def test_nobody_lets_in_or_changes_an_account_that_is_being_deleted(
+    ada: User, alice: int, ended: list[int]
+) -> None:
+    set_active(user_ids=[alice], active=False)
+    delete_account(user_id=ada.pk, requested_by="self")
+    assert set_active(user_ids=[ada.pk, alice], active=True) == 1
+    active = User.objects.filter(pk__in=[ada.pk, alice], is_active=True)
+    assert [user.pk for user in active] == [alice]
+    with pytest.raises(NotFound):
+        update_profile(user_id=ada.pk, changes={"bio": "Still here."})
+
+
+def test_what_is_removed_adds_up_and_the_end_leaves_nothing_of_the_person(ada: User) -> None:
+    log_about(ada.pk)
+    other = LogEntry.objects.count()
+    deletion_id = delete_account(user_id=ada.pk, requested_by="self")
+    for count in (3, 4):
+        note_removed(deletion_id=deletion_id, kind="posts", count=count)
+    note_removed(deletion_id=deletion_id, kind="comment likes", count=1)
+    assert selectors.deletion_progress(deletion_id=deletion_id) == selectors.DeletionProgress(
+        {"posts": 7, "comment likes": 1}, is_done=False
+    )
+    assert finish_deletion(deletion_id=deletion_id)
+    assert left_of_account(ada.pk) == {}
+    assert LogEntry.objects.count() == other - 1
+    assert selectors.deletion_progress(deletion_id=deletion_id).is_done
+    assert deletions(ada.pk).get().username == ""
+    assert not finish_deletion(deletion_id=deletion_id), "it was done before"

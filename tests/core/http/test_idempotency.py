@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from datetime import timedelta
 from threading import Event
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from django.db import connections, transaction
-from django.db.models import F
-from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -23,8 +19,7 @@ from rest_framework.views import APIView
 from comments.models import Comment
 from core.http.callers import Caller
 from core.http.idempotency import idempotent
-from core.http.idempotency_keys import IdempotencyKey, KeyedRequest, lock_key, prune
-from core.tasks import prune_idempotency_keys
+from core.http.idempotency_keys import IdempotencyKey, KeyedRequest, lock_key
 from core.valkey import cache_valkey
 from media import selectors as media_selectors
 from media.models import Media
@@ -32,54 +27,14 @@ from posts.keys import record_key
 from posts.models import Post
 from posts.store import RECORDS
 from tests.conftest import ALL_DATABASES
-from tests.support.account_data import warm_cached_values
-from tests.support.idempotent_requests import assert_problem, json_body, multipart_body, send
+from tests.core.http.conftest import MEDIA, PICTURE, POSTS, Api, Ask, Requests, comments_url
+from tests.support.belongings import warm_cached_values
 from tests.support.images import encoded, plain
 from tests.support.posts_factory import make_posts
 
 pytestmark = pytest.mark.django_db
 
-POSTS, MEDIA = "/api/v1/posts", "/api/v1/media"
-PICTURE, OTHER_PICTURE = encoded(plain()), encoded(plain(color="lime"))
-Api = Callable[[int], Any]
-Upload = Callable[..., Media]
-Ask = Callable[..., Any]
-Requests = dict[str, tuple[str, dict[str, Any]]]
-
-
-def comments_url(post_id: int) -> str:
-    return f"{POSTS}/{post_id}/comments"
-
-
-@pytest.fixture
-def key() -> str:
-    """A key that no other test has: those over HTTP leave theirs behind."""
-    return str(uuid4())
-
-
-@pytest.fixture
-def ask(alice: int, api: Api, key: str) -> Ask:
-    """Send a request as alice, with the test's key or another."""
-
-    def with_key(path: str, body: dict[str, Any], key: str | None = key) -> Any:
-        return send(api(alice), path, body, key)
-
-    return with_key
-
-
-@pytest.fixture
-def requests(alice: int, bob: int, upload: Upload) -> Requests:
-    """One of alice's for each route that makes something."""
-    (post_id,) = make_posts(bob, 1)
-    assert RECORDS.get([post_id])[post_id]
-    warm_cached_values([bob])
-    return {
-        "post": (POSTS, json_body(caption="Low tide.", media=[str(upload(alice).pk)])),
-        "another post": (POSTS, json_body(media=[str(upload(alice).pk)])),
-        "media": (MEDIA, multipart_body(PICTURE, "one", alt="Low tide")),
-        "comment": (comments_url(post_id), json_body(text="Lovely.")),
-    }
-
+OTHER_PICTURE = encoded(plain(color="lime"))
 
 ROWS: dict[str, Callable[[int], Any]] = {
     "post": lambda user_id: Post.objects.filter(author_id=user_id),
@@ -318,52 +273,6 @@ def test_while_the_first_is_being_answered_others_are_refused_at_once(
     assert refused["Retry-After"] == "1"
     assert other_key.status_code == 201
     assert ask(path, body).status_code == 201
-
-
-# --- Its life -------------------------------------------------------------------------------------
-
-
-def grow_older(caller_id: int, by: timedelta) -> None:
-    for database in ALL_DATABASES:
-        rows = IdempotencyKey.objects.using(database).filter(caller_id=caller_id)
-        rows.update(created_at=F("created_at") - by)
-
-
-def test_a_key_lives_for_24_hours(ask: Ask, alice: int, requests: Requests) -> None:
-    path, body = requests["comment"]
-    first = ask(path, body)
-    grow_older(alice, timedelta(hours=23, minutes=59))
-    assert ask(path, body).content == first.content
-    grow_older(alice, timedelta(minutes=1))
-    path, body = requests["comment"][0], json_body(text="Ugly.")
-    second = ask(path, body)
-    assert second.json()["text"] == "Ugly."
-    assert not second.has_header("Idempotent-Replayed")
-    again = ask(path, body)
-    assert again.content == second.content
-    assert again["Idempotent-Replayed"] == "true"
-    assert IdempotencyKey.objects.using("comments").filter(caller_id=alice).count() == 1
-
-
-def test_keys_that_have_lived_their_time_are_pruned_in_batches_from_each_database(
-    alice: int, bob: int
-) -> None:
-    for database in ALL_DATABASES:
-        IdempotencyKey.objects.using(database).bulk_create(
-            IdempotencyKey(caller_id=alice, key=str(number), status=201, body=b"{}")
-            for number in range(5)
-        )
-        IdempotencyKey.objects.using(database).create(
-            caller_id=bob, key="1", status=201, body=b"{}", created_at=Now() - timedelta(hours=23)
-        )
-    grow_older(alice, timedelta(hours=24))
-    left = IdempotencyKey.objects.using("posts").filter(caller_id=alice)
-    assert prune(database="posts", limit=2) == 2
-    assert left.count() == 3
-    prune_idempotency_keys()
-    for database in ALL_DATABASES:
-        rows = IdempotencyKey.objects.using(database).filter(caller_id__in=[alice, bob])
-        assert list(rows.values_list("caller_id", flat=True)) == [bob]
 
 
 # --- What it costs --------------------------------------------------------------------------------

@@ -4,34 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
 from random import Random
 from typing import Any
 
 import pytest
-from celery import shared_task
 from django.db import OperationalError, connections
 
 from core.sql import lsns
-from core.sql.lsns import (
-    UNKNOWN,
-    lsn_key,
-    lsns_in,
-    required_lsns,
-    store_lsns,
-    token_of,
-)
-from core.sql.tasks import NotedTask
+from core.sql.lsns import UNKNOWN, lsn_key, lsns_in, required_lsns, store_lsns, token_of
 from core.valkey import state_valkey
+from tests.core.sql.conftest import new_user_id
 from tests.support.client import wait_until
 
-pytestmark = pytest.mark.usefixtures("committed", "fresh_sql_state")
-_user = count(2 * 10**15)
-
-
-@pytest.fixture
-def user_id() -> int:
-    return next(_user)
+pytestmark = pytest.mark.usefixtures("committed", "servers_as_at_the_start")
 
 
 @pytest.fixture
@@ -88,7 +73,7 @@ def test_what_is_written_to_the_users_database_everybody_sees_within_a_second(
     store_lsns({"default": reached, "posts": UNKNOWN - 1}, user_id=user_id)
 
     def common() -> dict[str, int]:
-        found = required_lsns(user_id=next(_user))
+        found = required_lsns(user_id=new_user_id())
         assert found is not None
         return found.common
 
@@ -144,28 +129,6 @@ def test_a_primary_that_goes_after_its_commit_leaves_an_lsn_that_no_replica_has(
     before = state_valkey().get(lsn_key("everybody", "posts"))
     store_lsns(reached, user_id=None)
     assert state_valkey().get(lsn_key("everybody", "posts")) == before
-
-
-@shared_task
-def write_and_fail(*, fails: bool, **kwargs: Any) -> None:
-    """As a task that commits something, and then may meet an error."""
-    with connections["posts"].cursor() as cursor:
-        cursor.execute("UPDATE posts_post SET caption = '' WHERE id = 0")
-    if fails:
-        raise ValueError("after its commit")
-
-
-@pytest.mark.parametrize("fails", [False, True])
-def test_what_a_task_writes_everybody_sees(fails: bool) -> None:
-    assert isinstance(write_and_fail, NotedTask)
-    before = lsns.server_lsn("posts")
-    if fails:
-        with pytest.raises(ValueError, match="after its commit"):
-            write_and_fail(fails=True)
-    else:
-        write_and_fail(fails=False)
-    common = state_valkey().get(lsn_key("everybody", "posts"))
-    assert int(common or 0) >= before
 
 
 @pytest.fixture

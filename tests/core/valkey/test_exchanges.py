@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 from unittest.mock import Mock
@@ -15,16 +14,7 @@ from redis import ResponseError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from core.valkey import (
-    Command,
-    Pool,
-    cache_valkey,
-    exchange,
-    exchange_packed,
-    exchanges,
-    packed,
-    run_script,
-)
+from core.valkey import Command, Pool, cache_valkey, exchange, exchange_packed, exchanges, packed
 from devstack.layout import HOST
 from devstack.lifecycle import Stack
 from tests.core.valkey.conftest import NewClient
@@ -65,14 +55,6 @@ def test_it_is_one_round_trip(client: redis.Redis) -> None:
     with counted_round_trips() as costs:
         assert exchange(client, [["ECHO", "one"], ["ECHO", "two"]]) == [b"one", b"two"]
     assert costs.round_trips == 1
-
-
-def test_scripts_are_loaded_when_they_are_not_known(
-    client: redis.Redis, unique: Callable[[str], str]
-) -> None:
-    source = f"return ARGV[1] -- {unique('script')}"
-    for _ in range(2):
-        assert run_script(client, source, [([], [b"a"]), ([], [b"b"])]) == [b"a", b"b"]
 
 
 def test_only_the_slow_way_is_logged_and_only_once(

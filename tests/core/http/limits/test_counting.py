@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,16 +14,12 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from limits import RateLimitItem
-from limits.storage import RedisStorage
-from limits.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter
 from rest_framework.test import APIClient
 
 from core.http.limits import STRICT_VIEWS, count_strictly, limit_key
-from core.http.limits.windows import PREFIX
 from core.http.problems import TooManyRequests
 from core.valkey import state_valkey
 from media.models import Media
-from tests.support.client import wait_until
 from tests.support.images import encoded, plain
 from usergraph.selectors import is_following
 from users.models import User
@@ -81,91 +76,6 @@ def test_so_it_is_in_a_moving_window(
         admitted = sum(threads.map(ask, range(200)))
     measured(f"{admitted} of 200 got through a moving window of 10")
     assert admitted == 10
-
-
-def test_the_headers_say_what_is_left_and_when_there_is_more(
-    address: str, limited: Limited
-) -> None:
-    limited("ip", "2/minute")
-    client = Client(REMOTE_ADDR=address)
-    for remaining in ("1", "0", "0"):
-        answer = client.get("/")
-        assert answer["RateLimit-Limit"] == "2"
-        assert answer["RateLimit-Remaining"] == remaining
-        assert 58 <= int(answer["RateLimit-Reset"]) <= 60
-        assert answer["RateLimit-Policy"] == "2;w=60"
-    assert answer.status_code == 429
-    assert answer["Retry-After"] == answer["RateLimit-Reset"]
-    assert answer["Content-Type"] == "application/problem+json"
-    problem = answer.json()
-    assert (problem["type"], problem["status"]) == ("/problems/too-many-requests", 429)
-    assert f"in {answer['Retry-After']} seconds" in problem["detail"]
-
-
-@pytest.mark.django_db
-def test_they_are_of_the_limit_that_is_nearest_to_its_end(
-    alice: int, bearer: Bearer, address: str, limited: Limited
-) -> None:
-    limited("ip", "50/hour")
-    limited("read", "9/minute")
-    client = bearer(alice, address)
-    answer = client.get(ME)
-    assert (answer["RateLimit-Limit"], answer["RateLimit-Remaining"]) == ("9", "8")
-    assert answer["RateLimit-Policy"] == "50;w=3600, 9;w=60"
-    limited("ip", "5/hour")
-    answer = client.get(ME)
-    assert (answer["RateLimit-Limit"], answer["RateLimit-Remaining"]) == ("5", "4")
-    assert int(answer["RateLimit-Reset"]) > 3500
-
-
-def test_after_the_window_there_is_more(address: str, limited: Limited) -> None:
-    limited("ip", "1/second")
-    client = Client(REMOTE_ADDR=address)
-    assert [client.get("/").status_code for _ in range(2)] == [200, 429]
-    wait_until(lambda: client.get("/").status_code == 200, 3)
-
-
-def test_a_moving_window_frees_one_place_after_the_other(address: str, limited: Limited) -> None:
-    limited("login", "2/2seconds")
-
-    def ask() -> int:
-        """For how long to wait; 0: not at all."""
-        try:
-            count_strictly(name="login", who=address)
-        except TooManyRequests as over:
-            return over.wait
-        return 0
-
-    start = time.monotonic()
-    assert ask() == 0
-    wait_until(lambda: time.monotonic() - start > 1, 2)
-    assert ask() == 0
-    assert ask() == 1, "when the first one is two seconds old"
-    assert wait_until(lambda: ask() == 0, 3) < 1.5
-    assert ask() > 0, "the second is still in the window"
-
-
-def test_clocks_that_differ_let_nobody_through_and_break_nothing(
-    address: str, limited: Limited
-) -> None:
-    limit, now = limited("login", "3/minute"), time.time()
-    state_valkey().rpush(limit_key("login", limit, address), now - 999, now - 999, now)
-    with pytest.raises(TooManyRequests) as over:
-        count_strictly(name="login", who=address)
-    assert over.value.wait == 60
-
-
-def test_keys_and_counts_are_those_of_the_library(address: str, limited: Limited) -> None:
-    fixed, moving = limited("ip", "5/minute"), limited("login", "7/minute")
-    pool = state_valkey().connection_pool
-    storage = RedisStorage("redis://", connection_pool=pool, key_prefix=PREFIX)
-    answer = Client(REMOTE_ADDR=address).get("/")
-    count_strictly(name="login", who=address)
-    stats = FixedWindowRateLimiter(storage).get_window_stats(fixed, "ip", f"{{{address}}}")
-    assert stats.remaining == int(answer["RateLimit-Remaining"]) == 4
-    assert abs(stats.reset_time - time.time() - int(answer["RateLimit-Reset"])) <= 2
-    moving_limiter = MovingWindowRateLimiter(storage)
-    assert moving_limiter.get_window_stats(moving, "login", f"{{{address}}}").remaining == 6
 
 
 def test_an_empty_setting_is_no_limit_and_costs_nothing(

@@ -1,0 +1,45 @@
+"""A user, a replica that is behind, and what a read and a check find."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+
+import pytest
+from django.db import connections
+
+from core.sql import DatabaseRouter, checks, lsns, servers
+from posts.models import Post
+
+_user_ids = count(10**15)
+
+
+def new_user_id() -> int:
+    return next(_user_ids)
+
+
+@pytest.fixture
+def user_id() -> int:
+    return new_user_id()
+
+
+@pytest.fixture
+def replica_is_behind(paused_replay: Callable[[], None]) -> int:
+    """The replica replays nothing more; an LSN that it will not reach."""
+    paused_replay()
+    with connections["posts"].cursor() as cursor:
+        cursor.execute("SELECT pg_logical_emit_message(true, 'test', 'later')")
+    return lsns.server_lsn("posts")
+
+
+def read_alias() -> str:
+    return DatabaseRouter().db_for_read(Post)
+
+
+def check_both() -> float:
+    """Check the primary, then its replica; returns how much that lags."""
+    for alias in ("posts", "posts_replica"):
+        connection = checks.check(alias)
+        assert connection is not None
+        connection.close()
+    return servers.lags()["posts_replica"]

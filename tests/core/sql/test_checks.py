@@ -1,0 +1,67 @@
+"""Checks of the SQL servers: which of them answer, and how far replicas lag."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connections
+
+from core.sql import checks, servers
+from tests.core.sql.conftest import check_both
+from tests.support.client import wait_until
+
+pytestmark = pytest.mark.usefixtures("committed", "servers_as_at_the_start")
+
+
+def test_a_replica_that_follows_does_not_lag() -> None:
+    wait_until(lambda: check_both() == 0, 10)
+    assert servers.is_in_rotation("posts_replica")
+
+
+def test_one_that_lags_too_much_is_out_of_rotation_and_comes_back_by_itself(
+    paused_replay: Callable[[], None], settings: Any
+) -> None:
+    wait_until(lambda: check_both() == 0, 10)
+    paused_replay()
+    with connections["posts"].cursor() as cursor:
+        cursor.execute("SELECT pg_logical_emit_message(true, 'test', 'text')")
+    assert check_both() < 3, "it has lagged only since then, however quiet it was before"
+    assert servers.is_in_rotation("posts_replica")
+    settings.REPLICA_MAX_LAG = 0.2
+    wait_until(lambda: check_both() > 0.2, 5)
+    assert not servers.is_in_rotation("posts_replica")
+    with connections["posts_replica"].cursor() as cursor:
+        cursor.execute("SELECT pg_wal_replay_resume()")
+    wait_until(lambda: check_both() == 0, 10)
+    assert servers.is_in_rotation("posts_replica")
+
+
+def test_with_the_primary_down_a_replica_is_as_good_as_it_is(
+    paused_replay: Callable[[], None], settings: Any
+) -> None:
+    wait_until(lambda: check_both() == 0, 10)
+    paused_replay()
+    with connections["posts"].cursor() as cursor:
+        cursor.execute("SELECT pg_logical_emit_message(true, 'test', 'never sent')")
+    before = check_both()
+    servers.note_down("posts", OperationalError("gone"))
+    settings.REPLICA_MAX_LAG = before + 0.2
+    time.sleep(0.3)
+    connection = checks.check("posts_replica")
+    assert connection is not None
+    connection.close()
+    assert servers.lags()["posts_replica"] == before
+    assert servers.is_in_rotation("posts_replica")
+
+
+def test_a_check_that_fails_takes_the_server_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(connections["posts_replica"].settings_dict, "PORT", 9)
+    servers._address.cache_clear()
+    assert checks.check("posts_replica") is None
+    assert not servers.answers("posts_replica")
+    assert servers.answers("posts")
+    monkeypatch.undo()
+    servers._address.cache_clear()

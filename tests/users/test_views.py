@@ -1,0 +1,87 @@
+"""Deleting one's account over the API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+import pytest
+from django.core.cache import cache
+from django_redis.cache import RedisCache
+
+from tests.users.conftest import PASSWORD, deletions
+from users.models import AccountDeletion, User
+from users.services import ensure_account
+
+pytestmark = pytest.mark.django_db
+
+ME = "/api/v1/users/me"
+
+
+@pytest.fixture
+def limits_start_anew(django_db_setup: None) -> Iterator[None]:
+    """No failed attempt counts from one test to the next."""
+    cast("RedisCache", cache).delete_pattern("allauth:rl:*")
+    yield
+    cast("RedisCache", cache).delete_pattern("allauth:rl:*")
+
+
+def test_the_password_of_the_account_deletes_it(
+    ada: User, api: Callable[[int], Any], limits_start_anew: None
+) -> None:
+    response = api(ada.pk).delete(ME, {"password": PASSWORD}, format="json")
+    assert response.status_code == 202
+    assert response.content == b""
+    assert deletions(ada.pk).get().requested_by == "self"
+    again = api(ada.pk).delete(ME, {"password": PASSWORD}, format="json")
+    assert again.status_code == 404, "a request that was let in before the sessions ended"
+
+
+@pytest.mark.parametrize("password", [f"{PASSWORD} ", PASSWORD.upper(), "high-tide-at-dusk"])
+def test_another_password_deletes_nothing(
+    ada: User, api: Callable[[int], Any], limits_start_anew: None, password: str
+) -> None:
+    response = api(ada.pk).delete(ME, {"password": password}, format="json")
+    assert response.status_code == 400
+    assert [error["field"] for error in response.json()["errors"]] == ["password"]
+    assert not deletions(ada.pk).exists()
+
+
+def test_the_password_of_another_account_deletes_neither(
+    ada: User, api: Callable[[int], Any], unique: Callable[[str], str], limits_start_anew: None
+) -> None:
+    name = unique("eve")
+    eve, _ = ensure_account(username=name, email=f"{name}@example.org", password=PASSWORD + "!")
+    assert api(ada.pk).delete(ME, {"password": PASSWORD + "!"}, format="json").status_code == 400
+    assert not AccountDeletion.objects.filter(user_id__in=[ada.pk, eve]).exists()
+
+
+def test_an_account_without_a_password_cannot_be_deleted_with_any(
+    alice: int, api: Callable[[int], Any], limits_start_anew: None
+) -> None:
+    assert api(alice).delete(ME, {"password": "!"}, format="json").status_code == 400
+    assert not deletions(alice).exists()
+
+
+def test_after_some_wrong_passwords_not_even_the_right_one_is_tried(
+    ada: User, api: Callable[[int], Any], limits_start_anew: None
+) -> None:
+    """The failures count as those of log-ins do; a success uses up none."""
+    for _ in range(5):
+        assert api(ada.pk).delete(ME, {"password": "guess"}, format="json").status_code == 400
+    refused = api(ada.pk).delete(ME, {"password": PASSWORD}, format="json")
+    assert refused.status_code == 400
+    error = refused.json()["errors"][0]
+    assert (error["field"], error["code"]) == ("password", "too_many_login_attempts")
+    assert "Too many failed" in error["message"]
+    assert not deletions(ada.pk).exists()
+
+
+def test_staff_get_a_conflict(
+    ada: User, api: Callable[[int], Any], limits_start_anew: None
+) -> None:
+    User.objects.filter(pk=ada.pk).update(is_staff=True)
+    response = api(ada.pk).delete(ME, {"password": PASSWORD}, format="json")
+    assert response.status_code == 409
+    assert response.json()["type"] == "/problems/staff-account"
+    assert not deletions(ada.pk).exists()
