@@ -1,4 +1,4 @@
-"""The shape of the code, where a linter does not hold it."""
+"""The rules of structure that no linter checks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.outbox.events import Event
 from devstack.layout import PROJECT_DIR
 
 SERVICES = {"comments", "fanout", "media", "posts", "timeline", "usergraph", "users"}
-# What other packages may import of a service; its URLs, for the project to mount.
+# What other packages may import of a service; only the project imports its URLs.
 PUBLIC_ROOMS = {"events", "selectors", "serializers", "services", "urls", "visibility"}
 ROOMS = PUBLIC_ROOMS | {
     "__init__", "admin", "apps", "audit", "authentication", "entries", "handlers", "headless",
@@ -51,7 +51,7 @@ def test_every_package_is_in_the_import_contract() -> None:
 
 @pytest.mark.parametrize("service", sorted(SERVICES))
 def test_the_inside_of_a_service_is_protected(service: str) -> None:
-    """All of its rooms but the public ones, and those that only Django looks for."""
+    """All of its rooms except the public ones and those that only Django imports."""
     for_operations = set(contracts()["importlinter:contract:audits"]["protected_modules"].split())
     contract = contracts()[f"importlinter:contract:private-{service}"]
     folder = PROJECT_DIR / service

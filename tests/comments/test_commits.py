@@ -1,4 +1,4 @@
-"""What shows only when transactions really commit: several at once, and what their posts show."""
+"""Several transactions at once that really commit, and what their posts show."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("committed")
 
 
 def at_once(calls: Iterable[Callable[[], object]]) -> list[object]:
-    """Make calls in threads of their own; what each returned, or that it found nothing."""
+    """Make calls in threads of their own; returns what each returned, or its error's type."""
 
     def run(call: Callable[[], object]) -> object:
         try:
@@ -73,7 +73,7 @@ def test_replies_likes_and_deletions_at_once_leave_exact_counts(
         kept: CommentLike.objects.filter(subject_id=kept).count(),
     }
     assert exact[kept] == len(fans)
-    # and the post shows it, whoever was last
+    # and the post shows it, whichever was last
     document = shown_post(post_id, author_id)
     assert document["counts"]["comments"] == left.count() == 1 + len(fans)
     latest = [str(pk) for pk in left.order_by("-pk").values_list("pk", flat=True)[:2]]

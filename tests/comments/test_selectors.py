@@ -32,7 +32,7 @@ def pages(post_id: int, viewer_id: int, **options: Any) -> list[list[int]]:
 
 
 def make_comments(post_id: int, author_ids: list[int], **columns: Any) -> list[int]:
-    """Insert comments by these authors; their ids, oldest first."""
+    """Insert comments by these authors; returns their ids, oldest first."""
     rows = [
         Comment.objects.create(post_id=post_id, author_id=author_id, text="So.", **columns)
         for author_id in author_ids
@@ -70,7 +70,7 @@ def test_the_replies_to_a_comment_are_listed_alone(
 @pytest.mark.parametrize(
     "hidden", ["oxoxoxoxo", "xxxxxxooo", "oooxxxxxx", "oxxxxxxoo", "xxxxxxxxx"]
 )
-def test_a_page_is_short_only_at_the_end_though_authors_are_switched_off(
+def test_a_page_is_short_only_at_the_end_though_authors_are_deactivated(
     alice: int, bob: int, post_id: int, hidden: str, newest_first: bool
 ) -> None:
     ids = [make_comments(post_id, [alice if sign == "x" else bob])[0] for sign in hidden]
@@ -90,7 +90,7 @@ def test_a_page_costs_a_bounded_number_of_queries_whatever_is_left_out(
     monkeypatch: pytest.MonkeyPatch,
     django_assert_num_queries: Any,
 ) -> None:
-    """It is short then, and the next goes on."""
+    """Such a page is short, and the next one goes on."""
     monkeypatch.setattr(selectors, "NEXT_STEP", 3)
     ids = make_comments(post_id, [bob, *[alice] * 40, bob])
     deactivate(alice)

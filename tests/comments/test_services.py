@@ -43,7 +43,7 @@ def unfolded(*subject_ids: int) -> int:
 
 
 def announced(post_id: int) -> int:
-    """How often the outbox was told that the comments on a post have changed."""
+    """How many events say that the comments on a post have changed."""
     kind = "comments_changed"
     return OutboxEvent.objects.using("comments").filter(kind=kind, payload__post_id=post_id).count()
 
@@ -68,7 +68,7 @@ def test_a_comment_and_a_reply_are_counted_and_announced(
     assert count(post_id) == announced(post_id) == 2
 
 
-def test_a_reply_to_a_reply_is_told_which_comment_to_reply_to(
+def test_a_reply_to_a_reply_is_refused_with_the_comment_to_answer(
     alice: int, bob: int, post_id: int
 ) -> None:
     comment_id = add_comment(post_id=post_id, author_id=alice, text="Lovely.")
@@ -95,7 +95,7 @@ def test_a_closed_post_takes_no_comment_until_it_is_opened_again(
             edit_post(post_id=post_id, author_id=bob, changes={"comments_closed": closed})
         document = shown_post(post_id, alice)
         assert document["comments_closed"] is closed
-        assert document["edited_at"] is None, "what is shown of it is as it was"
+        assert document["edited_at"] is None, "the post itself is not edited"
 
     comment_id = add_comment(post_id=post_id, author_id=alice, text="In time.")
     close(True)
@@ -110,7 +110,7 @@ def test_a_closed_post_takes_no_comment_until_it_is_opened_again(
     assert count(post_id) == 2
 
 
-@pytest.mark.parametrize("why", ["missing", "deleted", "by an account that is switched off"])
+@pytest.mark.parametrize("why", ["missing", "deleted", "by a deactivated account"])
 def test_a_post_that_is_not_shown_has_no_comments(
     alice: int, bob: int, post_id: int, why: str
 ) -> None:
@@ -136,7 +136,7 @@ def test_a_post_that_is_not_shown_has_no_comments(
     assert not Comment.objects.filter(text="Hello?").exists()
 
 
-def test_a_comment_of_somebody_switched_off_is_not_shown_until_they_are_back(
+def test_a_comment_of_a_deactivated_user_is_not_shown_until_they_are_back(
     alice: int, bob: int, post_id: int
 ) -> None:
     comment_id = add_comment(post_id=post_id, author_id=alice, text="Lovely.")
@@ -265,7 +265,7 @@ def test_the_comments_of_a_post_that_is_gone_are_removed_step_by_step(
     assert not CommentLike.objects.filter(user_id=bob).exists()
 
 
-def test_what_somebody_said_and_liked_is_removed_and_counted_off(
+def test_comments_and_likes_of_a_user_are_removed_and_counted_off(
     alice: int, bob: int, post_id: int
 ) -> None:
     mine = [add_comment(post_id=post_id, author_id=alice, text=text) for text in "abc"]

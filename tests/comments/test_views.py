@@ -1,4 +1,4 @@
-"""What the API answers about comments, in the process."""
+"""The API of comments."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def comment(api: Callable[[int], Any], alice: int, post_id: int) -> Callable[..., Any]:
-    """Let alice comment on bob's post; the answer."""
+    """Let alice comment on bob's post; returns the answer."""
     client = api(alice)
     url = f"/api/v1/posts/{post_id}/comments"
     return lambda text, **rest: client.post(url, {"text": text, **rest}, format="json")
@@ -30,7 +30,7 @@ def comment(api: Callable[[int], Any], alice: int, post_id: int) -> Callable[...
         "\U0001f30a" * TEXT_MAX_LENGTH,
         "e\u0301" * (TEXT_MAX_LENGTH // 2),
         "\U0001f468\u200d\U0001f469\u200d\U0001f467",
-        "\U0001fae8",  # younger than this Python's tables
+        "\U0001fae8",  # newer than this Python's tables
         "\u2764\ufe0f",
         "مدّ منخفض",
         "\u202eשפל",

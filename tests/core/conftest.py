@@ -1,4 +1,4 @@
-"""Fixtures of the project's own tests: who asks, from where, how often they may; and uploads."""
+"""Fixtures for the tests of core: addresses, logged-in clients, rate limits, uploads."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ def new_address() -> str:
 
 @pytest.fixture
 def address() -> str:
-    """An address from which nobody has asked yet."""
+    """An address that has sent no request yet."""
     return new_address()
 
 
 @pytest.fixture
 def elsewhere() -> str:
-    """Another one."""
+    """Another such address."""
     return new_address()
 
 
 @pytest.fixture
 def limited(settings: Any) -> Callable[[str, str], RateLimitItem]:
-    """Set a limit."""
+    """Set the rate limit of a name."""
 
     def set_limit(name: str, text: str) -> RateLimitItem:
         settings.RATE_LIMITS = {**settings.RATE_LIMITS, name: parse(text)}
@@ -49,7 +49,7 @@ def limited(settings: Any) -> Callable[[str, str], RateLimitItem]:
 
 @pytest.fixture
 def bearer() -> Callable[[int, str], APIClient]:
-    """Make a client that has logged in as a user of an id, at an address. Needs `db`."""
+    """Make a client at an address, logged in as the user with an id. Needs `db`."""
 
     def client(user_id: int, address: str) -> APIClient:
         headers = {"Authorization": f"Bearer {access_token(user_id)}"}

@@ -46,7 +46,7 @@ def staff(unique: Callable[[str], str]) -> Client:
 
 @pytest.fixture
 def rows(person: Callable[[str], int]) -> Callable[[], None]:
-    """Add one of everything."""
+    """Add a row of each model."""
 
     def add() -> None:
         alice, bob = person("alice"), person("bob")
@@ -154,7 +154,7 @@ def test_staff_take_a_comment_down_as_its_author_would(
 
 
 @pytest.mark.parametrize("hidden", [False, True])
-def test_staff_edit_a_comment_whoever_sees_it(
+def test_staff_edit_a_comment_even_if_it_is_hidden(
     staff: Client, alice: int, bob: int, hidden: bool
 ) -> None:
     post_id = make_posts(bob, 1)[0]
@@ -179,7 +179,7 @@ def test_staff_close_a_post_for_comments(staff: Client, alice: int, bob: int) ->
     assert post.edited_at is None
 
 
-def test_a_description_that_staff_mend_is_shown_with_its_post_at_once(
+def test_a_description_that_staff_edit_is_shown_with_its_post_at_once(
     staff: Client, alice: int, bob: int, django_capture_on_commit_callbacks: Any
 ) -> None:
     post_id = make_posts(bob, 1)[0]
@@ -219,7 +219,7 @@ def test_what_belongs_to_others_cannot_be_changed(
     assert staff.get(address(model, "add")).status_code == 403
 
 
-def test_accounts_are_kept_out_and_not_deleted(staff: Client, alice: int) -> None:
+def test_staff_cannot_delete_the_row_of_an_account(staff: Client, alice: int) -> None:
     assert staff.post(address(User, "delete", alice), {"post": "yes"}).status_code == 403
 
 

@@ -1,4 +1,4 @@
-"""A Celery message carries the context that it is sent in, and its task works in that."""
+"""A Celery message carries the context that it is sent in; its task runs in that context."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def in_request() -> Iterator[None]:
 
 
 def sent_context() -> object:
-    """What a message of now has in its headers."""
+    """The context in the headers of a message that is sent now."""
     audit_timelines.apply_async(queue=QUEUE)
     (message,) = state_valkey().lrange(f"celery:{QUEUE}", 0, -1)
     state_valkey().delete(f"celery:{QUEUE}")
@@ -39,7 +39,7 @@ def test_a_message_carries_what_is_set_and_nothing_when_nothing_is(in_request: N
 
 
 def run_with(headers: dict[str, object] | None) -> str | None:
-    """The id that a task has while it runs, whose message has these headers."""
+    """The request id of a task while it runs, from a message with these headers."""
     audit_timelines.push_request(headers=headers)
     try:
         celery_signals.enter_context(task=audit_timelines)
@@ -53,7 +53,7 @@ def run_with(headers: dict[str, object] | None) -> str | None:
 
 def test_a_task_works_under_the_id_that_its_message_carries(in_request: None) -> None:
     assert run_with({celery_signals.CONTEXT_HEADER: {"request_id": "r-2", "later": "x"}}) == "r-2"
-    assert context.request_id() == "r-1", "and leaves it as it was"
+    assert context.request_id() == "r-1", "the id of before is set again"
 
 
 @pytest.mark.parametrize("headers", [None, {}, {celery_signals.CONTEXT_HEADER: {}}])

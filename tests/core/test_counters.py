@@ -1,4 +1,4 @@
-"""Counters: exact at every moment, whoever counts, folds and corrects at once."""
+"""Counters are exact at every moment, while others count, fold and correct."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def pending_ids(*subject_ids: int) -> list[int]:
 
 @pytest.fixture
 def subject_id(committed: None) -> int:
-    """A post whose likes nobody else counts; the stack's own beat folds them too."""
+    """A post whose likes only this test counts. The stack's own beat folds them too."""
     return make_posts(randbits(50), 1)[0]
 
 
 @pytest.fixture
 def in_threads(committed: None, django_db_blocker: Any) -> Callable[..., list[Any]]:
-    """Run a function once for each number, all at once, each with connections of its own."""
+    """Call a function with each number in a thread of its own, all at once."""
 
     def run(function: Callable[[int], Any], count: int) -> list[Any]:
         def call(number: int) -> Any:
@@ -88,7 +88,7 @@ def test_every_reader_sees_a_count_that_is_exact_while_all_write_and_fold(
     left = [WRITERS]
 
     def act(number: int) -> int:
-        random, looks = Random(number), 0
+        random, reads = Random(number), 0
         writing.wait()
         if number < WRITERS:
             for _ in range(120):
@@ -100,12 +100,12 @@ def test_every_reader_sees_a_count_that_is_exact_while_all_write_and_fold(
         while left[0]:
             if number < WRITERS + 2:
                 counters.fold(database=DATABASE, change_ids=pending_ids(subject_id))
-            looked = counters.compared(
+            found = counters.compared(
                 database=DATABASE, subject_ids=[subject_id], truth_sql=truth_sql
             )
-            assert looked[subject_id][0] == looked[subject_id][1]
-            looks += 1
-        return looks
+            assert found[subject_id][0] == found[subject_id][1]
+            reads += 1
+        return reads
 
     assert sum(in_threads(act, WRITERS + 3)) > 20
     wait_until(lambda: not pending_ids(subject_id), 20)
@@ -113,7 +113,7 @@ def test_every_reader_sees_a_count_that_is_exact_while_all_write_and_fold(
     assert value == Like.objects.filter(subject_id=subject_id).count() > 0
 
 
-def test_a_correction_is_right_whoever_writes_and_folds_meanwhile(
+def test_a_correction_is_right_while_others_write_and_fold(
     in_threads: Callable[..., list[Any]], subject_id: int
 ) -> None:
     counters.change_counts(database=DATABASE, deltas={subject_id: 1000})  # drift
@@ -155,7 +155,7 @@ def test_a_fold_that_is_killed_has_folded_nothing(subject_id: int) -> None:
 def test_nobody_who_counts_waits_for_another(
     in_threads: Callable[..., list[Any]], subject_id: int
 ) -> None:
-    """Not even for one who has counted and not committed yet, nor for a fold."""
+    """Not even for one that has not committed yet, nor for a fold."""
     counters.change_counts(database=DATABASE, deltas={subject_id: 1})
     holding, done = threading.Event(), threading.Event()
 

@@ -1,4 +1,4 @@
-"""Likes of whatever has an id: counted once, and listed with some people first."""
+"""Likes of a subject: each counts once, and lists name some people first."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from core.likes import (
 from posts.models import Like
 
 pytestmark = pytest.mark.django_db
-SUBJECT = 77  # nobody's: each test is rolled back
+SUBJECT = 77  # no real post: each test is rolled back
 
 
 def count(subject_id: int = SUBJECT) -> int:
@@ -30,7 +30,7 @@ def count(subject_id: int = SUBJECT) -> int:
 
 
 def like(user_ids: Sequence[int], subject_id: int = SUBJECT) -> None:
-    """Let people like it, in this order, whatever ids the database gives within a millisecond."""
+    """Let people like it, in this order: the likes get ascending ids."""
     for number, user_id in enumerate(user_ids):
         Like.objects.create(pk=subject_id * 1000 + number, subject_id=subject_id, user_id=user_id)
 
@@ -38,7 +38,7 @@ def like(user_ids: Sequence[int], subject_id: int = SUBJECT) -> None:
 def walk(
     first: Sequence[int], limit: int, between: Callable[[list[int]], None] | None = None
 ) -> list[list[int]]:
-    """The pages of all who like it."""
+    """All pages of those who like it."""
     found: list[list[int]] = []
     after = None
     while True:
@@ -66,7 +66,7 @@ def test_a_like_is_counted_once_and_taken_back_once() -> None:
 
 
 @pytest.mark.parametrize(("followed", "others"), list(product(range(4), range(4))))
-def test_whoever_is_first_comes_first_and_everybody_once_whatever_the_limit(
+def test_those_named_first_come_first_and_everybody_once_at_any_limit(
     followed: int, others: int
 ) -> None:
     people = list(range(1, 1 + followed + others))

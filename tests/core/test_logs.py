@@ -84,7 +84,7 @@ def test_an_address_with_its_query_is_not_logged() -> None:
     assert "secret" not in json.dumps(logged("Not Found: /x", request=request, status_code=404))
 
 
-def test_people_read_commands_and_machines_the_rest() -> None:
+def test_production_logs_json_and_everything_else_lines() -> None:
     assert default_format(socialfeed_env="production") == "json"
     assert settings.LOG_FORMAT == default_format(socialfeed_env="local") == "line"
     with pytest.raises(ValueError, match="LOG_FORMAT must be"):
@@ -94,7 +94,7 @@ def test_people_read_commands_and_machines_the_rest() -> None:
 @pytest.mark.parametrize(
     ("error", "is_logged"), [(CircuitOpen(), False), (redis.ConnectionError(), True)]
 )
-def test_only_the_one_who_tried_is_logged(error: Exception, is_logged: bool) -> None:
+def test_an_open_circuit_is_not_logged_again(error: Exception, is_logged: bool) -> None:
     info = (type(error), error, None)
     record = logging.LogRecord("any", logging.ERROR, "", 1, "CACHE is down", (), info)
     assert logs.RepetitionFilter().filter(record) == is_logged

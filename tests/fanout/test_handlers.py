@@ -1,4 +1,4 @@
-"""Deliveries: everybody once, wherever they are interrupted."""
+"""Deliveries reach every follower once, wherever they are interrupted."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def followers(bob: int, person: Callable[[str], int], settings: Any) -> list[int
 
 @pytest.fixture
 def post(bob: int, followers: list[int]) -> tuple[int, int]:
-    """A post of bob's and its outbox row: their ids."""
+    """The ids of a post of bob's and of its outbox row."""
     post_id = make_posts(bob, 1)[0]
     payload = {"post_id": post_id, "author_id": bob}
     kind = "post_published"
@@ -44,7 +44,7 @@ def post(bob: int, followers: list[int]) -> tuple[int, int]:
 
 
 def holders(post_id: int, user_ids: list[int]) -> list[int]:
-    """In whose home timelines a post is; fails where it is twice."""
+    """The users whose home timelines hold a post; fails if one holds it twice."""
     holding = []
     for user_id in user_ids:
         part = store.read(key=home_key(user_id), before=None, limit=100)
@@ -90,10 +90,10 @@ def test_an_interrupted_delivery_goes_on_at_its_cursor(
     assert holders(post_id, followers) == followers[: interrupted_at * BATCH]
     assert deliver_event(database="posts", event_id=event_id)
     assert holders(post_id, followers) == followers
-    assert batches[interrupted_at] == batches[interrupted_at + 1], "only that batch was done twice"
+    assert batches[interrupted_at] == batches[interrupted_at + 1], "only that batch is sent twice"
 
 
-def test_who_has_lost_the_lease_stops(
+def test_a_delivery_that_has_lost_its_lease_stops(
     post: tuple[int, int], followers: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post_id, event_id = post
@@ -103,7 +103,7 @@ def test_who_has_lost_the_lease_stops(
     assert holders(post_id, followers) == followers[:BATCH]
 
 
-def test_a_cursor_is_saved_now_and_then_and_a_turning_point_at_once(
+def test_a_cursor_is_saved_now_and_then_or_at_once_if_a_step_asks_for_it(
     alice: int, bob: int, post: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     saved: list[int] = []
@@ -120,7 +120,7 @@ def test_a_cursor_is_saved_now_and_then_and_a_turning_point_at_once(
     kind, payload = "follow_changed", {"follower_id": alice, "followee_id": bob}
     event_id = rows.record(database="default", kind=kind, subscriber="fanout", payload=payload)
     assert deliver_event(database="default", event_id=event_id)
-    assert saved == [1], "between the followers' caches and the followers' timelines"
+    assert saved == [1], "between the cached followers and the home timelines"
 
 
 def test_the_authors_own_timelines_are_part_of_the_delivery(
@@ -171,7 +171,7 @@ def test_a_delivery_that_goes_on_while_its_author_crosses_the_limit_drops_all_ti
     monkeypatch: pytest.MonkeyPatch,
     settings: Any,
 ) -> None:
-    """Those before its cursor too: they were pushed to, and have to learn to pull."""
+    """Those before its cursor too: they got the post by push, and must now pull."""
     with monkeypatch.context() as patch:
         patch.setattr(delivery, "SECONDS_BETWEEN_SAVES", 0.0)
         patch.setattr(rows, "save_cursor", pull_the_plug)

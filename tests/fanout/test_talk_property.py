@@ -1,9 +1,9 @@
-"""Whatever people like, say, edit and delete, in whatever order and whoever dies: posts show it.
+"""Posts show whatever people like, say, edit and delete, in any order, and whatever dies.
 
 A state machine makes steps at random, on the real services with real commits, and compares what is
-shown of each post to each viewer with an oracle. A step may die after its commit, as a request that
-is killed; what it left undone is then made up for from the rows that it left. Three planted bugs
-show that it would notice.
+shown of each post to each viewer with an oracle. A step may die after its commit, like a request
+that is killed; the rest is then done from the rows that it left. Three planted bugs show that the
+test notices.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class TalkMachine(RuleBasedStateMachine):
     def did(self, act: Callable[[], Any], *, allowed: bool, dies: bool = False) -> bool:
         """Make a step; it must be refused exactly when the oracle says so."""
         if not allowed:
-            # A copy that is behind may still let it through; it is tried when none is.
+            # A stale cache entry may still allow it; it is tried when no entry is stale.
             if not self.talk.is_behind:
                 with pytest.raises(Problem):
                     act()
@@ -241,7 +241,7 @@ def test_posts_show_what_people_do_whatever_happens(
     machine: type[TalkMachine], measured: Callable[[str], None]
 ) -> None:
     run(machine)
-    measured(f"{RUNS} runs, {machine.reads:,} looks at {POSTS} posts each compared with the oracle")
+    measured(f"{RUNS} runs, {machine.looks:,} checks of {POSTS} posts each against the oracle")
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_posts_show_what_people_do_whatever_happens(
         (post_services, "store_comment_summary", lambda **_: None),
         (Record, "likers_shown", lambda record, followed: record.liker_ids[:4]),
     ],
-    ids=["a like is not shown", "no comment is", "the latest likers come first"],
+    ids=["a like is not shown", "no comment is shown", "the latest likers come first"],
 )
 def test_it_would_be_noticed_if(
     machine: type[TalkMachine], monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, wrong: Any

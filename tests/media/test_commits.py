@@ -1,4 +1,4 @@
-"""What shows only when transactions really commit."""
+"""What needs transactions that really commit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CLAIMANTS = 8
 def test_of_many_who_race_for_the_same_media_one_gets_all(
     person: Callable[[str], int], upload: Callable[..., Media]
 ) -> None:
-    """They name the media in different orders, which must not end in a deadlock either."""
+    """They name the media in different orders, which must not deadlock."""
     alice = person("alice")
     media_ids = [upload(alice).pk for _ in range(3)]
     start = Barrier(CLAIMANTS)

@@ -101,7 +101,7 @@ def test_orientation_is_applied_whatever_the_format(format_: str) -> None:
 
 
 def test_a_tall_photo_is_as_wide_as_it_may_be_once_upright() -> None:
-    """It lies on its side in the file, and is decoded at a half of its size."""
+    """It lies on its side in the file, and is decoded at half its size."""
     image = processed(jpeg_with_gps((4032, 3024), orientation=6))
     assert (image.width, image.height) == (1080, 1440)
 
@@ -179,7 +179,7 @@ def test_what_is_transparent_leaves_no_dark_fringe_when_it_shrinks() -> None:
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
 def test_colours_are_converted_to_srgb(mode: str) -> None:
-    """In a profile whose red and blue have changed places, blue stands for red."""
+    """In a profile with red and blue swapped, blue is red."""
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     swapped = srgb.replace(b"rXYZ", b"....").replace(b"bXYZ", b"rXYZ").replace(b"....", b"bXYZ")
     image = Image.new(mode, (64, 48), (200, 120, 40))

@@ -60,7 +60,7 @@ def test_a_store_that_fails_between_two_puts_leaves_no_row_and_no_objects(
     stored_keys: Callable[[], set[str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It refuses the second of the three, whose key is longer than S3 allows."""
+    """It refuses the second of three, whose key is longer than S3 allows."""
     keys: list[str] = []
 
     def key_of(prefix: str, variant: str) -> str:
@@ -124,7 +124,7 @@ def test_documents_of_many_posts_are_one_query(
 def test_what_is_unknown_or_somebody_elses_cannot_be_claimed(
     alice: int, bob: int, upload: Upload
 ) -> None:
-    """Both are named in the same words, so that nobody learns which ids exist."""
+    """Both get the same error, so that nobody learns which ids exist."""
     mine, theirs = upload(alice).pk, upload(bob).pk
     with pytest.raises(Invalid) as refused:
         claim(alice, [mine, theirs, 5, 2**70], used_by_id=7)
@@ -174,7 +174,7 @@ def test_an_avatar_is_claimed_and_shown_by_its_thumbnail(alice: int, upload: Upl
 
 
 def test_a_claim_belongs_into_a_transaction(alice: int, upload: Upload) -> None:
-    """The tests' own transaction hides it, so this asks on a connection of its own."""
+    """The test itself runs in a transaction, so the claim uses another connection."""
     media_id = upload(alice).pk
 
     def outside() -> None:

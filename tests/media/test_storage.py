@@ -1,4 +1,4 @@
-"""The object store: what anybody may read, and all or nothing."""
+"""The object store: what anybody may read; all variants are stored or none."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_deleted_variants_are_gone() -> None:
     assert keys_under(prefix) == set()
 
 
-def test_what_got_in_before_a_failure_is_taken_out_again() -> None:
+def test_what_was_stored_before_a_failure_is_removed_again() -> None:
     """S3 refuses keys of over 1,024 bytes: the last variant cannot be put."""
     prefix = storage.new_prefix()
     with pytest.raises(storage.StoreUnavailable):

@@ -1,4 +1,4 @@
-"""Removing a deleted account: all that it owned, wherever that is interrupted, and no more."""
+"""Removing a deleted account: all that it owned and no more, wherever that is interrupted."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def alices(alice: int, bob: int, bobs: AccountData, upload: Callable[[int], Media]) -> AccountData:
-    """Alice's posts and all; bob likes and comments, she answers."""
-    own = AccountData(alice)
+def alices(alice: int, bob: int, bobs: Belongings, upload: Callable[[int], Media]) -> Belongings:
+    """Alice's posts; bob likes and comments on them, and she answers."""
+    own = Belongings(alice)
     own.post_ids = [
         post_services.publish_post(author_id=alice, caption="", media_ids=[upload(alice).pk])
         for _ in range(2)
@@ -73,8 +73,8 @@ def alices(alice: int, bob: int, bobs: AccountData, upload: Callable[[int], Medi
 
 
 @pytest.fixture
-def going(alices: AccountData, bob: int) -> OutboxEvent:
-    """Bob's account is being deleted: the event."""
+def going(alices: Belongings, bob: int) -> OutboxEvent:
+    """The event of bob's account, which is being deleted."""
     delete_account(user_id=bob, requested_by="self")
     return pending("default", "account_deleted", user_id=bob)
 
@@ -85,7 +85,7 @@ def deletion_of(user_id: int) -> AccountDeletion:
 
 # Two posts with a picture and a like of alice's each; avatar and unused upload; a like and a
 # comment on each of alice's posts; on his own posts, her comments and his replies go with the post;
-# her replies to his comments go with those; of all these the likes; a follow each way.
+# her replies to his comments go with those; the likes of all these; a follow each way.
 OWNED_BY_BOB = {
     "posts": 2,
     "media": 4,
@@ -119,8 +119,8 @@ def test_an_account_goes_with_all_that_it_owns_and_nothing_of_others_is_touched(
     assert not CommentLike.objects.filter(subject_id__in=bobs.comment_ids).exists()
     assert kept <= stored_keys()
     assert not lost & stored_keys()
-    # Of hers only what hung on his: the follows, and what she said of and to his.
-    left = count_account_rows(alice)
+    # Hers lose only dependents of his: follows, likes, and comments on his posts or in reply.
+    left = left_of_account(alice)
     assert {name: hers[name] - left.get(name, 0) for name in hers} == {
         **dict.fromkeys(hers, 0),
         "follows": 2,
@@ -135,10 +135,8 @@ def test_an_account_goes_with_all_that_it_owns_and_nothing_of_others_is_touched(
         assert [comment["author_id"] for comment in summary.recent] == [alice]
 
 
-def test_the_answers_that_were_kept_for_its_requests_go_with_an_account(
-    alice: int, bob: int
-) -> None:
-    """As many keys as take more than one step, in each database; and one of alice's."""
+def test_the_stored_answers_to_its_requests_go_with_an_account(alice: int, bob: int) -> None:
+    """More keys than one step removes, in each database; and one of alice's."""
     for database in PRIMARIES:
         IdempotencyKey.objects.using(database).bulk_create(
             IdempotencyKey(caller_id=caller, key=str(number), status=201, body=b"{}")
@@ -178,9 +176,9 @@ def test_a_deletion_that_is_killed_after_any_step_is_ended_by_the_next(
     monkeypatch.setattr(batches, "SMALL_STEP", 1)
     if not noted:
         monkeypatch.setattr(user_services, "note_removed", killed)
-    steps = deliver_with_kill_after_each_step("default", going, monkeypatch)
-    # What hung on his posts and comments is left to deliveries of their own, and to settling, when
-    # this one is killed after them.
+    steps = deliver_though_killed_after_each_step("default", going, monkeypatch)
+    # Dependents of his posts and comments are left to deliveries of their own, and to settling,
+    # when this one is killed after them.
     assert steps > 10
     for post_id in bobs.post_ids:
         deliver("posts", pending("posts", "post_deleted", post_id=post_id))
@@ -242,8 +240,8 @@ def test_what_comes_to_a_post_as_it_goes_is_left_to_its_own_event(
         assert count_post_rows(post_id) == {}
 
 
-def test_what_is_written_after_an_account_is_gone_is_found_by_a_late_look(
-    bob: int, alices: AccountData, going: OutboxEvent, upload: Callable[[int], Media]
+def test_what_is_written_after_an_account_is_gone_is_found_by_a_late_check(
+    bob: int, alices: Belongings, going: OutboxEvent, upload: Callable[[int], Media]
 ) -> None:
     assert deliver("default", going)
     late = pending("default", "account_deleted", user_id=bob)
@@ -259,7 +257,7 @@ def test_what_is_written_after_an_account_is_gone_is_found_by_a_late_look(
     assert not pending_rows("default", "account_deleted").filter(payload__user_id=bob).exists()
 
 
-def test_while_the_object_store_is_down_the_account_stays_switched_off_and_is_tried_again(
+def test_while_the_object_store_is_down_the_removal_fails_and_is_tried_again(
     bob: int, going: OutboxEvent
 ) -> None:
     with object_store_down(), pytest.raises(EndpointConnectionError):
@@ -274,7 +272,7 @@ def test_while_the_object_store_is_down_the_account_stays_switched_off_and_is_tr
 def test_followers_forget_the_account_and_followees_no_longer_deliver_to_it(
     alice: int, bob: int, going: OutboxEvent
 ) -> None:
-    """What was made from the edges is dropped by an event, which can be delivered by anybody."""
+    """What was made from the edges is dropped when an event of its own is delivered."""
     timeline_slice(timeline=home_timeline(user_id=alice), before=None, limit=1)
     assert [*graph.follower_id_batches(author_id=alice, size=10)] == [[bob]]
     assert FOLLOWED.get([alice])[alice] == {bob}
@@ -297,8 +295,8 @@ def test_edges_of_others_stay(
     assert edges.count() == 2
 
 
-def test_likes_that_are_taken_back_do_not_bring_the_users_copy_back(
-    bob: int, alices: AccountData, going: OutboxEvent
+def test_removed_likes_do_not_bring_back_the_users_cache_entry(
+    bob: int, alices: Belongings, going: OutboxEvent
 ) -> None:
     post_id = alices.post_ids[0]
     assert deliver("default", going)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def ada(alice: int) -> User:
-    """Somebody."""
+    """The account to delete."""
     return User.objects.get(pk=alice)
 
 
@@ -35,7 +35,7 @@ def run(*arguments: str) -> str:
 
 @pytest.fixture
 def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], list[str]]:
-    """Let somebody at the terminal type this, or do that; the questions that were asked."""
+    """Answer the command by a text, or by a call; returns what it asked."""
 
     def will(answer: Any) -> list[str]:
         asked: list[str] = []
@@ -71,7 +71,7 @@ def test_any_other_answer_leaves_the_account(
     assert not deletions(ada.pk).exists()
 
 
-def test_without_anybody_to_ask_it_names_the_option(
+def test_without_a_terminal_it_names_the_option(
     ada: User, answer: Callable[[Any], list[str]]
 ) -> None:
     def closed() -> str:

@@ -126,7 +126,7 @@ def test_an_interrupted_delivery_tells_whether_it_has_passed_the_viewer(
     assert not explanation.cure
 
 
-def test_a_lease_is_told_with_its_end(alice: int, bob: int, follows: None) -> None:
+def test_a_lease_is_named_with_its_end(alice: int, bob: int, follows: None) -> None:
     post_id, event_id = publish(bob)
     assert rows.take_lease(database="posts", event_id=event_id)
     explanation = explained(alice, post_id)
@@ -217,7 +217,7 @@ def test_posts_of_a_deactivated_author_are_not_shown(alice: int, bob: int, follo
     assert "deactivated" in explanation.verdict
 
 
-def test_the_timeline_of_a_deactivated_viewer_is_explained(alice: int, bob: int) -> None:
+def test_a_deactivated_viewer_is_explained_all_the_same(alice: int, bob: int) -> None:
     User.objects.filter(pk=alice).update(is_active=False)
     explanation = explain_home(viewer_id=alice, post_id=publish(bob)[0])
     assert explanation.verdict.endswith("is deactivated.")

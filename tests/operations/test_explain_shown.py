@@ -1,4 +1,4 @@
-"""What is explained to be shown is what the next read answers, whatever state the lists are in."""
+"""A post is explained as shown if the next read shows it, whatever state the lists are in."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_pulled_author_is_looked_up_in_their_own_timeline(
 @pytest.mark.parametrize(
     ("state", "cured"), [(PulledAuthor.State.ENTERING, ""), (PulledAuthor.State.PULLED, "rebuild")]
 )
-def test_a_timeline_that_goes_by_the_old_way_fails_there(
+def test_a_timeline_of_the_old_delivery_mode_fails_there(
     alice: int, bob: int, follows: None, state: str, cured: str
 ) -> None:
     warm(alice)
@@ -111,7 +111,7 @@ def test_while_the_cache_is_down_sql_answers(
     assert "CACHE does not answer" in gate(explanation, "timeline").facts
 
 
-def test_drift_is_called_so_and_can_be_cured(alice: int, bob: int, follows: None) -> None:
+def test_drift_is_named_and_can_be_cured(alice: int, bob: int, follows: None) -> None:
     warm(alice)
     post_id, event_id = publish(bob)
     deliver(event_id)
@@ -125,7 +125,7 @@ def test_drift_is_called_so_and_can_be_cured(alice: int, bob: int, follows: None
     assert explained(alice, post_id).shown
 
 
-def test_explaining_keeps_nothing_alive(alice: int, bob: int, follows: None) -> None:
+def test_explaining_extends_no_life(alice: int, bob: int, follows: None) -> None:
     post_id, _ = publish(bob)
     warm(alice)
     cache_valkey().expire(home_key(alice), 60)
@@ -141,7 +141,7 @@ def mixed(
     bob: int,
     person: Callable[[str], int],
 ) -> list[tuple[int, int]]:
-    """Posts and their authors: bob's, alice's, cleo's, whom she follows, and a stranger's, last."""
+    """Posts and their authors: bob, alice, cleo (alice follows both), and last a stranger."""
     settings.TIMELINE_CAP = request.param
     cleo, stranger = person("cleo"), person("stranger")
     list(import_follows(edges=[(alice, bob), (alice, cleo)]))
@@ -153,7 +153,7 @@ LISTS = ["cold", "being built", "warm", "drifted"]
 
 
 @pytest.mark.parametrize("is_pulled", [False, True])
-def test_what_is_said_to_be_shown_is_what_is_read(
+def test_what_is_explained_as_shown_is_what_is_read(
     alice: int, bob: int, mixed: list[tuple[int, int]], is_pulled: bool
 ) -> None:
     """For posts of all authors and lists in all states; `explained` compares it with a read."""

@@ -1,4 +1,4 @@
-"""The reconciler finds what has drifted, repairs it, and leaves out what is only under way."""
+"""The reconciler finds and repairs what has drifted, but not what is under way."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def found(post_id: int, comment_id: int) -> list[Drift]:
     return drifts + reconcile.find_drift(subjects=Subjects(comments=[comment_id]))
 
 
-def test_nothing_has_drifted_when_nothing_has(seen: tuple[int, int, int]) -> None:
+def test_no_drift_is_found_where_there_is_none(seen: tuple[int, int, int]) -> None:
     assert found(*seen[1:]) == []
 
 
@@ -64,7 +64,7 @@ def miscount(database: str, subject_id: int) -> None:
 
 
 def lose_rows(post_id: int, comment_id: int) -> None:
-    """Rows vanish that were counted: a backup, or somebody with SQL."""
+    """Rows that were counted vanish: by a restored backup, or by hand."""
     Like.objects.filter(subject_id=post_id).delete()
     CommentLike.objects.filter(subject_id=comment_id).delete()
     Comment.objects.filter(reply_to=comment_id).delete()
@@ -87,7 +87,7 @@ def age_record(post_id: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "expected"),
+    ("damage", "expected"),
     [
         (lambda post, comment: miscount("posts", post), {What.LIKES, What.RECORD}),
         (
@@ -105,11 +105,11 @@ def age_record(post_id: int) -> None:
     ],
     ids=["likes", "comments", "comment likes", "lost rows", "summary", "no summary", "record"],
 )
-def test_drift_of_every_kind_is_found_and_repaired(
-    seen: tuple[int, int, int], spoil: Callable[[int, int], None], expected: set[What]
+def test_whatever_drifts_is_found_and_repaired(
+    seen: tuple[int, int, int], damage: Callable[[int, int], None], expected: set[What]
 ) -> None:
     viewer_id, post_id, comment_id = seen
-    spoil(post_id, comment_id)
+    damage(post_id, comment_id)
     drifts = found(post_id, comment_id)
     assert {drift.what for drift in drifts} == expected
     for drift in drifts:
@@ -123,7 +123,7 @@ def test_drift_of_every_kind_is_found_and_repaired(
     assert shown["caption"] == "No. 0"
 
 
-def test_a_cached_value_with_a_version_from_the_future_is_repaired_too(
+def test_a_cache_entry_of_a_later_version_than_sql_is_repaired_too(
     seen: tuple[int, int, int],
 ) -> None:
     """After a failover to a server that lacks the end of the log, or a restored backup."""
@@ -143,11 +143,11 @@ def test_a_cached_value_with_a_version_from_the_future_is_repaired_too(
 def test_what_is_under_way_is_no_drift(
     seen: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch, person: Callable[[str], int]
 ) -> None:
-    """Requests that have committed live to do no more; the rows that they left say so."""
+    """The requests die after their commit; the rows that they left say so."""
     _, post_id, comment_id = seen
     carol = person("carol")
     die_after_commit(monkeypatch)
-    with in_one_transaction():  # so that the stack's own workers cannot make up for it yet
+    with in_one_transaction():  # so that the stack's own workers cannot repair it yet
         like_post(post_id=post_id, user_id=carol)
         add_comment(post_id=post_id, author_id=carol, text="Me too.")
         assert found(post_id, comment_id) == []
@@ -159,7 +159,7 @@ def test_what_is_under_way_is_no_drift(
 
 @contextmanager
 def in_one_transaction() -> Iterator[None]:
-    """What is done inside is rolled back at the end, in all three databases."""
+    """Roll back at the end what is done inside, in all three databases."""
     with ExitStack() as stack:
         for database in ALL_DATABASES:
             stack.enter_context(transaction.atomic(using=database))
@@ -174,11 +174,11 @@ def test_the_beat_repairs_what_has_changed_lately_and_exports_how_much(
     viewer_id, post_id, _ = seen
     Counter.objects.using("posts").filter(pk=post_id).update(value=5)
     tasks.reconcile_counters()
-    gauges = read_stored()
-    assert gauges["socialfeed_counters_checked"] >= 2
-    assert gauges["socialfeed_counters_drifted"] >= 1
-    assert gauges["socialfeed_counter_drift"] >= 3
-    assert gauges["socialfeed_counter_check_timestamp_seconds"] > 0
+    metrics = read_stored()
+    assert metrics["socialfeed_counters_checked"] >= 2
+    assert metrics["socialfeed_counters_drifted"] >= 1
+    assert metrics["socialfeed_counter_drift"] >= 3
+    assert metrics["socialfeed_counter_check_timestamp_seconds"] > 0
     assert shown_post(post_id, viewer_id)["counts"]["likes"] == 2
     tasks.reconcile_counters()
     assert read_stored()["socialfeed_counter_drift"] == 0
@@ -207,7 +207,7 @@ def test_the_command_verifies_and_reconciles(seen: tuple[int, int, int]) -> None
     assert f"likes of post {post_id}: off by +3; repaired\n" in printed
     assert printed.endswith("checked 1 posts, comments and accounts: 2 drifted, off by 3\n")
     for which in ([str(post_id)], ["--minutes", "5"], ["--all"]):
-        run("reconcile", *which)  # what other tests have left
+        run("reconcile", *which)  # repairs what other tests have left
         assert "0 drifted, off by 0" in run("verify", *which)
 
 

@@ -1,4 +1,4 @@
-"""Removing what belonged to a deleted post: all of it, wherever it is interrupted."""
+"""Removing the dependents of a deleted post: all of them, wherever that is interrupted."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def deleted(bobs: AccountData, bob: int) -> OutboxEvent:
-    """Bob has deleted his first post: the event."""
+def deleted(bobs: Belongings, bob: int) -> OutboxEvent:
+    """The event of bob's first post, which he has deleted."""
     post_id = bobs.post_ids[0]
     post_services.refresh_records(post_ids=[post_id])
     for event in pending_rows("comments", "comments_changed").filter(payload__post_id=post_id):
@@ -52,8 +52,8 @@ def deleted(bobs: AccountData, bob: int) -> OutboxEvent:
     return pending("posts", "post_deleted", post_id=post_id)
 
 
-def test_all_that_hangs_on_a_deleted_post_goes_and_nothing_else(
-    bobs: AccountData, deleted: OutboxEvent, stored_keys: Callable[[], set[str]]
+def test_all_dependents_of_a_deleted_post_go_and_nothing_else(
+    bobs: Belongings, deleted: OutboxEvent, stored_keys: Callable[[], set[str]]
 ) -> None:
     gone, kept = bobs.post_ids
     going = keys_of(Media.objects.filter(used_by_id=gone))
@@ -70,7 +70,7 @@ def test_all_that_hangs_on_a_deleted_post_goes_and_nothing_else(
     left = count_post_rows(kept, bobs.comment_ids)
     assert left["comments"] == 2
     assert left == other | {
-        # What hung on the other post's comments is no longer among these.
+        # Dependents of the gone comments are no longer among these.
         name: left[name]
         for name in ("comment_likes", "CounterChange_comments")
     }
@@ -89,7 +89,7 @@ def test_a_removal_that_is_killed_after_any_step_is_ended_by_the_next(
     assert {name for name in left if name not in on_both} == set()
     assert CommentLike.objects.filter(subject_id__in=bobs.comment_ids).count() == 1
     assert kept["comments"] == 2
-    assert not deliver("posts", deleted), "and then it is done"
+    assert not deliver("posts", deleted), "it is done"
 
 
 def test_while_the_object_store_is_down_the_rows_stay_and_the_removal_is_tried_again(
@@ -125,7 +125,7 @@ def test_of_a_post_with_more_replies_than_a_step_all_comments_go_and_are_counted
 def test_very_many_replies_to_a_deleted_comment_go_in_steps(
     alice: int, bob: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the request only some of them; what it deletes is counted off as it goes."""
+    """The request deletes only some of them, and counts off what it deletes."""
     monkeypatch.setattr(comment_services, "REPLIES_AT_ONCE", 2)
     monkeypatch.setattr(batches, "SMALL_STEP", 1)
     post_id = make_posts(bob, 1)[0]

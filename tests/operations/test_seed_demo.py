@@ -1,4 +1,4 @@
-"""The demo: lively, and not twice when it is made twice."""
+"""The demo has likes and comments, and each once when it is seeded twice."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ KEEP = "post-deleted:v1:{1}"  # another key of CACHE
 
 @pytest.fixture(autouse=True)
 def one_other_key(django_db_setup: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What other tests left in CACHE is out of the way, and a key that is no timeline is there."""
+    """CACHE holds nothing of other tests, and one key that is no timeline."""
     monkeypatch.setattr(audit, "SECOND_CHECK_AFTER", 0.001)
     cache_valkey().flushall()
     cache_valkey().set(KEEP, "1", ex=300)
@@ -44,7 +44,7 @@ def one_other_key(django_db_setup: None, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 @pytest.fixture
 def timelines(alice: int, bob: int) -> list[Timeline]:
-    """Warm: alice's home timeline (3 posts of hers, 3 of bob's, whom she follows), his profile."""
+    """Warm: alice's home timeline (3 posts of hers, 3 of bob's, whom she follows); his profile."""
     list(import_follows(edges=[(alice, bob)]))
     make_posts(alice, 3)
     make_posts(bob, 3)
@@ -126,7 +126,7 @@ def test_verify_finds_no_drift_in_sound_timelines(timelines: list[Timeline], ali
 
 
 @pytest.mark.django_db
-def test_verify_names_what_has_drifted_and_repairs_it_only_on_request(
+def test_verify_names_what_has_drifted_and_repairs_it_only_when_asked(
     timelines: list[Timeline], alice: int
 ) -> None:
     refs = refs_of(timelines[0])
@@ -151,22 +151,22 @@ def test_verify_names_what_has_drifted_and_repairs_it_only_on_request(
 
 
 @pytest.mark.django_db
-def test_rebuild_is_for_one_users_timelines_or_all_that_are_warm(
+def test_rebuild_is_of_one_users_timelines_or_of_all_warm_ones(
     timelines: list[Timeline], alice: int
 ) -> None:
     sound = [refs_of(timeline) for timeline in timelines]
 
-    def spoil() -> None:
+    def damage() -> None:
         for timeline in timelines:
             put(timeline, sound[0][:1])
 
-    spoil()
+    damage()
     spoilt = everything()
     assert run("rebuild", "--all", "--dry-run") == "would rebuild 2 timelines\n"
     assert everything() == spoilt
     assert run("rebuild", "--all") == "rebuilt 2 timelines\n"
     assert [refs_of(timeline) for timeline in timelines] == sound
-    spoil()
+    damage()
     assert run("rebuild", name_of(alice)) == "rebuilt 2 timelines\n"
     assert refs_of(timelines[0]) == sound[0]
     assert refs_of(timelines[1]) == sound[0][:1], "bob's is as it was"
@@ -273,7 +273,7 @@ def test_ctrl_c_ends_between_two_timelines_and_says_what_was_done(
         call_command("timeline", "verify", "--grace", "0", "--repair", stdout=output)
     assert error.value.returncode == INTERRUPTED
     assert output.getvalue().count("repaired") == 1
-    # SCAN finds the home timelines first, each kind is a batch of its own.
+    # SCAN finds the home timelines first; each kind is a batch of its own.
     assert output.getvalue().splitlines()[-1].startswith("checked 1 timelines, 6 entries")
     assert refs_of(timelines[0]) == sound[0]
     assert refs_of(timelines[1]) == sound[1][1:]
@@ -309,9 +309,9 @@ def test_ctrl_c_leaves_readers_with_the_right_page_and_the_shell_with_130(
 
 
 def _it_waits_for_posts() -> bool:
-    """Whether the command does: the stack's own workers may wait for the same lock."""
+    """Whether the command waits: the stack's own workers may wait for the same lock."""
     with connections["posts"].cursor() as cursor:
-        cursor.execute("SELECT pg_stat_clear_snapshot()")  # else a transaction sees the first again
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # else it sees its first again
         cursor.execute(
             "SELECT EXISTS (SELECT FROM pg_stat_activity "
             "WHERE application_name = %s AND wait_event_type = 'Lock')",

@@ -1,4 +1,4 @@
-"""Databases of the release before the outbox had subscribers come up on this code.
+"""This code upgrades databases of a release whose outbox had no subscribers yet.
 
 `old_release/` has them, dumped while the workers were stopped, with undelivered events of every
 kind: bob, whom ada, cleo and ed follow, has published, edited and deleted; ada and cleo have
@@ -73,7 +73,7 @@ def test_all_that_waited_arrives_once(old_release: dict[str, str]) -> None:
         *("post_published", "post_edited", "post_deleted", "comments_changed", "comments_deleted"),
         *("follow_changed", "follows_removed", "user_changed", "account_deleted"),
     }
-    # The second check of the deleted account waits for its time.
+    # The second check of the deleted account is not due yet.
     assert report["after"] == {"default": {"account_deleted": 1}, "posts": {}, "comments": {}}
     homes: dict[str, list[Any]] = report["homes"]
     from_bob = ["new", "http new", "edited", "old 0"]

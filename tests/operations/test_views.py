@@ -1,4 +1,4 @@
-"""Staff's page of why a post is in a home timeline."""
+"""The admin page that explains why a post is in a home timeline."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def client_of(user_id: int, *permissions: str, **columns: Any) -> Client:
 
 @pytest.fixture
 def staff(bob: int) -> Client:
-    """A browser of somebody who may look at the outbox and at posts, and no more."""
+    """A browser of staff who may view the outbox and posts, and no more."""
     return client_of(bob, "view_postsoutboxevent", "view_post", is_staff=True)
 
 
@@ -74,7 +74,7 @@ def test_a_number_that_is_no_posts_id_is_explained(staff: Client, alice: int) ->
     assert "There never was such a post" in page.text
 
 
-def test_the_empty_form_complains_of_nothing(staff: Client) -> None:
+def test_the_empty_form_shows_no_error(staff: Client) -> None:
     page = staff.get(PAGE, {"post": "17"})
     assert page.status_code == 200
     assert "errornote" not in page.text

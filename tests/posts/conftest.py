@@ -19,7 +19,7 @@ def post_id(bob: int) -> int:
 
 @pytest.fixture
 def likes(django_capture_on_commit_callbacks: Any) -> Callable[..., bool]:
-    """Like a post, or unlike it, as if that committed."""
+    """Like a post, or unlike it, as if the transaction committed."""
 
     def write(post_id: int, user_id: int, verb: Any = like_post) -> bool:
         with django_capture_on_commit_callbacks(using="posts", execute=True):

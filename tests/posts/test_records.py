@@ -1,4 +1,4 @@
-"""The record of a post: packed and unpacked, shown as JSON, and as cheap for a million likes."""
+"""The record of a post: packed, shown as JSON, and cheap even with a million likes."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ DOCUMENTS = {id_: UserJson(b'{"id":"%d"}' % id_) for id_ in (1, *range(11, 19), 
 
 
 def people(documents: dict[int, UserJson]) -> VisiblePeople:
-    """Whom a viewer may see, posts included."""
+    """People whom a viewer may see, as authors too."""
     return VisiblePeople(viewer_id=9, documents=documents, authors=documents)
 
 
@@ -89,7 +89,7 @@ def test_a_document_is_json_with_the_people_put_in() -> None:
     }
 
 
-def test_who_is_switched_off_is_left_out_and_with_the_author_the_post() -> None:
+def test_who_is_not_visible_is_left_out_and_with_the_author_the_post() -> None:
     record = a_record(likers=2, comments=2)
     rest = people({id_: DOCUMENTS[id_] for id_ in DOCUMENTS if id_ not in (11, 22)})
     document = orjson.loads(record.document(rest, liked=False, liker_ids=record.liker_ids) or b"")
@@ -127,7 +127,7 @@ def test_of_the_latest_likers_those_whom_one_follows_come_first(
 def test_a_post_is_shown_the_same_however_many_others_are_on_the_page(
     followed: set[int], off: set[int]
 ) -> None:
-    """Those who are known for another post's sake make no difference."""
+    """People who were read for other posts make no difference."""
     record = a_record(likers=8, comments=2)
     active = {id_: user for id_, user in DOCUMENTS.items() if id_ not in off}
     asked: list[Collection[int]] = []
@@ -142,7 +142,7 @@ def test_a_post_is_shown_the_same_however_many_others_are_on_the_page(
     everybody = people(active)
     assert alone == record.document(everybody, liked=False, liker_ids=liker_ids)
     assert len(asked) == (2 if off & set(liker_ids[:LIKERS_SHOWN]) else 1)
-    assert sum(map(len, asked)) == len(set().union(*asked)), "nobody is asked for twice"
+    assert sum(map(len, asked)) == len(set().union(*asked)), "nobody is read twice"
 
 
 @pytest.mark.django_db

@@ -88,7 +88,7 @@ def test_the_latest_comments_are_shown_with_their_post_but_for_counts_and_viewer
 
 
 @pytest.mark.django_db
-def test_who_has_another_name_or_is_switched_off_is_so_wherever_they_are_named(
+def test_a_renamed_or_deactivated_user_is_so_wherever_they_are_named(
     alice: int, busy_posts: list[int]
 ) -> None:
     post_id = busy_posts[0]
@@ -197,7 +197,7 @@ def insert(rows: list[tuple[int, int]]) -> None:
 
 @pytest.fixture
 def posts(db: None) -> list[tuple[int, int]]:
-    """300 posts by ten authors who post as much as they like, newest first."""
+    """300 posts by ten authors, who post at different rates; newest first."""
     random = Random(7)
     weights = [2**number for number in range(10)]
     authors = random.choices(range(FIRST_AUTHOR, FIRST_AUTHOR + 10), weights, k=300)
@@ -231,7 +231,7 @@ def test_the_newest_of_any_authors_between_any_two_posts(
 
 
 def rows_read(before: int, limit: int) -> int:
-    """How many rows the query takes from the posts, which it reads by their index alone."""
+    """How many posts the query reads; it reads nothing but their index."""
     author_ids = range(FIRST_AUTHOR, FIRST_AUTHOR + AUTHORS)
     plan = explain_analyze(_REFS_SQL, _refs_parameters(author_ids, before, limit, 0))["Plan"]
     on_table = [node for node in nodes(plan) if node.get("Relation Name") == "posts_post"]
@@ -243,7 +243,7 @@ def rows_read(before: int, limit: int) -> int:
 
 @pytest.fixture
 def big_table(committed: None) -> Iterator[Callable[[int], None]]:
-    """Let the table grow to so many posts more, vacuumed as in real life; gone after the test."""
+    """Grow the table by this many posts, and vacuum it; the posts go after the test."""
     random, sizes = Random(1), [0]
 
     def grow(size: int) -> None:

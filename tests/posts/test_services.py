@@ -32,7 +32,7 @@ WHATEVER = 10_000  # a limit that nothing here comes near
 
 @pytest.fixture
 def upload(unique: Callable[[str], str]) -> Callable[[int], int]:
-    """Insert the row of an uploaded picture; its id."""
+    """Insert the row of an uploaded picture; returns its id."""
 
     def make(owner_id: int) -> int:
         prefix = f"public/media/{unique('x')}"
@@ -104,7 +104,7 @@ def test_a_like_shows_at_once_to_everybody_and_counts_once(
     assert shown_likes(post_id, alice) == shown_likes(post_id, bob) == (0, False, [])
 
 
-@pytest.mark.parametrize("why", ["missing", "deleted", "by an account that is switched off"])
+@pytest.mark.parametrize("why", ["missing", "deleted", "by a deactivated account"])
 def test_a_post_that_is_not_shown_cannot_be_liked(
     alice: int, bob: int, post_id: int, why: str
 ) -> None:
@@ -131,7 +131,7 @@ def test_settling_changes_no_count_and_leaves_nothing_to_settle(
         like_post(post_id=post_id, user_id=user_id)
     unlike_post(post_id=post_id, user_id=bob)
     assert settle_counters(limit=WHATEVER) >= 3
-    assert shown_likes(post_id, alice) == (1, True, [alice]), "what the request did not live to do"
+    assert shown_likes(post_id, alice) == (1, True, [alice]), "settling refreshes the record too"
     assert not CounterChange.objects.using("posts").filter(subject_id=post_id).exists()
     assert Counter.objects.using("posts").get(pk=post_id).value == 1
     settle_counters(limit=WHATEVER)
@@ -149,7 +149,7 @@ def test_settling_removes_likes_that_came_to_a_post_while_it_was_deleted(
     assert not CounterChange.objects.using("posts").filter(subject_id=post_id).exists()
 
 
-def test_what_hangs_on_a_post_that_is_gone_is_removed_step_by_step(
+def test_dependents_of_a_deleted_post_are_removed_step_by_step(
     alice: int, bob: int, post_id: int
 ) -> None:
     other = make_posts(bob, 1)[0]
@@ -166,7 +166,7 @@ def test_what_hangs_on_a_post_that_is_gone_is_removed_step_by_step(
     assert services.remove_likes_of_posts(post_ids=[], limit=1) == 0
 
 
-def test_likes_of_an_account_that_goes_are_taken_back(alice: int, bob: int, post_id: int) -> None:
+def test_likes_of_a_deleted_account_are_removed(alice: int, bob: int, post_id: int) -> None:
     for user_id in (alice, bob):
         like_post(post_id=post_id, user_id=user_id)
     assert services.remove_likes_of_user(user_id=alice, limit=9) == 1

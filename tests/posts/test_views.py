@@ -1,4 +1,4 @@
-"""What the API answers about posts, in the process."""
+"""The API of posts."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ REQUIRED = {
 # Where a setting may be read from the environment.
 SOURCES = ["socialfeed/settings", "deploy", "devstack"]
 READS = r"(?:env\.\w+|required|rate_limit|environ\.get)\(\s*\"([A-Z0-9_]+)\"|{\$([A-Z_]+)"
-# What the stack passes to its own processes, and what is no setting of ours.
+# What the stack passes to its own processes, and the system's own variables.
 NOT_SETTINGS = {"HOME", "PATH", "LC_ALL", "SOCIALFEED_STACK"}
 
 
@@ -41,7 +41,7 @@ def test_env_example_documents_each_setting_and_no_other() -> None:
     assert set(re.findall(r"^# ([A-Z0-9_]+)=", example, re.MULTILINE)) == names_in_code()
 
 
-# Settings that no code of ours names: what Django documents without a default, and libraries'.
+# Settings that our code does not name: Django's without a default, and those of libraries.
 KNOWN_TO_DJANGO = {"EMAIL_FILE_PATH", "ROOT_URLCONF"}
 KNOWN_TO_LIBRARIES = (
     *("ACCOUNT_", "ALLAUTH_", "CELERY_", "HEADLESS_", "MFA_", "REST_FRAMEWORK"),
@@ -50,7 +50,7 @@ KNOWN_TO_LIBRARIES = (
 
 
 def test_only_settings_are_in_the_settings() -> None:
-    """A helper's name without an underscore would be one, by `import *`."""
+    """`import *` makes a setting of each helper whose name has no underscore."""
     module = sys.modules["socialfeed.settings"]
     ours = {name for name in vars(module) if name.isupper() and not hasattr(global_settings, name)}
     assert "TIMELINE_CAP" in ours

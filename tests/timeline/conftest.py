@@ -20,7 +20,7 @@ from usergraph.services import import_follows
 
 @pytest.fixture
 def short_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test waits long for the second check of an audit."""
+    """Shorten the pause before the second check of an audit."""
     monkeypatch.setattr(audit, "SECOND_CHECK_AFTER", 0.001)
 
 
@@ -39,7 +39,7 @@ def home(alice: int, bob: int, settings: Any) -> Iterator[Timeline]:
 
 @pytest.fixture
 def empty_cache(django_db_setup: None) -> None:
-    """A CACHE with nothing of another test in it."""
+    """Empty CACHE of what other tests have left."""
     cache_valkey().flushall()
 
 
@@ -54,7 +54,7 @@ def get_home(api: Callable[[int], Any], alice: int, bob: int) -> Callable[..., A
 
 @pytest.fixture
 def no_sql(django_assert_num_queries: Any) -> Callable[[], AbstractContextManager[None]]:
-    """Makes a block in which any SQL fails the test."""
+    """Make a block in which any SQL fails the test."""
 
     @contextmanager
     def block() -> Iterator[None]:

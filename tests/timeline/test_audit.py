@@ -1,4 +1,4 @@
-"""Audits: what has drifted is found, by kind and number, and nothing else is taken for drift."""
+"""Audits find what has drifted, by kind and number, and take nothing else for drift."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CAP = 10  # of the fixture `home`
 
 
 def check(timeline: Timeline, grace_seconds: float = 0) -> Finding:
-    time.sleep(0.002)  # ids are in milliseconds: what was just inserted is older than no grace
+    time.sleep(0.002)  # ids have milliseconds: now all is older than a grace of 0
     (finding,) = audit.audit(timelines=[timeline], grace_seconds=grace_seconds)
     return finding
 
@@ -76,9 +76,9 @@ def test_a_cut_timeline_is_sound_though_sql_has_more(home: Timeline, bob: int) -
 def test_a_timeline_just_at_the_cap_is_sound(home: Timeline, bob: int) -> None:
     make_posts(bob, CAP - 6)
     services.rebuild(timeline=home)
-    kept = inventory.peek(timeline=home)
-    assert kept is not None
-    assert inventory.KINDS[kept.kind] == "complete"
+    found = inventory.peek(timeline=home)
+    assert found is not None
+    assert inventory.KINDS[found.kind] == "complete"
     assert numbers(check(home)) == SOUND
 
 
@@ -155,7 +155,7 @@ def test_cold_timelines_and_those_being_built_are_left_out(home: Timeline, bob: 
 # --- drift --------------------------------------------------------------------------------------
 
 
-def mend(timeline: Timeline) -> None:
+def repair(timeline: Timeline) -> None:
     services.rebuild(timeline=timeline)
     assert numbers(check(timeline)) == SOUND
 
@@ -167,7 +167,7 @@ def test_missing_entries_are_counted(home: Timeline) -> None:
     assert finding.missing == {refs[0], refs[2], refs[5]}
     assert numbers(finding) == (3, 0, 0, 0, 0)
     assert (finding.compared, finding.wrong) == (6, 3)
-    mend(home)
+    repair(home)
 
 
 def test_a_hole_in_a_cut_timeline_is_found_and_what_is_older_is_not(
@@ -180,7 +180,7 @@ def test_a_hole_in_a_cut_timeline_is_found_and_what_is_older_is_not(
     finding = check(home)
     assert finding.missing == set(refs[3:5])
     assert numbers(finding) == (2, 0, 0, 0, 0)
-    mend(home)
+    repair(home)
 
 
 def test_a_timeline_that_calls_itself_complete_and_is_not_is_found(
@@ -193,7 +193,7 @@ def test_a_timeline_that_calls_itself_complete_and_is_not_is_found(
     assert isinstance(header, bytes)
     cache_valkey().lset(home.key, 0, store.COMPLETE + header[1:])  # type: ignore[arg-type]
     assert numbers(check(home)) == (1, 0, 0, 0, 0)
-    mend(home)
+    repair(home)
 
 
 def test_posts_of_somebody_unfollowed_are_extra(home: Timeline, alice: int, bob: int) -> None:
@@ -202,7 +202,7 @@ def test_posts_of_somebody_unfollowed_are_extra(home: Timeline, alice: int, bob:
     assert {author_id for _, author_id in finding.extra} == {bob}
     assert numbers(finding) == (0, 4, 0, 0, 0)
     assert (finding.compared, finding.wrong) == (6, 4)
-    mend(home)
+    repair(home)
 
 
 def test_somebody_elses_post_in_a_profile_is_extra(home: Timeline, alice: int, bob: int) -> None:
@@ -212,7 +212,7 @@ def test_somebody_elses_post_in_a_profile_is_extra(home: Timeline, alice: int, b
     strange = refs_of(home)[0]
     store.deliver(keys=[profile.key], refs=[strange])
     assert check(profile).extra == {strange}
-    mend(profile)
+    repair(profile)
 
 
 def test_entries_out_of_order_and_twice_are_misplaced(home: Timeline) -> None:
@@ -222,10 +222,10 @@ def test_entries_out_of_order_and_twice_are_misplaced(home: Timeline) -> None:
     assert finding.misplaced == {refs[0], refs[3]}
     assert numbers(finding) == (0, 0, 2, 0, 0)
     assert (finding.compared, finding.wrong) == (6, 2)
-    mend(home)
+    repair(home)
 
 
-def test_authors_who_are_pulled_unknown_to_a_list_are_found_with_what_it_misses(
+def test_pulled_authors_unknown_to_a_list_are_found_with_what_it_misses(
     home: Timeline, bob: int
 ) -> None:
     pull(bob)
@@ -234,7 +234,7 @@ def test_authors_who_are_pulled_unknown_to_a_list_are_found_with_what_it_misses(
     finding = check(home)
     assert finding.unpulled == {bob}
     assert numbers(finding) == (2, 0, 0, 1, 0)
-    mend(home)
+    repair(home)
 
 
 def test_authors_who_are_pulled_though_not_followed_are_found(
@@ -245,7 +245,7 @@ def test_authors_who_are_pulled_though_not_followed_are_found(
     finding = check(home)
     assert finding.unfollowed == {stranger}
     assert numbers(finding) == (0, 0, 0, 0, 1)
-    mend(home)
+    repair(home)
 
 
 def test_the_drift_ratio_is_of_entries(home: Timeline, bob: int) -> None:
@@ -306,7 +306,7 @@ def test_a_second_check_forgives_what_was_delivered_in_between(
     assert finding.missing == {(lost, bob)}
 
 
-def test_a_second_check_forgives_whatever_was_mended_in_between(
+def test_a_second_check_forgives_whatever_was_repaired_in_between(
     home: Timeline, bob: int, person: Callable[[str], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stranger = person("stranger")
@@ -335,7 +335,7 @@ def test_a_second_check_does_not_count_what_it_alone_finds(
     assert finding.missing == {(first, bob)}
 
 
-def test_timelines_that_agree_are_checked_once_and_pause_nobody(
+def test_timelines_that_agree_are_checked_once_without_a_pause(
     home: Timeline,
     monkeypatch: pytest.MonkeyPatch,
     round_trips: Callable[[], int],
@@ -351,7 +351,7 @@ def test_timelines_that_agree_are_checked_once_and_pause_nobody(
     assert round_trips() - before == 1
 
 
-def test_what_an_audit_takes(
+def test_how_long_an_audit_takes(
     empty_cache: None, home: Timeline, bob: int, measured: Callable[[str], None], settings: Any
 ) -> None:
     settings.TIMELINE_CAP = 800

@@ -1,4 +1,4 @@
-"""Entries from all their places: lists, the profile timelines of big authors, SQL."""
+"""Entries from all sources: lists, profile timelines of pulled authors, SQL."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def test_a_home_holds_pushed_authors_and_pulls_the_others(
     alice: int, bob: int, stars: list[int], feed: list[int]
 ) -> None:
     assert read(alice, None, 5) == feed[:5]
-    kept = store.peek(key=home_key(alice))
-    assert kept is not None
-    assert {author_id for _, author_id in kept.refs} == {bob}
-    assert set(kept.viewing.pulled) == set(stars)
+    stored = store.peek(key=home_key(alice))
+    assert stored is not None
+    assert {author_id for _, author_id in stored.refs} == {bob}
+    assert set(stored.viewing.pulled) == set(stars)
 
 
 @pytest.mark.parametrize("limit", [1, 4, 6, 7, 13, 42, 43])

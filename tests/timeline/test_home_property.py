@@ -1,7 +1,7 @@
-"""Whatever happens, and in whatever order: a home timeline shows what it ought to show.
+"""A home timeline shows what it ought to show, whatever happens, in any order.
 
 A state machine makes steps at random in a small world (tests/support/timeline_world.py) and, after
-every step, pages homes from the top to the end. Four planted bugs show that it would notice.
+every step, pages homes from the top to the end. Four planted bugs show that it notices.
 `make test-long` runs it for longer.
 """
 
@@ -28,14 +28,14 @@ from usergraph import services as graph_services
 
 pytestmark = pytest.mark.django_db
 
-# At most so many in a run, of which hypothesis makes more than 50 on average.
+# The most steps of a run; hypothesis makes more than 50 on average.
 STEPS = 60
 RUNS = 203
 hypothesis.settings.register_profile("long", max_examples=20 * RUNS)
 people = st.integers(0, PEOPLE - 1)
 numbers = st.integers(0, 30)
 edges = st.tuples(people, people)  # (follower, followee)
-# What others do at each point in between: a few things each, mostly about one edge.
+# What others do at each point in between: a few steps, mostly about one edge.
 others = st.lists(
     st.lists(
         st.sampled_from(
@@ -166,7 +166,7 @@ def read_before_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def deliver_by_old_followers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A delivery does not mind that a timeline was built since it asked for the followers."""
+    """A delivery enters timelines that were built after it read the followers."""
     deliver = store.deliver_to_slots
 
     def deliver_to_all(**arguments: Any) -> int:

@@ -18,7 +18,7 @@ NO_TEXT = b"home:v3:\xff"
 
 @pytest.fixture
 def others() -> Iterator[list[str]]:
-    """Keys of CACHE that are no timelines, though some look nearly so."""
+    """Keys of CACHE that are no timelines, though some have similar names."""
     keys = [
         "post-deleted:v1:{7}",
         "home:v0:{7}:7",
@@ -69,7 +69,7 @@ def test_all_warm_timelines_are_found_once_each_by_kind(
     services.drop_timelines(timelines=homes)
 
 
-def test_timelines_that_are_built_anew_meanwhile_are_not_found_again(
+def test_timelines_that_are_rebuilt_meanwhile_are_not_found_again(
     empty_cache: None, bob: int, home: Timeline
 ) -> None:
     found = 0

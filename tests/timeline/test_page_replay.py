@@ -67,7 +67,7 @@ def test_a_replay_may_be_gone_or_damaged(
 
 @pytest.fixture
 def reads_past_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is shown of posts depends on a key of CACHE that is read past `exchange`."""
+    """Posts are shown by a key of CACHE that is read past `exchange`."""
     shown = post_selectors.post_documents
 
     def post_documents(**wanted: Any) -> dict[int, PostJson]:

@@ -108,7 +108,7 @@ def test_pages_are_full_though_an_author_is_hidden(
     monkeypatch: pytest.MonkeyPatch,
     second_step: int,
 ) -> None:
-    """Entries of theirs are in the list all the same."""
+    """The list holds entries of theirs all the same."""
     monkeypatch.setattr(pages, "SECOND_STEP", second_step)
     make_posts(bob, 9)
     hidden = frozenset({bob})

@@ -26,7 +26,7 @@ def second(number: int) -> datetime:
 def read(
     ids: list[int], seen: SeenPosts | None, delivered: int, limit: int = LIMIT
 ) -> Iterator[tuple[list[int], SeenPosts]]:
-    """What the view does, page by page: posts that are there, and `newer` after each page."""
+    """Read page by page as the view does: each page's posts, and its `newer`."""
     before = None
     while True:
         since = seen or SeenPosts()
@@ -44,7 +44,7 @@ def read(
             seen = SeenPosts.decode(since.with_page(page, delivered=delivered).encode())
 
 
-# (inserted, delivered so long after, as the how-manieth of its millisecond)
+# (second of the insert, seconds until the delivery, number in its millisecond)
 posts = st.lists(
     st.tuples(st.integers(1, 300), st.integers(0, 300), st.integers(0, 3)), max_size=60
 )
@@ -59,7 +59,7 @@ def test_every_post_comes_once_however_late(
     inserted = {first_id_at(second(at)) + n: at for at, _, n in posts}
 
     def delivered(now: int) -> int:
-        """What fan-out notes: nothing below is still to come."""
+        """What Fan-out notes: everything below this id is delivered."""
         under_way = [at for id_, at in inserted.items() if at <= now < arrives[id_]]
         return first_id_at(second(min([now, *under_way]) - LONGEST_TRANSACTION))
 
@@ -76,7 +76,7 @@ def test_every_post_comes_once_however_late(
         seen = SeenPosts.decode(pages[-1][1].encode())
     assert len(shown) == len(set(shown)), "nothing twice"
     wanted = {id_ for id_, at in arrives.items() if at <= max(visits)}
-    # What came late into the part that the client had scrolled through before is not newer.
+    # What came late into the part that the client had scrolled through is not newer.
     scrolled = not is_whole and first_page
     excused = {id_ for id_ in wanted if id_ < first_page[-1]} if scrolled else set()
     assert wanted - set(shown) <= excused, "nothing missing"
@@ -91,16 +91,16 @@ def test_a_token_comes_back_as_it_went(floor: int, ids: frozenset[int]) -> None:
     assert SeenPosts.decode(seen.encode()) == seen
 
 
-@pytest.mark.parametrize("position", [123, "ada", "seen", "seen x", "seen 1  2", "seen 1 2 "])
-def test_a_cursor_of_another_kind_is_not_a_token(position: int | str) -> None:
+@pytest.mark.parametrize("cursor", [123, "ada", "seen", "seen x", "seen 1  2", "seen 1 2 "])
+def test_a_cursor_of_another_kind_is_not_a_token(cursor: int | str) -> None:
     with pytest.raises(Invalid, match="cursor") as caught:
-        SeenPosts.decode(encode_cursor(position))
+        SeenPosts.decode(encode_cursor(cursor))
     assert caught.value.field == "since"
 
 
 @pytest.mark.parametrize("floor", [0, 1, first_id_at(second(-365 * 24 * 3600))])
-def test_a_token_stays_short_and_repeats_nothing_when_very_much_has_come(floor: int) -> None:
-    """In a minute, while nothing is known to have been delivered."""
+def test_a_token_stays_short_and_repeats_nothing_after_very_many_posts(floor: int) -> None:
+    """All in one minute, while nothing is noted as delivered."""
     ids = [first_id_at(second(number % 60)) + number * 2**10 for number in range(1000)]
     shown: list[int] = []
     seen = SeenPosts(floor)

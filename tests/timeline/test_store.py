@@ -230,7 +230,7 @@ def test_a_read_only_read_extends_no_life(key: str) -> None:
     assert cache_valkey().ttl(key) <= 60
 
 
-def test_a_delivery_leaves_a_timeline_alone_that_was_built_since(key: str) -> None:
+def test_a_delivery_does_not_enter_a_timeline_that_was_built_since(key: str) -> None:
     warm(key, [1])
     assert store.deliver_to_slots(slots=[[key]], refs=[ref(2)], graph_lsn=GRAPH_LSN - 1) == 0
     assert store.deliver_to_slots(slots=[[key]], refs=[ref(2)], graph_lsn=GRAPH_LSN) == 1
@@ -238,7 +238,7 @@ def test_a_delivery_leaves_a_timeline_alone_that_was_built_since(key: str) -> No
     assert numbers_of(store.read(key=key, before=None, limit=9)) == [3, 2, 1]
 
 
-def test_a_delivery_leaves_a_timeline_alone_that_is_being_built_since(key: str) -> None:
+def test_a_delivery_does_not_enter_a_build_that_has_begun_since(key: str) -> None:
     lease = store.begin_build(key=key, graph_lsn=GRAPH_LSN)
     assert lease is not None
     assert store.deliver_to_slots(slots=[[key]], refs=[ref(2)], graph_lsn=GRAPH_LSN - 1) == 0
@@ -251,7 +251,7 @@ def test_a_delivery_leaves_a_timeline_alone_that_is_being_built_since(key: str) 
     graph_lsn=st.integers(0, 2**63 - 1),
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_a_timeline_remembers_how_its_viewer_stands_to_authors(
+def test_a_timeline_stores_which_authors_are_pulled_or_hidden(
     key: str, pulled: tuple[int, ...], hidden: tuple[int, ...], graph_lsn: int
 ) -> None:
     store.drop(keys=[key])
@@ -282,7 +282,7 @@ def test_pages_of_many_timelines_are_read_in_one_round_trip(
 
 
 def test_a_cut_timeline_whose_entries_are_all_removed_is_cold(key: str) -> None:
-    """It would not know any more where it was cut, and take what is older for its newest."""
+    """It no longer knows where it was cut, and would take an older post for its newest."""
     warm(key, list(range(10, 12 + CAP)))
     for number in range(10, 12 + CAP):
         store.remove(keys=[key], ref=ref(number))
@@ -296,7 +296,7 @@ def test_a_removed_post_is_gone_from_each_timeline(key: str) -> None:
     assert numbers_of(store.read(key=key, before=None, limit=9)) == [3, 1]
 
 
-def test_scripts_are_taught_to_a_server_that_lost_them(key: str) -> None:
+def test_scripts_are_loaded_again_by_a_server_that_lost_them(key: str) -> None:
     warm(key, [1])
     cache_valkey().script_flush()
     assert numbers_of(store.read(key=key, before=None, limit=9)) == [1]

@@ -1,4 +1,4 @@
-"""What Timeline does by itself."""
+"""The task that audits timelines."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from timeline.tasks import audit_timelines
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("short_pause")]
 
 
-def test_the_beat_audits_and_lets_what_no_worker_took_lapse() -> None:
+def test_the_beat_audits_and_a_task_that_no_worker_took_expires() -> None:
     entry = task_settings.CELERY_BEAT_SCHEDULE["audit-timelines"]
     assert entry["task"] == audit_timelines.name
     seconds = task_settings._TIMELINE_AUDIT_SECONDS
     assert entry["schedule"] == entry["options"]["expires"] == seconds
 
 
-def test_the_task_mends_what_has_drifted_logs_it_and_exports_the_gauges(
+def test_the_task_repairs_what_has_drifted_logs_it_and_exports_metrics(
     empty_cache: None,
     home: Timeline,
     bob: int,
@@ -39,11 +39,11 @@ def test_the_task_mends_what_has_drifted_logs_it_and_exports_the_gauges(
     assert f"{home.key} has drifted" in caplog.text
     assert "0 missing, 0 extra, 1 misplaced" in caplog.text
     assert len(caplog.records) == 1
-    gauges = {name: value for name, value in read_stored().items() if "timeline" in name}
-    assert gauges.pop("socialfeed_timeline_audit_timestamp_seconds") == pytest.approx(
+    metrics = {name: value for name, value in read_stored().items() if "timeline" in name}
+    assert metrics.pop("socialfeed_timeline_audit_timestamp_seconds") == pytest.approx(
         time.time(), abs=5
     )
-    assert gauges == {
+    assert metrics == {
         "socialfeed_timeline_drift_ratio": 0.1,
         "socialfeed_timelines_audited": 2,
         "socialfeed_timelines_drifted": 1,

@@ -1,4 +1,4 @@
-"""What the API answers about timelines, in the process."""
+"""The API of timelines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What shows only when a transaction really commits."""
+"""What needs a transaction that really commits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Profiles count followers and followed accounts exactly, by no COUNT over the rows."""
+"""Profiles count followers and followed accounts exactly, without a COUNT of the rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Following and unfollowing; and push or pull, by the number of followers, with a gap between."""
+"""Following and unfollowing; push or pull by the number of followers, with a gap between."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_unfollowing_somebody_who_is_not_followed_changes_nothing(alice: int, bo
     assert selectors.followed_authors(viewer_id=alice).pushed == []
 
 
-def test_who_is_kept_out_is_not_listed_but_can_be_unfollowed(
+def test_a_deactivated_user_is_not_listed_but_can_be_unfollowed(
     alice: int, bob: int, api: Callable[[int], Any]
 ) -> None:
     follow_user(follower_id=alice, followee_id=bob)
@@ -65,7 +65,7 @@ def test_nobody_follows_themselves(alice: int) -> None:
         follow_user(follower_id=alice, followee_id=alice)
 
 
-def test_the_limit_of_followed_accounts_is_said(alice: int, bob: int, settings: Any) -> None:
+def test_the_limit_of_followed_accounts_is_named(alice: int, bob: int, settings: Any) -> None:
     settings.FOLLOWING_LIMIT = 0
     with pytest.raises(Conflict, match="limit"):
         follow_user(follower_id=alice, followee_id=bob)
@@ -118,16 +118,16 @@ def test_importing_edges_twice_imports_them_once(alice: int, bob: int) -> None:
     assert followers(bob) == [alice]
 
 
-def test_an_import_is_seen_by_whose_follows_were_kept(alice: int, bob: int) -> None:
-    def kept() -> frozenset[int]:
+def test_an_import_drops_the_cached_follows_of_its_followers(alice: int, bob: int) -> None:
+    def cached() -> frozenset[int]:
         batch = CacheBatch()
         followed = selectors.add_followed(batch, viewer_ids=[alice])
         batch.read()
         return followed.values[alice]
 
-    assert kept() == frozenset()
+    assert cached() == frozenset()
     list(import_follows(edges=[(alice, bob)]))
-    assert kept() == {bob}
+    assert cached() == {bob}
 
 
 # --- Push or pull --------------------------------------------------------------------------------
@@ -160,15 +160,15 @@ def settle(author_id: int) -> bool:
 def test_an_author_is_pulled_above_the_limit_and_pushed_again_well_below(
     author: int, settings: Any, limits: list[tuple[int, bool]]
 ) -> None:
-    """It is the limit that moves here: to the author that is the same. Whether the followers are
-    kept in Valkey makes no difference.
+    """The limit moves here, not the followers: to the author that is the same. Whether the
+    followers are cached makes no difference.
     """
     settings.FANOUT_PUSH_LIMIT = 10
     is_pulled = settle(author)
     assert not is_pulled
-    for limit, are_kept in limits:
+    for limit, are_cached in limits:
         drop_followers(author_ids=[author])
-        if are_kept:
+        if are_cached:
             settings.FANOUT_PUSH_LIMIT = FOLLOWERS
             list(follower_id_batches(author_id=author, size=FOLLOWERS))
             assert count_followers(author_id=author) == FOLLOWERS
@@ -183,7 +183,7 @@ def test_an_author_is_pulled_above_the_limit_and_pushed_again_well_below(
         )
 
 
-def test_followers_who_are_kept_are_not_counted_in_sql(author: int, settings: Any) -> None:
+def test_cached_followers_are_not_counted_in_sql(author: int, settings: Any) -> None:
     settings.FANOUT_PUSH_LIMIT = FOLLOWERS
     list(follower_id_batches(author_id=author, size=FOLLOWERS))
     with counted() as costs:
@@ -209,7 +209,7 @@ def test_while_the_cache_is_down_sql_counts_them(
     assert [len(ids) for ids in follower_id_batches(author_id=author, size=3)] == [3, 1]
 
 
-def test_while_it_changes_who_reads_anew_already_goes_by_the_new_way(
+def test_while_the_mode_changes_new_reads_go_by_the_new_one(
     author: int, alice: int, settings: Any
 ) -> None:
     list(import_follows(edges=[(alice, author)]))
@@ -230,4 +230,4 @@ def test_while_it_changes_who_reads_anew_already_goes_by_the_new_way(
     leaving = choose_delivery_mode(author_id=author)
     assert (leaving.is_pulled, pulled()) == (False, [])
     finish_mode_change(author_id=author, change_token=entering.change_token)
-    assert choose_delivery_mode(author_id=author) == leaving, "who is late ends no later change"
+    assert choose_delivery_mode(author_id=author) == leaving, "a late end ends no later change"

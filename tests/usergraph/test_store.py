@@ -1,4 +1,4 @@
-"""The followers kept, on a real Valkey."""
+"""Cached followers, on a real Valkey."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def load(author_id: int, follower_ids: list[int]) -> None:
     assert store.store_followers(author_id=author_id, lease=lease, follower_ids=follower_ids)
 
 
-def test_that_nobody_is_kept_is_a_miss_and_that_nobody_follows_is_not(author_id: int) -> None:
+def test_no_entry_is_a_miss_and_an_entry_without_followers_is_not(author_id: int) -> None:
     assert store.read_followers(author_id=author_id) is None
     load(author_id, [])
     assert store.read_followers(author_id=author_id) == []
@@ -42,14 +42,14 @@ def test_ids_of_any_size_come_back_in_order_and_counted(author_id: int) -> None:
     assert 0 < cache_valkey().ttl(followers_key(author_id)) <= FOLLOWERS_TTL
 
 
-def test_a_change_of_the_graph_drops_what_the_version_before_kept_too(author_id: int) -> None:
-    """It may run beside this one, or in its place again."""
+def test_a_change_of_the_graph_drops_the_entry_of_the_release_before_too(author_id: int) -> None:
+    """That release may run beside this one, or in its place again."""
     cache_valkey().zadd(f"followers:v1:{{{author_id}}}", {"somebody": 0})
     store.drop_followers(author_ids=[author_id])
     assert not cache_valkey().exists(f"followers:v1:{{{author_id}}}")
 
 
-def test_what_was_read_before_a_change_of_the_graph_is_not_kept(author_id: int) -> None:
+def test_what_was_read_before_a_change_of_the_graph_is_not_stored(author_id: int) -> None:
     lease = store.take_fill_lease(author_id=author_id)
     store.drop_followers(author_ids=[author_id])
     assert not store.store_followers(author_id=author_id, lease=lease, follower_ids=[1])

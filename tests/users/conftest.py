@@ -34,7 +34,7 @@ def open_session(user_id: int) -> SessionStore:
 
 @pytest.fixture
 def ada(db: None, unique: Callable[[str], str]) -> User:
-    """Somebody with a password."""
+    """A user with a password."""
     name = unique("ada")
     user_id, _ = ensure_account(username=name, email=f"{name}@example.org", password=PASSWORD)
     return User.objects.get(pk=user_id)

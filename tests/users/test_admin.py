@@ -33,7 +33,7 @@ def test_the_changelist_takes_as_many_queries_for_many_users_as_for_few(
             assert staff.get(CHANGELIST).status_code == 200
         return len(captured)
 
-    queries()  # and with it what Django looks up once a process
+    queries()  # and what Django reads once a process
     few = queries()
     for _ in range(30):
         person("member")
@@ -59,7 +59,7 @@ def test_a_search_with_a_nul_is_no_crash(staff: Client) -> None:
     assert staff.get(CHANGELIST, {"q": "a\0b"}).status_code == 200
 
 
-def test_the_actions_keep_users_out_and_let_them_in(
+def test_the_actions_deactivate_users_and_activate_them(
     staff: Client,
     alice: int,
     bob: int,
@@ -75,7 +75,7 @@ def test_the_actions_keep_users_out_and_let_them_in(
         assert "2 " in str(next(iter(page.context["messages"])))
         found = User.objects.filter(pk__in=[alice, bob]).values_list("is_active", flat=True)
         assert list(found) == [active, active]
-    assert sorted(ended) == sorted([alice, bob]), "and only keeping out ended sessions"
+    assert sorted(ended) == sorted([alice, bob]), "only deactivation ended sessions"
 
 
 def fields_of(page: Any) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def fields_of(page: Any) -> dict[str, Any]:
     return values
 
 
-def test_the_form_changes_a_profile_and_switching_off_ends_sessions(
+def test_the_form_changes_a_profile_and_deactivation_ends_sessions(
     staff: Client, alice: int, ended: list[int], django_capture_on_commit_callbacks: Any
 ) -> None:
     url = reverse("admin:users_user_change", args=[alice])
@@ -181,7 +181,7 @@ def test_the_deletions_are_listed_newest_first_with_what_is_removed(
     assert ada.username in page.text
 
 
-def test_an_account_that_is_being_deleted_is_only_looked_at(staff: Client, ada: User) -> None:
+def test_an_account_that_is_being_deleted_is_read_only(staff: Client, ada: User) -> None:
     delete_account(user_id=ada.pk, requested_by="self")
     url = reverse("admin:users_user_change", args=[ada.pk])
     assert staff.get(url).status_code == 200
@@ -190,7 +190,7 @@ def test_an_account_that_is_being_deleted_is_only_looked_at(staff: Client, ada: 
 
 
 def save_in_admin(user: User) -> None:
-    """Save an account as staff's form does that was loaded earlier."""
+    """Save an account as a form does that staff loaded earlier."""
     request = RequestFactory().post(CHANGELIST)
     request.session = {}  # type: ignore[assignment]
     request._messages = FallbackStorage(request)  # type: ignore[attr-defined]
@@ -199,7 +199,7 @@ def save_in_admin(user: User) -> None:
     page.save_model(request, user, form, change=True)
 
 
-def test_a_form_loaded_before_the_deletion_lets_nobody_in_again(ada: User) -> None:
+def test_a_form_loaded_before_the_deletion_does_not_activate_the_account(ada: User) -> None:
     loaded = User.objects.get(pk=ada.pk)
     delete_account(user_id=ada.pk, requested_by="self")
     assert loaded.is_active
@@ -216,7 +216,7 @@ def test_a_form_loaded_before_the_deletion_does_not_bring_an_account_back(ada: U
     assert not User.objects.filter(pk=ada.pk).exists()
 
 
-def test_a_password_set_meanwhile_lets_nobody_in_again(ada: User, ended: list[int]) -> None:
+def test_a_password_set_meanwhile_does_not_activate_anybody(ada: User, ended: list[int]) -> None:
     loaded = User.objects.get(pk=ada.pk)
     delete_account(user_id=ada.pk, requested_by="self")
     body = {"usable_password": "true", "password1": PASSWORD + "2", "password2": PASSWORD + "2"}

@@ -1,4 +1,4 @@
-"""What a request's authentication costs, and that the sessions in Valkey decide."""
+"""What the authentication of a request costs; the sessions in Valkey decide."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from users.sessions import end_sessions
 pytestmark = pytest.mark.django_db
 
 
-def test_a_refresh_remembers_the_session_anew_and_rotates_the_token(alice: int) -> None:
+def test_a_refresh_remembers_the_session_and_rotates_the_token(alice: int) -> None:
     session = open_session(alice)
     token = create_refresh_token(User.objects.get(pk=alice), session)
     session.save()

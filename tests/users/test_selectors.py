@@ -21,7 +21,7 @@ def username_of(user_id: int) -> str:
     return User.objects.get(pk=user_id).username
 
 
-def test_documents_of_many_users_are_one_query_and_leave_out_who_is_kept_out(
+def test_documents_of_many_users_are_one_query_without_the_deactivated(
     alice: int, bob: int, person: Callable[[str], int], django_assert_num_queries: Any
 ) -> None:
     gone = person("gone")
@@ -59,7 +59,7 @@ def test_a_profile_counts_and_says_whether_the_viewer_follows(alice: int, bob: i
     }
 
 
-def test_who_is_kept_out_has_no_profile(alice: int, bob: int) -> None:
+def test_a_deactivated_user_has_no_profile(alice: int, bob: int) -> None:
     name = username_of(bob)
     set_active(user_ids=[bob], active=False)
     with pytest.raises(NotFound, match=name):

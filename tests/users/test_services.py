@@ -1,4 +1,4 @@
-"""Profiles change, accounts are made and kept out."""
+"""Profiles change; accounts are created, deactivated and deleted."""
 
 from __future__ import annotations
 
@@ -95,14 +95,14 @@ def test_a_change_that_is_refused_uses_up_no_media(
     assert Media.objects.get(pk=media_id).used_as == ""
 
 
-def test_an_account_that_is_gone_or_kept_out_changes_no_profile(alice: int) -> None:
+def test_a_deleted_or_deactivated_account_changes_no_profile(alice: int) -> None:
     set_active(user_ids=[alice], active=False)
     for user_id in (alice, 1):
         with pytest.raises(NotFound):
             update_profile(user_id=user_id, changes={"bio": "x"})
 
 
-def test_keeping_out_ends_the_sessions_on_commit_and_counts_whom_it_changed(
+def test_deactivation_ends_the_sessions_on_commit_and_counts_its_changes(
     alice: int, bob: int, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
     ended: list[int] = []
@@ -176,12 +176,12 @@ def test_a_username_is_lower_case_by_whatever_way_it_comes_in(unique: Callable[[
 
 
 def events(user_id: int) -> list[str]:
-    """The kinds of the events about somebody, in order."""
+    """The kinds of the events about a user, in order."""
     rows = OutboxEvent.objects.filter(payload__user_id=user_id).order_by("pk")
     return list(rows.values_list("kind", flat=True))
 
 
-def test_an_account_is_switched_off_and_announced_and_its_sessions_end_on_commit(
+def test_a_deleted_account_is_deactivated_and_its_sessions_end_on_commit(
     ada: User, ended: list[int], django_capture_on_commit_callbacks: Any
 ) -> None:
     with django_capture_on_commit_callbacks(using="default") as callbacks:
@@ -212,7 +212,7 @@ def test_a_second_request_is_the_same_deletion(ada: User) -> None:
     assert events(ada.pk).count("account_deleted") == 1
 
 
-def test_who_is_switched_off_already_can_be_deleted(ada: User) -> None:
+def test_a_deactivated_account_can_be_deleted(ada: User) -> None:
     set_active(user_ids=[ada.pk], active=False)
     delete_account(user_id=ada.pk, requested_by="staff")
     assert deletions(ada.pk).exists()
@@ -234,7 +234,7 @@ def test_staff_are_not_deleted(ada: User, status: str) -> None:
     assert events(ada.pk) == []
 
 
-def test_nobody_lets_in_or_changes_an_account_that_is_being_deleted(
+def test_an_account_that_is_being_deleted_is_not_activated_or_changed(
     ada: User, alice: int, ended: list[int]
 ) -> None:
     set_active(user_ids=[alice], active=False)

@@ -1,4 +1,4 @@
-"""Sessions and who they belong to."""
+"""The sessions of a user."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_ending_sessions_keeps_the_one_named_and_those_of_others(alice: int, bob
     ]
     replies = exchange(state_valkey(), asked)
     assert [session_user_id(stored) for stored in replies] == [alice, None, bob]
-    assert end_sessions(user_id=alice) == 1, "the kept one can be ended later"
+    assert end_sessions(user_id=alice) == 1, "the one that was named can be ended later"
 
 
 def test_a_session_is_forgotten_when_it_ends_or_has_given_no_token_for_its_lifetime(

@@ -1,4 +1,4 @@
-"""The version of a cache entry stands for a snapshot of SQL."""
+"""The version of a cache entry is that of a snapshot of SQL."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.cached_values import VERSION_SQL
 
 @contextmanager
 def clients(count: int) -> Iterator[list[Any]]:
-    """Connections of their own to the posts database."""
+    """New connections to the posts database."""
     options = connections["posts"].get_connection_params()
     options.pop("cursor_factory", None)
     options.pop("context", None)
@@ -62,7 +62,7 @@ def test_a_version_grows_with_every_transaction_that_a_snapshot_sees(
 
 
 def test_a_replica_can_tell_a_version_too(committed: None) -> None:
-    """When CACHE is down, it is read there."""
+    """While CACHE is down, versions are read there."""
     with connections["posts_replica"].cursor() as cursor:
         cursor.execute(f"SELECT {VERSION_SQL}")
         assert cursor.fetchone()[0] > 0

@@ -25,7 +25,7 @@ from devstack.lifecycle import Stack
 IDS = 2
 RUNS = 150
 ids = st.integers(0, IDS - 1)
-# What others do while somebody is between two steps: before reading SQL, and after it.
+# What other processes do before one reads SQL, and after it.
 steps = st.sampled_from(["change", "change_and_die", "read", "overtake", "evict", "refresh"])
 others = st.lists(steps, max_size=3)
 
@@ -33,16 +33,16 @@ others = st.lists(steps, max_size=3)
 def numbers(
     key: Callable[[int], str], load: Callable[[Sequence[int]], dict[int, Versioned[int]]]
 ) -> CachedValue[int]:
-    """A kind of cached numbers, as of the posts database."""
+    """A kind of cached numbers of the posts database."""
     return CachedValue(
         database="posts", key=key, load=load, encode=b"%d".__mod__, decode=int, ttl_seconds=60
     )
 
 
 class Rows:
-    """In place of a table: values that only grow, so that a value is also its version.
+    """Stands in for a table: values only grow, so that a value is also its version.
 
-    `between` is called before and after each read: there, another process may be next.
+    Before and after each read, other processes do the next steps of `between`.
     """
 
     def __init__(self, prefix: str) -> None:
@@ -65,7 +65,7 @@ class Rows:
 
     def others_act(self, id_: int) -> None:
         names, *rest = self.between or [[]]
-        self.between = []  # what others do is done at once
+        self.between = []  # nobody interrupts the others
         for name in names:
             getattr(self, name)(id_)
         self.between = rest
@@ -87,7 +87,7 @@ class Rows:
         assert self.kind.get([id_])[id_] >= at_least
 
     def overtake(self, id_: int) -> None:
-        """A change; it is evicted, and its next reader is killed before it stores what it read."""
+        """Change a value, evict its entry; its next reader dies before it stores what it read."""
         self.change(id_)
         self.evict(id_)
         entries.take_fill_leases([self.key(id_)])
@@ -103,7 +103,7 @@ class Rows:
 
 
 class CacheMachine(RuleBasedStateMachine):
-    """Everybody does anything, also in the middle of what others do."""
+    """Processes take any steps, also in the middle of the steps of others."""
 
     make_rows: ClassVar[Callable[[], Rows]]
 
@@ -188,7 +188,7 @@ def test_it_would_be_noticed_if_the_script(
     assert right in entries._STORE_LUA
     monkeypatch.setattr(entries, "_STORE_LUA", entries._STORE_LUA.replace(right, wrong))
     with pytest.raises(AssertionError):
-        # Found is enough: the shortest way there takes minutes to find.
+        # One failure is enough: to find the shortest takes minutes.
         run(
             machine,
             max_examples=20 * RUNS,
@@ -282,7 +282,7 @@ def test_uncommitted_reads_see_sql_as_it_is_and_store_nothing(
             assert read(wanted)[1] == {0: 2}, "from CACHE, as always"
             assert not sql.reads._may_read_replicas()
         assert sql.reads._may_read_replicas()
-    assert dict(changed.stored()) == {0: 1}, "not refreshed, and no more than there was"
+    assert dict(changed.stored()) == {0: 1}, "neither refreshed nor added to"
     assert changed.kind.get([0]) == {0: 1}
 
 

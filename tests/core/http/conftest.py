@@ -1,4 +1,4 @@
-"""Requests with an idempotency key, and one for each route that makes something."""
+"""Requests with an idempotency key, one for each route that creates something."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def comments_url(post_id: int) -> str:
 
 @pytest.fixture
 def key() -> str:
-    """A key that no other test has: those over HTTP leave theirs behind."""
+    """A key that no other test uses: tests over HTTP leave theirs behind."""
     return str(uuid4())
 
 
@@ -45,7 +45,7 @@ def ask(alice: int, api: Api, key: str) -> Ask:
 
 @pytest.fixture
 def requests(alice: int, bob: int, upload: Upload) -> Requests:
-    """One of alice's for each route that makes something."""
+    """One request of alice's for each route that creates something."""
     (post_id,) = make_posts(bob, 1)
     assert RECORDS.get([post_id])[post_id]
     warm_cached_values([bob])

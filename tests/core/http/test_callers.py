@@ -1,4 +1,4 @@
-"""Which address a request came from, whatever it says of itself."""
+"""Which address a request came from, whatever its headers claim."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A POST with a key: made once, answered the same again, refused when the key is another's."""
+"""A POST with a key is done once and answered the same again; another request is refused."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ ROWS: dict[str, Callable[[int], Any]] = {
 }
 
 
-# --- The same again -------------------------------------------------------------------------------
+# --- The same request -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("what", ROWS)
@@ -66,13 +66,13 @@ def test_the_same_request_is_done_once_and_answered_the_same(
 def test_what_is_answered_is_what_is_shown_afterwards(
     ask: Ask, alice: int, api: Api, requests: Requests, what: str
 ) -> None:
-    """Rendered before the commit, from what only this transaction sees."""
+    """It is rendered before the commit, from what only this transaction sees."""
     answered = ask(*requests[what]).json()
     address = {"post": POSTS, "media": MEDIA, "comment": "/api/v1/comments"}[what]
     assert api(alice).get(f"{address}/{answered['id']}").json() == answered
 
 
-def test_what_is_not_committed_yet_is_not_copied_into_the_cache(
+def test_what_is_not_committed_yet_is_not_stored_in_the_cache(
     ask: Ask, alice: int, api: Api, requests: Requests
 ) -> None:
     post_id = ask(*requests["post"]).json()["id"]
@@ -80,7 +80,7 @@ def test_what_is_not_committed_yet_is_not_copied_into_the_cache(
     without = ask(POSTS, requests["post"][1], None)
     assert without.status_code == 400, "the picture is used"
     api(alice).get(f"{POSTS}/{post_id}")
-    assert cache_valkey().exists(record_key(int(post_id))), "else this test says nothing"
+    assert cache_valkey().exists(record_key(int(post_id))), "else this test proves nothing"
 
 
 def test_without_a_key_everything_is_done_each_time(
@@ -119,7 +119,7 @@ def test_another_upload_with_the_same_key_is_refused(
     assert Media.objects.filter(owner_id=alice).count() == 1
 
 
-# --- Another's key, another request ---------------------------------------------------------------
+# --- Another caller, another request --------------------------------------------------------------
 
 
 def test_another_body_is_refused_and_makes_nothing(
@@ -138,7 +138,7 @@ def test_another_body_is_refused_and_makes_nothing(
     ("first", "then"),
     [("media", "post"), ("post", "media"), ("post", "comment"), ("comment", "post")],
 )
-def test_another_route_is_refused_in_whichever_database(
+def test_another_route_is_refused_in_any_database(
     ask: Ask, alice: int, requests: Requests, first: str, then: str
 ) -> None:
     assert ask(*requests[first]).status_code == 201
@@ -182,8 +182,8 @@ def test_a_key_may_have_255_of_them(ask: Ask, requests: Requests) -> None:
     assert one.content == two.content
 
 
-def test_without_a_token_a_key_is_not_looked_at(client: Any) -> None:
-    assert send(client, POSTS, json_body(), "a b").status_code == 401
+def test_without_a_token_a_key_is_not_checked(client: Any) -> None:
+    assert send(client, POSTS, document(), "a b").status_code == 401
 
 
 # --- What fails -----------------------------------------------------------------------------------
@@ -205,7 +205,7 @@ def test_a_refused_request_does_not_use_its_key(ask: Ask, requests: Requests) ->
 
 
 class CommentThenRefuse(APIView):
-    """Writes, and then answers an error, which it does not raise."""
+    """Writes, and then returns an error without raising it."""
 
     @idempotent(database="comments")
     def post(self, request: Request) -> Response:
@@ -213,7 +213,7 @@ class CommentThenRefuse(APIView):
         return Response({"detail": "No."}, status=418)
 
 
-def test_an_error_that_is_answered_takes_back_what_was_written(alice: int, key: str) -> None:
+def test_an_error_that_is_returned_rolls_back_what_was_written(alice: int, key: str) -> None:
     request = APIRequestFactory().post("/", {}, format="json", headers={"Idempotency-Key": key})
     view = CommentThenRefuse()
     asked = view.initialize_request(request)

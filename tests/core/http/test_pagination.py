@@ -22,9 +22,9 @@ from core.http.problems import Invalid
 from core.ids import MAX_ID
 
 
-@given(position=st.integers(0, MAX_ID) | st.text(max_size=30).filter(lambda s: s < "\ud800"))
-def test_a_cursor_comes_back_as_it_went(position: int | str) -> None:
-    assert decode_cursor(encode_cursor(position), type(position)) == position
+@given(last=st.integers(0, MAX_ID) | st.text(max_size=30).filter(lambda s: s < "\ud800"))
+def test_a_cursor_comes_back_as_it_went(last: int | str) -> None:
+    assert decode_cursor(encode_cursor(last), type(last)) == last
 
 
 @given(cursor=st.text(max_size=60))

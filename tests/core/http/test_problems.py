@@ -118,7 +118,7 @@ def test_a_store_that_does_not_answer_is_a_503_with_a_time_to_retry(exception: E
     response = handled(exception)
     assert response.status_code == 503
     assert int(response.headers["Retry-After"]) > 0
-    assert "closed" not in response.data["detail"], "what the store said is for the log"
+    assert "closed" not in response.data["detail"], "only the log has the store's words"
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_a_store_that_does_not_answer_is_a_503_with_a_time_to_retry(exception: E
     ],
     ids=repr,
 )
-def test_what_a_client_can_mend_is_explained(exception: Exception, status: int) -> None:
+def test_what_a_client_can_correct_is_explained(exception: Exception, status: int) -> None:
     response = handled(exception)
     assert response.status_code == status
     assert response.data["detail"]
@@ -216,7 +216,7 @@ def test_a_health_check_keeps_its_checks_and_says_its_status_as_a_number() -> No
     assert (document["status"], document["checks"]) == (503, {"state": False})
 
 
-def test_a_refused_method_keeps_the_list_of_those_that_are_taken() -> None:
+def test_a_refused_method_keeps_the_list_of_allowed_methods() -> None:
     response = through_middleware(HttpResponseNotAllowed(["GET", "POST"]))
     assert response["Allow"] == "GET, POST"
     assert orjson.loads(response.content)["status"] == 405

@@ -1,4 +1,4 @@
-"""What a warm read costs: SQL queries, and round trips to Valkey, of each way to read."""
+"""What a warm read of each address costs: SQL queries, and round trips to Valkey."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ COSTS: list[tuple[str, dict[str, int], int]] = [
 
 @pytest.fixture
 def names(alice: int, bob: int, person: Callable[[str], int]) -> dict[str, Any]:
-    """What the addresses name: bob, whom alice follows, and a post of his that people talk about.
+    """What the addresses name: bob, whom alice follows, and a post of his with comments.
 
-    Several of everything, so that whatever costs something for each one would show.
+    There are several of everything, so that a cost for each one shows.
     """
     list(import_follows(edges=[(alice, bob)]))
     fans = [person("fan") for _ in range(5)]
@@ -64,7 +64,7 @@ def names(alice: int, bob: int, person: Callable[[str], int]) -> dict[str, Any]:
 def cost(
     api: Callable[[int], Any], alice: int, round_trips: Callable[[], int]
 ) -> Callable[[str], tuple[dict[str, int], int]]:
-    """Read an address as alice, for the second time: SQL queries by database, and round trips."""
+    """Read an address as alice twice; returns the queries and round trips of the second read."""
 
     def read_twice(url: str) -> tuple[dict[str, int], int]:
         client = api(alice)

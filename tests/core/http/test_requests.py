@@ -1,4 +1,4 @@
-"""What every request gets: an id, and its place in the figures."""
+"""Every request gets an id, and is counted in the metrics."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_id_that_came_is_kept_and_answered(given: str) -> None:
 
     assert through_middleware(view, **{"X-Request-ID": given})["X-Request-ID"] == given
     assert seen == [given]
-    assert context.request_id() is None, "and forgotten afterwards"
+    assert context.request_id() is None, "the id is forgotten afterwards"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""How an API process refuses what is too much; how many it has, gunicorn's worker counts."""
+"""An API process refuses requests over its limit; gunicorn's worker counts those in flight."""
 
 from __future__ import annotations
 

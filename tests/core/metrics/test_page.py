@@ -16,18 +16,18 @@ from core.valkey import state_valkey
 from devstack.layout import PROJECT_DIR
 
 pytestmark = pytest.mark.usefixtures("stack")
-METERS = {family.name: family for family in PROCESS_REGISTRY.collect()}
+LOCAL = {family.name: family for family in PROCESS_REGISTRY.collect()}
 
 
 @pytest.fixture
 def beat_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hash of our own, as beat stores what it measures in the other all the time."""
+    """Metrics of this test alone: beat stores others all the time."""
     monkeypatch.setattr(shared_metrics, "_figures_key", lambda: "gauges:test")
     state_valkey().delete("gauges:test")
 
 
 def families() -> list[Any]:
-    # A scraper calls an instance by its address, which is no host name of ours.
+    # A scraper calls an instance by its address, which is not an allowed host.
     answer = Client().get("/metrics", headers={"host": "10.0.0.7:8000"})
     assert answer.status_code == 200
     assert answer["Content-Type"].startswith("text/plain; version=")
@@ -35,11 +35,11 @@ def families() -> list[Any]:
 
 
 def scrape() -> dict[str, float]:
-    """The samples by name and labels, as Prometheus reads them, but for this process' own."""
+    """The samples by name and labels, as Prometheus reads them, without this process' own."""
     return {
         " ".join([one.name, *one.labels.values()]): one.value
         for family in families()
-        if family.name not in METERS
+        if family.name not in LOCAL
         for one in family.samples
     }
 

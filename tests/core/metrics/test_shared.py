@@ -1,4 +1,4 @@
-"""Gauges and counters are kept in STATE, and declared."""
+"""Shared metrics are stored in STATE, and each is declared."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_names_are_prometheus_names_with_help() -> None:
 
 
 def samples(names: Iterable[str]) -> list[str]:
-    """One sample of each."""
+    """One sample of each metric."""
     return [sample(name, *LABELS.get(name, ())) for name in names]
 
 

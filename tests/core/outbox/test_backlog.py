@@ -1,4 +1,4 @@
-"""What is still to be delivered is measured in SQL, and exported by whoever can."""
+"""The outbox's backlog is measured in SQL and exported."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ AGE, STAMP = "socialfeed_outbox_oldest_post_age_seconds", "socialfeed_outbox_tim
 
 @pytest.fixture
 def nothing_pending(db: None) -> None:
-    """What other tests have left is done; rolled back after the test."""
+    """All rows of other tests are done; rolled back after the test."""
     for database in PRIMARIES:
         OutboxEvent.objects.using(database).filter(done_at=None).update(done_at=Now())
 
 
 @pytest.fixture
 def own_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hash that beat does not store into."""
+    """Metrics that beat does not store."""
     monkeypatch.setattr(shared_metrics, "_figures_key", lambda: "gauges:test-backlog")
     state_valkey().delete("gauges:test-backlog")
 
@@ -106,7 +106,7 @@ def test_what_is_measured_is_exported_zeros_too() -> None:
 def closed(
     committed: None, reconnect_after_test: None, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str], None]:
-    """Make a database one whose port nobody listens on."""
+    """Give a database a port on which nobody listens."""
 
     def close(database: str) -> None:
         monkeypatch.setitem(connections[database].settings_dict, "PORT", 9)
@@ -122,13 +122,13 @@ def test_a_database_that_is_down_is_left_out_and_logged(
     closed("posts")
     backlog.export_backlog()
     assert AGE not in read_stored()
-    assert STAMP not in read_stored(), "whoever watches must see that nothing is known"
+    assert STAMP not in read_stored(), "monitoring must see that nothing is known"
     assert sample("socialfeed_outbox_overdue", "comments") in read_stored()
     assert "the outbox of posts cannot be measured" in caplog.text
 
 
 class EnoughError(BaseException):
-    """Ends what would go on for ever."""
+    """Ends an endless loop."""
 
 
 def test_exporting_goes_on_with_everything_down(

@@ -24,7 +24,7 @@ DATABASE = "posts"
 
 @dataclass(frozen=True)
 class Rained:
-    """What the tests announce."""
+    """The payload that the tests announce."""
 
     post_id: int
 
@@ -56,7 +56,7 @@ class Subscribers:
 
 @pytest.fixture
 def rained(monkeypatch: pytest.MonkeyPatch) -> Event[Rained]:
-    """An event of its own, forgotten after the test."""
+    """An event of this test alone, removed afterwards."""
     monkeypatch.setattr(subscriptions, "_subscriptions", {})
     return Event("rained", Rained, database=DATABASE)
 
@@ -130,7 +130,7 @@ def test_what_is_announced_later_waits_for_the_sweeper(
 
 
 def test_a_row_of_the_release_before_reaches_every_subscriber(subscribers: Subscribers) -> None:
-    """It has no subscriber, and may be delivered in part."""
+    """It names no subscriber, and may be delivered in part."""
     event_id = rows.record(
         database=DATABASE, kind="rained", subscriber="", payload={"post_id": 3, "more": 1}
     )
@@ -144,7 +144,7 @@ def test_a_row_of_the_release_before_reaches_every_subscriber(subscribers: Subsc
 
 
 @pytest.mark.parametrize("subscriber", ["", "sailors"])
-def test_what_nobody_here_knows_stays_for_who_does(rained: Event[Rained], subscriber: str) -> None:
+def test_a_row_of_no_known_subscriber_stays_pending(rained: Event[Rained], subscriber: str) -> None:
     event_id = rows.record(
         database=DATABASE, kind="rained", subscriber=subscriber, payload={"post_id": 3}
     )

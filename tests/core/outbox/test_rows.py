@@ -47,7 +47,7 @@ class TestOneDelivery:
         heir = rows.take_lease(database=DATABASE, event_id=event_id)
         assert heir
         assert heir.event.cursor == 42
-        assert not rows.save_cursor(frozen, cursor=43), "who was frozen finds out"
+        assert not rows.save_cursor(frozen, cursor=43), "the frozen one notices"
         assert not rows.mark_done(frozen)
         assert row(event_id).cursor == 42
         assert rows.mark_done(heir)
@@ -110,11 +110,11 @@ class TestRaces:
         assert len(taken) == 1
         assert rows.mark_done(taken[0])
 
-    def test_sweepers_share_the_rows_out(self) -> None:
-        mark = str(uuid4())
+    def test_no_two_sweepers_claim_the_same_row(self) -> None:
+        error = str(uuid4())
         ids = [record() for _ in range(40)]
         OutboxEvent.objects.using(DATABASE).filter(pk__in=ids).update(
-            wake_at=Now() - 1000 * HOUR, last_error=mark
+            wake_at=Now() - 1000 * HOUR, last_error=error
         )
         claims = in_threads(lambda _: rows.claim_overdue(database=DATABASE, limit=5), 16)
         claimed = [id_ for claim in claims for id_ in claim if id_ in ids]

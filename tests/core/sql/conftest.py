@@ -1,4 +1,4 @@
-"""A user, a replica that is behind, and what a read and a check find."""
+"""What the tests of SQL share."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def user_id() -> int:
 
 @pytest.fixture
 def replica_is_behind(paused_replay: Callable[[], None]) -> int:
-    """The replica replays nothing more; an LSN that it will not reach."""
+    """Pause the replica's replay; returns an LSN that it will not reach."""
     paused_replay()
     with connections["posts"].cursor() as cursor:
         cursor.execute("SELECT pg_logical_emit_message(true, 'test', 'later')")

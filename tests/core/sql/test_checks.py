@@ -21,14 +21,14 @@ def test_a_replica_that_follows_does_not_lag() -> None:
     assert servers.is_in_rotation("posts_replica")
 
 
-def test_one_that_lags_too_much_is_out_of_rotation_and_comes_back_by_itself(
+def test_a_replica_that_lags_too_much_leaves_the_rotation_and_comes_back(
     paused_replay: Callable[[], None], settings: Any
 ) -> None:
     wait_until(lambda: check_both() == 0, 10)
     paused_replay()
     with connections["posts"].cursor() as cursor:
         cursor.execute("SELECT pg_logical_emit_message(true, 'test', 'text')")
-    assert check_both() < 3, "it has lagged only since then, however quiet it was before"
+    assert check_both() < 3, "the lag counts from then, though there were no writes before"
     assert servers.is_in_rotation("posts_replica")
     settings.REPLICA_MAX_LAG = 0.2
     wait_until(lambda: check_both() > 0.2, 5)
@@ -39,7 +39,7 @@ def test_one_that_lags_too_much_is_out_of_rotation_and_comes_back_by_itself(
     assert servers.is_in_rotation("posts_replica")
 
 
-def test_with_the_primary_down_a_replica_is_as_good_as_it_is(
+def test_while_the_primary_is_down_the_lag_stays_the_same(
     paused_replay: Callable[[], None], settings: Any
 ) -> None:
     wait_until(lambda: check_both() == 0, 10)

@@ -17,7 +17,7 @@ from devstack.lifecycle import Stack
 
 @pytest.fixture
 def silent_port() -> Iterator[int]:
-    """A server that takes connections and says nothing, as one that is frozen."""
+    """A server that takes connections but never answers, like a frozen one."""
     with socket.create_server((HOST, 0)) as server:
         yield server.getsockname()[1]
 
@@ -37,11 +37,11 @@ def seconds_of_connecting(port: int) -> float:
     return time.monotonic() - began
 
 
-def test_who_gets_no_answer_gives_up(installed: None, silent_port: int) -> None:
+def test_connecting_gives_up_without_an_answer(installed: None, silent_port: int) -> None:
     assert 0.5 < seconds_of_connecting(silent_port) < 5
 
 
-def test_a_block_may_be_less_patient(installed: None, silent_port: int) -> None:
+def test_a_block_may_set_a_shorter_deadline(installed: None, silent_port: int) -> None:
     with deadlines.deadline(0.1):
         assert seconds_of_connecting(silent_port) < 0.5
     assert seconds_of_connecting(silent_port) > 0.5
@@ -53,10 +53,10 @@ def test_nobody_waits_for_a_server_that_is_known_to_be_gone(
     deadlines.give_up_when(lambda host, port: (host, port) == (HOST, silent_port))
     assert seconds_of_connecting(silent_port) < 0.5
     with deadlines.deadline(0.6):
-        assert seconds_of_connecting(silent_port) > 0.5, "but for who finds out"
+        assert seconds_of_connecting(silent_port) > 0.5, "except in a check"
 
 
-def test_a_request_waits_for_so_long_in_all(installed: None, silent_port: int) -> None:
+def test_a_request_has_one_budget_for_all_its_waits(installed: None, silent_port: int) -> None:
     with deadlines.budget(0.3):
         began = time.monotonic()
         with pytest.raises(deadlines.BudgetSpent):

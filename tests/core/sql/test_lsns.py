@@ -1,4 +1,4 @@
-"""How far a primary's log has come, kept for who has written."""
+"""LSNs: how far a primary's log has come, stored for each user who has written."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ pytestmark = pytest.mark.usefixtures("committed", "servers_as_at_the_start")
 
 
 @pytest.fixture
-def common_not_read(fresh_sql_state: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """This process has not asked yet what everybody waits for."""
+def common_not_read(servers_as_at_the_start: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process has not read the common LSNs yet."""
     monkeypatch.setattr(lsns, "_common", lsns._Common())
 
 
 def own(user_id: int) -> dict[str, int]:
-    """What is kept for the user."""
+    """The LSNs that are stored for the user."""
     found = required_lsns(user_id=user_id)
     assert found is not None
     return found.own
@@ -41,7 +41,7 @@ def test_an_lsn_grows_with_each_commit() -> None:
     assert lsns.server_lsn("posts") > before
 
 
-def test_of_requests_at_once_the_furthest_counts_whoever_is_last(user_id: int) -> None:
+def test_of_concurrent_requests_the_highest_lsn_counts(user_id: int) -> None:
     reached = list(range(2**53, 2**53 + 200))
     Random(1).shuffle(reached)
     with ThreadPoolExecutor(8) as pool:
@@ -49,20 +49,20 @@ def test_of_requests_at_once_the_furthest_counts_whoever_is_last(user_id: int) -
     assert own(user_id) == {"posts": 2**53 + 199}
 
 
-def test_it_is_kept_much_longer_than_a_replica_may_lag(user_id: int, settings: Any) -> None:
+def test_an_lsn_is_stored_much_longer_than_a_replica_may_lag(user_id: int, settings: Any) -> None:
     store_lsns({"posts": 7}, user_id=user_id)
     seconds = state_valkey().ttl(lsn_key(user_id, "posts"))
     assert seconds == settings.LSN_SECONDS >= 10 * settings.REPLICA_MAX_LAG
 
 
-def test_a_token_comes_back_as_it_went_and_no_other_does(settings: Any) -> None:
+def test_a_token_is_decoded_and_a_forged_one_is_refused(settings: Any) -> None:
     reached = {"default": 2**62, "posts": 1}
     token = token_of(reached)
     assert lsns_in(token) == reached
     for forged in ("", "posts:1", token[:-2], "x" + token, token.replace("posts", "other")):
         assert lsns_in(forged) is None
     settings.LSN_SECONDS = -1
-    assert lsns_in(token) == {}, "what is so old every replica in rotation has"
+    assert lsns_in(token) == {}, "every replica in rotation has what is so old"
 
 
 @pytest.mark.usefixtures("common_not_read")
@@ -97,7 +97,7 @@ def test_state_is_down(user_id: int, closed_state: None) -> None:
     assert required_lsns(user_id=user_id) is None
 
 
-def test_a_connection_that_dies_after_its_commit_is_made_anew(user_id: int) -> None:
+def test_a_connection_that_dies_after_its_commit_is_opened_again(user_id: int) -> None:
     with connections["posts"].cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         (pid,) = cursor.fetchone()
@@ -111,7 +111,7 @@ def test_a_connection_that_dies_after_its_commit_is_made_anew(user_id: int) -> N
 def test_a_primary_that_goes_after_its_commit_leaves_an_lsn_that_no_replica_has(
     monkeypatch: pytest.MonkeyPatch, user_id: int
 ) -> None:
-    """For its user, and for a while: no more."""
+    """Only for its user, and only for a while."""
 
     def fail() -> None:
         raise OperationalError("gone")
@@ -140,6 +140,6 @@ def full_state() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("full_state")
-def test_a_write_that_is_done_is_no_error_because_state_is_full(user_id: int) -> None:
+def test_a_full_state_does_not_fail_a_write_that_is_done(user_id: int) -> None:
     store_lsns({"posts": 7}, user_id=user_id)
     assert own(user_id) == {}

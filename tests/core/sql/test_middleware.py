@@ -49,17 +49,17 @@ def write(sql: str) -> HttpResponse:
         ("SELECT 1", False),
     ],
 )
-def test_a_request_that_writes_says_how_far_and_its_caller_waits_for_it(
+def test_a_request_that_writes_stores_its_lsn_and_answers_a_token(
     sql: str, is_noted: bool, user_id: int
 ) -> None:
     before = lsns.server_lsn("posts")
     response = ConsistencyMiddleware(lambda request: write(sql))(request("POST", user_id))
     token = response.headers.get(lsns.TOKEN_HEADER)
-    kept = lsns.required_lsns(user_id=user_id)
-    assert kept is not None
-    assert (token is not None) == is_noted == (kept.own.get("posts", 0) >= before)
+    stored = lsns.required_lsns(user_id=user_id)
+    assert stored is not None
+    assert (token is not None) == is_noted == (stored.own.get("posts", 0) >= before)
     if token is not None:
-        assert lsns.lsns_in(token) == kept.own
+        assert lsns.lsns_in(token) == stored.own
 
 
 def test_a_token_comes_with_the_request(settings: Any, replica_is_behind: int) -> None:
@@ -71,7 +71,7 @@ def test_a_token_comes_with_the_request(settings: Any, replica_is_behind: int) -
 
 @pytest.fixture
 def lost_session() -> Iterator[Callable[[str], None]]:
-    """End this thread's session on a server, as a server that goes down does."""
+    """End this thread's session on a server, as if the server went down."""
 
     def end(alias: str) -> None:
         with connections[alias].cursor() as cursor:
@@ -111,7 +111,7 @@ def test_a_read_whose_replica_goes_is_done_again_by_the_primary(
     assert response.text == "posts"
 
 
-def test_a_query_that_is_in_the_replicas_way_is_done_again_by_the_primary(settings: Any) -> None:
+def test_a_query_in_conflict_with_replay_is_done_again_by_the_primary(settings: Any) -> None:
     settings.API_ROLE = "read"
     asked = []
 

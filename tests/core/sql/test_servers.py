@@ -44,7 +44,7 @@ def test_only_a_check_makes_others_give_up() -> None:
     assert not servers.is_silent_at(host, int(port))
 
 
-def test_how_far_a_replica_has_come_is_known_of_this_connection_only() -> None:
+def test_what_a_replica_has_replayed_is_known_for_this_connection_only() -> None:
     with connections["posts_replica"].cursor() as cursor:
         cursor.execute("SELECT 1")
     lsn = lsns.server_lsn("posts")

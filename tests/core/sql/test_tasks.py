@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("committed", "servers_as_at_the_start")
 
 @shared_task
 def write_and_fail(*, fails: bool, **kwargs: Any) -> None:
-    """As a task that commits something, and then may meet an error."""
+    """Commit something, and then perhaps fail."""
     with connections["posts"].cursor() as cursor:
         cursor.execute("UPDATE posts_post SET caption = '' WHERE id = 0")
     if fails:

@@ -1,4 +1,4 @@
-"""What is taken back when a transaction is rolled back, and when it is not."""
+"""What a transaction undoes outside its database when it is rolled back."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ pytestmark = pytest.mark.usefixtures("committed")
 
 
 def fail_inside(opened: AbstractContextManager[None], undo: Callable[[], None]) -> None:
-    """Write something that is in no database, and fail."""
+    """Register what to undo, and fail."""
     with opened:
         undo()
         raise KeyError
 
 
-def test_a_rollback_takes_back_what_it_was_told_last_thing_first() -> None:
+def test_a_rollback_undoes_in_reverse_order() -> None:
     undone: list[str] = []
 
     def note(*, value: str) -> None:
@@ -37,12 +37,12 @@ def test_a_rollback_takes_back_what_it_was_told_last_thing_first() -> None:
     assert undone == ["second", "first"]
 
 
-def test_a_commit_takes_nothing_back() -> None:
+def test_a_commit_undoes_nothing() -> None:
     with undoable_transaction("posts"):
         undo_on_rollback("posts", pytest.fail, reason="it has committed")
 
 
-def test_outside_of_it_and_in_other_databases_nothing_is_to_be_taken_back() -> None:
+def test_nothing_is_undone_outside_of_it_or_in_another_database() -> None:
     def in_posts() -> None:
         undo_on_rollback("posts", pytest.fail, reason="this is no undoable transaction on posts")
 
@@ -64,8 +64,8 @@ def lose_the_connection_before_the_commit(undone: list[str]) -> None:
         other.close()
 
 
-@pytest.mark.usefixtures("reconnect_after_test")
-def test_when_nobody_knows_whether_it_was_committed_nothing_is_taken_back() -> None:
+@pytest.mark.usefixtures("connections_made_anew")
+def test_nothing_is_undone_when_the_commit_may_have_happened() -> None:
     stored = ["an object"]
     with pytest.raises(OperationalError):
         lose_the_connection_before_the_commit(stored)

@@ -1,4 +1,4 @@
-"""Clients of CACHE that exchange commands in each of the ways that there are."""
+"""Clients of CACHE, for each way to exchange commands."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NewClient = Callable[..., redis.Redis]
 
 @pytest.fixture(params=WAYS)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A way to exchange commands; all but `direct` are redis-py's pipeline."""
+    """A way to exchange commands; all but `direct` use redis-py's pipeline."""
     exchanges._log_pipeline.cache_clear()
     if request.param == "another redis-py":
         monkeypatch.setattr(protocol, "NOT_ENOUGH_DATA", None)
@@ -58,7 +58,7 @@ def breaking_client(new_client: NewClient) -> Callable[[int], redis.Redis]:
 
 @pytest.fixture
 def key(stack: Stack, unique: Callable[[str], str]) -> Iterator[str]:
-    """The name of something in CACHE."""
+    """A key of CACHE; removed after the test."""
     name = unique("exchanged")
     yield name
     cache_valkey().unlink(name)

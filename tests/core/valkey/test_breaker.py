@@ -22,7 +22,7 @@ pytestmark = pytest.mark.parametrize(
 
 @pytest.fixture
 def silent_port() -> Iterator[int]:
-    """A server that takes connections and says nothing, as one that is frozen."""
+    """A server that takes connections but never answers, like a frozen one."""
     with socket.create_server((HOST, 0)) as server:
         yield server.getsockname()[1]
 

@@ -1,4 +1,4 @@
-"""Exchanges: replies in order and errors alike, directly and by redis-py's pipeline."""
+"""Exchanges give the same replies and errors directly and by redis-py's pipeline."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_the_way_is_the_one_that_the_test_means(
 
 
 def test_replies_are_as_the_server_sends_them(client: redis.Redis, key: str, way: str) -> None:
-    """None is converted, as redis-py's methods do for some commands."""
+    """Unlike some of redis-py's methods, `exchange` converts none."""
     commands: list[Command] = [
         ("SET", key, "1"),
         (b"SET", key.encode(), b"2", b"EX", 60, "NX"),
@@ -72,7 +72,7 @@ def test_a_connection_that_the_server_has_closed_meanwhile_is_opened_again(
 ) -> None:
     first = new_client(stack.layout.port("valkey-cache"), retry=Retry(NoBackoff(), 0))
     (number,) = exchange(first, [["CLIENT", "ID"]])
-    assert exchange(first, [["CLIENT", "ID"]]) == [number], "it is kept"
+    assert exchange(first, [["CLIENT", "ID"]]) == [number], "it is reused"
     cache_valkey().client_kill_filter(_id=str(number))
     (another,) = exchange(first, [["CLIENT", "ID"]])
     assert another != number
@@ -82,7 +82,7 @@ def test_a_connection_that_the_server_has_closed_meanwhile_is_opened_again(
 def test_many_commands_are_one_round_trip_and_what_cannot_be_sent_leaves_no_replies_behind(
     client: redis.Redis,
 ) -> None:
-    """They are sent in pieces; the last piece cannot be packed when the first is already there."""
+    """They are sent in pieces; the last piece cannot be packed when the first has arrived."""
     texts = [b"%0500d" % number for number in range(100)]
     echoes: list[Command] = [(b"ECHO", text) for text in texts]
     assert exchange(client, echoes) == texts
@@ -107,12 +107,12 @@ def test_threads_share_a_pool_and_no_connection(client: redis.Redis) -> None:
 
 def test_a_fork_takes_no_connection_along(client: redis.Redis) -> None:
     (number,) = exchange(client, [["CLIENT", "ID"]])
-    client.connection_pool.pid = -1  # as a child's is another
+    client.connection_pool.pid = -1  # a child has another pid
     assert exchange(client, [["CLIENT", "ID"]]) != [number]
 
 
 def exchange_with(reply: bytes, new_client: NewClient) -> redis.Redis:
-    """Ask a server that sends this as its reply; returns the client, once that has failed."""
+    """Exchange with a server that sends this reply; returns the client after the failure."""
     with socket.create_server((HOST, 0)) as server:
         port = server.getsockname()[1]
         valkey = new_client(port, retry=Retry(NoBackoff(), 0), protocol=2)
@@ -136,7 +136,7 @@ def test_a_server_that_loads_its_data_is_down(new_client: NewClient) -> None:
 
 @pytest.mark.parametrize("way", ["direct"], indirect=True)
 def test_a_message_that_is_no_reply_closes_the_connection(new_client: NewClient) -> None:
-    """redis-py's pipeline skips it, and waits for the reply."""
+    """redis-py's pipeline skips the message and waits for the reply."""
     valkey = exchange_with(b">2\r\n$3\r\na b\r\n:1\r\n", new_client)
     assert not cast("Pool", valkey.connection_pool)._idle
 

@@ -1,4 +1,4 @@
-"""The wire protocol; and what is relied on of redis-py, which its next release may change."""
+"""The wire protocol, and the private parts of redis-py on which it relies."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NewConnection = Callable[..., Any]
 
 @pytest.fixture
 def connected(stack: Stack) -> Iterator[NewConnection]:
-    """Make a connection to CACHE that redis-py has opened."""
+    """Open a connection to CACHE with redis-py."""
     opened: list[Any] = []
 
     def connect(**options: Any) -> Any:
@@ -44,7 +44,7 @@ def test_the_installed_redis_py_is_as_direct_reading_expects(connected: NewConne
     echoed, error, pong = read_directly(connection, message, 3)
     assert (echoed, pong) == (b"a" * 100_000, b"PONG")
     assert isinstance(error, redis.ResponseError)
-    assert can_read_directly(connection), "nothing is left to be read"
+    assert can_read_directly(connection), "nothing is left to read"
 
 
 def test_another_parser_is_not_read_directly(connected: NewConnection) -> None:

@@ -152,7 +152,7 @@ def test_threads_and_contexts_do_not_mix(key: str) -> None:
 
 
 def test_a_block_records_its_own_context(key: str) -> None:
-    """A generator that is left in its block, say, is no part of what others do."""
+    """A generator that waits in its block, say, does not record what others send."""
     context = Context()
     block = recorded_reads()
     recording = context.run(block.__enter__)

@@ -1,4 +1,4 @@
-"""Scripts on the server."""
+"""Scripts run on the server."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ Bearer = Callable[[int, str], APIClient]
 
 
 def end_session(client: APIClient) -> None:
-    """End the session of a client that has logged in; its token is as valid as before."""
+    """End the session of a logged-in client; its token itself stays valid."""
     token = client.defaults["HTTP_AUTHORIZATION"].partition(" ")[2]
     SessionStore(session_key_from_sid(decode_token(token, "access")["sid"])).delete()
 
@@ -60,7 +60,7 @@ def test_of_many_requests_at_once_exactly_as_many_get_through_as_the_limit_says(
     assert (statuses.count(200), statuses.count(429)) == (10, 190)
 
 
-def test_so_it_is_in_a_moving_window(
+def test_exactly_as_many_get_through_a_moving_window(
     address: str, limited: Limited, measured: Callable[[str], None]
 ) -> None:
     limited("login", "10/minute")
@@ -166,7 +166,7 @@ def test_writes_are_counted_apart_and_one_too_many_changes_nothing(
 
 
 @pytest.mark.django_db
-def test_an_ended_session_uses_up_nothing_of_its_owners(
+def test_an_ended_session_uses_up_no_request_of_its_owner(
     alice: int, bearer: Bearer, address: str, limited: Limited
 ) -> None:
     limited("read", "2/minute")
@@ -175,7 +175,7 @@ def test_an_ended_session_uses_up_nothing_of_its_owners(
     for _ in range(3):
         refused = stolen.get(ME)
         assert refused.status_code == 401
-        assert refused["RateLimit-Limit"] == "100000", "only the address's"
+        assert refused["RateLimit-Limit"] == "100000", "only the limit of the address"
     assert own.get(ME).status_code == 200
     assert counted("read", str(alice)) == 1
 
@@ -211,7 +211,7 @@ def test_what_needs_no_account_is_strictly_limited_by_address(
         return client.post(reverse(view), data={}, content_type="application/json")
 
     assert post_from(client).status_code in {200, 400}
-    assert client.get(reverse(view)).status_code != 429, "only what changes something"
+    assert client.get(reverse(view)).status_code != 429, "only POST is limited"
     refused = post_from(client)
     assert refused.status_code == 429
     assert (refused["RateLimit-Limit"], refused["RateLimit-Remaining"]) == ("1", "0")

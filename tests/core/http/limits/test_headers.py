@@ -35,7 +35,7 @@ def test_the_headers_say_what_is_left_and_when_there_is_more(
 
 
 @pytest.mark.django_db
-def test_they_are_of_the_limit_that_is_nearest_to_its_end(
+def test_the_headers_are_of_the_limit_with_the_fewest_requests_left(
     alice: int, bearer: Bearer, address: str, limited: Limited
 ) -> None:
     limited("ip", "50/hour")

@@ -32,7 +32,7 @@ def test_a_moving_window_frees_one_place_after_the_other(address: str, limited: 
     limited("login", "2/2seconds")
 
     def ask() -> int:
-        """For how long to wait; 0: not at all."""
+        """Ask, and return how many seconds to wait; 0 if admitted."""
         try:
             count_strictly(name="login", who=address)
         except TooManyRequests as over:

@@ -22,15 +22,15 @@ Bearer = Callable[[int, str], APIClient]
 
 @pytest.fixture(autouse=True)
 def nothing_said_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What another test has had logged would keep this one's from being."""
+    """Nothing has been logged yet: a process logs a failure once in a while only."""
     monkeypatch.setattr(counting, "_log_pause", counting.Pause())
 
 
 @pytest.fixture
 def refuse_writes(settings: Any) -> Iterator[Callable[[], None]]:
-    """From when it is called, STATE refuses this process' writes: it logs in as one who only reads.
+    """Once called, STATE refuses this process' writes: it logs in as a user who may only read.
 
-    A server that is full or a replica does the same, but to all tests that follow.
+    A full server, or a replica, would refuse the writes of all later tests too.
     """
     url = settings.CACHES["default"]["LOCATION"]
     caches = {**settings.CACHES, "default": {**settings.CACHES["default"]}}
@@ -62,7 +62,7 @@ def test_while_state_is_down_reads_go_on_and_the_log_says_so_now_and_then(
     assert caplog.text.count("STATE is down or full") == 1
 
 
-def test_a_process_counts_again_once_state_has_had_some_seconds(
+def test_a_process_counts_again_some_seconds_after_state_was_down(
     address: str, settings: Any, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     monkeypatch.setattr(counting, "RETRY_SECONDS", 0.2)
@@ -71,7 +71,7 @@ def test_a_process_counts_again_once_state_has_had_some_seconds(
     client = Client(REMOTE_ADDR=address)
     assert "RateLimit-Limit" not in client.get("/")
     settings.CACHES = caches
-    assert "RateLimit-Limit" not in client.get("/"), "not asked: each try may take a second"
+    assert "RateLimit-Limit" not in client.get("/"), "STATE is not tried yet: a try may take long"
     wait_until(lambda: "RateLimit-Limit" in client.get("/"), 2)
 
 
@@ -97,7 +97,7 @@ def test_while_state_is_down_nobody_can_be_authenticated(
 
 
 @pytest.mark.django_db
-def test_while_state_takes_no_writes_who_has_a_token_goes_on_uncounted(
+def test_while_state_takes_no_writes_a_bearer_of_a_token_is_not_counted(
     alice: int,
     bearer: Bearer,
     address: str,
