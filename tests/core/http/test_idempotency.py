@@ -277,11 +277,10 @@ def test_while_the_first_is_being_answered_others_are_refused_at_once(
 
 # --- What it costs --------------------------------------------------------------------------------
 
-# SQL queries by database: without a key; with one; with the same one again. The last of each asks
-# how far the log has come. A key's own are six:
-# its transaction (two: it makes the service's own one a savepoint), the lock, the look at its row
-# here and in the other database, and its row. A post's answer takes one more, as whether the author
-# likes it is in the database that is being changed.
+# SQL queries by database: without a key, with one, and with the same one again. The last of each
+# reads the log's LSN. A key adds six: its transaction (two, as the service's own becomes a
+# savepoint), the lock, a read of its row here and in the other database, and the insert of its row.
+# A post's answer takes one more: whether the author likes it is in the database that changes.
 COSTS: dict[str, tuple[dict[str, int], ...]] = {
     "post": ({"posts": 10}, {"posts": 16, "comments": 1}, {"posts": 5, "comments": 1}),
     "media": ({"posts": 2}, {"posts": 7, "comments": 1}, {"posts": 5, "comments": 1}),
