@@ -241,7 +241,7 @@ def test_posts_show_what_people_do_whatever_happens(
     machine: type[TalkMachine], measured: Callable[[str], None]
 ) -> None:
     run(machine)
-    measured(f"{RUNS} runs, {machine.looks:,} checks of {POSTS} posts each against the oracle")
+    measured(f"{RUNS} runs, {machine.reads:,} checks of {POSTS} posts each against the oracle")
 
 
 @pytest.mark.parametrize(

@@ -56,9 +56,9 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def alices(alice: int, bob: int, bobs: Belongings, upload: Callable[[int], Media]) -> Belongings:
+def alices(alice: int, bob: int, bobs: AccountData, upload: Callable[[int], Media]) -> AccountData:
     """Alice's posts; bob likes and comments on them, and she answers."""
-    own = Belongings(alice)
+    own = AccountData(alice)
     own.post_ids = [
         post_services.publish_post(author_id=alice, caption="", media_ids=[upload(alice).pk])
         for _ in range(2)
@@ -73,7 +73,7 @@ def alices(alice: int, bob: int, bobs: Belongings, upload: Callable[[int], Media
 
 
 @pytest.fixture
-def going(alices: Belongings, bob: int) -> OutboxEvent:
+def going(alices: AccountData, bob: int) -> OutboxEvent:
     """The event of bob's account, which is being deleted."""
     delete_account(user_id=bob, requested_by="self")
     return pending("default", "account_deleted", user_id=bob)
@@ -120,7 +120,7 @@ def test_an_account_goes_with_all_that_it_owns_and_nothing_of_others_is_touched(
     assert kept <= stored_keys()
     assert not lost & stored_keys()
     # Hers lose only dependents of his: follows, likes, and comments on his posts or in reply.
-    left = left_of_account(alice)
+    left = count_account_rows(alice)
     assert {name: hers[name] - left.get(name, 0) for name in hers} == {
         **dict.fromkeys(hers, 0),
         "follows": 2,
@@ -176,7 +176,7 @@ def test_a_deletion_that_is_killed_after_any_step_is_ended_by_the_next(
     monkeypatch.setattr(batches, "SMALL_STEP", 1)
     if not noted:
         monkeypatch.setattr(user_services, "note_removed", killed)
-    steps = deliver_though_killed_after_each_step("default", going, monkeypatch)
+    steps = deliver_with_kill_after_each_step("default", going, monkeypatch)
     # Dependents of his posts and comments are left to deliveries of their own, and to settling,
     # when this one is killed after them.
     assert steps > 10
@@ -241,7 +241,7 @@ def test_what_comes_to_a_post_as_it_goes_is_left_to_its_own_event(
 
 
 def test_what_is_written_after_an_account_is_gone_is_found_by_a_late_check(
-    bob: int, alices: Belongings, going: OutboxEvent, upload: Callable[[int], Media]
+    bob: int, alices: AccountData, going: OutboxEvent, upload: Callable[[int], Media]
 ) -> None:
     assert deliver("default", going)
     late = pending("default", "account_deleted", user_id=bob)
@@ -296,7 +296,7 @@ def test_edges_of_others_stay(
 
 
 def test_removed_likes_do_not_bring_back_the_users_cache_entry(
-    bob: int, alices: Belongings, going: OutboxEvent
+    bob: int, alices: AccountData, going: OutboxEvent
 ) -> None:
     post_id = alices.post_ids[0]
     assert deliver("default", going)

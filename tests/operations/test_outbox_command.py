@@ -59,7 +59,7 @@ def test_its_exit_status_says_whether_a_post_waits_for_too_long() -> None:
 
 
 def test_a_database_that_is_down_is_named_in_a_line(
-    committed: None, connections_made_anew: None, monkeypatch: pytest.MonkeyPatch
+    committed: None, reconnect_after_test: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(connections["posts"].settings_dict, "PORT", 9)
     connections["posts"].close()

@@ -41,7 +41,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def deleted(bobs: Belongings, bob: int) -> OutboxEvent:
+def deleted(bobs: AccountData, bob: int) -> OutboxEvent:
     """The event of bob's first post, which he has deleted."""
     post_id = bobs.post_ids[0]
     post_services.refresh_records(post_ids=[post_id])
@@ -53,7 +53,7 @@ def deleted(bobs: Belongings, bob: int) -> OutboxEvent:
 
 
 def test_all_dependents_of_a_deleted_post_go_and_nothing_else(
-    bobs: Belongings, deleted: OutboxEvent, stored_keys: Callable[[], set[str]]
+    bobs: AccountData, deleted: OutboxEvent, stored_keys: Callable[[], set[str]]
 ) -> None:
     gone, kept = bobs.post_ids
     going = keys_of(Media.objects.filter(used_by_id=gone))

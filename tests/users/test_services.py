@@ -14,7 +14,7 @@ from django.core.exceptions import ValidationError
 from core.http.problems import Conflict, Invalid, NotFound
 from core.outbox.models import OutboxEvent
 from media.models import Media
-from tests.support.belongings import left_of_account, log_about
+from tests.support.account_data import add_admin_log_entry, count_account_rows
 from tests.users.conftest import deletions
 from users import selectors
 from users.events import user_changed
@@ -247,7 +247,7 @@ def test_an_account_that_is_being_deleted_is_not_activated_or_changed(
 
 
 def test_what_is_removed_adds_up_and_the_end_leaves_nothing_of_the_person(ada: User) -> None:
-    log_about(ada.pk)
+    add_admin_log_entry(ada.pk)
     other = LogEntry.objects.count()
     deletion_id = delete_account(user_id=ada.pk, requested_by="self")
     for count in (3, 4):
@@ -257,7 +257,7 @@ def test_what_is_removed_adds_up_and_the_end_leaves_nothing_of_the_person(ada: U
         {"posts": 7, "comment likes": 1}, is_done=False
     )
     assert finish_deletion(deletion_id=deletion_id)
-    assert left_of_account(ada.pk) == {}
+    assert count_account_rows(ada.pk) == {}
     assert LogEntry.objects.count() == other - 1
     assert selectors.deletion_progress(deletion_id=deletion_id).is_done
     assert deletions(ada.pk).get().username == ""

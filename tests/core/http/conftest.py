@@ -10,9 +10,9 @@ import pytest
 
 from media.models import Media
 from posts.store import RECORDS
-from tests.support.belongings import warm_cached_values
+from tests.support.account_data import warm_cached_values
+from tests.support.idempotent_requests import json_body, multipart_body, send
 from tests.support.images import encoded, plain
-from tests.support.keyed import document, form, send
 from tests.support.posts_factory import make_posts
 
 POSTS, MEDIA = "/api/v1/posts", "/api/v1/media"
@@ -50,8 +50,8 @@ def requests(alice: int, bob: int, upload: Upload) -> Requests:
     assert RECORDS.get([post_id])[post_id]
     warm_cached_values([bob])
     return {
-        "post": (POSTS, document(caption="Low tide.", media=[str(upload(alice).pk)])),
-        "another post": (POSTS, document(media=[str(upload(alice).pk)])),
-        "media": (MEDIA, form(PICTURE, "one", alt="Low tide")),
-        "comment": (comments_url(post_id), document(text="Lovely.")),
+        "post": (POSTS, json_body(caption="Low tide.", media=[str(upload(alice).pk)])),
+        "another post": (POSTS, json_body(media=[str(upload(alice).pk)])),
+        "media": (MEDIA, multipart_body(PICTURE, "one", alt="Low tide")),
+        "comment": (comments_url(post_id), json_body(text="Lovely.")),
     }

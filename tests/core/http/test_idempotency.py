@@ -28,7 +28,8 @@ from posts.models import Post
 from posts.store import RECORDS
 from tests.conftest import ALL_DATABASES
 from tests.core.http.conftest import MEDIA, PICTURE, POSTS, Api, Ask, Requests, comments_url
-from tests.support.belongings import warm_cached_values
+from tests.support.account_data import warm_cached_values
+from tests.support.idempotent_requests import assert_problem, json_body, multipart_body, send
 from tests.support.images import encoded, plain
 from tests.support.posts_factory import make_posts
 
@@ -183,7 +184,7 @@ def test_a_key_may_have_255_of_them(ask: Ask, requests: Requests) -> None:
 
 
 def test_without_a_token_a_key_is_not_checked(client: Any) -> None:
-    assert send(client, POSTS, document(), "a b").status_code == 401
+    assert send(client, POSTS, json_body(), "a b").status_code == 401
 
 
 # --- What fails -----------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from core.http.idempotency_keys import IdempotencyKey, prune
 from core.tasks import prune_idempotency_keys
 from tests.conftest import ALL_DATABASES
 from tests.core.http.conftest import Ask, Requests
-from tests.support.keyed import document
+from tests.support.idempotent_requests import json_body
 
 pytestmark = pytest.mark.django_db
 
@@ -29,7 +29,7 @@ def test_a_key_lives_for_24_hours(ask: Ask, alice: int, requests: Requests) -> N
     grow_older(alice, timedelta(hours=23, minutes=59))
     assert ask(path, body).content == first.content
     grow_older(alice, timedelta(minutes=1))
-    path, body = requests["comment"][0], document(text="Ugly.")
+    path, body = requests["comment"][0], json_body(text="Ugly.")
     second = ask(path, body)
     assert second.json()["text"] == "Ugly."
     assert not second.has_header("Idempotent-Replayed")

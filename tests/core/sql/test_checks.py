@@ -13,7 +13,7 @@ from core.sql import checks, servers
 from tests.core.sql.conftest import check_both
 from tests.support.client import wait_until
 
-pytestmark = pytest.mark.usefixtures("committed", "servers_as_at_the_start")
+pytestmark = pytest.mark.usefixtures("committed", "fresh_sql_state")
 
 
 def test_a_replica_that_follows_does_not_lag() -> None:

@@ -16,11 +16,11 @@ from core.valkey import state_valkey
 from tests.core.sql.conftest import new_user_id
 from tests.support.client import wait_until
 
-pytestmark = pytest.mark.usefixtures("committed", "servers_as_at_the_start")
+pytestmark = pytest.mark.usefixtures("committed", "fresh_sql_state")
 
 
 @pytest.fixture
-def common_not_read(servers_as_at_the_start: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def common_not_read(fresh_sql_state: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """This process has not read the common LSNs yet."""
     monkeypatch.setattr(lsns, "_common", lsns._Common())
 

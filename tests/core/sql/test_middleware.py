@@ -14,7 +14,7 @@ from core.http.callers import Caller
 from core.sql import ConsistencyMiddleware, lsns, replica_reads, servers, statements
 from tests.core.sql.conftest import read_alias
 
-pytestmark = pytest.mark.usefixtures("committed", "servers_as_at_the_start")
+pytestmark = pytest.mark.usefixtures("committed", "fresh_sql_state")
 
 
 def request(method: str = "GET", user_id: int | None = None, **headers: str) -> HttpRequest:

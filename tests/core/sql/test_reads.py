@@ -22,7 +22,7 @@ from tests.core.sql.conftest import new_user_id, read_alias
 from tests.support.client import wait_until
 
 User = get_user_model()
-pytestmark = pytest.mark.usefixtures("committed", "servers_as_at_the_start")
+pytestmark = pytest.mark.usefixtures("committed", "fresh_sql_state")
 
 
 def test_who_has_written_reads_from_the_primary_until_the_replica_has_it(

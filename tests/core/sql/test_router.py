@@ -20,7 +20,7 @@ from usergraph.models import Follow
 User = get_user_model()
 HOMES = {User: "default", Follow: "default", Post: "posts", Media: "posts", Comment: "comments"}
 
-pytestmark = pytest.mark.usefixtures("committed", "servers_as_at_the_start")
+pytestmark = pytest.mark.usefixtures("committed", "fresh_sql_state")
 
 
 @pytest.mark.parametrize(("model", "home"), HOMES.items(), ids=str)

@@ -13,7 +13,7 @@ from core.sql.lsns import lsn_key
 from core.sql.tasks import NotedTask
 from core.valkey import state_valkey
 
-pytestmark = pytest.mark.usefixtures("committed", "servers_as_at_the_start")
+pytestmark = pytest.mark.usefixtures("committed", "fresh_sql_state")
 
 
 @shared_task

@@ -64,7 +64,7 @@ def lose_the_connection_before_the_commit(undone: list[str]) -> None:
         other.close()
 
 
-@pytest.mark.usefixtures("connections_made_anew")
+@pytest.mark.usefixtures("reconnect_after_test")
 def test_nothing_is_undone_when_the_commit_may_have_happened() -> None:
     stored = ["an object"]
     with pytest.raises(OperationalError):
