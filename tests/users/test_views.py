@@ -19,7 +19,7 @@ ME = "/api/v1/users/me"
 
 
 @pytest.fixture
-def limits_start_anew(django_db_setup: None) -> Iterator[None]:
+def fresh_login_limits(django_db_setup: None) -> Iterator[None]:
     """No failed attempt counts from one test to the next."""
     cast("RedisCache", cache).delete_pattern("allauth:rl:*")
     yield
@@ -27,7 +27,7 @@ def limits_start_anew(django_db_setup: None) -> Iterator[None]:
 
 
 def test_the_password_of_the_account_deletes_it(
-    ada: User, api: Callable[[int], Any], limits_start_anew: None
+    ada: User, api: Callable[[int], Any], fresh_login_limits: None
 ) -> None:
     response = api(ada.pk).delete(ME, {"password": PASSWORD}, format="json")
     assert response.status_code == 202
@@ -39,7 +39,7 @@ def test_the_password_of_the_account_deletes_it(
 
 @pytest.mark.parametrize("password", [f"{PASSWORD} ", PASSWORD.upper(), "high-tide-at-dusk"])
 def test_another_password_deletes_nothing(
-    ada: User, api: Callable[[int], Any], limits_start_anew: None, password: str
+    ada: User, api: Callable[[int], Any], fresh_login_limits: None, password: str
 ) -> None:
     response = api(ada.pk).delete(ME, {"password": password}, format="json")
     assert response.status_code == 400
@@ -48,7 +48,7 @@ def test_another_password_deletes_nothing(
 
 
 def test_the_password_of_another_account_deletes_neither(
-    ada: User, api: Callable[[int], Any], unique: Callable[[str], str], limits_start_anew: None
+    ada: User, api: Callable[[int], Any], unique: Callable[[str], str], fresh_login_limits: None
 ) -> None:
     name = unique("eve")
     eve, _ = ensure_account(username=name, email=f"{name}@example.org", password=PASSWORD + "!")
@@ -57,14 +57,14 @@ def test_the_password_of_another_account_deletes_neither(
 
 
 def test_an_account_without_a_password_cannot_be_deleted_with_any(
-    alice: int, api: Callable[[int], Any], limits_start_anew: None
+    alice: int, api: Callable[[int], Any], fresh_login_limits: None
 ) -> None:
     assert api(alice).delete(ME, {"password": "!"}, format="json").status_code == 400
     assert not deletions(alice).exists()
 
 
 def test_after_some_wrong_passwords_not_even_the_right_one_is_tried(
-    ada: User, api: Callable[[int], Any], limits_start_anew: None
+    ada: User, api: Callable[[int], Any], fresh_login_limits: None
 ) -> None:
     """The failures count as those of log-ins do; a success uses up none."""
     for _ in range(5):
@@ -78,7 +78,7 @@ def test_after_some_wrong_passwords_not_even_the_right_one_is_tried(
 
 
 def test_staff_get_a_conflict(
-    ada: User, api: Callable[[int], Any], limits_start_anew: None
+    ada: User, api: Callable[[int], Any], fresh_login_limits: None
 ) -> None:
     User.objects.filter(pk=ada.pk).update(is_staff=True)
     response = api(ada.pk).delete(ME, {"password": PASSWORD}, format="json")
