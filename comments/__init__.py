@@ -1,0 +1,1 @@
+"""Commenting: comments on posts, and their likes."""

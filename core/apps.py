@@ -5,6 +5,7 @@ from django.conf import settings
 from django.core.cache import close_caches
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, reset_queries
+from django.utils.module_loading import autodiscover_modules
 
 # Imported for their receivers of signals, which every process needs.
 from core import celery_signals
@@ -18,6 +19,8 @@ class CoreConfig(AppConfig):
     name = "core"
 
     def ready(self) -> None:
+        # They subscribe to events and signals, in every process.
+        autodiscover_modules("handlers", "listeners")
         code_hash()  # of the code that this process has loaded, before a deploy replaces the files
         # Django does this around each request, for six databases and two caches. Nothing here needs
         # it: connections are checked after a request, so not before it; queries are not listed; and

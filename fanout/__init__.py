@@ -1,0 +1,1 @@
+"""Fan-out: brings posts, and changes of what they show, into timelines."""

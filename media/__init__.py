@@ -1,0 +1,1 @@
+"""Media: uploads, their variants, and the object store."""

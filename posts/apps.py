@@ -7,7 +7,6 @@ class PostsConfig(AppConfig):
     name = "posts"
 
     def ready(self) -> None:
-        from posts import handlers  # noqa: F401, PLC0415  (needs the app registry)
         from posts.selectors import profile_part  # noqa: PLC0415  (needs the app registry)
         from users.selectors import add_profile_part  # noqa: PLC0415
 

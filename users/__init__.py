@@ -1,0 +1,1 @@
+"""User Info: accounts and profiles."""

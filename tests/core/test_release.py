@@ -38,7 +38,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_all_code_of_all_local_apps_is_in_it() -> None:
     names = {str(path.relative_to(PROJECT_DIR)) for path in release._code_files()}
     assert {"timeline/scripts/read.lua", "posts/records.py", "core/http/rendering.py"} <= names
-    apps_there = {path.parent.name for path in PROJECT_DIR.glob("*/apps.py")}
+    apps_there = {path.parent.name for path in PROJECT_DIR.glob("*/__init__.py")} - {"tests"}
     assert apps_there <= {name.split("/")[0] for name in names}
     assert {Path(name).suffix for name in names} == {".py", ".lua"}
 
