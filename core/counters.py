@@ -139,22 +139,6 @@ def fold(*, database: str, change_ids: Sequence[int]) -> None:
         cursor.execute(_FOLD_SQL, [list(change_ids)])
 
 
-def compared(
-    *, database: str, subject_ids: Sequence[int], truth_sql: Callable[[str], str]
-) -> dict[int, tuple[int, int]]:
-    """(count, truth) of some subjects, both in one snapshot.
-
-    `truth_sql(subject)`: a scalar query that counts a subject's rows; `subject` as in `count_sql`.
-    """
-    sql = f"""
-        SELECT id, {count_sql("asked.id")}, ({truth_sql("asked.id")})
-        FROM unnest(%s::bigint[]) AS asked (id)
-    """  # noqa: S608
-    with connections[database].cursor() as cursor:
-        cursor.execute(sql, [list(subject_ids)])
-        return {id_: (int(count), int(truth)) for id_, count, truth in cursor.fetchall()}
-
-
 def folded_lately(*, database: str, seconds: float, limit: int) -> list[int]:
     """Subjects whose changes were folded in the last `seconds`, the latest first."""
     rows = Counter.objects.using(database).filter(folded_at__gt=Now() - timedelta(seconds=seconds))
@@ -167,19 +151,43 @@ def subjects_pending(*, database: str, subject_ids: Sequence[int]) -> set[int]:
     return set(rows.values_list("subject_id", flat=True))
 
 
-def correct(*, database: str, subject_id: int, truth_sql: Callable[[str], str]) -> None:
-    """Set a count to its truth; others may change and fold it meanwhile. See `compared`."""
-    rows = Counter.objects.using(database)
-    with transaction.atomic(using=database):
-        rows.bulk_create([Counter(subject_id=subject_id, value=0)], ignore_conflicts=True)
-        rows.select_for_update().get(pk=subject_id)
-        with connections[database].cursor() as cursor:
-            sql = _CORRECT_SQL.format(truth=truth_sql("counter.subject_id"))
-            cursor.execute(sql, [subject_id])
-
-
 def forget_counts(*, database: str, subject_ids: Sequence[int]) -> None:
     """Remove the counters of deleted subjects."""
     # The changes first: this waits for a fold that is moving them, and then removes its counter.
     for rows in (CounterChange.objects, Counter.objects):
         rows.using(database).filter(subject_id__in=subject_ids).delete()
+
+
+@dataclass(frozen=True)
+class CountAudit:
+    """Compares one kind of counts with the rows that they count.
+
+    `truth_sql(subject)`: a scalar query that counts a subject's rows; `subject` as in `count_sql`.
+    `subject_of`: the subject of an id, and the id of a subject; such as `made_by`.
+    """
+
+    database: str
+    truth_sql: Callable[[str], str]
+    subject_of: Callable[[int], int] = int
+
+    def compared(self, ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+        """(count, number of rows) of some ids, both in one snapshot."""
+        sql = f"""
+            SELECT id, {count_sql("asked.id")}, ({self.truth_sql("asked.id")})
+            FROM unnest(%s::bigint[]) AS asked (id)
+        """  # noqa: S608
+        with connections[self.database].cursor() as cursor:
+            cursor.execute(sql, [[*map(self.subject_of, ids)]])
+            found = cursor.fetchall()
+        return {self.subject_of(id_): (int(count), int(truth)) for id_, count, truth in found}
+
+    def correct(self, id_: int) -> None:
+        """Set a count to the number of rows. Others may change and fold it meanwhile."""
+        subject_id = self.subject_of(id_)
+        rows = Counter.objects.using(self.database)
+        with transaction.atomic(using=self.database):
+            rows.bulk_create([Counter(subject_id=subject_id, value=0)], ignore_conflicts=True)
+            rows.select_for_update().get(pk=subject_id)
+            with connections[self.database].cursor() as cursor:
+                sql = _CORRECT_SQL.format(truth=self.truth_sql("counter.subject_id"))
+                cursor.execute(sql, [subject_id])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -35,7 +35,7 @@ RECENT_LIMIT = 2000
 
 
 class What(StrEnum):
-    """What can drift."""
+    """What can drift: counts (see _AUDITS), and what posts are shown with."""
 
     LIKES = "likes of post"
     COMMENTS = "comments on post"
@@ -45,6 +45,16 @@ class What(StrEnum):
     FOLLOWERS = "followers of account"
     FOLLOWING = "accounts followed by account"
     POSTS = "posts of account"
+
+
+_AUDITS = {
+    What.LIKES: post_audit.LIKES,
+    What.COMMENTS: comment_audit.COMMENTS,
+    What.COMMENT_LIKES: comment_audit.LIKES,
+    What.FOLLOWERS: graph_audit.FOLLOWERS,
+    What.FOLLOWING: graph_audit.FOLLOWING,
+    What.POSTS: post_audit.POSTS,
+}
 
 
 @dataclass(frozen=True)
@@ -62,7 +72,7 @@ class Drift:
     @property
     def is_count(self) -> bool:
         """Whether the value is a number."""
-        return self.what not in (What.SUMMARY, What.RECORD)
+        return self.what in _AUDITS
 
 
 @dataclass(frozen=True)
@@ -112,20 +122,15 @@ def find_drift(*, subjects: Subjects) -> list[Drift]:
         comments = sorted(comment_selectors.existing_ids(comment_ids=subjects.comments))
         accounts = _existing_accounts(subjects.accounts)
         if posts:
-            likes = post_audit.like_counts(post_ids=posts)
-            on_posts = comment_audit.comment_counts(post_ids=posts)
-            drifts += [*_off(What.LIKES, likes), *_off(What.COMMENTS, on_posts)]
+            drifts += [*_off(What.LIKES, posts), *_off(What.COMMENTS, posts)]
             drifts += [Drift(What.SUMMARY, id_, 1) for id_ in _stale_summaries(posts)]
             stale = post_audit.stale_records(post_ids=posts, pending=_pending)
             drifts += [Drift(What.RECORD, id_, 1) for id_ in sorted(stale)]
         if comments:
-            likes = comment_audit.like_counts(comment_ids=comments)
-            drifts += _off(What.COMMENT_LIKES, likes)
+            drifts += _off(What.COMMENT_LIKES, comments)
         if accounts:
-            followers = graph_audit.follower_counts(user_ids=accounts)
-            following = graph_audit.following_counts(user_ids=accounts)
-            drifts += [*_off(What.FOLLOWERS, followers), *_off(What.FOLLOWING, following)]
-            drifts += _off(What.POSTS, post_audit.post_counts(author_ids=accounts))
+            for what in (What.FOLLOWERS, What.FOLLOWING, What.POSTS):
+                drifts += _off(what, accounts)
         return _of_existing(drifts, {*posts, *comments, *accounts})
 
 
@@ -143,11 +148,11 @@ def _existing_accounts(user_ids: Collection[int]) -> list[int]:
     return sorted(user_selectors.accounts(user_ids=[*user_ids])) if user_ids else []
 
 
-def _off(what: What, counts: dict[int, tuple[int, int]]) -> Iterable[Drift]:
+def _off(what: What, ids: Sequence[int]) -> list[Drift]:
+    """Those of some counts that differ from the rows."""
+    compared = _AUDITS[what].compared(ids)
     return [
-        Drift(what, subject_id, count - truth)
-        for subject_id, (count, truth) in counts.items()
-        if count != truth
+        Drift(what, id_, count - rows) for id_, (count, rows) in compared.items() if count != rows
     ]
 
 
@@ -175,19 +180,8 @@ def _pending(post_ids: Collection[int]) -> set[int]:
 def repair(*, drift: Drift) -> None:
     """Correct the value from the rows, and refresh what is made from it."""
     id_ = drift.subject_id
-    match drift.what:
-        case What.COMMENT_LIKES:
-            comment_audit.correct_likes(comment_id=id_)
-        case What.FOLLOWERS:
-            graph_audit.correct_followers(user_id=id_)
-        case What.FOLLOWING:
-            graph_audit.correct_following(user_id=id_)
-        case What.POSTS:
-            post_audit.correct_posts(author_id=id_)
-        case What.LIKES:
-            post_audit.correct_likes(post_id=id_)
-        case What.COMMENTS:
-            comment_audit.correct_comments(post_id=id_)
+    if drift.is_count:
+        _AUDITS[drift.what].correct(id_)
     if drift.what in (What.COMMENTS, What.SUMMARY):
         now = comment_selectors.summary(post_id=id_)
         post_audit.replace_comment_summary(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from typing import Any
 
@@ -10,45 +10,24 @@ from django.db import transaction
 
 from core import counters
 from core.cached_values import stale_ids
-from core.counters import made_by
+from core.counters import CountAudit, made_by
 from core.ids import id_batches
 from core.likes import likes_sql
 from posts.models import CommentSummary, Like, Post
 from posts.store import RECORDS
-
-_truth_sql = partial(likes_sql, Like)
 
 
 def _posts_sql(subject: str) -> str:
     return f"SELECT count(*) FROM posts_post WHERE author_id = -({subject})"  # noqa: S608
 
 
+LIKES = CountAudit("posts", partial(likes_sql, Like))
+POSTS = CountAudit("posts", _posts_sql, subject_of=made_by)
+
+
 def all_ids(*, size: int) -> Iterator[list[int]]:
     """The ids of all posts, oldest first, `size` at a time; a query each."""
     return id_batches(Post, size=size)
-
-
-def like_counts(*, post_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
-    """(count, number of rows) of the likes of posts, in one snapshot."""
-    return counters.compared(database="posts", subject_ids=post_ids, truth_sql=_truth_sql)
-
-
-def correct_likes(*, post_id: int) -> None:
-    """Set the count of a post's likes to the number of rows. Others may like it meanwhile."""
-    counters.correct(database="posts", subject_id=post_id, truth_sql=_truth_sql)
-
-
-def post_counts(*, author_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
-    """(count, number of rows) of the posts of accounts, by account, in one snapshot."""
-    found = counters.compared(
-        database="posts", subject_ids=[*map(made_by, author_ids)], truth_sql=_posts_sql
-    )
-    return {made_by(subject): compared for subject, compared in found.items()}
-
-
-def correct_posts(*, author_id: int) -> None:
-    """Set the count of an account's posts to the number of rows, even while others publish."""
-    counters.correct(database="posts", subject_id=made_by(author_id), truth_sql=_posts_sql)
 
 
 def comment_summaries(*, post_ids: Collection[int]) -> dict[int, tuple[int, int, list[Any]]]:

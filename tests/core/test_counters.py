@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from random import Random
 from secrets import randbits
 from typing import Any
@@ -15,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core import counters
-from core.counters import Counter, CounterChange, counts
+from core.counters import CountAudit, Counter, CounterChange, counts
 from core.likes import add_like, likes_sql, remove_like
 from posts.models import Like
 from tests.support.client import wait_until
@@ -25,8 +26,7 @@ DATABASE = "posts"
 WRITERS = 6
 
 
-def truth_sql(subject: str) -> str:
-    return likes_sql(Like, subject)
+AUDIT = CountAudit(DATABASE, partial(likes_sql, Like))
 
 
 def count_of(subject_id: int) -> int:
@@ -100,9 +100,7 @@ def test_every_reader_sees_a_count_that_is_exact_while_all_write_and_fold(
         while left[0]:
             if number < WRITERS + 2:
                 counters.fold(database=DATABASE, change_ids=pending_ids(subject_id))
-            found = counters.compared(
-                database=DATABASE, subject_ids=[subject_id], truth_sql=truth_sql
-            )
+            found = AUDIT.compared([subject_id])
             assert found[subject_id][0] == found[subject_id][1]
             reads += 1
         return reads
@@ -131,10 +129,10 @@ def test_a_correction_is_right_while_others_write_and_fold(
             if number == WRITERS:
                 counters.fold(database=DATABASE, change_ids=pending_ids(subject_id))
             else:
-                counters.correct(database=DATABASE, subject_id=subject_id, truth_sql=truth_sql)
+                AUDIT.correct(subject_id)
 
     in_threads(act, WRITERS + 2)
-    counters.correct(database=DATABASE, subject_id=subject_id, truth_sql=truth_sql)
+    AUDIT.correct(subject_id)
     assert count_of(subject_id) == Like.objects.filter(subject_id=subject_id).count()
 
 
