@@ -55,15 +55,10 @@ def put_variants(*, prefix: str, variants: dict[str, bytes]) -> None:
 
 def delete_variants(*, prefix: str, variants: Sequence[str]) -> None:
     """Remove the objects of an upload, in one request. Logs a failure, and does not raise."""
-    store: Any = storages["default"]
-    keys = [{"Key": variant_key(prefix, variant)} for variant in variants]
     try:
-        failed = store.bucket.delete_objects(Delete={"Objects": keys, "Quiet": True}).get("Errors")
+        remove_objects(prefixes=[prefix], variants=variants)
     except StoreUnavailable:
         logger.exception("objects may be left under %s", prefix)
-        return
-    if failed:
-        logger.error("objects are left under %s: %s", prefix, failed)
 
 
 def remove_objects(*, prefixes: Sequence[str], variants: Sequence[str]) -> None:
