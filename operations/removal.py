@@ -15,6 +15,7 @@ from media import services as media_services
 from posts import selectors as post_selectors
 from posts import services as post_services
 from timeline import services as timeline_services
+from timeline.inventory import timelines_of
 from usergraph import services as graph_services
 from users import services as user_services
 
@@ -75,7 +76,7 @@ def _posts(author_id: int) -> Iterator[Removed]:
 
 def drop_cached_account(*, user_id: int) -> None:
     """Drop the cache entries of a removed account. CACHE down: raises."""
-    timeline_services.drop_cached_user(user_id=user_id)
+    timeline_services.drop_timelines(timelines=timelines_of(user_id=user_id))
     graph_services.drop_cached_user(user_id=user_id)
     post_services.drop_cached_user(user_id=user_id)
     user_services.refresh_documents(user_ids=[user_id])

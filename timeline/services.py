@@ -42,11 +42,6 @@ def drop_home_timelines(*, user_ids: Iterable[int]) -> None:
     store.drop(keys=map(home_key, user_ids))
 
 
-def drop_cached_user(*, user_id: int) -> None:
-    """Remove both timelines of a user whose account is removed."""
-    store.drop(keys=[home_key(user_id), profile_key(user_id)])
-
-
 def drop_timelines(*, timelines: Iterable[Timeline]) -> int:
     """Make timelines cold, home or profile; returns how many were not. One round trip."""
     return store.drop(keys=[timeline.key for timeline in timelines])

@@ -31,8 +31,8 @@ from typing import Any, cast
 
 from django.conf import settings
 
-from core.valkey import by_slot, cache_valkey, exchange
-from timeline.scripts import Call, run_scripts
+from core.valkey import Call, by_slot, cache_valkey, exchange
+from timeline.scripts import run_scripts
 
 _ENTRY = struct.Struct(">qq")
 _HEADER = struct.Struct(">cq")

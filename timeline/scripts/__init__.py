@@ -10,7 +10,6 @@ import redis
 
 from core.valkey import Call, run_script
 
-__all__ = ["Call", "run_scripts"]
 _SHARED = "_order"
 # They change no entry; at most they extend a timeline's life.
 _READS = frozenset({"read"})
