@@ -7,19 +7,12 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
+from core.http.pagination import PageQuery
 from core.http.schema import page_of
 from core.ids import MAX_ID
 from media.serializers import MEDIA_EXAMPLE, MediaDocument
 from posts.models import CAPTION_MAX_LENGTH, MEDIA_MAX_COUNT
 from users.serializers import USER_EXAMPLE, UserDocument
-
-
-class Caption(serializers.Serializer[Any]):
-    """The text of a post."""
-
-    caption = serializers.CharField(
-        required=False, default="", allow_blank=True, max_length=CAPTION_MAX_LENGTH
-    )
 
 
 @extend_schema_serializer(
@@ -29,9 +22,12 @@ class Caption(serializers.Serializer[Any]):
         )
     ]
 )
-class NewPost(Caption):
+class NewPost(serializers.Serializer[Any]):
     """A post to publish."""
 
+    caption = serializers.CharField(
+        required=False, default="", allow_blank=True, max_length=CAPTION_MAX_LENGTH
+    )
     media = serializers.ListField(
         child=serializers.IntegerField(min_value=1, max_value=MAX_ID),
         min_length=1,
@@ -127,7 +123,7 @@ class PostDocument(serializers.Serializer[Any]):
 PostPage = page_of(PostDocument, POST_EXAMPLE)
 
 
-class PostsQuery(serializers.Serializer[Any]):
+class PostsQuery(PageQuery):
     """The query of a list of posts."""
 
     author = serializers.CharField(max_length=30, help_text="A username.")

@@ -36,24 +36,14 @@ class PostsView(APIView):
         return _shown(request, post_id, status=201)
 
     @extend_schema(
-        operation_id="posts_list",
-        parameters=[PostsQuery, *PAGE_PARAMETERS],
-        responses=PostPage,
-        tags=["posts"],
+        operation_id="posts_list", parameters=[PostsQuery], responses=PostPage, tags=["posts"]
     )
     def get(self, request: Request) -> Response:
         """List an author's posts, newest first."""
-        query = PostsQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        page = page_request(request)
-        author_id = visible_user_id(
-            viewer_id=caller_id(request), username=query.validated_data["author"]
-        )
+        page, viewer_id = page_request(request, query_class=PostsQuery), caller_id(request)
+        author_id = visible_user_id(viewer_id=viewer_id, username=page.parameters["author"])
         posts, cursor = selectors.posts_by_author(
-            author_id=author_id,
-            viewer_id=caller_id(request),
-            before=page.after,
-            limit=page.limit,
+            author_id=author_id, viewer_id=viewer_id, before=page.after, limit=page.limit
         )
         return page_response(request, fragments(posts), cursor)
 

@@ -7,6 +7,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
+from core.http.pagination import PageQuery
 from core.http.schema import page_of
 from core.ids import MAX_ID
 from users.authentication import confirm_password
@@ -116,7 +117,7 @@ class AccountToDelete(serializers.Serializer[Any]):
         return password
 
 
-class UserSearch(serializers.Serializer[Any]):
+class UserSearch(PageQuery):
     """The query of a search."""
 
     search = serializers.CharField(

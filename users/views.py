@@ -9,16 +9,9 @@ from rest_framework.views import APIView
 
 from core.http.callers import caller_id
 from core.http.pagination import page_request, page_response
-from core.http.schema import PAGE_PARAMETERS
 from users import selectors, services
 from users.models import AccountDeletion
-from users.serializers import (
-    AccountToDelete,
-    ProfileChanges,
-    ProfileDocument,
-    UserPage,
-    UserSearch,
-)
+from users.serializers import AccountToDelete, ProfileChanges, ProfileDocument, UserPage, UserSearch
 
 
 class OwnProfileView(APIView):
@@ -66,18 +59,13 @@ class UserSearchView(APIView):
     """Find people."""
 
     @extend_schema(
-        operation_id="users_list",
-        parameters=[UserSearch, *PAGE_PARAMETERS],
-        responses=UserPage,
-        tags=["users"],
+        operation_id="users_list", parameters=[UserSearch], responses=UserPage, tags=["users"]
     )
     def get(self, request: Request) -> Response:
         """List the users whose username begins with `search`, in alphabetical order."""
-        query = UserSearch(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        page = page_request(request, str)
+        page = page_request(request, str, query_class=UserSearch)
         users, cursor = selectors.users_by_prefix(
-            prefix=query.validated_data["search"],
+            prefix=page.parameters["search"],
             viewer_id=caller_id(request),
             after=page.after,
             limit=page.limit,
