@@ -122,8 +122,7 @@ def described(removed: Mapping[str, int]) -> str:
 
 def profile(*, username: str, viewer_id: int) -> dict[str, Any]:
     """The profile of a user as `viewer_id` sees it; raises `NotFound`."""
-    fields = (*_DOCUMENT_FIELDS, "bio")
-    user = _user(username=username.lower(), is_active=True, fields=fields)
+    user = _user(username=username.lower())
     if user.pk in _hidden_from(viewer_id):
         raise no_such_user(user.username)
     return _profile_document(user, viewer_id)
@@ -131,13 +130,13 @@ def profile(*, username: str, viewer_id: int) -> dict[str, Any]:
 
 def own_profile(*, user_id: int) -> dict[str, Any]:
     """The caller's own profile; raises `NotFound` when the account does not exist any more."""
-    fields = (*_DOCUMENT_FIELDS, "bio")
-    return _profile_document(_user(pk=user_id, is_active=True, fields=fields), user_id)
+    return _profile_document(_user(pk=user_id), user_id)
 
 
-def _user(*, fields: Sequence[str], **lookup: Any) -> User:
-    users = User.objects.only(*fields)
-    user = first_found(lambda: users.filter(**lookup).first())
+def _user(**lookup: Any) -> User:
+    """An active user, with the columns of a profile; raises `NotFound`."""
+    users = User.objects.only(*_DOCUMENT_FIELDS, "bio").filter(is_active=True, **lookup)
+    user = first_found(users.first)
     if user is None:
         raise no_such_user(lookup.get("username", "with this id"))
     return user
