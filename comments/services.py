@@ -9,12 +9,7 @@ from django.db import connections, transaction
 from django.db.models.functions import Now
 
 from comments import selectors
-from comments.events import (
-    CommentsChanged,
-    CommentsDeleted,
-    comments_changed,
-    comments_deleted,
-)
+from comments.events import CommentsChanged, CommentsDeleted, comments_changed, comments_deleted
 from comments.models import Comment, CommentLike
 from core import counters
 from core.http.problems import Conflict, Invalid, NotFound
