@@ -19,7 +19,7 @@ class CoreConfig(AppConfig):
     name = "core"
 
     def ready(self) -> None:
-        # They subscribe to events and signals, in every process.
+        # They subscribe to events and signals, and add to apps below them, in every process.
         autodiscover_modules("handlers", "listeners")
         code_hash()  # of the code that this process has loaded, before a deploy replaces the files
         # Django does this around each request, for six databases and two caches. Nothing here needs

@@ -1,0 +1,1 @@
+"""Post Info: posts and their likes."""

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 
 from core.outbox.subscriptions import Step
 from media.events import MediaChanged, media_changed
-from posts import services
+from posts import selectors, services
 from posts.events import PostChanged, PostEdited, post_deleted, post_edited
+from users.selectors import add_profile_part
 
 
 def refresh_record(post: PostEdited | PostChanged | MediaChanged, cursor: int) -> Iterable[Step]:
@@ -23,3 +24,4 @@ def refresh_record(post: PostEdited | PostChanged | MediaChanged, cursor: int) -
 post_edited.subscribe("posts", in_request=True)(refresh_record)
 post_deleted.subscribe("posts", in_request=True)(refresh_record)
 media_changed.subscribe("posts", in_request=True)(refresh_record)
+add_profile_part(selectors.profile_part)

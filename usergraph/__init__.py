@@ -1,0 +1,1 @@
+"""User Graph: who follows whom, and who may see whom."""
