@@ -8,12 +8,10 @@ from celery import shared_task
 from django.conf import settings
 
 from comments import services
-
-SETTLE_LIMIT = 2000
+from core.counters import settle_all
 
 
 @shared_task(expires=settings.COUNTERS_SETTLE_SECONDS)
 def settle_counters(**kwargs: Any) -> None:
     """Bring the durable counters of comments and of their likes up to date."""
-    while services.settle_counters(limit=SETTLE_LIMIT) == SETTLE_LIMIT:
-        pass
+    settle_all(services.settle_counters)

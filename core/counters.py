@@ -74,6 +74,7 @@ class Change:
     actor_id: int | None
 
 
+SETTLE_LIMIT = 2000  # changes that are folded together
 # Plain SQL: the ORM costs more than the statement.
 _CHANGE_SQL = "INSERT INTO socialfeed_counterchange (subject_id, delta, actor_id) VALUES "
 _FOLD_SQL = """
@@ -137,6 +138,12 @@ def fold(*, database: str, change_ids: Sequence[int]) -> None:
     """Move changes into their counters, except those that another process is folding."""
     with connections[database].cursor() as cursor:
         cursor.execute(_FOLD_SQL, [list(change_ids)])
+
+
+def settle_all(settle: Callable[..., int]) -> None:
+    """Call `settle(limit=...)`, which returns how many changes it folds, until none is left."""
+    while settle(limit=SETTLE_LIMIT) == SETTLE_LIMIT:
+        pass
 
 
 def folded_lately(*, database: str, seconds: float, limit: int) -> list[int]:

@@ -7,13 +7,11 @@ from typing import Any
 from celery import shared_task
 from django.conf import settings
 
+from core.counters import settle_all
 from usergraph import services
-
-SETTLE_LIMIT = 2000
 
 
 @shared_task(expires=settings.COUNTERS_SETTLE_SECONDS)
 def settle_counters(**kwargs: Any) -> None:
     """Bring the durable counters of follows up to date, until none is behind."""
-    while services.settle_counters(limit=SETTLE_LIMIT) == SETTLE_LIMIT:
-        pass
+    settle_all(services.settle_counters)
