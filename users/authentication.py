@@ -81,10 +81,8 @@ def _claims(token: str) -> Claims | None:
     """The claims of a valid access token; None if it is invalid."""
     try:
         claims = _verified(token)
-    except (
-        _InvalidToken,
-        RecursionError,
-    ):  # its header is parsed as JSON before its signature is checked
+    # RecursionError: the header is parsed as JSON before the signature is checked.
+    except (_InvalidToken, RecursionError):
         return None
     return claims if claims.expires > time.time() else None
 

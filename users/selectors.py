@@ -53,12 +53,7 @@ def user_documents(*, user_ids: Collection[int]) -> dict[int, UserJson]:
 
 
 def _document(user: User) -> dict[str, Any]:
-    return user_document(
-        user_id=user.pk,
-        username=user.username,
-        display_name=user.display_name,
-        avatar_key=user.avatar_key,
-    )
+    return user_document(user.pk, user.username, user.display_name, user.avatar_key)
 
 
 def user_id_by_username(*, username: str, active_only: bool = True) -> int:

@@ -11,7 +11,7 @@ from core.http.pagination import PageQuery
 from core.http.schema import page_of
 from core.ids import MAX_ID
 from users.authentication import confirm_password
-from users.models import User, refuse_reserved_username
+from users.models import User
 
 USER_EXAMPLE = {
     "id": "765432109876543210",
@@ -86,7 +86,6 @@ class ProfileChanges(serializers.Serializer[Any]):
     )
 
     def validate_username(self, username: str) -> str:
-        refuse_reserved_username(username)
         return username.lower()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ LEFT JOIN users_user AS account ON account.id = asked.id AND account.is_active
 
 
 def user_document(
-    *, user_id: int, username: str, display_name: str, avatar_key: str
+    user_id: int, username: str, display_name: str, avatar_key: str
 ) -> dict[str, Any]:
     """The document of a person, from the columns of the row."""
     return {
@@ -51,11 +51,8 @@ def _load(user_ids: Sequence[int]) -> dict[int, Versioned[UserJson]]:
         }
 
 
-def _json(user_id: int, username: str, display_name: str, avatar_key: str) -> UserJson:
-    document = user_document(
-        user_id=user_id, username=username, display_name=display_name, avatar_key=avatar_key
-    )
-    return UserJson(orjson.dumps(document))
+def _json(*columns: Any) -> UserJson:
+    return UserJson(orjson.dumps(user_document(*columns)))
 
 
 # `bytes` gives back the same object: it is a faster `UserJson`.
