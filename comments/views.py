@@ -26,8 +26,6 @@ from users.serializers import UserPage
 
 
 class CommentsView(APIView):
-    """The comments on a post."""
-
     @extend_schema(request=NewComment, responses={201: CommentDocument}, tags=["comments"])
     @idempotent(database="comments")
     def post(self, request: Request, post_id: int) -> Response:
@@ -60,8 +58,6 @@ class CommentsView(APIView):
 
 
 class CommentView(APIView):
-    """One comment."""
-
     @extend_schema(responses=CommentDocument, tags=["comments"])
     def get(self, request: Request, comment_id: int) -> Response:
         """Show a comment."""
@@ -106,8 +102,6 @@ class CommentLikeView(APIView):
 
 
 class CommentLikersView(APIView):
-    """Who likes a comment."""
-
     @extend_schema(parameters=PAGE_PARAMETERS, responses=UserPage, tags=["likes"])
     def get(self, request: Request, comment_id: int) -> Response:
         """List who likes a comment: first whom the caller follows, then others, newest first."""

@@ -18,8 +18,6 @@ from media.serializers import MediaDocument, Upload
 
 
 class UploadView(APIView):
-    """Where pictures come in."""
-
     parser_classes = [UploadParser]
     throttle_classes = [UploadThrottle]
 
@@ -42,8 +40,6 @@ class UploadView(APIView):
 
 
 class MediaView(APIView):
-    """One upload."""
-
     @extend_schema(responses=MediaDocument, tags=["media"])
     def get(self, request: Request, media_id: int) -> Response:
         """Show an upload of the caller's."""

@@ -20,8 +20,6 @@ from users.serializers import UserPage
 
 
 class PostsView(APIView):
-    """All posts."""
-
     @extend_schema(request=NewPost, responses={201: PostDocument}, tags=["posts"])
     @idempotent(database="posts")
     def post(self, request: Request) -> Response:
@@ -49,8 +47,6 @@ class PostsView(APIView):
 
 
 class PostView(APIView):
-    """One post."""
-
     @extend_schema(responses=PostDocument, tags=["posts"])
     def get(self, request: Request, post_id: int) -> Response:
         """Show a post."""
@@ -95,8 +91,6 @@ class LikeView(APIView):
 
 
 class LikersView(APIView):
-    """Who likes a post."""
-
     @extend_schema(parameters=PAGE_PARAMETERS, responses=UserPage, tags=["likes"])
     def get(self, request: Request, post_id: int) -> Response:
         """List who likes a post: first whom the caller follows, then others, newest first."""

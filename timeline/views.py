@@ -33,8 +33,6 @@ _schema = extend_schema(
 
 
 class HomeTimelineView(APIView):
-    """The home timeline of the caller."""
-
     @_schema
     def get(self, request: Request) -> HttpResponseBase:
         """Posts of the caller and of everybody whom the caller follows, newest first."""
@@ -42,8 +40,6 @@ class HomeTimelineView(APIView):
 
 
 class ProfileTimelineView(APIView):
-    """The posts of one user."""
-
     @_schema
     def get(self, request: Request, username: str) -> HttpResponseBase:
         """Posts of one user, newest first."""

@@ -41,8 +41,6 @@ class FollowView(APIView):
 
 
 class FollowersView(APIView):
-    """Who follows a user."""
-
     @extend_schema(parameters=PAGE_PARAMETERS, responses=UserPage, tags=["graph"])
     def get(self, request: Request, username: str) -> Response:
         """List a user's followers, the newest first."""
@@ -53,8 +51,6 @@ class FollowersView(APIView):
 
 
 class FollowingView(APIView):
-    """Whom a user follows."""
-
     @extend_schema(parameters=PAGE_PARAMETERS, responses=UserPage, tags=["graph"])
     def get(self, request: Request, username: str) -> Response:
         """List the accounts that a user follows, the newest first."""

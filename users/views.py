@@ -15,8 +15,6 @@ from users.serializers import AccountToDelete, ProfileChanges, ProfileDocument, 
 
 
 class OwnProfileView(APIView):
-    """The caller's own profile."""
-
     @extend_schema(responses=ProfileDocument, tags=["users"])
     def get(self, request: Request) -> Response:
         """Show the caller's profile."""
@@ -47,8 +45,6 @@ class OwnProfileView(APIView):
 
 
 class ProfileView(APIView):
-    """Anybody's profile."""
-
     @extend_schema(responses=ProfileDocument, tags=["users"])
     def get(self, request: Request, username: str) -> Response:
         """Show a user's profile."""
@@ -56,8 +52,6 @@ class ProfileView(APIView):
 
 
 class UserSearchView(APIView):
-    """Find people."""
-
     @extend_schema(
         operation_id="users_list", parameters=[UserSearch], responses=UserPage, tags=["users"]
     )
