@@ -9,7 +9,9 @@ from django.http import HttpRequest
 
 from comments.models import Comment, CommentLike
 from comments.services import reword, take_down
-from core.admin_classes import IdSearchAdmin, ReadOnlyAdmin
+from core.admin_classes import IdSearchAdmin, LikesAdmin
+
+admin.site.register(CommentLike, LikesAdmin)
 
 
 @admin.register(Comment)
@@ -21,10 +23,6 @@ class CommentAdmin(IdSearchAdmin[Comment]):
     id_fields = ["pk", "post_id", "author_id"]
     search_fields = ["text"]
     readonly_fields = ["id", "post_id", "author_id", "reply_to", "created_at", "edited_at"]
-    ordering = ["-id"]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
 
     def delete_model(self, request: HttpRequest, obj: Comment) -> None:
         take_down(comment_ids=[obj.pk])
@@ -37,13 +35,3 @@ class CommentAdmin(IdSearchAdmin[Comment]):
     ) -> None:
         if form.changed_data:
             reword(comment_id=obj.pk, text=obj.text)
-
-
-@admin.register(CommentLike)
-class CommentLikeAdmin(ReadOnlyAdmin[CommentLike]):
-    """Shows who likes which comment."""
-
-    list_display = ["id", "subject_id", "user_id", "created_at"]
-    id_fields = ["pk", "subject_id", "user_id"]
-    search_fields = ["=user_id"]
-    ordering = ["-id"]

@@ -22,7 +22,6 @@ class KeyAdmin(ReadOnlyAdmin[IdempotencyKey]):
     readonly_fields = ["answer"]
     id_fields = ["pk", "caller_id"]
     search_fields = ["=key"]
-    ordering = ["-id"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[IdempotencyKey]:
         return super().get_queryset(request).using(self.database).defer("body")

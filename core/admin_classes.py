@@ -12,6 +12,7 @@ from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 
 from core.ids import MAX_ID
+from core.likes import AbstractLike
 
 Row = TypeVar("Row", bound=Model)
 
@@ -19,10 +20,12 @@ Row = TypeVar("Row", bound=Model)
 class IdSearchAdmin(admin.ModelAdmin[Row], Generic[Row]):
     """Searches for a number only in `id_fields`, by their indexes, and does not count all rows.
 
-    Django would compare the columns as text, or count, and so read the whole table.
+    Django would compare the columns as text, or count, and so read the whole table. The newest rows
+    come first. Staff cannot add rows.
     """
 
     id_fields: Sequence[str] = ("pk",)
+    ordering = ["-id"]
     show_full_result_count = False
 
     def get_search_results(
@@ -34,15 +37,23 @@ class IdSearchAdmin(admin.ModelAdmin[Row], Generic[Row]):
             return queryset.filter(reduce(or_, by_id)), False
         return super().get_search_results(request, queryset, search_term)
 
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
 
 class ReadOnlyAdmin(IdSearchAdmin[Row], Generic[Row]):
     """Rows that staff can see but not change."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
 
     def has_change_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:
         return False
+
+
+class LikesAdmin(ReadOnlyAdmin[AbstractLike]):
+    """Shows who likes what."""
+
+    list_display = ["id", "subject_id", "user_id", "created_at"]
+    id_fields = ["pk", "subject_id", "user_id"]
+    search_fields = ["=user_id"]

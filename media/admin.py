@@ -27,15 +27,11 @@ class MediaAdmin(IdSearchAdmin[Media]):
     search_fields = ["storage_prefix__exact"]
     fields = ["preview", "alt", "id", "owner_id", "width", "height", "byte_size", "blurhash"]
     readonly_fields = ["preview", "id", "owner_id", "width", "height", "byte_size", "blurhash"]
-    ordering = ["-id"]
 
     @admin.display(description="picture")
     def preview(self, media: Media) -> SafeString:
         source = public_url(variant_key(media.storage_prefix, "thumb"))
         return format_html('<img src="{}" alt="{}" width="75" height="75">', source, media.alt)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Media | None = None) -> bool:
         return False

@@ -9,10 +9,12 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from core.admin_classes import IdSearchAdmin, ReadOnlyAdmin
+from core.admin_classes import IdSearchAdmin, LikesAdmin, ReadOnlyAdmin
 from core.http.problems import NotFound
 from posts.models import CommentSummary, Like, Post
 from posts.services import delete_post, edit_post
+
+admin.site.register(Like, LikesAdmin)
 
 
 @admin.register(Post)
@@ -24,10 +26,6 @@ class PostAdmin(IdSearchAdmin[Post]):
     id_fields = ["pk", "author_id"]
     search_fields = ["caption"]
     readonly_fields = ["id", "author_id", "created_at", "edited_at"]
-    ordering = ["-id"]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
 
     def delete_model(self, request: HttpRequest, obj: Post) -> None:
         delete_post(post_id=obj.pk, author_id=obj.author_id)
@@ -45,16 +43,6 @@ class PostAdmin(IdSearchAdmin[Post]):
             edit_post(post_id=obj.pk, author_id=obj.author_id, changes=changes)
 
 
-@admin.register(Like)
-class LikeAdmin(ReadOnlyAdmin[Like]):
-    """Shows who likes which post."""
-
-    list_display = ["id", "subject_id", "user_id", "created_at"]
-    id_fields = ["pk", "subject_id", "user_id"]
-    search_fields = ["=user_id"]
-    ordering = ["-id"]
-
-
 @admin.register(CommentSummary)
 class CommentSummaryAdmin(ReadOnlyAdmin[CommentSummary]):
     """Shows the count and the latest comments that a post is shown with."""
@@ -62,4 +50,3 @@ class CommentSummaryAdmin(ReadOnlyAdmin[CommentSummary]):
     list_display = ["id", "post_id", "count", "recent"]
     id_fields = ["pk", "post_id"]
     search_fields = ["=post_id"]
-    ordering = ["-id"]

@@ -19,7 +19,6 @@ class FollowAdmin(ReadOnlyAdmin[Follow]):
     search_fields = ["follower__username__exact", "followee__username__exact"]
     raw_id_fields = ["follower", "followee"]
     readonly_fields = ["id", "created_at"]
-    ordering = ["-id"]
 
 
 @admin.register(PulledAuthor)

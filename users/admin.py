@@ -171,7 +171,6 @@ class AccountDeletionAdmin(ReadOnlyAdmin[AccountDeletion]):
     list_filter = ["requested_by", "requested_at"]
     id_fields = ["pk", "user_id"]
     search_fields = ["=username"]
-    ordering = ["-id"]
 
     @admin.display(description="removed so far")
     def so_far(self, deletion: AccountDeletion) -> str:

@@ -67,7 +67,6 @@ class OutboxAdmin(ReadOnlyAdmin[OutboxEvent]):
     list_filter = [PendingFilter, KindFilter, "created_at"]
     id_fields = ["pk", "payload__post_id", "payload__author_id"]
     search_fields = ["kind", "subscriber"]
-    ordering = ["-id"]
     actions = ["wake_now"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[OutboxEvent]:
