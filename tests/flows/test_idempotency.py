@@ -109,6 +109,19 @@ def kill(*pids: int) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
+@pytest.fixture
+def write_api_recovers(stack: Stack) -> Iterator[None]:
+    """After the test, killed processes are replaced, and each instance answers again."""
+    instances = [status.name for status in stack.status() if status.name.startswith("write-api")]
+    processes = len(children(stack))
+    yield
+    wait_until(lambda: len(children(stack)) == processes, SECONDS)
+    wait_until(
+        lambda: not any(status.detail or not status.is_up for status in stack.status(*instances)),
+        SECONDS,
+    )
+
+
 @contextmanager
 def cache_that_takes_no_writes() -> Iterator[None]:
     """Writes to CACHE wait until their client gives up after seconds. Reads go on."""
@@ -119,6 +132,7 @@ def cache_that_takes_no_writes() -> Iterator[None]:
         cache_valkey().client_unpause()
 
 
+@pytest.mark.usefixtures("write_api_recovers")
 def test_50_at_once_killed_after_the_commit_and_before_the_answer_make_one_post(
     stack: Stack, member: Callable[[str], Person], measured: Callable[[str], None]
 ) -> None:
@@ -190,6 +204,7 @@ def test_of_50_at_once_one_is_executed_and_all_get_its_answer(
     measured(f"{AT_ONCE} at once with one key ({described(first)}): made: {made.count()}")
 
 
+@pytest.mark.usefixtures("write_api_recovers")
 def test_each_key_makes_one_post_though_processes_are_killed_during_requests(
     stack: Stack, member: Callable[[str], Person], measured: Callable[[str], None]
 ) -> None:
@@ -209,7 +224,7 @@ def test_each_key_makes_one_post_though_processes_are_killed_during_requests(
         while not done.is_set():
             goal = answered["all"] + ANSWERS_BETWEEN_KILLS
             wait_until(lambda goal=goal: answered["all"] >= goal or done.is_set(), SECONDS)  # type: ignore[misc]
-            if victims := children(stack):
+            if (victims := children(stack)) and not done.is_set():
                 kill(random.choice(victims))
                 kills += 1
         return kills
