@@ -23,7 +23,6 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig, Suspicio
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions
-from rest_framework.response import Response
 
 from core.context import request_id
 from core.valkey import ValkeyUnavailable
@@ -165,33 +164,21 @@ def document_of(exception: Exception) -> dict[str, Any] | None:
     return None
 
 
-def exception_handler(exception: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's hook: answers a problem document; None if the exception is a bug."""
-    document = document_of(exception)
-    if document is None:
-        return None
-    _log_unavailable(document, exception)
-    headers = _headers(document["status"], exception)
-    return Response(document, status=document["status"], headers=headers, content_type=CONTENT_TYPE)
+def exception_handler(exception: Exception, context: dict[str, Any]) -> HttpResponse | None:
+    """DRF's hook: `problem_response`."""
+    return problem_response(exception)
 
 
 def problem_response(exception: Exception) -> HttpResponse | None:
-    """The same outside of DRF."""
+    """The problem document of an exception as an answer; None if the exception is a bug."""
     document = document_of(exception)
     if document is None:
         return None
-    _log_unavailable(document, exception)
-    return HttpResponse(
-        orjson.dumps(document),
-        status=document["status"],
-        headers=_headers(document["status"], exception),
-        content_type=CONTENT_TYPE,
-    )
-
-
-def _log_unavailable(document: dict[str, Any], exception: Exception) -> None:
-    if document["status"] == HTTPStatus.SERVICE_UNAVAILABLE:
+    status = document["status"]
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
         logger.error("A store does not answer", exc_info=exception)
+    headers = {"Content-Type": CONTENT_TYPE} | _headers(status, exception)
+    return HttpResponse(orjson.dumps(document), status=status, headers=headers)
 
 
 def _headers(status: int, exception: Exception | None = None) -> dict[str, str]:
@@ -229,11 +216,13 @@ class ProblemMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        is_api = request.path.startswith(API_PREFIXES)
-        if not is_api or response.status_code < 400 or _is_problem(response):
-            return response
         status = response.status_code
-        if response.get("Content-Type", "").startswith("application/json"):
+        if status < 400 or not request.path.startswith(API_PREFIXES):
+            return response
+        content_type = response.get("Content-Type", "")
+        if content_type.startswith(CONTENT_TYPE):
+            return response
+        if content_type.startswith("application/json"):
             document = _with_problem_members(status, orjson.loads(response.content))
         else:
             document = problem_document(status, _plain_detail(status))
@@ -242,10 +231,6 @@ class ProblemMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """The answer to an exception of a view outside of DRF, while the exception is known."""
         return problem_response(exception) if request.path.startswith(API_PREFIXES) else None
-
-
-def _is_problem(response: HttpResponse) -> bool:
-    return response.get("Content-Type", "").startswith(CONTENT_TYPE)
 
 
 def _become(response: HttpResponse, document: dict[str, Any]) -> HttpResponse:
