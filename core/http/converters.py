@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from django.urls import register_converter
+from django.urls.converters import IntConverter, StringConverter, register_converter
 
 from core.ids import MAX_ID
 
 
-class IdConverter:
+class IdConverter(IntConverter):
     """A 64-bit id in decimal. With a greater number the address does not exist (404)."""
 
     regex = "[0-9]{1,19}"
@@ -17,20 +17,14 @@ class IdConverter:
             raise ValueError("not a 64-bit id")
         return int(value)
 
-    def to_url(self, value: int) -> str:
-        return str(value)
 
-
-class UsernameConverter:
+class UsernameConverter(StringConverter):
     """A username, in upper or lower case. With any other text the address does not exist (404)."""
 
     regex = "[A-Za-z0-9_.]{1,30}"
 
     def to_python(self, value: str) -> str:
         return value.lower()
-
-    def to_url(self, value: str) -> str:
-        return value
 
 
 register_converter(IdConverter, "id")
