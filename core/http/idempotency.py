@@ -22,7 +22,7 @@ import logging
 import re
 from collections.abc import Callable
 from functools import wraps
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from http import HTTPStatus
 from typing import Any, Concatenate, ParamSpec, cast
 
@@ -38,7 +38,6 @@ from core.http.callers import caller_id
 from core.http.idempotency_keys import (
     MAX_LENGTH,
     IdempotencyKey,
-    KeyedRequest,
     lock_key,
     store_key,
     stored_key,
@@ -90,7 +89,12 @@ def idempotent(*, database: str) -> Callable[[Post[P]], Post[P]]:
             key = request.headers.get(HEADER)
             if key is None:
                 return handler(view, request, *args, **kwargs)
-            keyed = KeyedRequest(caller_id(request), _valid(key), request.path, _body_hash(request))
+            keyed = IdempotencyKey(
+                caller_id=caller_id(request),
+                key=_valid(key),
+                route=request.path,
+                body_hash=_body_hash(request),
+            )
             _check_other_databases(database, keyed)
             return _once(database, keyed, lambda: handler(view, request, *args, **kwargs))
 
@@ -128,23 +132,15 @@ def _body_hash(request: Request) -> str:
         for value in values:
             # Hashes have one length, so two different forms never give the same bytes.
             digest.update(sha256(name.encode()).digest())
-            digest.update(_file_hash(value) if isinstance(value, File) else _text_hash(value))
+            if isinstance(value, File):
+                digest.update(b"f" + file_digest(value, "sha256").digest())
+                value.seek(0)  # for the view
+            else:
+                digest.update(b"t" + sha256(value.encode()).digest())
     return digest.hexdigest()
 
 
-def _text_hash(text: str) -> bytes:
-    return b"t" + sha256(text.encode()).digest()
-
-
-def _file_hash(file: File[Any]) -> bytes:
-    digest = sha256()
-    for chunk in file.chunks():
-        digest.update(chunk)
-    file.seek(0)  # for the view
-    return b"f" + digest.digest()
-
-
-def _once(database: str, keyed: KeyedRequest, work: Callable[[], Response]) -> Response:
+def _once(database: str, keyed: IdempotencyKey, work: Callable[[], Response]) -> Response:
     """The stored answer of a request; or the answer of `work`, which is stored in its transaction.
 
     Raises `KeyInFlight` or `KeyReused`.
@@ -164,14 +160,14 @@ def _once(database: str, keyed: KeyedRequest, work: Callable[[], Response]) -> R
                 answer = work()
             if answer.status_code >= HTTPStatus.BAD_REQUEST:
                 raise _RefusedError(answer)
-            body = OrjsonRenderer().render(answer.data)
-            row = store_key(database, keyed, status=answer.status_code, body=body)
+            keyed.status, keyed.body = answer.status_code, OrjsonRenderer().render(answer.data)
+            store_key(database, keyed)
     except _RefusedError as refused:
         return refused.answer
-    return _answer(row, {})
+    return _answer(keyed, {})
 
 
-def _check_same(row: IdempotencyKey, keyed: KeyedRequest) -> None:
+def _check_same(row: IdempotencyKey, keyed: IdempotencyKey) -> None:
     if row.route != keyed.route:
         raise KeyReused(
             f"This key was used for {row.route}. Use a new key for each new request.",
@@ -185,7 +181,7 @@ def _check_same(row: IdempotencyKey, keyed: KeyedRequest) -> None:
         )
 
 
-def _check_other_databases(database: str, keyed: KeyedRequest) -> None:
+def _check_other_databases(database: str, keyed: IdempotencyKey) -> None:
     """Raise `KeyReused` if the key was used for a route that writes to another database."""
     for other in sorted(_databases - {database}):
         try:

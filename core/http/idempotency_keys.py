@@ -5,7 +5,6 @@ A key belongs to its caller, lives for LIFE, and is in the database that the req
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import blake2b
 
@@ -21,7 +20,7 @@ LIFE = timedelta(hours=24)
 
 
 class IdempotencyKey(TimeOrderedModel):
-    """A request that was done, and its answer."""
+    """A request that was done, and its answer. Before it is stored: a request that has a key."""
 
     caller_id = models.BigIntegerField()
     key = models.CharField(max_length=MAX_LENGTH)
@@ -50,17 +49,7 @@ class KeyInFlight(Conflict):
     wait = 1  # seconds, for Retry-After
 
 
-@dataclass(frozen=True)
-class KeyedRequest:
-    """A request with a key. Two of them are the same request if all of this is equal."""
-
-    caller_id: int
-    key: str
-    route: str
-    body_hash: str
-
-
-def lock_key(database: str, request: KeyedRequest) -> None:
+def lock_key(database: str, request: IdempotencyKey) -> None:
     """Lock the key of a request until the transaction ends. Raises `KeyInFlight` if it is locked.
 
     Never waits.
@@ -77,7 +66,7 @@ def lock_key(database: str, request: KeyedRequest) -> None:
             )
 
 
-def stored_key(database: str, request: KeyedRequest) -> IdempotencyKey | None:
+def stored_key(database: str, request: IdempotencyKey) -> IdempotencyKey | None:
     """The row of a request's caller and key, if it has not expired."""
     rows = IdempotencyKey.objects.using(database)
     return rows.filter(
@@ -85,23 +74,14 @@ def stored_key(database: str, request: KeyedRequest) -> IdempotencyKey | None:
     ).first()
 
 
-def store_key(database: str, request: KeyedRequest, *, status: int, body: bytes) -> IdempotencyKey:
+def store_key(database: str, request: IdempotencyKey) -> None:
     """Store a request with its answer; replaces a row of the same key that has expired."""
-    row = IdempotencyKey(
-        caller_id=request.caller_id,
-        key=request.key,
-        route=request.route,
-        body_hash=request.body_hash,
-        status=status,
-        body=body,
-    )
     IdempotencyKey.objects.using(database).bulk_create(
-        [row],
+        [request],
         update_conflicts=True,
         unique_fields=["caller_id", "key"],
         update_fields=["route", "body_hash", "status", "body", "created_at"],
     )
-    return row
 
 
 def remove_keys_of(*, user_id: int, limit: int) -> int:

@@ -19,7 +19,7 @@ from rest_framework.views import APIView
 from comments.models import Comment
 from core.http.callers import Caller
 from core.http.idempotency import idempotent
-from core.http.idempotency_keys import IdempotencyKey, KeyedRequest, lock_key
+from core.http.idempotency_keys import IdempotencyKey, lock_key
 from core.valkey import cache_valkey
 from media import selectors as media_selectors
 from media.models import Media
@@ -257,7 +257,7 @@ def test_while_the_first_is_being_answered_others_are_refused_at_once(
     def hold() -> None:
         try:
             with transaction.atomic(using="comments"):
-                lock_key("comments", KeyedRequest(alice, key, path, ""))
+                lock_key("comments", IdempotencyKey(caller_id=alice, key=key))
                 held.set()
                 assert answered.wait(20)
         finally:
