@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest, HttpResponse
@@ -20,7 +20,7 @@ from core.http.limits.counting import (
     log_uncounted,
     tally,
 )
-from core.http.limits.headers import limit_headers
+from core.http.limits.windows import Window
 from core.http.problems import Problem, problem_response
 from core.valkey import ValkeyUnavailable
 
@@ -68,7 +68,7 @@ class RateLimitMiddleware:
                 response = self._refusal(request) or response
         finally:
             current_tally.reset(token)
-        for name, value in limit_headers(counted.windows).items():
+        for name, value in _limit_headers(counted.windows).items():
             response[name] = value
         return response
 
@@ -100,6 +100,20 @@ class RateLimitMiddleware:
         except (ResponseError, *ValkeyUnavailable):
             self._pause.begin()
             log_uncounted("STATE is down or full: addresses are not counted")
+
+
+def _limit_headers(windows: Sequence[Window]) -> dict[str, str]:
+    """What is left of the limit that is nearest to its end, and all limits that were counted."""
+    if not windows:
+        return {}
+    nearest = min(windows, key=lambda window: (window.remaining, -window.reset_seconds))
+    policies = [f"{window.limit.amount};w={window.limit.get_expiry()}" for window in windows]
+    return {
+        "RateLimit-Limit": str(nearest.limit.amount),
+        "RateLimit-Remaining": str(nearest.remaining),
+        "RateLimit-Reset": str(nearest.reset_seconds),
+        "RateLimit-Policy": ", ".join(policies),
+    }
 
 
 def _will_authenticate(view: Callable[..., HttpResponse], request: HttpRequest) -> bool:
