@@ -21,8 +21,8 @@ from hashlib import sha256
 
 from redis import ResponseError
 
-from core.http.requests import sql_statements
 from core.release import code_hash
+from core.sql import sql_statements
 from core.valkey import (
     Recording,
     ValkeyUnavailable,

@@ -11,17 +11,14 @@ import logging
 import re
 import time
 from collections.abc import Callable
-from contextvars import ContextVar
 from typing import Any
 
 from django.conf import settings
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.signals import connection_created
-from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 
 from core import context
 from core.metrics import local as local_metrics
+from core.sql.statements import statement_counter
 
 logger = logging.getLogger(__name__)
 HEADER = "X-Request-ID"
@@ -60,11 +57,11 @@ class MeasureMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         start, statements = time.perf_counter(), [0]
-        token = _statements.set(statements)
+        token = statement_counter.set(statements)
         try:
             response = self.get_response(request)
         finally:
-            _statements.reset(token)
+            statement_counter.reset(token)
         seconds = time.perf_counter() - start
         match = request.resolver_match
         seen: dict[str, Any] = {
@@ -83,26 +80,3 @@ class MeasureMiddleware:
                 extra=seen,
             )
         return response
-
-
-# The number of SQL statements of the current request, in a list of its middleware.
-_statements: ContextVar[list[int] | None] = ContextVar("statements", default=None)
-
-
-def sql_statements() -> int | None:
-    """The number of SQL statements that this request has sent; None outside of requests."""
-    statements = _statements.get()
-    return None if statements is None else statements[0]
-
-
-def _count_statement(execute: Callable[..., Any], *args: Any) -> Any:
-    if (statements := _statements.get()) is not None:
-        statements[0] += 1
-    return execute(*args)
-
-
-@receiver(connection_created)
-def _count_statements_of(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
-    if _count_statement not in connection.execute_wrappers:
-        # First in the list: Django removes its own, temporary wrappers from the end.
-        connection.execute_wrappers.insert(0, _count_statement)

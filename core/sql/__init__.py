@@ -28,7 +28,7 @@ from core.sql.reads import (
     replica_reads,
 )
 from core.sql.router import DatabaseRouter
-from core.sql.statements import note_written
+from core.sql.statements import note_written, sql_statements
 
 __all__ = [
     "PRIMARIES",
@@ -41,5 +41,6 @@ __all__ = [
     "note_written",
     "primary_reads",
     "replica_reads",
+    "sql_statements",
     "watch",
 ]

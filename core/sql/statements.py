@@ -1,4 +1,4 @@
-"""Watches every statement of every connection: notes writes, and servers that are down.
+"""Watches every statement of every connection: counts it, notes writes and servers that are down.
 
 So no caller has to say whether it writes.
 """
@@ -28,6 +28,8 @@ _CANCELLED = "40001"
 # Statements that cannot write. Not WITH: it may contain an INSERT.
 _READS = re.compile(r"\s*(SELECT|SAVEPOINT|RELEASE|ROLLBACK|SET|SHOW)\b", re.IGNORECASE)
 
+# The number of statements that the current request has sent, in a list of its middleware.
+statement_counter: ContextVar[list[int] | None] = ContextVar("statement_counter", default=None)
 _written: ContextVar[set[str] | None] = ContextVar("written", default=None)
 _failed: ContextVar[set[str] | None] = ContextVar("failed", default=None)
 
@@ -52,6 +54,12 @@ def note_written(alias: str) -> None:
     written = _written.get()
     if written is not None:
         written.add(alias)
+
+
+def sql_statements() -> int | None:
+    """The number of SQL statements that this request has sent; None outside of requests."""
+    sent = statement_counter.get()
+    return None if sent is None else sent[0]
 
 
 def noted_failures() -> AbstractContextManager[set[str]]:
@@ -86,6 +94,8 @@ def _watched(
     execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]
 ) -> Any:
     alias = context["connection"].alias
+    if (sent := statement_counter.get()) is not None:
+        sent[0] += 1
     written = _written.get()
     if written is not None and not servers.is_replica(alias) and not _READS.match(sql):
         written.add(alias)
