@@ -1,4 +1,4 @@
-"""Gives every request an id, and counts and times it.
+"""Gives every request an id, counts and times it, and keeps writes from the Read API.
 
 The web server makes the id and replaces one that a client sends (deploy/Caddyfile). An instance
 that is called directly uses the caller's id if it is valid, or makes one. The answer has it as
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 
 from core import context
 from core.metrics import local as local_metrics
@@ -80,3 +80,18 @@ class MeasureMiddleware:
                 extra=seen,
             )
         return response
+
+
+class RoleMiddleware:
+    """Answers 405 to unsafe methods in the Read API, to which the web server sends none.
+
+    Its PostgreSQL sessions are read-only as well (settings).
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if settings.API_ROLE == "read" and request.method not in SAFE_METHODS:
+            return HttpResponseNotAllowed(SAFE_METHODS)
+        return self.get_response(request)

@@ -72,7 +72,7 @@ MIDDLEWARE = [
     "core.http.problems.ProblemMiddleware",
     "core.http.health.HealthMiddleware",
     "core.http.requests.MeasureMiddleware",
-    "core.http.roles.RoleMiddleware",
+    "core.http.requests.RoleMiddleware",
     "core.http.limits.RateLimitMiddleware",
     "core.sql.ConsistencyMiddleware",
     "django.middleware.common.CommonMiddleware",
