@@ -1,7 +1,7 @@
-"""Receivers of Celery's signals: messages carry the context; workers and beat get logs, deadlines.
+"""Receivers of Celery's signals: messages carry an id; workers and beat get logs and deadlines.
 
-A message carries the context in which it is sent (`core.context`), so a task runs with the id of
-the request that sent it. A message from beat has no id: its task gets a new one.
+A message carries the id of the request that sends it (`core.context`), and its task runs with that
+id. A message from beat has no id: its task gets a new one.
 """
 
 from __future__ import annotations
@@ -15,29 +15,30 @@ from core import context
 from core.logs import set_role
 from core.sql import deadlines
 
-# A header of messages. Its value is the dictionary that `context.carried` returns.
+# A header of messages. Its value: `{"request_id": id}`, or `{}` outside of requests and tasks.
 CONTEXT_HEADER = "socialfeed_context"
 
 
 @signals.before_task_publish.connect
 def carry_context(headers: dict[str, Any], **kwargs: Any) -> None:
-    """Put the context into the headers of a message."""
-    headers[CONTEXT_HEADER] = context.carried()
+    """Put the current id into the headers of a message."""
+    request_id = context.request_id.get()
+    headers[CONTEXT_HEADER] = {} if request_id is None else {"request_id": request_id}
 
 
 @signals.task_prerun.connect
 def enter_context(task: Task[Any, Any], **kwargs: Any) -> None:
-    """Set the context from the headers of the task's message."""
+    """Set the id from the headers of the task's message."""
     sent = (task.request.headers or {}).get(CONTEXT_HEADER) or {}
     # Stored in the task's own request, because a task may run another one inside itself.
-    entered = context.enter({"request_id": context.new_request_id()} | sent)
-    task.request.entered = entered  # type: ignore[attr-defined]
+    token = context.request_id.set(sent.get("request_id") or context.new_request_id())
+    task.request.context_token = token  # type: ignore[attr-defined]
 
 
 @signals.task_postrun.connect
 def leave_context(task: Task[Any, Any], **kwargs: Any) -> None:
-    """Set the context back to what it was before the task."""
-    context.leave(task.request.entered)  # type: ignore[attr-defined]
+    """Set the id back to what it was before the task."""
+    context.request_id.reset(task.request.context_token)  # type: ignore[attr-defined]
 
 
 @signals.setup_logging.connect

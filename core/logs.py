@@ -1,10 +1,10 @@
-"""Adds to each log line the process's role and the context of its request."""
+"""Adds to each log line the process's role and the id of its request."""
 
 from __future__ import annotations
 
 import logging
 
-from core.context import CARRIED
+from core.context import request_id
 from core.valkey import CircuitOpen
 
 _role = "none"
@@ -26,7 +26,7 @@ class RepetitionFilter(logging.Filter):
 
 
 class ContextFilter(logging.Filter):
-    """Adds the role and the values of `core.context` to every record.
+    """Adds the role and the request's id to every record.
 
     `role` counts until the first `set_role`.
     """
@@ -37,6 +37,5 @@ class ContextFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.role = _role
-        for name, var in CARRIED.items():
-            setattr(record, name, var.get())
+        record.request_id = request_id.get()
         return True

@@ -117,7 +117,7 @@ def problem_document(
     }
     if errors:
         document["errors"] = errors
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and (id_ := request_id()):
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and (id_ := request_id.get()):
         document["request_id"] = id_
     return document
 

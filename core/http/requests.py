@@ -37,11 +37,11 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.META.get("HTTP_X_REQUEST_ID", "")
         request_id = given if _VALID.fullmatch(given) else context.new_request_id()
-        entered = context.enter({"request_id": request_id})
+        token = context.request_id.set(request_id)
         try:
             response = self.get_response(request)
         finally:
-            context.leave(entered)
+            context.request_id.reset(token)
         response[HEADER] = request_id
         return response
 

@@ -16,9 +16,9 @@ QUEUE = "nobody"
 
 @pytest.fixture
 def in_request() -> Iterator[None]:
-    entered = context.enter({"request_id": "r-1", "no_such_thing": "x"})
+    token = context.request_id.set("r-1")
     yield
-    context.leave(entered)
+    context.request_id.reset(token)
 
 
 def sent_context() -> object:
@@ -32,10 +32,10 @@ def sent_context() -> object:
 @pytest.mark.usefixtures("stack")
 def test_a_message_carries_what_is_set_and_nothing_when_nothing_is(in_request: None) -> None:
     assert sent_context() == {"request_id": "r-1"}
-    entered = context.enter({})
+    token = context.request_id.set(None)
     assert sent_context() == {}
-    context.leave(entered)
-    assert context.request_id() == "r-1"
+    context.request_id.reset(token)
+    assert context.request_id.get() == "r-1"
 
 
 def run_with(headers: dict[str, object] | None) -> str | None:
@@ -44,7 +44,7 @@ def run_with(headers: dict[str, object] | None) -> str | None:
     try:
         celery_signals.enter_context(task=audit_timelines)
         try:
-            return context.request_id()
+            return context.request_id.get()
         finally:
             celery_signals.leave_context(task=audit_timelines)
     finally:
@@ -53,7 +53,7 @@ def run_with(headers: dict[str, object] | None) -> str | None:
 
 def test_a_task_works_under_the_id_that_its_message_carries(in_request: None) -> None:
     assert run_with({celery_signals.CONTEXT_HEADER: {"request_id": "r-2", "later": "x"}}) == "r-2"
-    assert context.request_id() == "r-1", "the id of before is set again"
+    assert context.request_id.get() == "r-1", "the id of before is set again"
 
 
 @pytest.mark.parametrize("headers", [None, {}, {celery_signals.CONTEXT_HEADER: {}}])

@@ -44,10 +44,10 @@ def logged(message: str, *args: object, **keywords: Any) -> dict[str, Any]:
 
 
 def test_a_line_says_when_who_what_and_for_which_request(as_worker: None) -> None:
-    entered = context.enter({"request_id": "r-1"})
+    token = context.request_id.set("r-1")
     before = datetime.now(UTC)
     line = logged("delivered %d", 3, entries=3)
-    context.leave(entered)
+    context.request_id.reset(token)
     assert before <= datetime.fromisoformat(line["time"]) <= datetime.now(UTC)
     assert line.pop("time").endswith("+00:00")
     assert line.pop("pid") > 0

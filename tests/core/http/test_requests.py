@@ -32,12 +32,12 @@ def test_the_id_that_came_is_kept_and_answered(given: str) -> None:
     seen: list[str | None] = []
 
     def view(request: HttpRequest) -> HttpResponse:
-        seen.append(context.request_id())
+        seen.append(context.request_id.get())
         return HttpResponse()
 
     assert through_middleware(view, **{"X-Request-ID": given})["X-Request-ID"] == given
     assert seen == [given]
-    assert context.request_id() is None, "the id is forgotten afterwards"
+    assert context.request_id.get() is None, "the id is forgotten afterwards"
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_the_id_is_forgotten_though_a_request_breaks_off() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         through_middleware(view)
-    assert context.request_id() is None
+    assert context.request_id.get() is None
 
 
 @pytest.mark.parametrize(("status", "is_named"), [(404, False), (500, True), (503, True)])
