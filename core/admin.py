@@ -14,7 +14,7 @@ __all__ = ["outbox_admin"]  # which registers its own pages
 
 
 class KeyAdmin(ReadOnlyAdmin[IdempotencyKey]):
-    """The request of a key and its answer. Keys live for a day."""
+    """The request of a key and its answer, in one database. Keys live for a day."""
 
     database: str
     list_display = ["id", "caller_id", "key", "route", "status", "created_at"]
@@ -31,15 +31,5 @@ class KeyAdmin(ReadOnlyAdmin[IdempotencyKey]):
         return bytes(key.body).decode()
 
 
-@admin.register(PostsIdempotencyKey)
-class PostsKeyAdmin(KeyAdmin):
-    """The keys in the posts database: for posts and for uploads."""
-
-    database = "posts"
-
-
-@admin.register(CommentsIdempotencyKey)
-class CommentsKeyAdmin(KeyAdmin):
-    """The keys in the comments database."""
-
-    database = "comments"
+admin.site.register(PostsIdempotencyKey, KeyAdmin, database="posts")
+admin.site.register(CommentsIdempotencyKey, KeyAdmin, database="comments")

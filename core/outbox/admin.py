@@ -79,20 +79,6 @@ class OutboxAdmin(ReadOnlyAdmin[OutboxEvent]):
         self.message_user(request, f"{len(events)} woken.")
 
 
-@admin.register(OutboxEvent)
-class UsersOutboxAdmin(OutboxAdmin):
-    """The outbox of the users database."""
-
-
-@admin.register(PostsOutboxEvent)
-class PostsOutboxAdmin(OutboxAdmin):
-    """The outbox of the posts database."""
-
-    database = "posts"
-
-
-@admin.register(CommentsOutboxEvent)
-class CommentsOutboxAdmin(OutboxAdmin):
-    """The outbox of the comments database."""
-
-    database = "comments"
+admin.site.register(OutboxEvent, OutboxAdmin)
+admin.site.register(PostsOutboxEvent, OutboxAdmin, database="posts")
+admin.site.register(CommentsOutboxEvent, OutboxAdmin, database="comments")
