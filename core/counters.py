@@ -65,15 +65,6 @@ class CounterChange(TimeOrderedModel):
         return f"{self.delta:+} of {self.subject_id}"
 
 
-@dataclass(frozen=True)
-class Change:
-    """A change that is not folded yet."""
-
-    id: int
-    subject_id: int
-    actor_id: int | None
-
-
 SETTLE_LIMIT = 2000  # changes that are folded together
 # Plain SQL: the ORM costs more than the statement.
 _CHANGE_SQL = "INSERT INTO socialfeed_counterchange (subject_id, delta, actor_id) VALUES "
@@ -128,10 +119,9 @@ def change_counts(*, database: str, deltas: Mapping[int, int], actor_id: int | N
         cursor.execute(_CHANGE_SQL + ", ".join(["%s"] * len(rows)), rows)
 
 
-def pending_changes(*, database: str, limit: int) -> list[Change]:
+def pending_changes(*, database: str, limit: int) -> list[CounterChange]:
     """Changes that are not folded yet, oldest first."""
-    rows = CounterChange.objects.using(database).order_by("pk")
-    return [Change(*row) for row in rows.values_list("pk", "subject_id", "actor_id")[:limit]]
+    return list(CounterChange.objects.using(database).order_by("pk")[:limit])
 
 
 def fold(*, database: str, change_ids: Sequence[int]) -> None:
