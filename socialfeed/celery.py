@@ -10,7 +10,7 @@ from celery import Celery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "socialfeed.settings")
 
-app = Celery("socialfeed", task_cls="core.sql.tasks:NotedTask")
+app = Celery("socialfeed", task_cls="core.sql.middleware:NotedTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.autodiscover_tasks(["core.outbox"])

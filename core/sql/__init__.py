@@ -16,12 +16,11 @@ caller has written; the caller is told, and must not store the result as new.
 A request that fails because its server is down runs once more without that server.
 """
 
-from core.sql.checks import watch
+from core.sql.checks import answers, watch
 from core.sql.lsns import PRIMARIES
 from core.sql.middleware import ConsistencyMiddleware
 from core.sql.reads import (
     all_found,
-    answers,
     first_found,
     note_reader,
     primary_reads,

@@ -29,6 +29,7 @@ from core.sql.servers import (
     is_silent_at,
     note_down,
     primary_of,
+    replica_of,
     server_of,
 )
 
@@ -80,14 +81,18 @@ def _watch(alias: str) -> None:
         time.sleep(SECONDS_BETWEEN_CHECKS)
 
 
-def answers_now(alias: str) -> bool:
-    """Whether a server answers; checks it now, unless this process does so every second."""
-    server = server_of(alias)
-    if not server.is_checked:
-        connection = check(alias)
-        if connection is not None:
+def answers(primary: str, *, for_writes: bool) -> bool:
+    """Whether a database can be written to, or at least be read, as of the last check.
+
+    A process that does not check every second (`watch`) checks it now.
+    """
+    for alias in [primary] if for_writes else [primary, replica_of(primary)]:
+        server = server_of(alias)
+        if not server.is_checked and (connection := check(alias)) is not None:
             connection.close()
-    return server.answers
+        if server.answers:
+            return True
+    return False
 
 
 def check(

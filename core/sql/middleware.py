@@ -1,9 +1,11 @@
-"""Sets for each request where its reads may go, and stores the LSNs of its writes."""
+"""Around a request or a task: decides where its reads may go, and stores the LSNs of its writes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+from celery import Task
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
@@ -42,3 +44,15 @@ class ConsistencyMiddleware:
             with replica_reads(token=token, avoid=failed):
                 response = self.get_response(request)
         return response
+
+
+class NotedTask(Task[Any, Any]):
+    """The class of this project's Celery tasks: everybody's reads see soon what a task writes."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        with noted_writes() as written:
+            try:
+                return super().__call__(*args, **kwargs)
+            finally:  # a task that fails may have committed something before
+                if written:
+                    lsns.store_lsns(lsns.lsns_after_commit(written), user_id=None)

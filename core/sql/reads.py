@@ -11,7 +11,7 @@ from typing import TypeVar
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connections
 
-from core.sql import checks, lsns, servers
+from core.sql import lsns, servers
 from core.sql.statements import note_failure
 
 Found = TypeVar("Found")
@@ -97,15 +97,6 @@ def all_found(
         with primary_reads():
             found |= read(missing)
     return found
-
-
-def answers(primary: str, *, for_writes: bool) -> bool:
-    """Whether a database can be written to, or at least be read, as of the last check.
-
-    A process without checks (`checks.watch`) checks it now.
-    """
-    aliases = [primary] if for_writes else [primary, servers.replica_of(primary)]
-    return any(checks.answers_now(alias) for alias in aliases)
 
 
 def _may_read_replicas() -> bool:

@@ -1,4 +1,4 @@
-"""Which servers a request reads from, and what it notes when it writes."""
+"""Which servers a request reads from, and what requests and tasks note when they write."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from celery import shared_task
 from django.db import OperationalError, connections
 from django.http import HttpRequest, HttpResponse
 from psycopg2.errors import SerializationFailure
 
 from core.http.callers import Caller
 from core.sql import ConsistencyMiddleware, lsns, replica_reads, servers, statements
+from core.sql.lsns import lsn_key
+from core.sql.middleware import NotedTask
+from core.valkey import state_valkey
 from tests.core.sql.conftest import read_alias
 
 pytestmark = pytest.mark.usefixtures("committed", "fresh_sql_state")
@@ -151,3 +155,25 @@ def test_an_error_of_the_query_itself_is_not_the_servers(settings: Any) -> None:
     assert len(calls) == 1
     with replica_reads():
         assert read_alias() == "posts_replica"
+
+
+@shared_task
+def write_and_fail(*, fails: bool, **kwargs: Any) -> None:
+    """Commit something, and then perhaps fail."""
+    with connections["posts"].cursor() as cursor:
+        cursor.execute("UPDATE posts_post SET caption = '' WHERE id = 0")
+    if fails:
+        raise ValueError("after its commit")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_a_task_writes_everybody_sees(fails: bool) -> None:
+    assert isinstance(write_and_fail, NotedTask)
+    before = lsns.server_lsn("posts")
+    if fails:
+        with pytest.raises(ValueError, match="after its commit"):
+            write_and_fail(fails=True)
+    else:
+        write_and_fail(fails=False)
+    common = state_valkey().get(lsn_key("everybody", "posts"))
+    assert int(common or 0) >= before
