@@ -87,11 +87,6 @@ class CachedValue(Generic[Value]):
         """A value, or None for a row that does not exist, as an entry holds it."""
         return b"" if value is None else self.encode(value)
 
-    def decoded(self, encoded: Mapping[int, bytes]) -> dict[int, Value]:
-        """The values of those ids that exist."""
-        decode = self.decode
-        return {id_: decode(value) for id_, value in encoded.items() if value}
-
     def from_sql(self, ids: Sequence[int]) -> dict[int, Value]:
         """The values of those `ids` that exist, past CACHE, from wherever reads go."""
         return _existing(self.load(ids)) if ids else {}
@@ -175,7 +170,8 @@ def _read_cached(batch: Sequence[Pending[Any]]) -> None:
         found = entries.read([pending.kind.by_slot(pending.ids) for pending in batch])
         warm = [entries.encoded_values(slots) for slots in found]
         for pending, encoded in zip(batch, warm, strict=True):
-            pending.values = pending.kind.decoded(encoded)
+            decode = pending.kind.decode
+            pending.values = {id_: decode(value) for id_, value in encoded.items() if value}
         cold = [
             (pending, [id_ for id_ in pending.ids if id_ not in encoded])
             for pending, encoded in zip(batch, warm, strict=True)

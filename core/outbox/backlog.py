@@ -39,7 +39,6 @@ _POSTS, _POST_PUBLISHED = "posts", "post_published"
 class Backlog:
     """The pending rows of one database, at most COUNTED_AT_MOST of them."""
 
-    database: str
     pending: Mapping[str, int]  # by kind; all kinds
     overdue: int  # those of them that were not delivered in time
 
@@ -58,7 +57,7 @@ def measure_backlog(*, database: str) -> Backlog:
     for kind, count, late in counted:
         pending[kind] = count
         overdue += late
-    return Backlog(database, pending, overdue)
+    return Backlog(pending, overdue)
 
 
 def oldest_post_age() -> float:
