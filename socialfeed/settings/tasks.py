@@ -37,40 +37,22 @@ _SWEEP_SECONDS = _env.float("OUTBOX_SWEEP_SECONDS", default=5.0)
 OUTBOX_DAYS = _env.int("OUTBOX_DAYS", default=7)
 # How often beat measures what is still to be delivered, in seconds.
 OUTBOX_EXPORT_SECONDS = _env.float("OUTBOX_EXPORT_SECONDS", default=5.0)
+# How often beat sends each task, in seconds.
+_SCHEDULE = {
+    "core.outbox.tasks.sweep_outbox": _SWEEP_SECONDS,
+    "fanout.tasks.note_what_is_delivered": _SWEEP_SECONDS,
+    "usergraph.tasks.settle_counters": COUNTERS_SETTLE_SECONDS,
+    "posts.tasks.settle_counters": COUNTERS_SETTLE_SECONDS,
+    "comments.tasks.settle_counters": COUNTERS_SETTLE_SECONDS,
+    "operations.tasks.reconcile_counters": _COUNTERS_CHECK_SECONDS,
+    "timeline.tasks.audit_timelines": _TIMELINE_AUDIT_SECONDS,
+    "core.outbox.tasks.prune_outbox": 3600.0,
+    "core.tasks.prune_idempotency_keys": 3600.0,
+}
 CELERY_BEAT_SCHEDULE = {
-    "sweep-outbox": {
-        "task": "core.outbox.tasks.sweep_outbox",
-        "schedule": _SWEEP_SECONDS,
-    },
-    "note-what-is-delivered": {
-        "task": "fanout.tasks.note_what_is_delivered",
-        "schedule": _SWEEP_SECONDS,
-    },
-    "settle-users-counters": {
-        "task": "usergraph.tasks.settle_counters",
-        "schedule": COUNTERS_SETTLE_SECONDS,
-    },
-    "settle-posts-counters": {
-        "task": "posts.tasks.settle_counters",
-        "schedule": COUNTERS_SETTLE_SECONDS,
-    },
-    "settle-comments-counters": {
-        "task": "comments.tasks.settle_counters",
-        "schedule": COUNTERS_SETTLE_SECONDS,
-    },
-    "reconcile-counters": {
-        "task": "operations.tasks.reconcile_counters",
-        "schedule": _COUNTERS_CHECK_SECONDS,
-    },
-    "prune-outbox": {"task": "core.outbox.tasks.prune_outbox", "schedule": 3600.0},
-    "prune-idempotency-keys": {
-        "task": "core.tasks.prune_idempotency_keys",
-        "schedule": 3600.0,
-    },
-    "audit-timelines": {
-        "task": "timeline.tasks.audit_timelines",
-        "schedule": _TIMELINE_AUDIT_SECONDS,
-        # So that tasks do not pile up while no worker runs.
-        "options": {"expires": _TIMELINE_AUDIT_SECONDS},
-    },
+    task: {"task": task, "schedule": seconds, "options": {}} for task, seconds in _SCHEDULE.items()
+}
+# So that audits do not pile up while no worker runs.
+CELERY_BEAT_SCHEDULE["timeline.tasks.audit_timelines"]["options"] = {
+    "expires": _TIMELINE_AUDIT_SECONDS
 }

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("short_pause")]
 
 
 def test_the_beat_audits_and_a_task_that_no_worker_took_expires() -> None:
-    entry = task_settings.CELERY_BEAT_SCHEDULE["audit-timelines"]
+    entry = task_settings.CELERY_BEAT_SCHEDULE[audit_timelines.name]
     assert entry["task"] == audit_timelines.name
     seconds = task_settings._TIMELINE_AUDIT_SECONDS
     assert entry["schedule"] == entry["options"]["expires"] == seconds
