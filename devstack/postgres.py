@@ -15,6 +15,7 @@ import pwd
 import shutil
 import subprocess
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
@@ -138,17 +139,13 @@ class Postgres:
 
     def make_databases(self) -> None:
         """Create the databases that are missing. The primary must run."""
-        connection = connect(self.primary_port)
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT datname FROM pg_database")
-                existing = {name for (name,) in cursor.fetchall()}
-                for name in (f"socialfeed_{database}" for database in DATABASES):
-                    if name not in existing:
-                        cursor.execute("SET statement_timeout = '20s'")
-                        cursor.execute(f'CREATE DATABASE "{name}"')
-        finally:
-            connection.close()
+        with closing(connect(self.primary_port)) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT datname FROM pg_database")
+            existing = {name for (name,) in cursor.fetchall()}
+            for name in (f"socialfeed_{database}" for database in DATABASES):
+                if name not in existing:
+                    cursor.execute("SET statement_timeout = '20s'")
+                    cursor.execute(f'CREATE DATABASE "{name}"')
 
     def make_replica(self) -> None:
         """Copy the primary, which must run; unless there is a replica that can still follow it."""

@@ -10,6 +10,7 @@ import http.client
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -48,42 +49,32 @@ def connect(port: int, database: str = "postgres") -> psycopg2.extensions.connec
 
 def query(port: int, sql: str) -> tuple[Any, ...]:
     """The first row that a statement returns, or an empty tuple."""
-    connection = connect(port)
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(sql)
-            return cursor.fetchone() or ()
-    finally:
-        connection.close()
+    with closing(connect(port)) as connection, connection.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchone() or ()
 
 
-def postgres_primary(port: int) -> Probe:
-    """Probe: PostgreSQL answers and accepts writes."""
-
-    def probe(pid: int) -> None:
-        try:
-            (in_recovery,) = query(port, "SELECT pg_is_in_recovery()")
-        except psycopg2.Error as error:
-            raise NotReadyError(str(error).strip()) from error
-        if in_recovery:
-            raise NotReadyError("is a replica, not a primary")
-
-    return probe
+# What a server of each role answers with true, and what is wrong if it does not.
+_POSTGRES_CHECKS = {
+    "primary": ("SELECT NOT pg_is_in_recovery()", "is a replica, not a primary"),
+    "replica": (
+        "SELECT pg_is_in_recovery() AND status = 'streaming' FROM pg_stat_wal_receiver",
+        "does not stream from the primary",
+    ),
+}
 
 
-def postgres_replica(port: int) -> Probe:
-    """Probe: PostgreSQL answers and receives the primary's log."""
+def postgres(port: int, role: str) -> Probe:
+    """Probe: PostgreSQL is a primary, which accepts writes; or a replica that gets its log."""
+    sql, problem = _POSTGRES_CHECKS[role]
 
     def probe(pid: int) -> None:
         try:
-            row = query(
-                port,
-                "SELECT pg_is_in_recovery() AND status = 'streaming' FROM pg_stat_wal_receiver",
-            )
+            row = query(port, sql)
         except psycopg2.Error as error:
             raise NotReadyError(str(error).strip()) from error
         if row != (True,):
-            raise NotReadyError("does not stream from the primary")
+            raise NotReadyError(problem)
 
     return probe
 
@@ -99,11 +90,10 @@ def valkey(port: int) -> Probe:
             socket_connect_timeout=SECONDS_TO_ANSWER,
         )
         try:
-            client.ping()
+            with client:
+                client.ping()
         except redis.RedisError as error:
             raise NotReadyError(str(error)) from error
-        finally:
-            client.close()
 
     return probe
 

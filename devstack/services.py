@@ -157,7 +157,7 @@ def _postgres(layout: Layout, postgres: Postgres, role: str) -> Service:
         name=f"postgres-{role}",
         phase=Phase.STORAGE if primary else Phase.REPLICA,
         command=postgres.command(role),
-        probe=probes.postgres_primary(port) if primary else probes.postgres_replica(port),
+        probe=probes.postgres(port, role),
         ports=(port,),
         url=f"postgres://{HOST}:{port}",
         environ={"PGPASSWORD": POSTGRES_PASSWORD, "HOME": str(postgres.home), "LC_ALL": "C"},
