@@ -16,9 +16,8 @@ sign-up, reset and refresh are answered 503. Requests with a token cannot be aut
 STATE is down (503). While it is only full they go on uncounted, except uploads (503).
 """
 
-from core.http.limits.counting import count_caller, count_strictly, take_back
+from core.http.limits.counting import count_caller, count_strictly, limit_key, take_back
 from core.http.limits.middleware import STRICT_VIEWS, RateLimitMiddleware, UploadThrottle
-from core.http.limits.windows import limit_key
 
 __all__ = [
     "STRICT_VIEWS",

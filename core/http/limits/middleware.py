@@ -14,13 +14,13 @@ from core.http.callers import caller_id, client_address
 from core.http.limits.counting import (
     Pause,
     Tally,
+    Window,
     count_address,
     count_strictly,
     current_tally,
     log_uncounted,
     tally,
 )
-from core.http.limits.windows import Window
 from core.http.problems import Problem, problem_response
 from core.valkey import ValkeyUnavailable
 
