@@ -5,12 +5,12 @@
 """
 
 from core.cached_values.entries import VERSION_SQL
-from core.cached_values.stale import stale_ids
 from core.cached_values.values import (
     CacheBatch,
     CachedValue,
     Pending,
     Versioned,
+    stale_ids,
     uncommitted_reads,
 )
 

@@ -1,4 +1,4 @@
-"""Read, refresh and drop cached values.
+"""Read, refresh and drop cached values, and find those that are not what SQL says.
 
 A kind of values is a `CachedValue`. A change whose refresh is lost must leave a row behind, so that
 somebody else refreshes later: see docs/decisions/0010. A transaction must not store what it has
@@ -215,3 +215,29 @@ def _fill(
             calls.append(entries.storing(kind.key(id_), lease, version, encoded, seconds=seconds))
     entries.store(calls)
     return values
+
+
+def stale_ids(
+    kind: CachedValue[Any],
+    ids: Collection[int],
+    *,
+    pending: Callable[[Collection[int]], Collection[int]],
+) -> set[int]:
+    """Those of `ids` whose entries differ from SQL although no refresh of them is outstanding.
+
+    `pending` says for which of some ids a refresh is outstanding.
+    """
+    before = _versioned(kind, ids)
+    with primary_reads():
+        loaded = kind.load(list(before)) if before else {}
+    differing = {id_ for id_, (_, value) in before.items() if value != kind.encoded(loaded[id_][1])}
+    settled = differing - set(pending(differing)) if differing else set()
+    # An entry that was refreshed since the first read has another version or value now.
+    after = _versioned(kind, settled)
+    return {id_ for id_ in settled if after.get(id_) == before[id_]}
+
+
+def _versioned(kind: CachedValue[Any], ids: Collection[int]) -> dict[int, tuple[int, bytes]]:
+    """The version and the encoded value of each id that has an entry."""
+    (found,) = entries.read([kind.by_slot(ids)])
+    return entries.versioned_values(found)
