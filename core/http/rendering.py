@@ -7,16 +7,11 @@ from typing import Any
 
 import orjson
 from rest_framework.negotiation import DefaultContentNegotiation
-from rest_framework.renderers import BaseRenderer
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 
 
-class OrjsonRenderer(BaseRenderer):
+class OrjsonRenderer(JSONRenderer):
     """Renders dictionaries, lists, text, numbers, aware datetimes (`Z`, UTC), `orjson.Fragment`."""
-
-    media_type = "application/json"
-    format = "json"
-    charset = None
-    render_style = "binary"
 
     def render(
         self,
