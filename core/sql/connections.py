@@ -6,7 +6,6 @@ After a request or a task, lost connections are closed. Others are checked befor
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
 from typing import Any
 
 from celery import Task, signals
@@ -18,18 +17,13 @@ from django.dispatch import receiver
 
 from core.sql import deadlines
 
-# The connections that a thread has opened, by alias.
-_of_thread = threading.local()
+# The connections that this thread has opened, by alias.
+_opened = threading.local()
 
 
 @receiver(connection_created)
 def _note_opened(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
-    vars(_of_thread).setdefault("opened", {})[connection.alias] = connection
-
-
-def _opened() -> Iterable[BaseDatabaseWrapper]:
-    found: dict[str, BaseDatabaseWrapper] = vars(_of_thread).get("opened", {})
-    return found.values()
+    vars(_opened)[connection.alias] = connection
 
 
 def close_lost_connections(**kwargs: Any) -> None:
@@ -37,7 +31,7 @@ def close_lost_connections(**kwargs: Any) -> None:
 
     Django looks at all six databases, even if this thread has not opened them, which is slow.
     """
-    for connection in _opened():
+    for connection in vars(_opened).values():
         connection.close_if_unusable_or_obsolete()
 
 
@@ -56,7 +50,7 @@ def check_before_task(task: Task[Any, Any], **kwargs: Any) -> None:
     """Close connections whose server does not answer as fast as it would take a new one."""
     if not task.request.is_eager:
         with deadlines.deadline(deadlines.SECONDS_TO_CONNECT):
-            for connection in _opened():
+            for connection in vars(_opened).values():
                 connection.close_if_health_check_failed()
 
 

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import psycopg2
 from psycopg2 import extensions
@@ -33,11 +34,7 @@ class BudgetSpent(psycopg2.OperationalError):
 
 def install(*, seconds: float) -> None:
     """Wait at most `seconds` for any answer, from now on, in every thread of this process."""
-
-    def wait(connection: extensions.connection) -> None:
-        _wait(connection, seconds)
-
-    extensions.set_wait_callback(wait)
+    extensions.set_wait_callback(partial(_wait, seconds=seconds))
 
 
 def give_up_when(is_gone: Callable[[str, int], bool]) -> None:
