@@ -38,5 +38,5 @@ def remove_account(account: AccountDeleted, cursor: int) -> Iterator[Step]:
         yield Step(number)
     with transaction.atomic(using="default"):
         if user_services.finish_deletion(deletion_id=deletion_id):
-            account_deleted.announce_later(account, after=_AFTER_THE_LAST_REQUEST)
+            account_deleted.announce(account, after=_AFTER_THE_LAST_REQUEST)
     removal.drop_cached_account(user_id=user_id)

@@ -57,27 +57,22 @@ class Event(Generic[Payload]):
 
         return register
 
-    def announce(self, payload: Payload) -> None:
-        """Write a row for each subscriber, in the caller's transaction on `database`."""
+    def announce(self, payload: Payload, *, after: timedelta | None = None) -> None:
+        """Write a row for each subscriber, in the caller's transaction on `database`.
+
+        `after`: only the sweeper delivers the rows, once this time has passed.
+        """
         for subscription in subscribers_of(self.name):
-            event_id = self._record(subscription, payload, rows.FIRST_WAKE)
+            event_id = rows.record(
+                database=self.database,
+                kind=self.name,
+                subscriber=subscription.subscriber,
+                payload=vars(payload),
+                wake_after=rows.FIRST_WAKE if after is None else after,
+            )
+            if after is not None:
+                continue
             if subscription.first is not None:
                 after_commit(self.database, subscription.first, payload)
             deliver = deliver_event if subscription.in_request else wake
             after_commit(self.database, deliver, database=self.database, event_id=event_id)
-
-    def announce_later(self, payload: Payload, *, after: timedelta) -> None:
-        """The same, but only the sweeper delivers the rows, once `after` has passed."""
-        for subscription in subscribers_of(self.name):
-            self._record(subscription, payload, after)
-
-    def _record(
-        self, subscription: Subscription[Payload], payload: Payload, wake_after: timedelta
-    ) -> int:
-        return rows.record(
-            database=self.database,
-            kind=self.name,
-            subscriber=subscription.subscriber,
-            payload=vars(payload),
-            wake_after=wake_after,
-        )

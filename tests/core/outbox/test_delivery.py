@@ -119,7 +119,7 @@ def test_what_is_announced_later_waits_for_the_sweeper(
     django_capture_on_commit_callbacks: Any,
 ) -> None:
     with django_capture_on_commit_callbacks(using=DATABASE) as callbacks:
-        rained.announce_later(Rained(post_id=3), after=timedelta(hours=1))
+        rained.announce(Rained(post_id=3), after=timedelta(hours=1))
     assert callbacks == []
     (event_id,) = pending("tourists")
     assert event_id not in rows.claim_overdue(database=DATABASE, limit=10_000)
