@@ -144,25 +144,19 @@ def required_lsns(*, user_id: int | None) -> RequiredLsns | None:
     asked = [] if user_id is None else [str(user_id)]
     asked += [_EVERYBODY] if ask_common else []
     began = time.monotonic()
-    answers = {}
-    if asked:
-        keys = {whose: [lsn_key(whose, alias) for alias in PRIMARIES] for whose in asked}
-        try:
-            found = values_of(state_valkey(), [key for some in keys.values() for key in some])
-            answers = {
-                whose: _decoded([found[key] for key in some]) for whose, some in keys.items()
-            }
-        except ValkeyUnavailable:
-            logger.exception("STATE is down: reads go to the primaries")
-            return None
+    keys = {(whose, alias): lsn_key(whose, alias) for whose in asked for alias in PRIMARIES}
+    try:
+        found = values_of(state_valkey(), keys.values())
+    except ValkeyUnavailable:
+        logger.exception("STATE is down: reads go to the primaries")
+        return None
+    answers: dict[str, Lsns] = {whose: {} for whose in asked}
+    for (whose, alias), key in keys.items():
+        if (lsn := found[key]) is not None:
+            answers[whose][alias] = int(lsn)
     if ask_common:
         _common.lsns, _common.read_at = answers[_EVERYBODY], began
     return RequiredLsns(answers.get(str(user_id), {}), _common.lsns)
-
-
-def _decoded(answer: Collection[bytes | None]) -> Lsns:
-    pairs = zip(PRIMARIES, answer, strict=True)
-    return {alias: int(lsn) for alias, lsn in pairs if lsn is not None}
 
 
 def highest(*several: Lsns) -> Lsns:

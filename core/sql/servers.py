@@ -88,12 +88,6 @@ def is_in_rotation(replica: str) -> bool:
     return server.answers and server.lag <= settings.REPLICA_MAX_LAG
 
 
-def lags() -> dict[str, float]:
-    """The lag in seconds of each replica that was checked, by its alias."""
-    known = {alias: server_of(alias).lag for alias in connections if is_replica(alias)}
-    return {alias: lag for alias, lag in known.items() if lag is not None}
-
-
 def note_down(alias: str, error: Exception) -> None:
     """Take a server that did not answer out of rotation."""
     server = server_of(alias)

@@ -53,7 +53,7 @@ def test_while_the_primary_is_down_the_lag_stays_the_same(
     connection = checks.check("posts_replica")
     assert connection is not None
     connection.close()
-    assert servers.lags()["posts_replica"] == before
+    assert servers.server_of("posts_replica").lag == before
     assert servers.is_in_rotation("posts_replica")
 
 
