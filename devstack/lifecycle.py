@@ -24,12 +24,7 @@ import psutil
 from devstack import launch, ports
 from devstack.errors import NotReadyError, StackError
 from devstack.layout import PROJECT_DIR, Layout
-from devstack.postgres import (
-    Postgres,
-    data_dirs_of,
-    remove_data,
-    unprivileged_account,
-)
+from devstack.postgres import Postgres, data_dirs_of, remove_data, unprivileged_account
 from devstack.services import External, Phase, Service, addresses, parts, s3_ports
 from devstack.supervisor import SECONDS_TO_STOP, Program, Supervisor
 

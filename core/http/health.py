@@ -1,11 +1,5 @@
 """Addresses for machines: health and metrics of an instance.
 
-- `/healthz/live`: the process answers.
-- `/healthz/ready`: the instance can do the work of its role.
-- `/healthz/accepting`: the instance should get requests. The web server asks this and not `ready`:
-  when a store is down, it is down for every instance, and requests that do not need it still work.
-- `/metrics`: see `core.metrics.page`.
-
 A middleware answers them, before the host name and the session are checked, because a probe calls
 an instance by any of its addresses.
 """
@@ -30,13 +24,17 @@ logger = logging.getLogger(__name__)
 
 @require_safe
 def live(request: HttpRequest) -> JsonResponse:
-    """200, whatever else is down."""
+    """200: the process answers, whatever else is down."""
     return _answer({"live": True})
 
 
 @require_safe
 def accepting(request: HttpRequest) -> JsonResponse:
-    """503 once the process was told to stop, though it still answers for a while."""
+    """503 once the process was told to stop, though it still answers for a while.
+
+    The web server asks this and not `ready`: a store that is down is down for every instance, and
+    requests that do not need it still work.
+    """
     return _answer({"accepting": not is_draining()})
 
 

@@ -35,13 +35,7 @@ from rest_framework.response import Response
 
 from core.cached_values import uncommitted_reads
 from core.http.callers import caller_id
-from core.http.idempotency_keys import (
-    MAX_LENGTH,
-    IdempotencyKey,
-    lock_key,
-    store_key,
-    stored_key,
-)
+from core.http.idempotency_keys import MAX_LENGTH, IdempotencyKey, lock_key, store_key, stored_key
 from core.http.problems import Invalid, Problem
 from core.http.rendering import OrjsonRenderer
 from core.sql import note_written

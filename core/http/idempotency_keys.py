@@ -1,7 +1,4 @@
-"""The rows of idempotency keys: one for each request that was done, with its answer.
-
-A key belongs to its caller, lives for LIFE, and is in the database that the request wrote to.
-"""
+"""The rows of idempotency keys, each in the database that its request wrote to."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """Deliver one outbox row: take its lease, run its subscriber's handler, save the cursor.
 
-The row is the truth; Celery is only a wake-up. A killed delivery is repeated from its last saved
-cursor. A frozen one learns at its next save that another process has taken the lease.
+A killed delivery is repeated from its last saved cursor. See `rows` for one that was frozen.
 """
 
 from __future__ import annotations

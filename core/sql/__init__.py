@@ -19,13 +19,7 @@ A request that fails because its server is down runs once more without that serv
 from core.sql.checks import answers, watch
 from core.sql.lsns import PRIMARIES
 from core.sql.middleware import ConsistencyMiddleware
-from core.sql.reads import (
-    all_found,
-    first_found,
-    note_reader,
-    primary_reads,
-    replica_reads,
-)
+from core.sql.reads import all_found, first_found, note_reader, primary_reads, replica_reads
 from core.sql.router import DatabaseRouter
 from core.sql.statements import note_written, sql_statements
 
