@@ -205,7 +205,7 @@ def _documents(
 
 @dataclass(frozen=True)
 class VisibleComment:
-    """A comment that a viewer may see, as its post is. `UncheckedComment.visible_to` makes it."""
+    """A comment that a viewer may see, and its post too. `UncheckedComment.visible_to` makes it."""
 
     comment_id: int
     post_id: int
@@ -228,7 +228,7 @@ class UncheckedComment:
 
 
 def visible_comment(*, comment_id: int, viewer_id: int) -> VisibleComment:
-    """A comment that the viewer may see, as its post; raises `NotFound`."""
+    """A comment, if the viewer may see both it and its post; else raises `NotFound`."""
     rows = Comment.objects.filter(pk=comment_id).values_list("post_id", "author_id")
     found = first_found(rows.first)
     if found is None:

@@ -223,6 +223,6 @@ def remove_comments_by_user(*, user_id: int, limit: int) -> list[int]:
     return take_down(comment_ids=ids, actor_id=user_id)
 
 
-def remove_likes_of_user(*, user_id: int, limit: int) -> int:
-    """Take back up to `limit` likes of comments by such an account; returns their number."""
+def remove_likes_by_user(*, user_id: int, limit: int) -> int:
+    """The same for the likes that it has given to comments."""
     return remove_likes_by(likes=CommentLike, user_id=user_id, limit=limit)

@@ -96,7 +96,7 @@ class CommentLikeView(APIView):
 
     @extend_schema(responses={204: None}, tags=["likes"])
     def delete(self, request: Request, comment_id: int) -> Response:
-        """Take a like back."""
+        """Remove the caller's like of a comment. Answers 204 also if there was none."""
         services.unlike_comment(comment_id=comment_id, user_id=caller_id(request))
         return Response(status=204)
 

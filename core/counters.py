@@ -149,7 +149,7 @@ def subjects_pending(*, database: str, subject_ids: Sequence[int]) -> set[int]:
 
 
 def forget_counts(*, database: str, subject_ids: Sequence[int]) -> None:
-    """Remove the counters of deleted subjects."""
+    """Remove the counters of deleted subjects, and their changes that are not folded yet."""
     # The changes first: this waits for a fold that is moving them, and then removes its counter.
     for rows in (CounterChange.objects, Counter.objects):
         rows.using(database).filter(subject_id__in=subject_ids).delete()
@@ -157,10 +157,11 @@ def forget_counts(*, database: str, subject_ids: Sequence[int]) -> None:
 
 @dataclass(frozen=True)
 class CountAudit:
-    """Compares one kind of counts with the rows that they count.
+    """Compares one kind of count with the rows that it counts, and corrects it.
 
-    `truth_sql(subject)`: a scalar query that counts a subject's rows; `subject` as in `count_sql`.
-    `subject_of`: the subject of an id, and the id of a subject; such as `made_by`.
+    `truth_sql(subject)`: an SQL query that counts the rows; `subject`: an SQL expression for the
+    subject. `subject_of`: turns an id into its subject, and a subject into its id: `int`, or
+    `made_by`.
     """
 
     database: str

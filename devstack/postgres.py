@@ -79,7 +79,9 @@ class Postgres:
 
     @cached_property
     def refuge(self) -> Path | None:
-        """The folder to use if the account cannot enter the project's folders; else None."""
+        """A folder outside of the project for PostgreSQL's programs and data, if the system account
+        that runs it cannot enter the project's folders; else None.
+        """
         if self.account is None or (
             self._can_enter(_wheel() / "bin") and self._can_enter(self.var_dir)
         ):
@@ -88,7 +90,7 @@ class Postgres:
 
     @property
     def home(self) -> Path:
-        """The folder of both data directories."""
+        """The folder that holds the data directories of the primary and of the replica."""
         return self.refuge / "data" if self.refuge else self.var_dir / "postgres"
 
     @property

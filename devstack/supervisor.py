@@ -137,7 +137,9 @@ class Supervisor:
                 raise
 
     def stop_program(self, name: str) -> None:
-        """Tell a program to stop and do not wait; supervisord kills it after SECONDS_TO_STOP."""
+        """Ask for the end of a program, if it runs; it is killed after SECONDS_TO_STOP. Returns at
+        once.
+        """
         try:
             self._call("stopProcess", name, False)
         except xmlrpc.client.Fault as fault:

@@ -31,12 +31,13 @@ def deliver_to_author(post: PostChanged) -> None:
 
 @post_published.subscribe("fanout", first=deliver_to_author)
 def deliver_post(post: PostChanged, cursor: int) -> Iterator[Step]:
-    """Bring a post into its author's own and all followers' home timelines.
+    """Bring a post into its author's home and profile timelines, and into all followers' home
+    timelines. Afterwards every follower's next read shows it.
 
-    Afterwards every follower's next read shows the post. It is pushed to the followers in batches;
-    the cursor is a follower's id. If the author has too many followers, readers pull the posts, and
-    there is nothing to push. While an author moves from push to pull or back, the home timelines of
-    all followers are dropped instead, and the next reads build them the new way.
+    It is pushed in batches; the cursor is the last follower reached. If the author has too many
+    followers, nothing is pushed: readers pull the posts. If the author has to change from push to
+    pull or back, this delivery makes the change. It drops the home timelines of all followers,
+    always from the first one, and the next reads build them the new way.
     """
     deliver_to_author(post)
     mode = graph_services.choose_delivery_mode(author_id=post.author_id)

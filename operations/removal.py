@@ -45,13 +45,13 @@ def _one_round(user_id: int) -> Iterator[Removed]:
     if ended := user_services.end_all_sessions(user_id=user_id):
         yield "sessions", ended
     yield from _posts(user_id)
-    yield from repeated("likes", post_services.remove_likes_of_user, user_id=user_id)
+    yield from repeated("likes", post_services.remove_likes_by_user, user_id=user_id)
     while gone := comment_services.remove_comments_by_user(
         user_id=user_id, limit=batches.SMALL_STEP
     ):
         yield "comments", len(gone)
         yield from comment_services.remove_dependents(comment_ids=gone)
-    yield from repeated("comment likes", comment_services.remove_likes_of_user, user_id=user_id)
+    yield from repeated("comment likes", comment_services.remove_likes_by_user, user_id=user_id)
     yield from repeated("follows", graph_services.remove_follows_of_user, user_id=user_id)
     # They store answers that show what the account has made.
     yield from repeated("keys", idempotency_keys.remove_keys_of, user_id=user_id)

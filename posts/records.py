@@ -98,8 +98,8 @@ class Record(NamedTuple):
         )
 
     def likers_shown(self, followed: Set[int]) -> Sequence[int]:
-        """The latest likers, those among `followed` first. The first LIKERS_SHOWN of those whom the
-        viewer may see are shown.
+        """The record's latest likers, those in `followed` first. `document` shows the first
+        LIKERS_SHOWN of them whom the viewer may see.
         """
         if followed.isdisjoint(self.liker_ids):
             return self.liker_ids

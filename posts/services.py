@@ -189,8 +189,10 @@ def remove_dependents(*, post_ids: Collection[int]) -> Iterator[Removed]:
     yield from repeated("likes", remove_likes_of_posts, post_ids=post_ids)
 
 
-def remove_likes_of_user(*, user_id: int, limit: int) -> int:
-    """Take back up to `limit` likes of an account that is being deleted; returns their number."""
+def remove_likes_by_user(*, user_id: int, limit: int) -> int:
+    """Remove up to `limit` likes that an account which is being deleted has given to posts, and
+    count them off; returns how many. Call it until it returns 0.
+    """
     return remove_likes_by(likes=Like, user_id=user_id, limit=limit)
 
 

@@ -85,7 +85,7 @@ class LikeView(APIView):
 
     @extend_schema(responses={204: None}, tags=["likes"])
     def delete(self, request: Request, post_id: int) -> Response:
-        """Take a like back."""
+        """Remove the caller's like of a post. Answers 204 also if there was none."""
         services.unlike_post(post_id=post_id, user_id=caller_id(request))
         return Response(status=204)
 

@@ -30,7 +30,7 @@ def deliver_to_home_timelines(
 
 
 def remove_from_own_timelines(*, post_id: int, author_id: int) -> None:
-    """Take a deleted post out of its author's timelines.
+    """Take a deleted post out of its author's home and profile timelines.
 
     Followers' timelines keep the entry. It names no post any more, and readers leave it out.
     """

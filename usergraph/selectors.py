@@ -140,9 +140,11 @@ SELECT (
 
 
 def graph_lsn() -> int:
-    """The LSN of the users database, in bytes. Every change of the graph increases it.
+    """The position in the log of the `default` database (LSN), in bytes.
 
-    Of two reads of the graph, it says which came first, in whatever processes they were made.
+    Every change of the graph increases it. Take it before you read the graph: of two reads, the one
+    with the greater LSN is the later, also between processes. Primary down: what its replica has
+    replayed.
     """
     with primary_reads(), connections[router.db_for_read(Follow)].cursor() as cursor:
         cursor.execute(_LSN_SQL)
@@ -184,7 +186,9 @@ class Edge:
 
 
 def edge(*, viewer_id: int, author_id: int) -> Edge:
-    """The relation of a viewer to an author now; two queries."""
+    """Whether and since when a viewer follows an author, whether the author is hidden from the
+    viewer, and how the author's posts are delivered. From the primary; two queries.
+    """
     with primary_reads():
         follow = Follow.objects.filter(follower_id=viewer_id, followee_id=author_id).first()
         pulled = PulledAuthor.objects.filter(author_id=author_id).first()

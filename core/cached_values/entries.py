@@ -115,7 +115,11 @@ def fill_leases(keys: Sequence[str]) -> list[bytes | None]:
 
 
 def storing(key: str, lease: bytes, version: int, encoded: bytes, *, seconds: int) -> Call:
-    """The script call that stores an entry, if the rules allow it. `lease`: see `fill_leases`."""
+    """A call for `store`, which stores an entry if the rules above allow it.
+
+    `lease`: what `take_fill_leases` or `fill_leases` has returned for the key, not None. `version`:
+    from VERSION_SQL. `seconds`: how long the entry lives.
+    """
     entry = _ENTRY + b"%0*d" % (_VERSION_DIGITS, version) + encoded
     return [key.encode()], [lease, entry, b"%d" % seconds]
 

@@ -72,7 +72,10 @@ def stored_key(database: str, request: IdempotencyKey) -> IdempotencyKey | None:
 
 
 def store_key(database: str, request: IdempotencyKey) -> None:
-    """Store a request with its answer; replaces a row of the same key that has expired."""
+    """Store a request with its answer, in place of any row of the same caller and key.
+
+    Call it under `lock_key`, after `stored_key` has found no row that is alive.
+    """
     IdempotencyKey.objects.using(database).bulk_create(
         [request],
         update_conflicts=True,

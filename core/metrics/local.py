@@ -64,7 +64,10 @@ def note_refused(*, role: str) -> None:
 
 
 def note_server(*, server: str, answers: bool, lag: float | None) -> None:
-    """Set what a check of a SQL server has found; `lag` in seconds, None for a primary."""
+    """Put the result of a check of a SQL server into the metrics; a failure is only logged.
+
+    `lag`: in seconds, infinite if it is not known; None for a primary.
+    """
     try:
         SERVER_ANSWERS.labels(server).set(answers)
         if lag is not None:

@@ -55,7 +55,7 @@ _subscriptions: dict[str, dict[str, Subscription[Any]]] = {}
 
 
 def subscribers_of(kind: str) -> list[Subscription[Any]]:
-    """The subscriptions to an event, in the order in which the apps were loaded."""
+    """The subscriptions to an event, in the order in which apps were loaded; empty if none."""
     return list(_subscriptions.get(kind, {}).values())
 
 

@@ -62,10 +62,11 @@ def replica_reads(*, token: str | None = None, avoid: Collection[str] = ()) -> I
 
 @contextmanager
 def primary_reads() -> Iterator[Freshness]:
-    """Send reads inside the block to the primaries, for rows that must be as new as this moment.
+    """Send reads inside the block to the primaries, for rows that must be current.
 
-    While a primary is down, the Read API reads from its replica instead. Then `are_fresh` is False,
-    and the caller must not store what it read.
+    In the Read API, while a primary is down, its replica answers. Then `are_fresh` of the yielded
+    object becomes False, and the caller must not store what it read. Everywhere else, reads go to
+    the primaries anyway.
     """
     reader, freshness = _reader.get(), Freshness()
     if reader is None or reader.primary is not None:

@@ -33,11 +33,11 @@ def default_format(*, socialfeed_env: str) -> str:
 
 
 def formatter(log_format: str, **always: str) -> dict[str, Any]:
-    """A formatter of `logging.config.dictConfig`; `always` are members of each JSON line.
+    """The entry of one formatter for `logging.config.dictConfig`.
 
-    json: an object a line, with time (RFC 3339, UTC), level, logger, message, request_id, role,
-    pid, the members of `extra`, and the traceback as `exception`. line: for people, without those
-    members. Raises ValueError for any other format.
+    json: one object per line, with time (RFC 3339, UTC), level, logger, message, request_id, role,
+    pid, the members of `extra` and of `always`, and the traceback as `exception`. line: time,
+    level, logger, message and traceback as text. Raises ValueError for any other format.
     """
     formats: dict[str, dict[str, Any]] = {"json": _JSON | {"static_fields": always}, "line": _LINE}
     if log_format not in formats:

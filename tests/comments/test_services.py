@@ -278,6 +278,6 @@ def test_comments_and_likes_of_a_user_are_removed_and_counted_off(
     assert not Comment.objects.filter(Q(author_id=alice) | Q(reply_to__in=mine)).exists()
     assert count(post_id) == 1
     assert count(kept) == 1
-    assert services.remove_likes_of_user(user_id=alice, limit=2) == 1
-    assert services.remove_likes_of_user(user_id=alice, limit=2) == 0
+    assert services.remove_likes_by_user(user_id=alice, limit=2) == 1
+    assert services.remove_likes_by_user(user_id=alice, limit=2) == 0
     assert count(kept) == 0

@@ -169,7 +169,7 @@ def test_dependents_of_a_deleted_post_are_removed_step_by_step(
 def test_likes_of_a_deleted_account_are_removed(alice: int, bob: int, post_id: int) -> None:
     for user_id in (alice, bob):
         like_post(post_id=post_id, user_id=user_id)
-    assert services.remove_likes_of_user(user_id=alice, limit=9) == 1
-    assert services.remove_likes_of_user(user_id=alice, limit=9) == 0
+    assert services.remove_likes_by_user(user_id=alice, limit=9) == 1
+    assert services.remove_likes_by_user(user_id=alice, limit=9) == 0
     refresh_records(post_ids=[post_id])
     assert shown_likes(post_id, bob) == (1, True, [bob])
