@@ -1,4 +1,4 @@
-"""Addresses and folders of the bundled servers.
+"""Addresses and folders of the bundled servers, and free ports for them.
 
 `socialfeed.settings` takes its local defaults from here, and the stack starts the servers at the
 same addresses. Imports the standard library only.
@@ -6,6 +6,8 @@ same addresses. Imports the standard library only.
 
 from __future__ import annotations
 
+import random
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +16,8 @@ HOST = "127.0.0.1"
 PROJECT_DIR = Path(__file__).resolve().parents[1]
 DEFAULT_PORT_BASE = 8800
 
-# The offset of each port from STACK_PORT_BASE. SeaweedFS also uses each of its HTTP ports + 10,000
-# for gRPC. The Read and Write API have ten ports each, one an instance.
+# The offset of each port from STACK_PORT_BASE. The Read and Write API have ten ports each, one an
+# instance.
 PORT_OFFSETS = {
     "caddy": 0,
     "postgres-primary": 1,
@@ -31,6 +33,10 @@ PORT_OFFSETS = {
     "write-api": 20,
 }
 PORT_SPAN = 30
+# SeaweedFS serves gRPC at each of its ports plus this.
+GRPC_OFFSET = 10_000
+# Bases end below their gRPC ports, and those below the ephemeral ports (32768 on Linux).
+FIRST_BASE, END_OF_BASES = 12_000, 22_000
 
 # Credentials of the bundled servers, which listen on loopback only. Production sets its own by URL.
 POSTGRES_USER = POSTGRES_PASSWORD = "socialfeed"  # noqa: S105 (see above)
@@ -39,6 +45,10 @@ S3_SECRET_KEY = "socialfeed-local-secret"  # noqa: S105 (see above)
 S3_BUCKET = "socialfeed"
 
 DATABASES = ("users", "posts", "comments")
+
+
+class StackError(Exception):
+    """The stack cannot do what was asked. The message, for the user, says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +60,10 @@ class Layout:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Layout:
-        """Read STACK_PORT_BASE and STACK_VAR_DIR. Raises ValueError if the base is not valid."""
+        """Read STACK_PORT_BASE and STACK_VAR_DIR. Raises StackError if the base is not valid."""
         text = environ.get("STACK_PORT_BASE") or str(DEFAULT_PORT_BASE)
         if not text.isdecimal() or not 1024 <= int(text) <= 50_000:
-            raise ValueError(f"STACK_PORT_BASE must be a number from 1024 to 50000, not {text!r}.")
+            raise StackError(f"STACK_PORT_BASE must be a number from 1024 to 50000, not {text!r}.")
         return cls(int(text), Path(environ.get("STACK_VAR_DIR") or PROJECT_DIR / "var").resolve())
 
     def port(self, service: str) -> int:
@@ -80,3 +90,27 @@ class Layout:
     def public_origin(self) -> str:
         """The origin of the stack in a browser."""
         return f"http://{HOST}:{self.port('caddy')}"
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on a port now."""
+    with socket.socket() as probe:
+        # Servers set this too: an old connection in TIME_WAIT does not stop them.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port_base() -> int:
+    """A random STACK_PORT_BASE whose ports are all free. Raises StackError if there is none."""
+    s3 = [offset + GRPC_OFFSET for name, offset in PORT_OFFSETS.items() if name.startswith("s3")]
+    offsets = [*range(PORT_SPAN), *s3]
+    bases = list(range(FIRST_BASE, END_OF_BASES - PORT_SPAN, PORT_SPAN))
+    random.shuffle(bases)
+    for base in bases:
+        if all(is_free(base + offset) for offset in offsets):
+            return base
+    raise StackError(f"No {PORT_SPAN} ports in a row are free from {FIRST_BASE} on.")

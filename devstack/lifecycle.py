@@ -16,15 +16,22 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 import psutil
 
-from devstack import launch, ports
-from devstack.errors import NotReadyError, StackError
-from devstack.layout import PROJECT_DIR, Layout
+from devstack import launch
+from devstack.layout import (
+    GRPC_OFFSET,
+    PROJECT_DIR,
+    Layout,
+    StackError,
+    free_port_base,
+    is_free,
+)
 from devstack.postgres import Postgres, data_dirs_of, remove_data, unprivileged_account
+from devstack.probes import NOT_READY
 from devstack.services import External, Phase, Service, addresses, parts, s3_ports
 from devstack.supervisor import SECONDS_TO_STOP, Program, Supervisor
 
@@ -57,40 +64,28 @@ class Status:
 
 
 class Stack:
-    """One stack. `environ`: the environment of its services. `say` is called with each step."""
+    """The stack of STACK_PORT_BASE, STACK_VAR_DIR and the `*_URL` variables in `environ`.
+
+    Its services inherit `environ`. `say` is called with each step. Raises StackError if a variable
+    is not valid.
+    """
 
     def __init__(
-        self,
-        layout: Layout,
-        environ: Mapping[str, str],
-        say: Callable[[str], object] = lambda line: None,
+        self, environ: Mapping[str, str], say: Callable[[str], object] = lambda line: None
     ) -> None:
-        self.layout = layout
+        self.layout = Layout.from_environ(environ)
         self.say = say
-        self.run_dir = layout.var_dir / "run"
-        self.log_dir = layout.var_dir / "log"
-        self.supervisor = Supervisor(layout.var_dir)
+        self.run_dir = self.layout.var_dir / "run"
+        self.log_dir = self.layout.var_dir / "log"
+        self.supervisor = Supervisor(self.layout.var_dir)
         self.environ = {
             **environ,
-            **addresses(layout, environ),
-            "STACK_PORT_BASE": str(layout.port_base),
-            "STACK_VAR_DIR": str(layout.var_dir),
+            **addresses(self.layout, environ),
+            "STACK_PORT_BASE": str(self.layout.port_base),
+            "STACK_VAR_DIR": str(self.layout.var_dir),
             "PYTHONUNBUFFERED": "1",
-            launch.STACK_MARK: str(layout.var_dir),
+            launch.STACK_MARK: str(self.layout.var_dir),
         }
-
-    @classmethod
-    def from_environ(
-        cls, environ: Mapping[str, str], say: Callable[[str], object] = lambda line: None
-    ) -> Stack:
-        """The stack of STACK_PORT_BASE, STACK_VAR_DIR and the `*_URL` variables.
-
-        Raises StackError if they are not valid.
-        """
-        try:
-            return cls(Layout.from_environ(environ), environ, say)
-        except ValueError as error:
-            raise StackError(str(error)) from error
 
     @cached_property
     def postgres(self) -> Postgres:
@@ -148,20 +143,16 @@ class Stack:
                 f"The stack runs with other settings than these (they differ in "
                 f"{', '.join(sorted(unknown))}). Stop it with `stack down` first."
             )
-        return [
-            service
-            for service in self.services
-            if service.name not in programs or programs[service.name].pid == 0
-        ]
+        return [s for s in self.services if s.name not in programs or programs[s.name].pid == 0]
 
     def _check_ports(self, services: list[Service]) -> None:
         for service in services:
             for port in service.ports:
-                if not ports.is_free(port):
+                if not is_free(port):
                     raise StackError(
                         f"Port {port} ({service.name}) is taken by another program. Move the "
                         f"stack with STACK_PORT_BASE (now {self.layout.port_base}), for example "
-                        f"STACK_PORT_BASE={ports.free_port_base()}."
+                        f"STACK_PORT_BASE={free_port_base()}."
                     )
 
     def _start_phase(
@@ -301,17 +292,14 @@ class Stack:
         """Stop services, the last phase first; goes on to the next phase at the deadline."""
         for phase in reversed(Phase):
             mine = {s.name for s in self.services if s.phase == phase and s.name in names}
-
             for name in self._running(mine):
                 self.supervisor.stop_program(name)
-            _await(partial(self._none_runs, mine), deadline)
+            while self._running(mine) and time.monotonic() <= deadline:
+                time.sleep(POLL_INTERVAL)
 
-    def _running(self, names: Collection[str]) -> set[str]:
+    def _running(self, names: Collection[str]) -> list[str]:
         programs = self.supervisor.programs()
-        return {name for name in names if name in programs and programs[name].pid != 0}
-
-    def _none_runs(self, names: Collection[str]) -> bool:
-        return not self._running(names)
+        return [name for name in names if name in programs and programs[name].pid != 0]
 
     def _processes(self) -> list[psutil.Process]:
         data_dirs = {str(path) for path in data_dirs_of(self.layout.var_dir).values()}
@@ -324,10 +312,10 @@ class Stack:
             if alive := launch.kill(processes):
                 raise StackError(f"Cannot kill the processes {[each.pid for each in alive]}.")
         for name, port in s3_ports(self.layout).items():
-            if not ports.is_free(port):
+            if not is_free(port):
                 continue  # of another stack, with the same ports
             kind = name.removeprefix("s3-")
-            for file in (f"{kind}-{port}", f"{kind}-grpc-{port + ports.GRPC_OFFSET}"):
+            for file in (f"{kind}-{port}", f"{kind}-grpc-{port + GRPC_OFFSET}"):
                 Path("/tmp", f"seaweedfs-{file}.sock").unlink(missing_ok=True)  # noqa: S108 (its)
 
     # --- the lock -------------------------------------------------------------------------------
@@ -373,10 +361,10 @@ def _status(part: Service | External, programs: Mapping[str, Program]) -> Status
         return Status(part.name, "stopped", port=port, url=part.url)
     try:
         part.probe(program.pid)
-    except NotReadyError as error:
+    except NOT_READY as error:
         busy = not part.always_answers and _age(program.pid) > SECONDS_TO_BOOT
         state = "running" if busy else "starting"
-        return Status(part.name, state, program.pid, port, part.url, str(error))
+        return Status(part.name, state, program.pid, port, part.url, str(error).strip())
     return Status(part.name, "running", program.pid, port, part.url)
 
 

@@ -21,8 +21,7 @@ from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
-from devstack.errors import StackError
-from devstack.layout import DATABASES, HOST, POSTGRES_PASSWORD, POSTGRES_USER
+from devstack.layout import DATABASES, HOST, POSTGRES_PASSWORD, POSTGRES_USER, StackError
 from devstack.probes import connect, query
 
 REFUGE = Path("/var/tmp").resolve()  # noqa: S108 (what is put there is owned by root and checked to be)

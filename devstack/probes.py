@@ -1,14 +1,12 @@
 """Probes: whether a service answers.
 
 A probe is a function that takes the service's pid. It returns if the service answers, and raises
-`NotReadyError` with the reason if not. It takes a few seconds at most.
+one of `NOT_READY` with the reason if not. It takes a few seconds at most.
 """
 
 from __future__ import annotations
 
 import http.client
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -19,16 +17,22 @@ import psycopg2
 import redis
 from celery import current_app
 
-from devstack.errors import NotReadyError
 from devstack.layout import HOST, POSTGRES_PASSWORD, POSTGRES_USER
 
+
+class NotReadyError(Exception):
+    """A service does not do its work, or not yet. The message says why."""
+
+
 Probe = Callable[[int], None]
+NOT_READY = (
+    *(NotReadyError, OSError, http.client.HTTPException),
+    *(psycopg2.Error, redis.RedisError, kombu.exceptions.KombuError),
+)
 # A service must answer within so many seconds.
 SECONDS_TO_ANSWER = 2
 # Less for a worker: a ping before it listens is lost, and the next one should follow soon.
 SECONDS_TO_PONG = 0.5
-# Ignores a proxy in the environment, which cannot reach loopback addresses.
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def connect(port: int, database: str = "postgres") -> psycopg2.extensions.connection:
@@ -69,11 +73,7 @@ def postgres(port: int, role: str) -> Probe:
     sql, problem = _POSTGRES_CHECKS[role]
 
     def probe(pid: int) -> None:
-        try:
-            row = query(port, sql)
-        except psycopg2.Error as error:
-            raise NotReadyError(str(error).strip()) from error
-        if row != (True,):
+        if query(port, sql) != (True,):
             raise NotReadyError(problem)
 
     return probe
@@ -83,35 +83,25 @@ def valkey(port: int) -> Probe:
     """Probe: Valkey answers PING. It does not while it loads its data."""
 
     def probe(pid: int) -> None:
-        client = redis.Redis(
-            host=HOST,
-            port=port,
-            socket_timeout=SECONDS_TO_ANSWER,
-            socket_connect_timeout=SECONDS_TO_ANSWER,
-        )
-        try:
-            with client:
-                client.ping()
-        except redis.RedisError as error:
-            raise NotReadyError(str(error)) from error
+        timeout = SECONDS_TO_ANSWER
+        with redis.Redis(
+            host=HOST, port=port, socket_timeout=timeout, socket_connect_timeout=timeout
+        ) as client:
+            client.ping()
 
     return probe
 
 
-def http_answer(url: str, *, expect: frozenset[int]) -> Probe:
+def http_answer(port: int, path: str, *, expect: frozenset[int] = frozenset({200})) -> Probe:
     """Probe: a server answers GET with one of the expected status codes."""
 
     def probe(pid: int) -> None:
-        try:
-            with _DIRECT.open(url, timeout=SECONDS_TO_ANSWER) as response:
-                status = response.status
-        except urllib.error.HTTPError as error:
-            with error:
-                status = error.code
-        except (OSError, http.client.HTTPException) as error:
-            raise NotReadyError(f"{url}: {error}") from error
+        connection = http.client.HTTPConnection(HOST, port, timeout=SECONDS_TO_ANSWER)
+        with closing(connection):
+            connection.request("GET", path)
+            status = connection.getresponse().status
         if status not in expect:
-            raise NotReadyError(f"{url} answers {status}")
+            raise NotReadyError(f"{path} answers {status}")
 
     return probe
 
@@ -122,13 +112,10 @@ def celery_worker(hostname: str, broker_url: str) -> Probe:
     options = {"max_retries": 1, "interval_start": 0}
 
     def probe(pid: int) -> None:
-        try:
-            with current_app.connection(broker_url, transport_options=options) as connection:
-                replies = current_app.control.ping(
-                    destination=[hostname], timeout=SECONDS_TO_PONG, connection=connection
-                )
-        except (OSError, redis.RedisError, kombu.exceptions.KombuError) as error:
-            raise NotReadyError(f"broker: {error}") from error
+        with current_app.connection(broker_url, transport_options=options) as connection:
+            replies = current_app.control.ping(
+                destination=[hostname], timeout=SECONDS_TO_PONG, connection=connection
+            )
         if not replies:
             raise NotReadyError("does not reply to a ping")
 

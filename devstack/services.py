@@ -16,9 +16,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from devstack import probes
-from devstack.errors import StackError
 from devstack.layout import (
     DATABASES,
+    GRPC_OFFSET,
     HOST,
     PORT_OFFSETS,
     POSTGRES_PASSWORD,
@@ -26,8 +26,8 @@ from devstack.layout import (
     S3_ACCESS_KEY,
     S3_SECRET_KEY,
     Layout,
+    StackError,
 )
-from devstack.ports import GRPC_OFFSET
 from devstack.postgres import Postgres
 
 # The numbers of instances: of the Read API, and as many of the Write API; and of workers.
@@ -236,7 +236,7 @@ def _s3(layout: Layout, environ: Mapping[str, str]) -> Service:
             *(f"-{key}={value}" for key, value in options.items()),
         ),
         # 403: it answers, and asks for a signature.
-        probe=probes.http_answer(f"http://{HOST}:{ports['s3']}/", expect=frozenset({200, 403})),
+        probe=probes.http_answer(ports["s3"], "/", expect=frozenset({200, 403})),
         ports=(*ports.values(), *(port + GRPC_OFFSET for port in ports.values())),
         url=f"http://{HOST}:{ports['s3']}",
         environ={
@@ -263,7 +263,7 @@ def _api(layout: Layout, environ: Mapping[str, str], role: str, number: int) -> 
             *(sys.executable, "-m", "gunicorn", "--config", str(config)),
             "socialfeed.wsgi:application",
         ),
-        probe=probes.http_answer(f"{url}/healthz/ready", expect=frozenset({200})),
+        probe=probes.http_answer(port, "/healthz/ready"),
         ports=(port,),
         url=url,
         environ={
@@ -352,7 +352,7 @@ def _caddy(layout: Layout, environ: Mapping[str, str]) -> Service:
         name="caddy",
         phase=Phase.APPLICATION,
         command=(caddy, "run", *config),
-        probe=probes.http_answer(f"{layout.public_origin}/healthz/live", expect=frozenset({200})),
+        probe=probes.http_answer(port, "/healthz/live"),
         ports=(port,),
         url=layout.public_origin,
         environ=own_environ,

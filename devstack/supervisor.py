@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from devstack import launch
-from devstack.errors import StackError
+from devstack.layout import StackError
 from devstack.services import Service
 
 SECONDS_TO_STOP = 20

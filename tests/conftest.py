@@ -96,7 +96,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """The running stack."""
-    running = Stack.from_environ(os.environ)
+    running = Stack(os.environ)
     try:
         running.up()
         yield running

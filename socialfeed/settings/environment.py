@@ -21,7 +21,7 @@ if _SOCIALFEED_ENV not in {"local", "production"}:
 LOCAL = _SOCIALFEED_ENV == "local"
 try:
     _LAYOUT = _layout.Layout.from_environ(os.environ)
-except ValueError as error:
+except _layout.StackError as error:
     raise ImproperlyConfigured(str(error)) from error
 # Defaults of variables on the local stack; production has none.
 _LOCAL_DEFAULTS = _LAYOUT.urls() | {

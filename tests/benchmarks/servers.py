@@ -20,9 +20,8 @@ from statistics import median
 import psutil
 
 from devstack import launch
-from devstack.layout import HOST, PROJECT_DIR
+from devstack.layout import HOST, PROJECT_DIR, free_port_base
 from devstack.lifecycle import Stack
-from devstack.ports import free_port_base
 from tests.benchmarks.wire import Answer, Connection, request
 from tests.support.client import wait_until
 

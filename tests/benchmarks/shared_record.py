@@ -24,7 +24,7 @@ import redis
 from tqdm import tqdm
 
 from core.cached_values.entries import _STORE_LUA
-from devstack.ports import free_port_base
+from devstack.layout import free_port_base
 from tests.support.client import wait_until
 
 FOLLOWERS = (100, 10_000, 1_000_000)

@@ -20,8 +20,7 @@ from django.db import connections
 from comments.models import Comment
 from core.counters import CounterChange
 from core.outbox.models import OutboxEvent
-from devstack.errors import StackError
-from devstack.layout import Layout
+from devstack.layout import Layout, StackError
 from devstack.lifecycle import Stack
 from devstack.services import External, Service
 from media.models import Media
@@ -95,8 +94,7 @@ def _routes(layout: Layout, proxies: Mapping[str, Proxy]) -> dict[str, str]:
 @contextmanager
 def running(setup: Setup, say: Callable[[str], object]) -> Iterator[World]:
     """Start a stack with this setup, and always remove it at the end."""
-    stack = OwnStack.from_environ({**os.environ, **dict(setup.environ)}, say)
-    assert isinstance(stack, OwnStack)
+    stack = OwnStack({**os.environ, **dict(setup.environ)}, say)
     with ExitStack() as ending:
         ending.callback(connections.close_all)
         proxies = {

@@ -20,9 +20,16 @@ import psutil
 import pytest
 
 from devstack import launch
-from devstack.layout import HOST, PORT_SPAN, PROJECT_DIR, Layout
+from devstack.layout import (
+    GRPC_OFFSET,
+    HOST,
+    PORT_SPAN,
+    PROJECT_DIR,
+    Layout,
+    free_port_base,
+    is_free,
+)
 from devstack.lifecycle import Stack, Status
-from devstack.ports import GRPC_OFFSET, free_port_base, is_free
 from devstack.postgres import Postgres, remove_data
 from devstack.services import External, Phase, Service, addresses, mask, parts
 from tests.support.client import wait_until
@@ -234,7 +241,7 @@ def test_a_stack_goes_up_and_down_and_leaves_nothing(
 
     # With a new primary, the replica's data does not fit and is made again.
     shutil.rmtree(Path(own_environ["STACK_VAR_DIR"], "postgres", "primary"))
-    stack = Stack.from_environ(own_environ)
+    stack = Stack(own_environ)
     stack.supervisor.start(stack.services, stack.environ)
     wait_until(stack.supervisor.is_running, 10)
     for phase in (Phase.STORAGE, Phase.REPLICA):
@@ -269,7 +276,7 @@ def test_an_external_server_is_shown_and_not_started(stack: Stack) -> None:
     assert all(
         isinstance(part, Service) for name, part in everything.items() if name != "valkey-cache"
     )
-    (status,) = Stack(stack.layout, environ).status("valkey-cache")
+    (status,) = Stack(environ).status("valkey-cache")
     assert (status.state, status.pid, status.is_up) == ("external", None, True)
 
 

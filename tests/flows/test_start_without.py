@@ -13,8 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from devstack.layout import HOST, PROJECT_DIR, Layout
-from devstack.ports import free_port_base
+from devstack.layout import HOST, PROJECT_DIR, Layout, free_port_base
 from tests.support.client import wait_until
 
 Start = Callable[..., str]

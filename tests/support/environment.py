@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
-from devstack.layout import PROJECT_DIR
-from devstack.ports import free_port_base
+from devstack.layout import PROJECT_DIR, free_port_base
 
 _EVERYWHERE = {
     "DJANGO_SETTINGS_MODULE": "socialfeed.settings",

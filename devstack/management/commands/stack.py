@@ -17,8 +17,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from devstack.errors import StackError
-from devstack.layout import PROJECT_DIR
+from devstack.layout import PROJECT_DIR, StackError
 from devstack.lifecycle import Stack, Status
 from devstack.logs import LogReader
 
@@ -52,7 +51,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            stack = Stack.from_environ(os.environ, say=self._say)
+            stack = Stack(os.environ, say=self._say)
             with ending_on_signals():
                 getattr(self, f"_{options['action']}")(stack, options)
         except StackError as error:
