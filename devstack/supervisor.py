@@ -13,6 +13,7 @@ import http.client
 import json
 import os
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -46,26 +47,20 @@ class Program:
     pid: int
 
 
-class _Connection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=10)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
-
-
 class _Transport(xmlrpc.client.Transport):
+    """Sends calls to a Unix socket."""
+
     def __init__(self, path: Path) -> None:
         super().__init__()
         self._path = path
 
     def make_connection(self, host: Any) -> http.client.HTTPConnection:
-        connection = _Connection(self._path)
+        connection = http.client.HTTPConnection("localhost")
         # The transport closes the connection that is stored here.
         self._connection = (host, connection)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(10)
+        connection.sock.connect(str(self._path))
         return connection
 
 
@@ -130,36 +125,28 @@ class Supervisor:
 
     def start_program(self, name: str) -> None:
         """Start a program, unless it runs."""
-        try:
-            self._call("startProcess", name, False)
-        except xmlrpc.client.Fault as fault:
-            if fault.faultCode != ALREADY_STARTED:
-                raise
+        self._call("startProcess", name, False, unless=ALREADY_STARTED)
 
     def stop_program(self, name: str) -> None:
-        """Ask for the end of a program, if it runs; it is killed after SECONDS_TO_STOP. Returns at
-        once.
-        """
-        try:
-            self._call("stopProcess", name, False)
-        except xmlrpc.client.Fault as fault:
-            if fault.faultCode != NOT_RUNNING:
-                raise
+        """Tell a program to stop and do not wait; supervisord kills it after SECONDS_TO_STOP."""
+        self._call("stopProcess", name, False, unless=NOT_RUNNING)
 
     def shutdown(self) -> None:
         """Tell supervisord to exit and do not wait."""
         with suppress(ShuttingDownError):
             self._call("shutdown")
 
-    def _call(self, method: str, *args: object) -> Any:
-        proxy = xmlrpc.client.ServerProxy("http://stack", transport=_Transport(self.socket_path))
-        with proxy:
+    def _call(self, method: str, *args: object, unless: int | None = None) -> Any:
+        """Call supervisord. Raises OSError if it does not answer; ignores the fault `unless`."""
+        with xmlrpc.client.ServerProxy("http://stack", _Transport(self.socket_path)) as proxy:
             try:
                 return getattr(proxy.supervisor, method)(*args)
             except xmlrpc.client.Fault as fault:
                 if fault.faultCode == SHUTTING_DOWN:
                     raise ShuttingDownError from fault
-                raise
+                if fault.faultCode != unless:
+                    raise
+        return None
 
     def _make_socket_dir(self) -> None:
         # The path of a socket has at most 107 bytes, so it may not fit in the project's folder. A
@@ -178,11 +165,7 @@ class Supervisor:
         """Remove the files of a supervisord that has ended."""
         link = self.run_dir / "control"
         if link.is_symlink():
-            folder = link.resolve()
-            for file in folder.glob("*") if folder.is_dir() else ():
-                file.unlink()
-            if folder.is_dir():
-                folder.rmdir()
+            shutil.rmtree(link.resolve(), ignore_errors=True)
             link.unlink()
         (self.run_dir / "supervisord.pid").unlink(missing_ok=True)
 
@@ -199,9 +182,7 @@ class Supervisor:
             },
             "unix_http_server": {"file": self.socket_path, "chmod": "0700"},
             "rpcinterface:supervisor": {
-                "supervisor.rpcinterface_factory": (
-                    "supervisor.rpcinterface:make_main_rpcinterface"
-                )
+                "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
             },
         }
         if os.getuid() == 0:
