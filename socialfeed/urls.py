@@ -1,8 +1,12 @@
 """All URLs of the service."""
 
+from collections.abc import Callable
+
+from django.conf import settings
 from django.contrib import admin
+from django.http.response import HttpResponseBase
 from django.urls import include, path
-from django.views.generic import RedirectView
+from django.views.generic import RedirectView, TemplateView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 import comments.urls
@@ -12,7 +16,6 @@ import timeline.urls
 import usergraph.urls
 import users.urls
 from operations import views as operations_views
-from socialfeed import front
 
 admin.site.site_header = admin.site.site_title = "socialfeed"
 
@@ -26,11 +29,17 @@ api = [
     *media.urls.urlpatterns,
 ]
 
+
+def _page(template: str, **context: str) -> Callable[..., HttpResponseBase]:
+    return TemplateView.as_view(template_name=template, extra_context=context)
+
+
 urlpatterns = [
     path("api/v1/", include(api)),
-    path("", front.front_page, name="front"),
-    path("account/verify-email/<str:key>", front.verify_email, name="verify-email"),
-    path("account/password-reset/<str:key>", front.reset_password, name="reset-password"),
+    path("", _page("front.html", origin=settings.PUBLIC_ORIGIN), name="front"),
+    # Links in mails lead to these. The first has a button, so that mail scanners verify nothing.
+    path("account/verify-email/<str:key>", _page("verify_email.html"), name="verify-email"),
+    path("account/password-reset/<str:key>", _page("reset_password.html"), name="reset-password"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("_allauth/", include("allauth.headless.urls")),
