@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,35 +20,21 @@ class LogReader:
         # By file: its inode, and the number of bytes that were read.
         self._read: dict[Path, tuple[int, int]] = {}
 
-    def tail(self, lines: int) -> Iterator[str]:
-        """The last `lines` lines of each log; `new_lines` continues after them."""
-        for path in self._files():
-            content = path.read_bytes()
-            self._read[path] = (path.stat().st_ino, len(content))
-            yield from self._prefixed(path, content.splitlines()[-lines:] if lines else [])
+    def new_lines(self, last: int | None = None) -> Iterator[str]:
+        """The complete lines written since the last call; of each log only the `last` ones."""
+        for path in sorted(self._folder.glob("*.log")):
+            if not self._names or path.stem in self._names:
+                for line in deque(self._unread(path), maxlen=last):
+                    yield f"{path.stem:<16} | {line.decode(errors='replace')}"
 
-    def new_lines(self) -> Iterator[str]:
-        """The complete lines that were written since the last call."""
-        for path in self._files():
-            with path.open("rb") as file:
-                inode, size = os.fstat(file.fileno()).st_ino, os.fstat(file.fileno()).st_size
-                known, offset = self._read.get(path, (inode, 0))
-                if known != inode or offset > size:
-                    offset = 0  # rotated
-                file.seek(offset)
-                content = file.read()
-            whole = content[: content.rfind(b"\n") + 1]
-            self._read[path] = (inode, offset + len(whole))
-            yield from self._prefixed(path, whole.splitlines())
-
-    def _files(self) -> list[Path]:
-        return sorted(
-            path
-            for path in self._folder.glob("*.log")
-            if not self._names or path.stem in self._names
-        )
-
-    @staticmethod
-    def _prefixed(path: Path, lines: list[bytes]) -> Iterator[str]:
-        for line in lines:
-            yield f"{path.stem:<16} | {line.decode(errors='replace')}"
+    def _unread(self, path: Path) -> list[bytes]:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            inode, offset = self._read.get(path, (status.st_ino, 0))
+            if inode != status.st_ino or offset > status.st_size:
+                offset = 0  # rotated
+            file.seek(offset)
+            content = file.read()
+        whole = content[: content.rfind(b"\n") + 1]
+        self._read[path] = (status.st_ino, offset + len(whole))
+        return whole.splitlines()

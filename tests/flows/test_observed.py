@@ -27,7 +27,7 @@ class Lines:
 
     def __init__(self, stack: Stack, names: list[str]) -> None:
         self._reader = LogReader(stack.log_dir, names)
-        list(self._reader.tail(0))
+        list(self._reader.new_lines(last=0))
         self.raw: list[str] = []
 
     def read(self) -> list[dict[str, Any]]:

@@ -99,12 +99,12 @@ class Command(BaseCommand):
         if options["follow"]:
             self._follow(stack, reader, history=10)
         else:
-            for text in reader.tail(50):
+            for text in reader.new_lines(last=50):
                 self._say(text)
 
     def _follow(self, stack: Stack, reader: LogReader, *, history: int) -> None:
         """Print new log lines until the stack is stopped elsewhere, or nobody reads the output."""
-        for text in reader.tail(history):
+        for text in reader.new_lines(last=history):
             self._say(text)
         while stack.supervisor.is_running():
             for text in reader.new_lines():
