@@ -47,13 +47,14 @@ class What(StrEnum):
     POSTS = "posts of account"
 
 
+# Of each count: the subjects that have it, and what compares it with the rows.
 _AUDITS = {
-    What.LIKES: post_audit.LIKES,
-    What.COMMENTS: comment_audit.COMMENTS,
-    What.COMMENT_LIKES: comment_audit.LIKES,
-    What.FOLLOWERS: graph_audit.FOLLOWERS,
-    What.FOLLOWING: graph_audit.FOLLOWING,
-    What.POSTS: post_audit.POSTS,
+    What.LIKES: ("posts", post_audit.LIKES),
+    What.COMMENTS: ("posts", comment_audit.COMMENTS),
+    What.COMMENT_LIKES: ("comments", comment_audit.LIKES),
+    What.FOLLOWERS: ("accounts", graph_audit.FOLLOWERS),
+    What.FOLLOWING: ("accounts", graph_audit.FOLLOWING),
+    What.POSTS: ("accounts", post_audit.POSTS),
 }
 
 
@@ -117,43 +118,29 @@ def find_drift(*, subjects: Subjects) -> list[Drift]:
     """The values of these that differ from the rows. CACHE down: raises `ValkeyUnavailable`."""
     drifts: list[Drift] = []
     with primary_reads():
-        # A deleted subject is not shown, and its dependents are being removed.
-        posts = sorted(post_selectors.existing_ids(post_ids=subjects.posts))
-        comments = sorted(comment_selectors.existing_ids(comment_ids=subjects.comments))
-        accounts = _existing_accounts(subjects.accounts)
-        if posts:
-            drifts += [*_off(What.LIKES, posts), *_off(What.COMMENTS, posts)]
+        existing = _existing(subjects)
+        for what, (kind, audit) in _AUDITS.items():
+            if ids := getattr(existing, kind):
+                counts = audit.compared(ids).items()
+                drifts += [Drift(what, id_, count - rows) for id_, (count, rows) in counts]
+        drifts = [drift for drift in drifts if drift.off]
+        if posts := existing.posts:
             drifts += [Drift(What.SUMMARY, id_, 1) for id_ in _stale_summaries(posts)]
             stale = post_audit.stale_records(post_ids=posts, pending=_pending)
             drifts += [Drift(What.RECORD, id_, 1) for id_ in sorted(stale)]
-        if comments:
-            drifts += _off(What.COMMENT_LIKES, comments)
-        if accounts:
-            for what in (What.FOLLOWERS, What.FOLLOWING, What.POSTS):
-                drifts += _off(what, accounts)
-        return _of_existing(drifts, {*posts, *comments, *accounts})
+        if drifts:  # some of these may have been deleted during the check
+            existing = _existing(existing)
+        left = {*existing.posts, *existing.comments, *existing.accounts}
+        return [drift for drift in drifts if drift.subject_id in left]
 
 
-def _of_existing(drifts: list[Drift], checked: Collection[int]) -> list[Drift]:
-    """The drifts of subjects that still exist after the check."""
-    if not drifts:
-        return []
-    existing = post_selectors.existing_ids(post_ids=checked)
-    existing |= comment_selectors.existing_ids(comment_ids=checked)
-    existing |= set(_existing_accounts(checked))
-    return [drift for drift in drifts if drift.subject_id in existing]
-
-
-def _existing_accounts(user_ids: Collection[int]) -> list[int]:
-    return sorted(user_selectors.accounts(user_ids=[*user_ids])) if user_ids else []
-
-
-def _off(what: What, ids: Sequence[int]) -> list[Drift]:
-    """Those of some counts that differ from the rows."""
-    compared = _AUDITS[what].compared(ids)
-    return [
-        Drift(what, id_, count - rows) for id_, (count, rows) in compared.items() if count != rows
-    ]
+def _existing(subjects: Subjects) -> Subjects:
+    """Those that exist: others are not shown, and their dependents are being removed."""
+    return Subjects(
+        posts=sorted(post_selectors.existing_ids(post_ids=subjects.posts)),
+        comments=sorted(comment_selectors.existing_ids(comment_ids=subjects.comments)),
+        accounts=sorted(user_selectors.accounts(user_ids=subjects.accounts)),
+    )
 
 
 def _stale_summaries(post_ids: Sequence[int]) -> Iterator[int]:
@@ -181,7 +168,7 @@ def repair(*, drift: Drift) -> None:
     """Correct the value from the rows, and refresh what is made from it."""
     id_ = drift.subject_id
     if drift.is_count:
-        _AUDITS[drift.what].correct(id_)
+        _AUDITS[drift.what][1].correct(id_)
     if drift.what in (What.COMMENTS, What.SUMMARY):
         now = comment_selectors.summary(post_id=id_)
         post_audit.replace_comment_summary(
