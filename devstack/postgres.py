@@ -179,20 +179,18 @@ class Postgres:
             if link.is_symlink():
                 # The account can enter these folders now, but its data is still in the refuge.
                 link.unlink()
-            self.home.mkdir(exist_ok=True)
-            self._give(self.home)
-            return
-        self.refuge.mkdir(mode=0o755, exist_ok=True)
-        if self.refuge.is_symlink() or self.refuge.stat().st_uid != os.getuid():
-            raise StackError(f"{self.refuge} belongs to another account; remove it and try again.")
-        if not link.is_symlink():
-            shutil.rmtree(self.home, ignore_errors=True)
-            if link.exists():
-                shutil.rmtree(link)
-            link.symlink_to(self.home)
+        else:
+            self.refuge.mkdir(mode=0o755, exist_ok=True)
+            if self.refuge.is_symlink() or self.refuge.stat().st_uid != os.getuid():
+                raise StackError(f"{self.refuge} is another account's; remove it and try again.")
+            if not link.is_symlink():
+                shutil.rmtree(self.home, ignore_errors=True)
+                if link.exists():
+                    shutil.rmtree(link)
+                link.symlink_to(self.home)
+            self._copy_server(self.refuge / _version())
         self.home.mkdir(exist_ok=True)
         self._give(self.home)
-        self._copy_server(self.refuge / _version())
 
     @staticmethod
     def _copy_server(target: Path) -> None:
