@@ -1,7 +1,7 @@
 """Errors as RFC 9457 problem documents.
 
 Services raise a `Problem`. Serializers, DRF, Django and django-allauth raise or answer errors of
-their own; `exception_handler` and `ProblemMiddleware` turn these into the same form:
+their own; `problem_response` and `ProblemMiddleware` turn these into the same form:
 
     {"type": "/problems/validation", "title": "…", "status": 400, "detail": "what to change",
      "errors": [{"field": "caption", "code": "max_length", "message": "…"}]}
@@ -164,13 +164,11 @@ def document_of(exception: Exception) -> dict[str, Any] | None:
     return None
 
 
-def exception_handler(exception: Exception, context: dict[str, Any]) -> HttpResponse | None:
-    """DRF's hook: `problem_response`."""
-    return problem_response(exception)
+def problem_response(exception: Exception, context: Any = None) -> HttpResponse | None:
+    """The problem document of an exception as an answer; None if the exception is a bug.
 
-
-def problem_response(exception: Exception) -> HttpResponse | None:
-    """The problem document of an exception as an answer; None if the exception is a bug."""
+    DRF calls it with a `context`.
+    """
     document = document_of(exception)
     if document is None:
         return None
@@ -226,22 +224,18 @@ class ProblemMiddleware:
             document = _with_problem_members(status, orjson.loads(response.content))
         else:
             document = problem_document(status, _plain_detail(status))
-        return _become(response, document)
+        # The other headers (`Allow`, cookies) stay.
+        response.content = orjson.dumps(document)
+        response["Content-Type"] = CONTENT_TYPE
+        if response.has_header("Content-Length"):
+            response["Content-Length"] = str(len(response.content))
+        for name, value in _headers(status).items():
+            response.setdefault(name, value)
+        return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """The answer to an exception of a view outside of DRF, while the exception is known."""
         return problem_response(exception) if request.path.startswith(API_PREFIXES) else None
-
-
-def _become(response: HttpResponse, document: dict[str, Any]) -> HttpResponse:
-    """Replace the content of a response by a document; its headers (`Allow`, cookies) stay."""
-    response.content = orjson.dumps(document)
-    response["Content-Type"] = CONTENT_TYPE
-    if response.has_header("Content-Length"):
-        response["Content-Length"] = str(len(response.content))
-    for name, value in _headers(response.status_code).items():
-        response.setdefault(name, value)
-    return response
 
 
 def _with_problem_members(status: int, body: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ REST_FRAMEWORK = {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "core.http.rendering.OneKindNegotiation",
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "core.http.schema.ProblemAutoSchema",
-    "EXCEPTION_HANDLER": "core.http.problems.exception_handler",
+    "EXCEPTION_HANDLER": "core.http.problems.problem_response",
     "UNAUTHENTICATED_USER": None,
 }
 SPECTACULAR_SETTINGS = {

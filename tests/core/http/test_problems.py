@@ -22,7 +22,7 @@ from django.test import RequestFactory
 from rest_framework import exceptions, serializers
 
 from core.http import problems
-from core.http.problems import Problem, ProblemMiddleware, exception_handler
+from core.http.problems import Problem, ProblemMiddleware, problem_response
 
 
 class Form(serializers.Serializer[Any]):
@@ -45,7 +45,7 @@ def errors_of(body: Any) -> list[tuple[str, str]]:
 
 
 def handled(exception: Exception) -> Any:
-    response = exception_handler(exception, {})
+    response = problem_response(exception, {})
     assert response is not None
     assert response.headers["Content-Type"] == "application/problem+json"
     vars(response)["data"] = orjson.loads(response.content)
@@ -155,7 +155,7 @@ def test_a_bug_is_not_explained_away() -> None:
     with pytest.raises(UnicodeEncodeError) as raised:
         "é".encode("ascii")
     for bug in (KeyError("x"), ValueError("x"), raised.value):
-        assert exception_handler(bug, {}) is None
+        assert problem_response(bug, {}) is None
 
 
 def test_over_a_limit_the_time_to_wait_is_the_limits_own() -> None:
