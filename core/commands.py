@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from django.core.management.base import CommandError, OutputWrapper
+from django.db import InterfaceError, OperationalError
 from tqdm import tqdm
 
 from core.http.problems import NotFound
@@ -37,7 +38,7 @@ def at_least(
 
 @contextmanager
 def errors_with_advice() -> Iterator[None]:
-    """Turn NotFound, an unavailable CACHE and Ctrl-C into CommandErrors that say what to do."""
+    """Turn NotFound, a store that is down and Ctrl-C into CommandErrors that say what to do."""
     try:
         yield
     except NotFound as error:
@@ -47,6 +48,11 @@ def errors_with_advice() -> Iterator[None]:
             f"CACHE, the Valkey of timelines and records, does not answer: {error} Nothing is "
             "lost: reads come from SQL meanwhile. Start it, or correct CACHE_URL, and run this "
             "again."
+        ) from error
+    except (OperationalError, InterfaceError) as error:
+        raise CommandError(
+            f"A database does not answer: {str(error).strip()} Start it, or correct its "
+            "*_DATABASE_URL, and run this again."
         ) from error
     except KeyboardInterrupt as error:
         raise CommandError(

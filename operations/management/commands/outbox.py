@@ -6,9 +6,8 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import Error
 
-from core.commands import INTERRUPTED, at_least
+from core.commands import at_least, errors_with_advice
 from core.outbox.backlog import COUNTED_AT_MOST, measure_backlog, oldest_post_age
 from core.sql import PRIMARIES
 
@@ -33,15 +32,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
+        with errors_with_advice():
             self._run(options["max_age"])
-        except Error as error:
-            raise CommandError(
-                f"A database does not answer: {str(error).strip()} Start it, or correct its "
-                "*_DATABASE_URL, and run this again."
-            ) from error
-        except KeyboardInterrupt as error:
-            raise CommandError("Interrupted.", returncode=INTERRUPTED) from error
 
     def _run(self, max_age: float | None) -> None:
         age = oldest_post_age()
