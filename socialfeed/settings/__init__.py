@@ -12,7 +12,6 @@ from socialfeed.settings.accounts import *
 from socialfeed.settings.api import *
 from socialfeed.settings.core import *
 from socialfeed.settings.environment import *
-from socialfeed.settings.feed import *
 from socialfeed.settings.limits import *
 from socialfeed.settings.logs import *
 from socialfeed.settings.stores import *
