@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from importlib.util import find_spec
@@ -113,13 +113,7 @@ def parts(
         external("s3", "S3_ENDPOINT_URL") or _s3(layout, environ),
         external("postgres-primary", *primaries) or _postgres(layout, postgres, "primary"),
         external("postgres-replica", *replicas) or _postgres(layout, postgres, "replica"),
-        *(
-            _api(layout, environ, role, number)
-            for role in ("read", "write")
-            for number in _instances()
-        ),
-        *(_worker(layout, environ, urls, number) for number in range(1, WORKERS + 1)),
-        _beat(layout, environ),
+        *_project_services(layout, environ, urls["STATE_URL"]),
         _caddy(layout, environ),
     ]
 
@@ -138,8 +132,9 @@ def s3_ports(layout: Layout) -> dict[str, int]:
     return {name: layout.port(name) for name in PORT_OFFSETS if name.startswith("s3")}
 
 
-def _instances() -> range:
-    return range(1, API_INSTANCES + 1)
+def _api_ports(layout: Layout, role: str) -> range:
+    first = layout.port(f"{role}-api")
+    return range(first, first + API_INSTANCES)
 
 
 def _program(name: str) -> str:
@@ -247,70 +242,61 @@ def _s3(layout: Layout, environ: Mapping[str, str]) -> Service:
     )
 
 
-def _logging(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment variables for the logs of the Python services."""
-    return {"LOG_FORMAT": environ.get("LOG_FORMAT") or "json"}
-
-
-def _api(layout: Layout, environ: Mapping[str, str], role: str, number: int) -> Service:
-    port = layout.port(f"{role}-api") + number - 1
-    url = f"http://{HOST}:{port}"
-    config = PROJECT_DIR / "deploy" / "gunicorn.conf.py"
-    return Service(
-        name=f"{role}-api-{number}",
-        phase=Phase.APPLICATION,
-        command=(
-            *(sys.executable, "-m", "gunicorn", "--config", str(config)),
-            "socialfeed.wsgi:application",
-        ),
-        probe=probes.http_answer(port, "/healthz/ready"),
-        ports=(port,),
-        url=url,
-        environ={
-            "API_ROLE": role,
-            "GUNICORN_BIND": f"{HOST}:{port}",
-            # Two instances of one process each are enough for an ordinary machine.
-            "GUNICORN_WORKERS": environ.get("GUNICORN_WORKERS") or "1",
-            "GUNICORN_METRICS_DIR": str(layout.var_dir / "run" / f"metrics-{role}-api-{number}"),
-            **_logging(environ),
-        },
-    )
-
-
-def _worker(
-    layout: Layout, environ: Mapping[str, str], urls: Mapping[str, str], number: int
-) -> Service:
-    # With the port base in it, for two stacks may have one broker.
-    hostname = f"worker-{number}@stack-{layout.port_base}"
-    return Service(
-        name=f"worker-{number}",
-        phase=Phase.APPLICATION,
-        command=(
-            *(sys.executable, "-m", "celery", "--quiet", "--app", "socialfeed"),
-            # One process, so that no child is left when it is killed.
-            *("worker", "--pool", "solo", "--hostname", hostname),
-            # Workers need not know each other, and to ask costs a second at the start.
-            *("--without-mingle", "--without-gossip"),
-        ),
-        probe=probes.celery_worker(hostname, urls["STATE_URL"]),
-        environ=_logging(environ),
-        always_answers=False,
-    )
-
-
-def _beat(layout: Layout, environ: Mapping[str, str]) -> Service:
+def _project_services(
+    layout: Layout, environ: Mapping[str, str], broker_url: str
+) -> Iterator[Service]:
+    """The services that run this project's code: both APIs, the workers and beat."""
+    logging = {"LOG_FORMAT": environ.get("LOG_FORMAT") or "json"}
+    for role in ("read", "write"):
+        for number, port in enumerate(_api_ports(layout, role), start=1):
+            name = f"{role}-api-{number}"
+            yield Service(
+                name=name,
+                phase=Phase.APPLICATION,
+                command=(
+                    *(sys.executable, "-m", "gunicorn", "--config"),
+                    *(str(PROJECT_DIR / "deploy" / "gunicorn.conf.py"), "socialfeed.wsgi"),
+                ),
+                probe=probes.http_answer(port, "/healthz/ready"),
+                ports=(port,),
+                url=f"http://{HOST}:{port}",
+                environ={
+                    "API_ROLE": role,
+                    "GUNICORN_BIND": f"{HOST}:{port}",
+                    # Two instances of one process each are enough for an ordinary machine.
+                    "GUNICORN_WORKERS": environ.get("GUNICORN_WORKERS") or "1",
+                    "GUNICORN_METRICS_DIR": str(layout.var_dir / "run" / f"metrics-{name}"),
+                    **logging,
+                },
+            )
+    celery = (sys.executable, "-m", "celery", "--quiet", "--app", "socialfeed")
+    for number in range(1, WORKERS + 1):
+        # With the port base in it, for two stacks may have one broker.
+        hostname = f"worker-{number}@stack-{layout.port_base}"
+        yield Service(
+            name=f"worker-{number}",
+            phase=Phase.APPLICATION,
+            command=(
+                # One process, so that no child is left when it is killed.
+                *(*celery, "worker", "--pool", "solo", "--hostname", hostname),
+                # Workers need not know each other, and to ask costs a second at the start.
+                *("--without-mingle", "--without-gossip"),
+            ),
+            probe=probes.celery_worker(hostname, broker_url),
+            environ=logging,
+            always_answers=False,
+        )
     pid_file = layout.var_dir / "run" / "beat.pid"
-    return Service(
+    yield Service(
         name="beat",
         phase=Phase.APPLICATION,
+        # In memory: every task is soon due again, so beat needs no file.
         command=(
-            *(sys.executable, "-m", "celery", "--quiet", "--app", "socialfeed"),
-            # In memory: every task is soon due again, so beat needs no file.
-            *("beat", "--scheduler", "celery.beat:Scheduler"),
+            *(*celery, "beat", "--scheduler", "celery.beat:Scheduler"),
             *("--pidfile", str(pid_file)),
         ),
         probe=probes.celery_beat(pid_file),
-        environ=_logging(environ),
+        environ=logging,
         # After a reboot another process may have this pid, and beat would not start.
         before_start=lambda: pid_file.unlink(missing_ok=True),
     )
@@ -321,8 +307,7 @@ def _caddy(layout: Layout, environ: Mapping[str, str]) -> Service:
     folder = layout.var_dir / "caddy"
 
     def upstreams(role: str) -> str:
-        first = layout.port(f"{role}-api")
-        return " ".join(f"{HOST}:{first + number - 1}" for number in _instances())
+        return " ".join(f"{HOST}:{port}" for port in _api_ports(layout, role))
 
     caddy = _program("caddy")
     config = ("--adapter", "caddyfile", "--config", str(PROJECT_DIR / "deploy" / "Caddyfile"))
