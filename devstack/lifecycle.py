@@ -105,8 +105,6 @@ class Stack:
         """The bundled services, in the order in which they start."""
         return [part for part in self.parts if isinstance(part, Service)]
 
-    # --- up -------------------------------------------------------------------------------------
-
     def up(self) -> list[str]:
         """Start what does not run and wait until all services answer; returns what it started."""
         deadline = time.monotonic() + START_LIMIT
@@ -225,8 +223,6 @@ class Stack:
             f"Fix the cause that the log names, then run `stack up` again."
         )
 
-    # --- restart --------------------------------------------------------------------------------
-
     def restart(self, names: Collection[str] = ()) -> list[str]:
         """Restart services, one after the other; returns their names.
 
@@ -251,16 +247,12 @@ class Stack:
                 self._await_service(service, deadline)
         return [service.name for service in chosen]
 
-    # --- status ---------------------------------------------------------------------------------
-
     def status(self, *names: str) -> list[Status]:
         """The status of some parts of the stack, or of all; probes each of them now."""
         programs = self.supervisor.programs()
         asked = [part for part in self.parts if not names or part.name in names]
         with ThreadPoolExecutor(len(asked)) as pool:
             return list(pool.map(lambda part: _status(part, programs), asked))
-
-    # --- down -----------------------------------------------------------------------------------
 
     def down(self) -> bool:
         """Stop everything; returns whether anything was running."""
@@ -317,8 +309,6 @@ class Stack:
             kind = name.removeprefix("s3-")
             for file in (f"{kind}-{port}", f"{kind}-grpc-{port + GRPC_OFFSET}"):
                 Path("/tmp", f"seaweedfs-{file}.sock").unlink(missing_ok=True)  # noqa: S108 (its)
-
-    # --- the lock -------------------------------------------------------------------------------
 
     @contextmanager
     def lock(self, patience: float = 0.0) -> Iterator[None]:

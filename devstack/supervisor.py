@@ -22,7 +22,6 @@ import xmlrpc.client
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +87,6 @@ class Supervisor:
 
     def start(self, services: Iterable[Service], environ: Mapping[str, str]) -> None:
         """Start the daemon in a session of its own; starts none of its programs."""
-        if find_spec("supervisor") is None:
-            raise StackError("supervisor is missing: pip install -r requirements-dev.txt")
         self._make_socket_dir()
         specs = self.run_dir / "services"
         specs.mkdir(exist_ok=True)
