@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from hashlib import blake2b
+from typing import Any
 
 from django.db import connections, models
 from django.db.models.functions import Now
@@ -89,16 +90,14 @@ def remove_keys_of(*, user_id: int, limit: int) -> int:
 
     Call it until it returns 0.
     """
-    removed = 0
-    for database in PRIMARIES:
-        rows = IdempotencyKey.objects.using(database)
-        mine = rows.filter(caller_id=user_id)
-        removed += rows.filter(pk__in=mine.values("pk")[:limit]).delete()[0]
-    return removed
+    return sum(_delete(database, limit, caller_id=user_id) for database in PRIMARIES)
 
 
 def prune(*, database: str, limit: int = 10_000) -> int:
     """Delete up to `limit` keys that have expired; returns how many."""
+    return _delete(database, limit, created_at__lte=Now() - LIFE)
+
+
+def _delete(database: str, limit: int, **which: Any) -> int:
     rows = IdempotencyKey.objects.using(database)
-    old = rows.filter(created_at__lte=Now() - LIFE)
-    return rows.filter(pk__in=old.values("pk")[:limit]).delete()[0]
+    return rows.filter(pk__in=rows.filter(**which).values("pk")[:limit]).delete()[0]
