@@ -85,7 +85,11 @@ class RateLimitMiddleware:
         tally().is_address_counted = True
         try:
             if not self._pause.lasts():
-                self._count_address(request)
+                try:
+                    count_address(request)
+                except (ResponseError, *ValkeyUnavailable):
+                    self._pause.begin()
+                    log_uncounted("STATE is down or full: addresses are not counted")
             match = request.resolver_match
             name = STRICT_VIEWS.get(match.view_name) if match else None
             if name and request.method == "POST":
@@ -93,13 +97,6 @@ class RateLimitMiddleware:
         except Problem as problem:
             return problem_response(problem)
         return None
-
-    def _count_address(self, request: HttpRequest) -> None:
-        try:
-            count_address(request)
-        except (ResponseError, *ValkeyUnavailable):
-            self._pause.begin()
-            log_uncounted("STATE is down or full: addresses are not counted")
 
 
 def _limit_headers(windows: Sequence[Window]) -> dict[str, str]:
