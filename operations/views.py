@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from core.http.problems import NotFound
 from core.ids import MAX_ID
 from core.models import PostsOutboxEvent
-from operations.explain import explain_home
+from operations.explain.report import explain_home
 from users import selectors as user_selectors
 
 

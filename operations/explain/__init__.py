@@ -5,8 +5,3 @@ whether SQL says that the timeline has the post. `shown`: whether the next read 
 code of that read. It writes nothing: it builds no timeline, and extends the life of none. All reads
 go to the primaries. CACHE down: reads come from SQL, and the explanation says so.
 """
-
-from operations.explain.gates import Gate, State
-from operations.explain.report import Explanation, explain_home
-
-__all__ = ["Explanation", "Gate", "State", "explain_home"]

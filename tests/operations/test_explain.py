@@ -14,7 +14,8 @@ from core.http.problems import NotFound
 from core.ids import MAX_ID
 from core.outbox import delivery, rows
 from core.outbox.models import OutboxEvent
-from operations.explain import State, explain_home
+from operations.explain.gates import State
+from operations.explain.report import explain_home
 from posts.models import Post
 from tests.support.explanations import change, deliver, explained, gate, publish, states, warm
 from tests.support.posts_factory import make_posts

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from core.valkey import cache_valkey
-from operations.explain import Gate, State, explain_home
+from operations.explain.gates import Gate, State
+from operations.explain.report import explain_home
 from tests.support.explanations import deliver, explained, gate, publish, states, warm, warm_profile
 from tests.support.posts_factory import make_posts
 from timeline import services as timeline_services

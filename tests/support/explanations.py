@@ -9,7 +9,8 @@ from core.ids import MAX_ID
 from core.outbox import delivery, rows
 from core.outbox.models import OutboxEvent
 from core.valkey import cache_valkey
-from operations.explain import Explanation, Gate, State, explain_home
+from operations.explain.gates import Gate, State
+from operations.explain.report import Explanation, explain_home
 from posts import selectors as post_selectors
 from posts.models import Post
 from tests.support.api_documents import documents_of_existing

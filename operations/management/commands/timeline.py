@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from core.commands import at_least, errors_with_advice, with_progress, write_line
 from core.ids import created_at_of
-from operations.explain import explain_home
+from operations.explain.report import explain_home
 from timeline import audit, inventory, services
 from timeline.audit import Totals
 from timeline.inventory import BATCH_SIZE, KINDS, Batch, Size
