@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 
 from core.http.callers import caller_id
 from core.http.idempotency import idempotent
-from core.http.limits import UploadThrottle
+from core.http.limits.middleware import UploadThrottle
 from core.http.problems import UnsupportedMedia
 from media import selectors, services
 from media.parsers import UploadParser

@@ -20,7 +20,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from core.http.callers import Caller
-from core.http.limits import count_caller, take_back
+from core.http.limits.counting import count_caller, take_back
 from core.http.problems import CHALLENGE, Invalid, NotFound
 from core.sql import note_reader
 from users.models import User

@@ -73,7 +73,7 @@ MIDDLEWARE = [
     "core.http.health.HealthMiddleware",
     "core.http.requests.MeasureMiddleware",
     "core.http.requests.RoleMiddleware",
-    "core.http.limits.RateLimitMiddleware",
+    "core.http.limits.middleware.RateLimitMiddleware",
     "core.sql.ConsistencyMiddleware",
     "django.middleware.common.CommonMiddleware",
     *([] if API_ROLE == "read" else _FOR_COOKIES),

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django_redis.cache import RedisCache
 
-from core.http.limits import limit_key
+from core.http.limits.counting import limit_key
 from core.valkey import state_valkey
 from devstack.layout import HOST
 

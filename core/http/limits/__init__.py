@@ -15,16 +15,3 @@ STATE down, or full: requests without a token go on uncounted, which is logged n
 sign-up, reset and refresh are answered 503. Requests with a token cannot be authenticated while
 STATE is down (503). While it is only full they go on uncounted, except uploads (503).
 """
-
-from core.http.limits.counting import count_caller, count_strictly, limit_key, take_back
-from core.http.limits.middleware import STRICT_VIEWS, RateLimitMiddleware, UploadThrottle
-
-__all__ = [
-    "STRICT_VIEWS",
-    "RateLimitMiddleware",
-    "UploadThrottle",
-    "count_caller",
-    "count_strictly",
-    "limit_key",
-    "take_back",
-]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from redis import ResponseError
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
+from rest_framework.views import APIView
 
 from core.http.callers import caller_id, client_address
 from core.http.limits.counting import (
@@ -23,9 +24,6 @@ from core.http.limits.counting import (
 )
 from core.http.problems import Problem, problem_response
 from core.valkey import ValkeyUnavailable
-
-if TYPE_CHECKING:
-    from rest_framework.views import APIView  # imports authentication, which imports this
 
 # POSTs to these views, by Django's names, are strictly limited by address; the limit's name.
 STRICT_VIEWS: Mapping[str, str] = {

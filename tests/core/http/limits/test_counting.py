@@ -19,8 +19,8 @@ from limits.storage import RedisStorage
 from limits.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter
 from rest_framework.test import APIClient
 
-from core.http.limits import STRICT_VIEWS, count_strictly, limit_key
-from core.http.limits.counting import PREFIX
+from core.http.limits.counting import PREFIX, count_strictly, limit_key
+from core.http.limits.middleware import STRICT_VIEWS
 from core.http.problems import TooManyRequests
 from core.valkey import state_valkey
 from media.models import Media

@@ -10,7 +10,9 @@ from django.test import Client
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from core.http.limits import STRICT_VIEWS, count_strictly, counting
+from core.http.limits import counting
+from core.http.limits.counting import count_strictly
+from core.http.limits.middleware import STRICT_VIEWS
 from core.http.problems import Unavailable
 from core.valkey import state_valkey
 from tests.support.client import wait_until
