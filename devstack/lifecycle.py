@@ -22,14 +22,7 @@ from pathlib import Path
 import psutil
 
 from devstack import launch
-from devstack.layout import (
-    GRPC_OFFSET,
-    PROJECT_DIR,
-    Layout,
-    StackError,
-    free_port_base,
-    is_free,
-)
+from devstack.layout import GRPC_OFFSET, PROJECT_DIR, Layout, StackError, free_port_base, is_free
 from devstack.postgres import Postgres, data_dirs_of, remove_data, unprivileged_account
 from devstack.probes import NOT_READY
 from devstack.services import External, Phase, Service, addresses, parts, s3_ports

@@ -162,10 +162,7 @@ class Postgres:
         if slot and not slot_holds:
             query(self.primary_port, f"SELECT pg_drop_replication_slot('{SLOT}')")
         if not slot_holds:
-            query(
-                self.primary_port,
-                f"SELECT pg_create_physical_replication_slot('{SLOT}', true)",
-            )
+            query(self.primary_port, f"SELECT pg_create_physical_replication_slot('{SLOT}', true)")
         self._run(
             "pg_basebackup", "--host", HOST, "--port", str(self.primary_port),
             "--username", POSTGRES_USER, "--no-password", "--pgdata", str(_unfinished(data)),

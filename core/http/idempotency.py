@@ -164,8 +164,7 @@ def _once(database: str, keyed: IdempotencyKey, work: Callable[[], Response]) ->
 def _check_same(row: IdempotencyKey, keyed: IdempotencyKey) -> None:
     if row.route != keyed.route:
         raise KeyReused(
-            f"This key was used for {row.route}. Use a new key for each new request.",
-            field=HEADER,
+            f"This key was used for {row.route}. Use a new key for each new request.", field=HEADER
         )
     if row.body_hash != keyed.body_hash:
         raise KeyReused(

@@ -40,12 +40,7 @@ class ProblemDocument(serializers.Serializer[Any]):
 _KEY_PARAMETER = {
     "in": "header",
     "name": idempotency.HEADER,
-    "schema": {
-        "type": "string",
-        "minLength": 1,
-        "maxLength": MAX_LENGTH,
-        "pattern": "^[!-~]+$",
-    },
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_LENGTH, "pattern": "^[!-~]+$"},
     "description": (
         "A random text, new for each new request. Sent again with the same key within 24 hours, "
         "the request makes nothing anew and gets the same answer, with "
