@@ -21,7 +21,7 @@ from django.core.signing import BadSignature, SignatureExpired, TimestampSigner
 from django.db import DatabaseError, InterfaceError, connections
 from redis import ResponseError
 
-from core.valkey import Call, ValkeyUnavailable, run_script, state_valkey, values_of
+from core.valkey import Call, ValkeyUnavailable, exchange, run_script, state_valkey
 
 logger = logging.getLogger(__name__)
 
@@ -141,22 +141,22 @@ def required_lsns(*, user_id: int | None) -> RequiredLsns | None:
     COMMON_SECONDS of the last one.
     """
     ask_common = time.monotonic() - _common.read_at > COMMON_SECONDS
-    asked = [] if user_id is None else [str(user_id)]
+    asked: list[int | str] = [] if user_id is None else [user_id]
     asked += [_EVERYBODY] if ask_common else []
+    commands = [("MGET", *(lsn_key(whose, alias) for alias in PRIMARIES)) for whose in asked]
     began = time.monotonic()
-    keys = {(whose, alias): lsn_key(whose, alias) for whose in asked for alias in PRIMARIES}
     try:
-        found = values_of(state_valkey(), keys.values())
+        answers = exchange(state_valkey(), commands)
     except ValkeyUnavailable:
         logger.exception("STATE is down: reads go to the primaries")
         return None
-    answers: dict[str, Lsns] = {whose: {} for whose in asked}
-    for (whose, alias), key in keys.items():
-        if (lsn := found[key]) is not None:
-            answers[whose][alias] = int(lsn)
+    found = [
+        {alias: int(lsn) for alias, lsn in zip(PRIMARIES, answer, strict=True) if lsn}
+        for answer in answers
+    ]
     if ask_common:
-        _common.lsns, _common.read_at = answers[_EVERYBODY], began
-    return RequiredLsns(answers.get(str(user_id), {}), _common.lsns)
+        _common.lsns, _common.read_at = found.pop(), began
+    return RequiredLsns(found[0] if found else {}, _common.lsns)
 
 
 def highest(*several: Lsns) -> Lsns:

@@ -5,14 +5,12 @@ scripts by `run_script`: they take half the CPU of redis-py's own methods, and a
 (`recorded_reads`) sees them.
 """
 
-from core.valkey.breaker import BreakingPool, CircuitOpen
 from core.valkey.clients import ValkeyUnavailable, cache_valkey, state_valkey
 from core.valkey.exchanges import exchange, exchange_packed
-from core.valkey.pool import Pool
+from core.valkey.pool import BreakingPool, CircuitOpen, Pool
 from core.valkey.protocol import Command, packed
 from core.valkey.recorder import Recording, UnrecordedRead, recorded_reads
-from core.valkey.scripts import Call, run_script
-from core.valkey.slots import by_slot, values_of
+from core.valkey.scripts import Call, by_slot, run_script
 
 __all__ = [
     "BreakingPool",
@@ -31,5 +29,4 @@ __all__ = [
     "recorded_reads",
     "run_script",
     "state_valkey",
-    "values_of",
 ]

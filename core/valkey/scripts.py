@@ -1,8 +1,9 @@
-"""Lua scripts, which the server runs as one step."""
+"""Lua scripts, which the server runs as one step. On a cluster, a call names keys of one slot."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from functools import cache
 from hashlib import sha1
 from typing import Any
@@ -32,6 +33,15 @@ def run_script(
     except NoScriptError:
         exchange(client, [(b"SCRIPT", b"LOAD", source)])
         return exchange(client, commands, is_read=is_read)
+
+
+def by_slot(keys: Iterable[str]) -> list[list[str]]:
+    """Group keys by their hash tags. Every key must have one."""
+    slots: defaultdict[str, list[str]] = defaultdict(list)
+    for key in keys:
+        # The text before the tag may stay: it is the same for all keys of a kind.
+        slots[key[: key.index("}")]].append(key)
+    return list(slots.values())
 
 
 @cache
