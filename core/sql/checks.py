@@ -14,7 +14,6 @@ import logging
 import threading
 import time
 from functools import cache
-from typing import NamedTuple
 
 import psycopg2
 from django.conf import settings
@@ -43,14 +42,6 @@ _REPLICA_SQL = f"""
 SELECT ({LSN_SQL}), pg_is_in_recovery(),
     extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::float
 """  # noqa: S608  (constants)
-
-
-class _Replayed(NamedTuple):
-    """The answer to _REPLICA_SQL."""
-
-    lsn: int
-    is_replica: bool  # or the primary itself, where there is no replica
-    seconds_since: float | None
 
 
 @cache
@@ -119,7 +110,7 @@ def check(
     assert row is not None  # noqa: S101  (both statements answer one row)
     server.is_silent = False
     if is_replica(alias):
-        _note_lag(server, server_of(primary_of(alias)), began, _Replayed(*row))
+        _note_lag(server, server_of(primary_of(alias)), began, row)
     else:
         _note_lsn(server, began, row[0])
     if server.down_since is not None and server.down_since < began:
@@ -144,18 +135,23 @@ def _note_lsn(primary: Server, now: float, lsn: int) -> None:
         primary.samples.popleft()
 
 
-def _note_lag(replica: Server, primary: Server, now: float, found: _Replayed) -> None:
+def _note_lag(
+    replica: Server, primary: Server, now: float, row: tuple[int, bool, float | None]
+) -> None:
+    """Note how far a replica lags, by the answer to _REPLICA_SQL."""
+    replayed, in_recovery, seconds_since = row
     was_near = replica.lag is None or replica.lag <= settings.REPLICA_MAX_LAG
     samples = list(primary.samples)
-    if not found.is_replica or not samples or found.lsn >= samples[-1][1]:
+    # Not in recovery: the primary itself, where there is no replica.
+    if not in_recovery or not samples or replayed >= samples[-1][1]:
         replica.lag = 0.0
     elif not primary.answers:
         replica.lag = replica.lag or 0.0
     else:
         # Two upper bounds. The first is missing for LSNs from before the first check.
-        bounds = [now - at for at, lsn in samples if lsn <= found.lsn][-1:]
-        if found.seconds_since is not None:
-            bounds.append(found.seconds_since)
+        bounds = [now - at for at, lsn in samples if lsn <= replayed][-1:]
+        if seconds_since is not None:
+            bounds.append(seconds_since)
         replica.lag = min(bounds, default=float("inf"))
     is_near = replica.lag <= settings.REPLICA_MAX_LAG
     if was_near and not is_near:

@@ -159,15 +159,6 @@ def required_lsns(*, user_id: int | None) -> RequiredLsns | None:
     return RequiredLsns(found[0] if found else {}, _common.lsns)
 
 
-def highest(*several: Lsns) -> Lsns:
-    """The highest LSN of each primary."""
-    found: Lsns = {}
-    for lsns in several:
-        for alias, lsn in lsns.items():
-            found[alias] = max(lsn, found.get(alias, 0))
-    return found
-
-
 def token_of(lsns: Lsns) -> str:
     """A signed token for the client. Requests that send it see what had been written by then."""
     text = ",".join(f"{alias}:{lsn:x}" for alias, lsn in sorted(lsns.items()))

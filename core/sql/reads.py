@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeVar
 
 from django.conf import settings
@@ -31,10 +32,18 @@ class _Reader:
     token: str | None = None
     avoid: frozenset[str] = frozenset()  # servers that failed when this request ran before
     user_id: int | None = None
-    required: lsns.RequiredLsns | None = None  # None once asked for: STATE is down
-    is_asked: bool = False  # whether `required` was asked for
     sources: dict[str, str] = field(default_factory=dict)  # the alias to read from, by primary
     primary: Freshness | None = None  # inside `primary_reads`
+
+    @cached_property
+    def required(self) -> lsns.RequiredLsns | None:
+        """What a replica must have replayed, by the token and STATE; None: either is of no use."""
+        in_token = lsns.lsns_in(self.token) if self.token else {}
+        stored = lsns.required_lsns(user_id=self.user_id)
+        if in_token is None or stored is None:
+            return None
+        own = {a: max(in_token.get(a, 0), stored.own.get(a, 0)) for a in lsns.PRIMARIES}
+        return lsns.RequiredLsns(own, stored.common)
 
 
 _reader: ContextVar[_Reader | None] = ContextVar("reader", default=None)
@@ -43,8 +52,9 @@ _reader: ContextVar[_Reader | None] = ContextVar("reader", default=None)
 def note_reader(*, user_id: int) -> None:
     """Say whose request this is; authentication calls it when the token is valid."""
     if reader := _reader.get():
-        reader.user_id, reader.is_asked, reader.required = user_id, False, None
+        reader.user_id = user_id
         reader.sources.clear()
+        vars(reader).pop("required", None)
 
 
 @contextmanager
@@ -135,7 +145,7 @@ def _is_usable(reader: _Reader, primary: str, replica: str) -> bool:
     try:
         if not settings.READ_YOUR_WRITES:
             return True
-        required = _required(reader)
+        required = reader.required
         if required is None:
             return False
         lsn = required.own.get(primary, 0)
@@ -161,15 +171,3 @@ def _connects(alias: str) -> bool:
         note_failure(alias, error)
         return False
     return True
-
-
-def _required(reader: _Reader) -> lsns.RequiredLsns | None:
-    """What a replica must have replayed, by the token and STATE; None when either is of no use."""
-    if not reader.is_asked:
-        in_token = lsns.lsns_in(reader.token) if reader.token else {}
-        stored = lsns.required_lsns(user_id=reader.user_id)
-        if in_token is not None and stored is not None:
-            own = lsns.highest(in_token, stored.own)
-            reader.required = lsns.RequiredLsns(own, stored.common)
-        reader.is_asked = True
-    return reader.required
