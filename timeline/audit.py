@@ -121,9 +121,8 @@ def audit(*, timelines: Iterable[Timeline], grace_seconds: float = GRACE_SECONDS
     """
     grace = timedelta(seconds=grace_seconds)
     first = [finding for timeline in timelines if (finding := _check(timeline, grace))]
-    if not any(finding.has_drifted for finding in first):
-        return first
-    time.sleep(SECOND_CHECK_AFTER)
+    if any(finding.has_drifted for finding in first):
+        time.sleep(SECOND_CHECK_AFTER)
     findings = []
     for finding in first:
         if not finding.has_drifted:

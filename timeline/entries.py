@@ -18,7 +18,7 @@ from core.ids import MAX_ID
 from core.sql import primary_reads
 from posts import selectors as post_selectors
 from timeline import store
-from timeline.keys import HOME_PREFIX, home_key, parse_key, profile_key
+from timeline.keys import home_key, profile_key
 from timeline.store import StoredSlice, TimelineSlice, Viewing
 from usergraph import selectors as graph_selectors
 from usergraph.selectors import FollowedAuthors
@@ -58,15 +58,6 @@ def home_timeline(*, user_id: int) -> Timeline:
 def profile_timeline(*, user_id: int) -> Timeline:
     """The timeline with a user's own posts."""
     return Timeline(profile_key(user_id), user_id, is_home=False)
-
-
-def timeline_of_key(*, key: str) -> Timeline | None:
-    """The timeline at a key of CACHE; None when the key is not a timeline's."""
-    parsed = parse_key(key)
-    if parsed is None:
-        return None
-    prefix, user_id = parsed
-    return (home_timeline if prefix == HOME_PREFIX else profile_timeline)(user_id=user_id)
 
 
 @dataclass(frozen=True)

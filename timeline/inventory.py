@@ -6,10 +6,12 @@ Nothing here writes to a timeline or extends its life. CACHE down: raises `Valke
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from itertools import islice
+from operator import add
 
 from timeline import store
-from timeline.entries import Timeline, home_timeline, profile_timeline, timeline_of_key
+from timeline.entries import Timeline, home_timeline, profile_timeline
 from timeline.keys import HOME_PREFIX, PROFILE_PREFIX
 from timeline.store import Snapshot
 
@@ -36,11 +38,7 @@ class Size:
     memory: int = 0
 
     def __add__(self, other: Size) -> Size:
-        return Size(
-            self.timelines + other.timelines,
-            self.entries + other.entries,
-            self.memory + other.memory,
-        )
+        return Size(*map(add, astuple(self), astuple(other)))
 
 
 def timelines_of(*, user_id: int) -> Batch:
@@ -55,19 +53,28 @@ def warm_timelines() -> Iterator[Batch]:
     that is made or dropped meanwhile may be missing or present.
     """
     for prefix in (HOME_PREFIX, PROFILE_PREFIX):
-        batch: Batch = []
-        seen: set[int] = set()
-        for key in store.scan_keys(prefix=prefix):
-            timeline = timeline_of_key(key=key)
-            if timeline is None or timeline.user_id in seen:
-                continue
-            seen.add(timeline.user_id)
-            batch.append(timeline)
-            if len(batch) == BATCH_SIZE:
-                yield batch
-                batch = []
-        if batch:
+        timelines = _warm_timelines(prefix)
+        while batch := list(islice(timelines, BATCH_SIZE)):
             yield batch
+
+
+def _warm_timelines(prefix: str) -> Iterator[Timeline]:
+    seen: set[int] = set()
+    for key in store.scan_keys(prefix=prefix):
+        timeline = _timeline_at(key)
+        if timeline is not None and timeline.user_id not in seen:
+            seen.add(timeline.user_id)
+            yield timeline
+
+
+def _timeline_at(key: str) -> Timeline | None:
+    """The timeline at a key of CACHE; None when the key is not a timeline's."""
+    number = key.rpartition(":")[2]
+    if not number.isdecimal():
+        return None
+    # The id may have leading zeros, or another slot's tag: then it is no key of ours.
+    both = timelines_of(user_id=int(number))
+    return next((timeline for timeline in both if timeline.key == key), None)
 
 
 def sampled_timelines(*, count: int) -> Batch:
@@ -80,7 +87,7 @@ def sampled_timelines(*, count: int) -> Batch:
     for _ in range(DRAWS_PER_TIMELINE):
         keys = store.random_keys(count=count)
         for key in keys - drawn.keys():
-            if timeline := timeline_of_key(key=key):
+            if timeline := _timeline_at(key):
                 drawn[key] = timeline
         if len(drawn) >= count or not keys:
             break

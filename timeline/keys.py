@@ -7,12 +7,10 @@ timelines at once, also on a Valkey Cluster, where a script may touch one hash s
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 SLOTS = 64
 HOME_PREFIX, PROFILE_PREFIX = "home:v3:", "profile:v3:"
-_KEY = re.compile(r"(home:v3:|profile:v3:)\{[0-9]+\}:([0-9]+)")
 
 
 def home_key(user_id: int) -> str:
@@ -50,16 +48,6 @@ def page_replay_key(viewer_id: int, page: str) -> str:
 def delivered_up_to_key() -> str:
     """STATE. String: the id up to which every post has been delivered. Never expires."""
     return "delivered-up-to:v1"
-
-
-def parse_key(key: str) -> tuple[str, int] | None:
-    """The prefix and the user id in the key of a timeline; None when it is another key."""
-    match = _KEY.fullmatch(key)
-    if match is None:
-        return None
-    prefix, user_id = match[1], int(match[2])
-    # The id may have leading zeros, or another slot's tag: then it is no key of ours.
-    return (prefix, user_id) if _key(prefix, user_id) == key else None
 
 
 def _key(prefix: str, user_id: int) -> str:
