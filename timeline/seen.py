@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 from core.http.pagination import decode_cursor, encode_cursor, not_of_this_list
 from core.valkey import ValkeyUnavailable, state_valkey
@@ -53,11 +54,9 @@ class SeenPosts:
 
     def encode(self) -> str:
         """An opaque, signed token of at most MAX_TOKEN_LENGTH characters."""
-        numbers, last = [self.floor], self.floor
-        for id_ in sorted(self.ids):
-            numbers.append(id_ - last)
-            last = id_
-        return encode_cursor(" ".join(["seen", *map("{:x}".format, numbers)]))
+        numbers = [0, self.floor, *sorted(self.ids)]
+        steps = [f"{number - last:x}" for last, number in pairwise(numbers)]
+        return encode_cursor(" ".join(["seen", *steps]))
 
     @staticmethod
     def decode(token: str) -> SeenPosts:
@@ -65,11 +64,7 @@ class SeenPosts:
         match = _TOKEN.fullmatch(decode_cursor(token, str, parameter="since"))
         if match is None:
             raise not_of_this_list("since")
-        floor, *steps = (int(number, 16) for number in match[1].split())
-        ids, last = set(), floor
-        for step in steps:
-            last += step
-            ids.add(last)
+        floor, *ids = accumulate(int(step, 16) for step in match[1].split())
         return SeenPosts(floor, frozenset(ids))
 
     def with_page(self, post_ids: Iterable[int], *, delivered: int) -> SeenPosts:
