@@ -115,10 +115,7 @@ def claim_avatar(*, owner_id: int, media_id: int) -> str:
     """
     with transaction.atomic(using="posts"):
         claim_media(
-            owner_id=owner_id,
-            media_ids=[media_id],
-            used_as=Media.Use.AVATAR,
-            used_by_id=owner_id,
+            owner_id=owner_id, media_ids=[media_id], used_as=Media.Use.AVATAR, used_by_id=owner_id
         )
         prefix = Media.objects.filter(pk=media_id).values_list("storage_prefix", flat=True).get()
     return storage.variant_key(prefix, "thumb")

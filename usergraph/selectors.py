@@ -240,7 +240,5 @@ def profile_part(user_id: int, viewer_id: int) -> dict[str, dict[str, Any]]:
     followers, following = (max(0, found[subject]) for subject in subjects)
     return {
         "counts": {"followers": followers, "following": following},
-        "viewer": {
-            "following": is_following(follower_id=viewer_id, followee_id=user_id),
-        },
+        "viewer": {"following": is_following(follower_id=viewer_id, followee_id=user_id)},
     }

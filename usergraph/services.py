@@ -6,6 +6,7 @@ import uuid
 from collections import Counter as Multiset
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from django.conf import settings
 from django.db import IntegrityError, connections, transaction
@@ -191,13 +192,8 @@ def import_follows(*, edges: Iterable[Sequence[int]], batch_size: int = 5000) ->
     Existing edges are skipped. It announces nothing and drops no home timeline: the caller does
     that once, at the end.
     """
-    batch: list[Sequence[int]] = []
-    for edge in edges:
-        batch.append(edge)
-        if len(batch) == batch_size:
-            yield _insert(batch)
-            batch = []
-    if batch:
+    remaining = iter(edges)
+    while batch := list(islice(remaining, batch_size)):
         yield _insert(batch)
 
 

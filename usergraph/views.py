@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -44,22 +44,21 @@ class FollowersView(APIView):
     @extend_schema(parameters=PAGE_PARAMETERS, responses=UserPage, tags=["graph"])
     def get(self, request: Request, username: str) -> Response:
         """List a user's followers, the newest first."""
-        page = page_request(request)
-        user_id = visible_user_id(viewer_id=caller_id(request), username=username)
-        ids, cursor = selectors.followers_page(user_id=user_id, after=page.after, limit=page.limit)
-        return _user_page(request, ids, cursor)
+        return _user_page(request, username, selectors.followers_page)
 
 
 class FollowingView(APIView):
     @extend_schema(parameters=PAGE_PARAMETERS, responses=UserPage, tags=["graph"])
     def get(self, request: Request, username: str) -> Response:
         """List the accounts that a user follows, the newest first."""
-        page = page_request(request)
-        user_id = visible_user_id(viewer_id=caller_id(request), username=username)
-        ids, cursor = selectors.following_page(user_id=user_id, after=page.after, limit=page.limit)
-        return _user_page(request, ids, cursor)
+        return _user_page(request, username, selectors.following_page)
 
 
-def _user_page(request: Request, user_ids: Sequence[int], cursor: int | None) -> Response:
-    people = visible_people(viewer_id=caller_id(request), user_ids=user_ids)
-    return page_response(request, people.in_order(user_ids), cursor)
+def _user_page(
+    request: Request, username: str, read: Callable[..., tuple[list[int], int | None]]
+) -> Response:
+    page = page_request(request)
+    user_id = visible_user_id(viewer_id=caller_id(request), username=username)
+    ids, cursor = read(user_id=user_id, after=page.after, limit=page.limit)
+    people = visible_people(viewer_id=caller_id(request), user_ids=ids)
+    return page_response(request, people.in_order(ids), cursor)
