@@ -124,17 +124,13 @@ def take_down(*, comment_ids: Collection[int], actor_id: int | None = None) -> l
     return list(going)
 
 
-def remove_replies(*, comment_ids: Collection[int], limit: int) -> list[int]:
-    """Delete up to `limit` replies to deleted comments; returns their ids. May be repeated."""
-    replies = Comment.objects.filter(reply_to_id__in=list(comment_ids)).order_by("-pk")
-    return take_down(comment_ids=list(replies.values_list("pk", flat=True)[:limit]))
-
-
 def remove_dependents(*, comment_ids: Collection[int]) -> Iterator[Removed]:
     """Remove, in steps, what depends on deleted comments: their replies, which are announced as
     deleted too, and their likes.
     """
-    while gone := remove_replies(comment_ids=comment_ids, limit=batches.SMALL_STEP):
+    replies = Comment.objects.filter(reply_to_id__in=list(comment_ids)).order_by("-pk")
+    ids = replies.values_list("pk", flat=True)
+    while gone := take_down(comment_ids=list(ids[: batches.SMALL_STEP])):
         yield "comments", len(gone)
     yield from repeated("comment likes", remove_likes_of_comments, comment_ids=comment_ids)
 
