@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 
 from comments.models import Comment, CommentLike
 from core.counters import CountAudit
 from core.ids import id_batches
-from core.likes import likes_sql
 
-
-def _comments_sql(post: str) -> str:
-    return f"SELECT count(*) FROM comments_comment WHERE post_id = {post}"  # noqa: S608
-
-
-COMMENTS = CountAudit("comments", _comments_sql)
-LIKES = CountAudit("comments", partial(likes_sql, CommentLike))
+COMMENTS = CountAudit(Comment, "post_id")
+LIKES = CountAudit(CommentLike, "subject_id")
 
 
 def all_ids(*, size: int) -> Iterator[list[int]]:

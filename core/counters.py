@@ -25,7 +25,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db import connections, models, transaction
+from django.db import connections, models, router, transaction
 from django.db.models.functions import Now
 
 from core.ids import TimeOrderedModel
@@ -159,33 +159,46 @@ def forget_counts(*, database: str, subject_ids: Sequence[int]) -> None:
 class CountAudit:
     """Compares one kind of count with the rows that it counts, and corrects it.
 
-    `truth_sql(subject)`: an SQL query that counts the rows; `subject`: an SQL expression for the
-    subject. `subject_of`: turns an id into its subject, and a subject into its id: `int`, or
-    `made_by`.
+    `rows`: the model of the rows. `column`: has the id that a row counts for. The subject is that
+    id or, with `is_made_by`, `made_by(id)`.
     """
 
-    database: str
-    truth_sql: Callable[[str], str]
-    subject_of: Callable[[int], int] = int
+    rows: type[models.Model]
+    column: str
+    is_made_by: bool = False
+
+    @property
+    def database(self) -> str:
+        """Where the rows are, and their counters."""
+        return router.db_for_write(self.rows)
+
+    def _subject(self, id_: int) -> int:
+        """The subject of an id, and the id of a subject."""
+        return made_by(id_) if self.is_made_by else id_
+
+    def _truth_sql(self, subject: str) -> str:
+        """A query that counts a subject's rows; `subject` as in `count_sql`."""
+        table, id_ = self.rows._meta.db_table, f"-{subject}" if self.is_made_by else subject
+        return f"SELECT count(*) FROM {table} WHERE {self.column} = {id_}"  # noqa: S608
 
     def compared(self, ids: Sequence[int]) -> dict[int, tuple[int, int]]:
         """(count, number of rows) of some ids, both in one snapshot."""
         sql = f"""
-            SELECT id, {count_sql("asked.id")}, ({self.truth_sql("asked.id")})
+            SELECT id, {count_sql("asked.id")}, ({self._truth_sql("asked.id")})
             FROM unnest(%s::bigint[]) AS asked (id)
         """  # noqa: S608
         with connections[self.database].cursor() as cursor:
-            cursor.execute(sql, [[*map(self.subject_of, ids)]])
+            cursor.execute(sql, [[self._subject(id_) for id_ in ids]])
             found = cursor.fetchall()
-        return {self.subject_of(id_): (int(count), int(truth)) for id_, count, truth in found}
+        return {self._subject(id_): (int(count), int(truth)) for id_, count, truth in found}
 
     def correct(self, id_: int) -> None:
         """Set a count to the number of rows. Others may change and fold it meanwhile."""
-        subject_id = self.subject_of(id_)
+        subject_id = self._subject(id_)
         rows = Counter.objects.using(self.database)
         with transaction.atomic(using=self.database):
             rows.bulk_create([Counter(subject_id=subject_id, value=0)], ignore_conflicts=True)
             rows.select_for_update().get(pk=subject_id)
             with connections[self.database].cursor() as cursor:
-                sql = _CORRECT_SQL.format(truth=self.truth_sql("counter.subject_id"))
+                sql = _CORRECT_SQL.format(truth=self._truth_sql("counter.subject_id"))
                 cursor.execute(sql, [subject_id])

@@ -85,11 +85,6 @@ def _change(likes: Likes, sql: str, subject_id: int, user_id: int, *, delta: int
     return True
 
 
-def likes_sql(likes: Likes, subject: str) -> str:
-    """An SQL query that counts the likes of a subject. `subject`: an expression for its id."""
-    return f"SELECT count(*) FROM {likes._meta.db_table} WHERE subject_id = {subject}"  # noqa: S608
-
-
 def likers_page(
     *, likes: Likes, subject_id: int, first: Sequence[int], after: int | None, limit: int
 ) -> tuple[list[int], int | None]:

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from functools import partial
 from typing import Any
 
 from django.db import transaction
 
 from core import counters
 from core.cached_values import stale_ids
-from core.counters import CountAudit, made_by
+from core.counters import CountAudit
 from core.ids import id_batches
-from core.likes import likes_sql
 from posts.models import CommentSummary, Like, Post
 from posts.store import RECORDS
 
-
-def _posts_sql(subject: str) -> str:
-    return f"SELECT count(*) FROM posts_post WHERE author_id = -({subject})"  # noqa: S608
-
-
-LIKES = CountAudit("posts", partial(likes_sql, Like))
-POSTS = CountAudit("posts", _posts_sql, subject_of=made_by)
+LIKES = CountAudit(Like, "subject_id")
+POSTS = CountAudit(Post, "author_id", is_made_by=True)
 
 
 def all_ids(*, size: int) -> Iterator[list[int]]:

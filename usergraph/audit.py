@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from core.counters import CountAudit, made_by
+from core.counters import CountAudit
+from usergraph.models import Follow
 
-
-def _followers_sql(account: str) -> str:
-    return f"SELECT count(*) FROM usergraph_follow WHERE followee_id = {account}"  # noqa: S608
-
-
-def _following_sql(subject: str) -> str:
-    return f"SELECT count(*) FROM usergraph_follow WHERE follower_id = -({subject})"  # noqa: S608
-
-
-FOLLOWERS = CountAudit("default", _followers_sql)
-FOLLOWING = CountAudit("default", _following_sql, subject_of=made_by)
+FOLLOWERS = CountAudit(Follow, "followee_id")
+FOLLOWING = CountAudit(Follow, "follower_id", is_made_by=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from random import Random
 from secrets import randbits
 from typing import Any
@@ -17,7 +16,7 @@ from hypothesis import strategies as st
 
 from core import counters
 from core.counters import CountAudit, Counter, CounterChange, counts
-from core.likes import add_like, likes_sql, remove_like
+from core.likes import add_like, remove_like
 from posts.models import Like
 from tests.support.client import wait_until
 from tests.support.posts_factory import make_posts
@@ -26,7 +25,7 @@ DATABASE = "posts"
 WRITERS = 6
 
 
-AUDIT = CountAudit(DATABASE, partial(likes_sql, Like))
+AUDIT = CountAudit(Like, "subject_id")
 
 
 def count_of(subject_id: int) -> int:
