@@ -17,8 +17,6 @@ from media.events import MediaChanged, media_changed
 from media.images import VARIANTS, ImageTooLargeError, NotAnImageError, process_image
 from media.models import Media
 
-_ACCEPTED = "JPEG, PNG or WebP"
-
 
 def store_image(*, owner_id: int, file: File[Any], alt: str = "") -> Media:
     """Store an uploaded image, cleaned, in all variants; returns its row.
@@ -46,7 +44,9 @@ def store_image(*, owner_id: int, file: File[Any], alt: str = "") -> Media:
             field="file",
         ) from error
     except NotAnImageError as error:
-        raise UnsupportedMedia(f"{error}. Send a still {_ACCEPTED} image.", field="file") from error
+        raise UnsupportedMedia(
+            f"{error}. Send a still JPEG, PNG or WebP image.", field="file"
+        ) from error
     prefix = storage.new_prefix()
     try:
         storage.put_variants(prefix=prefix, variants=image.variants)

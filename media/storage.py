@@ -80,7 +80,10 @@ def ensure_bucket() -> bool:
     client, bucket = store.connection.meta.client, store.bucket_name
     missing = not _bucket_exists(client, bucket)
     if missing:
-        client.create_bucket(Bucket=bucket, **_location(client.meta.region_name))
+        region = client.meta.region_name
+        # AWS requires the name of every region except us-east-1, whose name it refuses.
+        elsewhere = {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        client.create_bucket(Bucket=bucket, **({} if region == "us-east-1" else elsewhere))
     statement = {
         "Sid": "AnybodyReadsPublic",
         "Effect": "Allow",
@@ -93,13 +96,6 @@ def ensure_bucket() -> bool:
     rule = {"AllowedMethods": ["GET", "HEAD"], "AllowedOrigins": ["*"], "MaxAgeSeconds": 3600}
     client.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [rule]})
     return missing
-
-
-def _location(region: str) -> dict[str, Any]:
-    # AWS requires the name of every region except us-east-1, whose name it refuses.
-    if region == "us-east-1":
-        return {}
-    return {"CreateBucketConfiguration": {"LocationConstraint": region}}
 
 
 def _bucket_exists(client: Any, bucket: str) -> bool:
