@@ -46,9 +46,7 @@ LEFT JOIN comments_commentlike AS mine
     ON mine.user_id = %(viewer_id)s AND mine.subject_id = comment.id
 ORDER BY comment.id {{direction}}
 """  # noqa: S608  (constants)
-_ONE = "id = %(id)s"
 _OF_POST = "post_id = %(post_id)s AND id > %(above)s AND id < %(below)s"
-_ONLY_REPLIES = "AND reply_to_id = %(reply_to)s"
 _SUMMARY_SQL = f"""
 SELECT {VERSION_SQL}, {count_sql("post.id")}, recent.*
 FROM (SELECT %(post_id)s::bigint AS id) AS post
@@ -120,7 +118,7 @@ def comment_page(
     """
     post = post_selectors.unchecked_post(post_id=post_id)
     sql = _PAGE_SQL.format(
-        which=f"{_OF_POST} {_ONLY_REPLIES if reply_to else ''}",
+        which=_OF_POST + (" AND reply_to_id = %(reply_to)s" if reply_to else ""),
         direction="DESC" if newest_first else "ASC",
     )
     parameters = {"post_id": post_id, "viewer_id": viewer_id, "reply_to": reply_to}
@@ -160,7 +158,7 @@ def comment_document_on(*, post: VisiblePost, comment_id: int) -> dict[str, Any]
 
 def _rows_of_comment(comment_id: int, viewer_id: int) -> list[Any]:
     """One row of _PAGE_SQL; raises `NotFound`."""
-    sql = _PAGE_SQL.format(which=_ONE, direction="ASC")
+    sql = _PAGE_SQL.format(which="id = %(id)s", direction="ASC")
     parameters = {"id": comment_id, "viewer_id": viewer_id, "limit": 1}
     rows = first_found(lambda: _read(sql, parameters) or None)
     if rows is None:
