@@ -21,12 +21,11 @@ class ConsistencyMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        respond = self._read if settings.API_ROLE == "read" else self._write
         with deadlines.budget(settings.REQUEST_SECONDS):
-            return self._respond(request)
+            return respond(request)
 
-    def _respond(self, request: HttpRequest) -> HttpResponse:
-        if settings.API_ROLE == "read":
-            return self._read(request)
+    def _write(self, request: HttpRequest) -> HttpResponse:
         with noted_writes() as written:
             response = self.get_response(request)
         if written:
