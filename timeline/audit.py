@@ -148,11 +148,13 @@ def _check(timeline: Timeline, grace: timedelta) -> Finding | None:
     young = datetime.now(UTC) - grace
     missing = {ref for ref in _refs_in_sql(stored, listed) - refs if created_at_of(ref[0]) < young}
     known = {timeline.user_id, *followed.pushed, *followed.pulled, *followed.hidden}
+    strange = {ref for ref in refs if ref[1] not in known}
+    existing = post_selectors.existing_ids(post_ids=[post_id for post_id, _ in strange])
     return Finding(
         timeline=timeline,
         compared=len(refs | missing),
         missing=frozenset(missing),
-        extra=_existing({ref for ref in refs if ref[1] not in known}),
+        extra=frozenset(ref for ref in strange if ref[0] in existing),
         misplaced=frozenset(ref for newer, ref in pairwise(stored.refs) if ref[0] >= newer[0]),
         unpulled=frozenset(unpulled),
         unfollowed=pulled.difference(followed.pushed, followed.pulled),
@@ -172,15 +174,6 @@ def _refs_in_sql(stored: Snapshot, author_ids: set[int]) -> set[Ref]:
                 author_ids=sorted(author_ids), before=None, limit=limit, since=since
             )
         )
-
-
-def _existing(refs: set[Ref]) -> frozenset[Ref]:
-    """The entries whose posts exist."""
-    if not refs:
-        return frozenset()
-    with primary_reads():
-        ids = post_selectors.existing_ids(post_ids=[post_id for post_id, _ in refs])
-    return frozenset(ref for ref in refs if ref[0] in ids)
 
 
 def audit_sample(*, count: int) -> Totals:
