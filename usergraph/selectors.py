@@ -63,19 +63,17 @@ def _cached_followers(author_id: int) -> list[int] | None:
     """All follower ids, through CACHE; None if they are too many, or CACHE is down."""
     try:
         cached = store.read_followers(author_id=author_id)
-        return _load_followers(author_id) if cached is None else cached
+        if cached is not None:
+            return cached
+        lease = store.take_fill_lease(author_id=author_id)
+        ids = _follower_ids_in_sql(author_id, 0, settings.FANOUT_PUSH_LIMIT + 1)
+        if len(ids) > settings.FANOUT_PUSH_LIMIT:
+            return None
+        store.store_followers(author_id=author_id, lease=lease, follower_ids=ids)
+        return ids
     except ValkeyUnavailable:
         logger.exception("CACHE is down: the followers of %s come from SQL", author_id)
         return None
-
-
-def _load_followers(author_id: int) -> list[int] | None:
-    lease = store.take_fill_lease(author_id=author_id)
-    ids = _follower_ids_in_sql(author_id, 0, settings.FANOUT_PUSH_LIMIT + 1)
-    if len(ids) > settings.FANOUT_PUSH_LIMIT:
-        return None
-    store.store_followers(author_id=author_id, lease=lease, follower_ids=ids)
-    return ids
 
 
 def _follower_ids_in_sql(author_id: int, after: int, limit: int) -> list[int]:
@@ -123,8 +121,6 @@ def settled_pulled_authors(*, author_ids: Collection[int]) -> set[int]:
     Every home timeline pulls these. One that was built before an author was `entering` may not pull
     that author yet. One query, or none for no authors.
     """
-    if not author_ids:
-        return set()
     settled = PulledAuthor.objects.filter(author_id__in=author_ids, state=PulledAuthor.State.PULLED)
     with primary_reads():
         return set(settled.values_list("author_id", flat=True))
