@@ -183,9 +183,8 @@ def settle_counters(*, limit: int) -> int:
     gone = list(others - post_selectors.existing_ids(post_ids=others))
     counters.fold(database="comments", change_ids=[change.id for change in changes])
     if gone:
-        while remove_likes_of(likes=CommentLike, subject_ids=gone, limit=_LIKES_AT_ONCE):
+        while remove_likes_of_comments(comment_ids=gone, limit=_LIKES_AT_ONCE):
             pass
-        counters.forget_counts(database="comments", subject_ids=gone)
     return len(changes)
 
 
