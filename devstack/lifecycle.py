@@ -220,7 +220,8 @@ class Stack:
         """Restart services, one after the other; returns their names.
 
         Without names: all services that run this project's code, so that they run the new code.
-        An API instance goes on until the web server has stopped sending it requests. The Read API
+        An API instance goes on until the web server has stopped sending it requests. Workers and
+        beat come first: old ones might misread what the new Write API writes for them. The Read API
         comes last: its new code may read keys that only the new code of the others refreshes.
         """
         known = {service.name: service for service in self.services}
@@ -230,7 +231,7 @@ class Stack:
             )
         chosen = [known[name] for name in known if name in names or not names]
         chosen = [service for service in chosen if names or service.is_ours]
-        chosen.sort(key=lambda service: service.name.startswith("read-api"))
+        chosen.sort(key=_restart_order)
         with self.lock():
             for service in chosen:
                 self.say(f"Restarting {service.name}.")
@@ -356,3 +357,8 @@ def _age(pid: int) -> float:
         return time.time() - float(psutil.Process(pid).create_time())
     except psutil.NoSuchProcess:
         return 0.0
+
+
+def _restart_order(service: Service) -> int:
+    """Workers and beat before the Write API, and that before the Read API."""
+    return service.name.startswith("write-api") + 2 * service.name.startswith("read-api")

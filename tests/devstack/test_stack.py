@@ -29,7 +29,7 @@ from devstack.layout import (
     free_port_base,
     is_free,
 )
-from devstack.lifecycle import Stack, Status
+from devstack.lifecycle import Stack, Status, _restart_order
 from devstack.postgres import Postgres, remove_data
 from devstack.services import External, Phase, Service, addresses, mask, parts
 from tests.support.client import wait_until
@@ -194,6 +194,15 @@ def test_a_restart_takes_the_named_services_or_all_of_this_project(stack: Stack)
     assert ours == [
         name for name in SERVICES if "api" in name or "worker" in name or name == "beat"
     ]
+
+
+def test_old_workers_end_before_the_write_api_is_new_and_the_read_api_comes_last(
+    stack: Stack,
+) -> None:
+    ours = [service for service in stack.services if service.is_ours]
+    names = [service.name for service in sorted(ours, key=_restart_order)]
+    assert {name.split("-")[0] for name in names[:3]} == {"worker", "beat"}
+    assert [name.rstrip("-12") for name in names[3:]] == ["write-api"] * 2 + ["read-api"] * 2
 
 
 def test_a_second_up_at_the_same_time_is_refused(stack: Stack) -> None:
