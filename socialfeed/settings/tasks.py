@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import ImproperlyConfigured as _ImproperlyConfigured
+
 from socialfeed.settings.environment import _env, _required
 
 CELERY_BROKER_URL = _required("STATE_URL")
@@ -29,6 +31,9 @@ COUNTERS_SETTLE_SECONDS = _env.float("COUNTERS_SETTLE_SECONDS", default=2.0)
 _COUNTERS_CHECK_SECONDS = _env.float("COUNTERS_CHECK_SECONDS", default=60.0)
 # How often a sample of timelines is compared with SQL, in seconds.
 _TIMELINE_AUDIT_SECONDS = _env.float("TIMELINE_AUDIT_SECONDS", default=60.0)
+for _old, _new in (("LEASE_SECONDS",) * 2, ("SWEEP_SECONDS",) * 2, ("OUTBOX_DAYS", "DAYS")):
+    if f"FANOUT_{_old}" in _env.ENVIRON:
+        raise _ImproperlyConfigured(f"FANOUT_{_old} is called OUTBOX_{_new} now.")
 # Another worker takes over a delivery that has not saved its cursor for so many seconds.
 OUTBOX_LEASE_SECONDS = _env.int("OUTBOX_LEASE_SECONDS", default=30)
 # How often overdue deliveries are woken again, in seconds.

@@ -77,6 +77,13 @@ def load_settings(tmp_path: Path, environ: dict[str, str]) -> subprocess.Complet
     )
 
 
+@pytest.mark.parametrize("name", ["LEASE_SECONDS", "SWEEP_SECONDS", "OUTBOX_DAYS"])
+def test_a_setting_by_its_former_name_is_refused(tmp_path: Path, name: str) -> None:
+    done = load_settings(tmp_path, {f"FANOUT_{name}": "7"})
+    assert done.returncode == 1
+    assert f"FANOUT_{name} is called OUTBOX_{name.removeprefix('OUTBOX_')} now." in done.stderr
+
+
 def production() -> dict[str, str]:
     """An environment with all that production needs."""
     values = dict.fromkeys(REQUIRED, "something") | {"EMAIL_URL": "smtp://localhost:25"}
