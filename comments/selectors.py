@@ -216,10 +216,16 @@ class UncheckedComment:
     """A comment that exists, before it is known whether the viewer may see it."""
 
     comment_id: int
+    post_id: int
     author_id: int
 
     def visible_to(self, people: VisiblePeople, post: VisiblePost) -> VisibleComment:
-        """The comment, if the viewer of `people` may see it on its `post`; else `NotFound`."""
+        """The comment, if the viewer of `people` and `post` may see it; else raises `NotFound`.
+
+        Raises ValueError if the post is another one, or visible to another viewer.
+        """
+        if (self.post_id, people.viewer_id) != (post.post_id, post.viewer_id):
+            raise ValueError("a comment is checked with its own post, for one viewer")
         if self.author_id not in people.documents:
             raise NotFound(_NO_COMMENT)
         return VisibleComment(self.comment_id, post.post_id, self.author_id, post.author_id)
@@ -234,7 +240,8 @@ def visible_comment(*, comment_id: int, viewer_id: int) -> VisibleComment:
     post_id, author_id = found
     post = post_selectors.unchecked_post(post_id=post_id)
     people = visible_people(viewer_id=viewer_id, user_ids={post.author_id, author_id})
-    return UncheckedComment(comment_id, author_id).visible_to(people, post.visible_to(people))
+    comment = UncheckedComment(comment_id, post_id, author_id)
+    return comment.visible_to(people, post.visible_to(people))
 
 
 def existing_ids(*, comment_ids: Collection[int]) -> set[int]:

@@ -210,7 +210,11 @@ def test_an_unchecked_post_or_comment_becomes_visible_by_its_author_only(
     assert comment.comment_id == comment_id
     assert (comment.post_id, comment.author_id, comment.post_author_id) == (post_id, alice, bob)
     with pytest.raises(NotFound):
-        UncheckedComment(comment_id, alice).visible_to(nobody, post)
+        UncheckedComment(comment_id, post_id, alice).visible_to(nobody, post)
+    with pytest.raises(ValueError, match="one viewer"):
+        UncheckedComment(comment_id, post_id, alice).visible_to(VisiblePeople(bob, {}, ()), post)
+    with pytest.raises(ValueError, match="its own post"):
+        UncheckedComment(comment_id, post_id + 1, alice).visible_to(nobody, post)
 
 
 # --- By type --------------------------------------------------------------------------------------
@@ -220,7 +224,7 @@ def test_an_unchecked_post_or_comment_becomes_visible_by_its_author_only(
 def test_what_is_unchecked_has_no_content(kind: type[Any]) -> None:
     """So the type checker refuses to show it."""
     names = {name for name in [*dir(kind), *_set_on_self(kind)] if not name.startswith("_")}
-    assert names <= {"author_id", "comment_id", "visible_to"}
+    assert names <= {"author_id", "post_id", "comment_id", "visible_to"}
     assert "visible_to" in names
 
 
