@@ -19,6 +19,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Generic, TypeVar
 
+from django.db import connections
+
 from core.outbox import rows
 from core.outbox.delivery import deliver_event
 from core.outbox.subscriptions import Handler, Subscription, subscribers_of
@@ -58,10 +60,13 @@ class Event(Generic[Payload]):
         return register
 
     def announce(self, payload: Payload, *, after: timedelta | None = None) -> None:
-        """Write a row for each subscriber, in the caller's transaction on `database`.
+        """Write a row for each subscriber, in the caller's transaction on `database`. Raises
+        RuntimeError outside of one.
 
         `after`: only the sweeper delivers the rows, once this time has passed.
         """
+        if not connections[self.database].in_atomic_block:
+            raise RuntimeError(f"{self.name} is announced outside of the transaction of its change")
         for subscription in subscribers_of(self.name):
             event_id = rows.record(
                 database=self.database,

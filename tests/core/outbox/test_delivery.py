@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connections
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -156,3 +157,13 @@ def test_a_row_of_no_known_subscriber_stays_pending(rained: Event[Rained], subsc
 def test_an_app_subscribes_once(rained: Event[Rained], subscribers: Subscribers) -> None:
     with pytest.raises(ValueError, match="farmers"):
         rained.subscribe("farmers")(subscribers.farm)
+
+
+@pytest.mark.usefixtures("subscribers")
+def test_an_event_is_announced_inside_the_transaction_of_its_change(
+    rained: Event[Rained], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections[DATABASE], "in_atomic_block", False)
+    with pytest.raises(RuntimeError, match="rained"):
+        rained.announce(Rained(post_id=3))
+    assert not pending("farmers")
