@@ -1,1 +1,1 @@
-"""What looks after the services: removal, reconciliation, explanations, seeds, commands."""
+"""What looks after the services: purge, reconciliation, explanations, seeds, commands."""

@@ -94,7 +94,7 @@ class UserAdmin(DjangoUserAdmin[User]):
         self.message_user(request, f"{changed} deactivated.")
 
     @admin.action(
-        description="Delete the selected accounts and all that they own", permissions=["removal"]
+        description="Delete the selected accounts and all that they own", permissions=["purge"]
     )
     def delete_accounts(
         self, request: HttpRequest, users: QuerySet[User]
@@ -119,7 +119,7 @@ class UserAdmin(DjangoUserAdmin[User]):
         self.message_user(request, f"{begun} are being deleted; see the account deletions.")
         return None
 
-    def has_removal_permission(self, request: HttpRequest) -> bool:
+    def has_purge_permission(self, request: HttpRequest) -> bool:
         """Whether an account may be deleted, by the action above."""
         return request.user.has_perm("users.delete_user")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -132,6 +133,14 @@ def note_removed(*, deletion_id: int, kind: str, count: int) -> None:
         if deletion is not None:
             deletion.removed[kind] = deletion.removed.get(kind, 0) + count
             deletion.save(update_fields=["removed"])
+
+
+@contextmanager
+def locked_account(*, user_id: int) -> Iterator[None]:
+    """A transaction in which nobody else can refer to an account, such as by following it."""
+    with transaction.atomic(using="default"):
+        User.objects.select_for_update().filter(pk=user_id).first()
+        yield
 
 
 def finish_deletion(*, deletion_id: int) -> bool:
