@@ -13,5 +13,5 @@ from core.counters import settle_all
 
 @shared_task(expires=settings.COUNTERS_SETTLE_SECONDS)
 def settle_counters(**kwargs: Any) -> None:
-    """Bring the durable counters of comments and of their likes up to date."""
+    """Fold all pending changes into the counters of comments and of their likes."""
     settle_all(services.settle_counters)

@@ -125,7 +125,7 @@ class Supervisor:
         self._call("startProcess", name, False, unless=ALREADY_STARTED)
 
     def stop_program(self, name: str) -> None:
-        """Ask for the end of a program, if it runs; returns at once. Killed after SECONDS_TO_STOP."""
+        """Ask a program to end, if it runs; returns at once. Killed after SECONDS_TO_STOP."""
         self._call("stopProcess", name, False, unless=NOT_RUNNING)
 
     def shutdown(self) -> None:

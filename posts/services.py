@@ -86,7 +86,8 @@ def delete_posts_of_author(*, author_id: int, post_ids: Collection[int]) -> int:
         mine = Post.objects.select_for_update().filter(pk__in=post_ids, author_id=author_id)
         going = list(mine.order_by("pk").values_list("pk", flat=True))
         Post.objects.filter(pk__in=going).delete()
-        counters.change_counts(database="posts", deltas={made_by(author_id): -len(going)})
+        if going:
+            counters.change_counts(database="posts", deltas={made_by(author_id): -len(going)})
         for post_id in going:
             post_deleted.announce(PostChanged(post_id=post_id, author_id=author_id))
     return len(going)

@@ -13,5 +13,5 @@ from posts import services
 
 @shared_task(expires=settings.COUNTERS_SETTLE_SECONDS)
 def settle_counters(**kwargs: Any) -> None:
-    """Bring the durable like counters up to date, until none is behind."""
+    """Fold all pending changes into the counters of likes and of accounts' posts."""
     settle_all(services.settle_counters)

@@ -13,5 +13,5 @@ from usergraph import services
 
 @shared_task(expires=settings.COUNTERS_SETTLE_SECONDS)
 def settle_counters(**kwargs: Any) -> None:
-    """Bring the durable counters of follows up to date, until none is behind."""
+    """Fold all pending changes into the counters of followers and of followed accounts."""
     settle_all(services.settle_counters)

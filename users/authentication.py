@@ -20,7 +20,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from core.http.callers import Caller
-from core.http.limits.counting import count_caller, take_back
+from core.http.limits.counting import count_caller, uncount
 from core.http.problems import CHALLENGE, Invalid, NotFound
 from core.sql import note_reader
 from users.models import User
@@ -53,7 +53,7 @@ class BearerAuthentication(BaseAuthentication):
         user_id = session_user_id(stored)
         if user_id is None or str(user_id) != claims.subject:
             if window:  # a revoked token must not use up its owner's limit
-                take_back(window)
+                uncount(window)
             raise AuthenticationFailed("This session has ended. Log in again.")
         if window:
             window.admit()

@@ -1,7 +1,8 @@
 """Read, refresh and drop cached values, and find those that are not what SQL says.
 
 A kind of values is a `CachedValue`. A change whose refresh is lost must leave a row behind, so that
-somebody else refreshes later: see docs/decisions/0010. A transaction must not store what it has
+somebody else refreshes later: see docs/decisions/0010. (A new row needs none: that it does not
+exist is cached for ABSENT_SECONDS only.) A transaction must not store what it has
 changed itself, because it may be rolled back: it reads inside `uncommitted_reads`. CACHE down:
 reads come from SQL, `refresh` and `drop` raise `ValkeyUnavailable`.
 """

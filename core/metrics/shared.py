@@ -25,24 +25,24 @@ GAUGES: Mapping[str, str] = {
     ),
     "socialfeed_timelines_audited": "Timelines compared in the last audit.",
     "socialfeed_timelines_drifted": (
-        "Timelines of the last audit that differed from SQL, and were built anew."
+        "Timelines of the last audit that differed from SQL, and were rebuilt."
     ),
     "socialfeed_timeline_audit_timestamp_seconds": "When the last audit ended, Unix time.",
-    "socialfeed_counters_checked": "Posts and comments whose counts were compared with the rows.",
+    "socialfeed_counters_checked": "Subjects (posts, comments, accounts) compared with the rows.",
     "socialfeed_counters_drifted": (
-        "Counts, summaries and records of them that differed from the rows, and were mended."
+        "Counts, summaries and records of them that differed from the rows, and were repaired."
     ),
     "socialfeed_counter_drift": "By how much those counts were off, all together.",
     "socialfeed_counter_check_timestamp_seconds": "When that check ended, Unix time.",
     "socialfeed_outbox_oldest_post_age_seconds": (
         "Age of the oldest post that is still to be delivered; 0 when there is none."
     ),
-    "socialfeed_outbox_pending": "Events that are still to be delivered.",
+    "socialfeed_outbox_pending": "Outbox rows to be delivered, one for each subscriber.",
     "socialfeed_outbox_overdue": "Those of them that nobody has delivered in time.",
     "socialfeed_outbox_timestamp_seconds": "When the age was measured, Unix time.",
 }
 COUNTERS: Mapping[str, str] = {
-    "socialfeed_deliveries_total": "Events that the workers have delivered.",
+    "socialfeed_deliveries_total": "Outbox rows that the workers have delivered.",
     "socialfeed_timeline_entries_total": "Entries that those deliveries put into home timelines.",
 }
 LABELS: Mapping[str, tuple[str, ...]] = {

@@ -1,7 +1,7 @@
 """Count the follows that there are, for `core.counters`.
 
-Follows that instances of the release before write meanwhile are not counted; the reconciler finds
-that, or `manage.py counters reconcile --all`.
+Follows that instances of the release before write meanwhile are not counted: run
+`manage.py counters reconcile --all` once all of them are replaced.
 """
 
 from __future__ import annotations

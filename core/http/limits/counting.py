@@ -106,7 +106,7 @@ def count_caller(
 ) -> tuple[Any, Window | None]:
     """Count a request for its user and its address, in the same round trip as another command.
 
-    Returns the reply to `beside` and the user's window, for the caller to `admit` or `take_back`.
+    Returns the reply to `beside` and the user's window, for the caller to `admit` or `uncount`.
     The window is None when there is no limit, or STATE takes no writes. Raises `TooManyRequests`
     when the address is over its limit.
     """
@@ -142,7 +142,7 @@ def count_address(request: HttpRequest) -> None:
         window.admit()
 
 
-def take_back(window: Window) -> None:
+def uncount(window: Window) -> None:
     """Uncount a request that turned out not to be its user's; its headers do not name the window.
 
     One round trip.
