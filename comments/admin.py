@@ -1,7 +1,5 @@
 """Staff's view of comments."""
 
-from __future__ import annotations
-
 from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet

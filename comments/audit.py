@@ -1,7 +1,5 @@
 """Compares the counts of comments and of their likes with the rows; for the reconciler."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from comments.models import Comment, CommentLike

@@ -1,7 +1,5 @@
 """What Commenting does when something has happened: it removes what depends on deleted comments."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from comments import services

@@ -1,7 +1,5 @@
 """Comments and their likes, in the comments database."""
 
-from __future__ import annotations
-
 from django.db import models
 from django.db.models.functions import Now
 

@@ -7,8 +7,6 @@ As part of its post's document, a comment has neither `counts` nor `viewer`. A v
 post may see those comments on it whose authors the viewer may see.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime

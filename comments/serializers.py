@@ -1,7 +1,5 @@
 """What Commenting takes and answers."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from typing import Any

@@ -1,7 +1,5 @@
 """Writes of Commenting."""
 
-from __future__ import annotations
-
 from collections import Counter as Multiset
 from collections.abc import Collection, Iterable, Iterator
 

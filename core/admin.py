@@ -1,7 +1,5 @@
 """The admin pages for idempotency keys: what a POST made, and when."""
 
-from __future__ import annotations
-
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest

@@ -1,7 +1,5 @@
 """Base classes for the admin pages of all apps."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import reduce
 from operator import or_

@@ -4,8 +4,6 @@ A message carries the id of the request that sends it (`core.context`), and its 
 id. A message from beat has no id: its task gets a new one.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from celery import Task, signals

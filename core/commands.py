@@ -1,7 +1,5 @@
 """Shared by the commands: argument types, progress bars, and errors with advice."""
 
-from __future__ import annotations
-
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager

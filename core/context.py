@@ -4,8 +4,6 @@ A middleware sets it. Every Celery message carries it (`core.celery_signals`), t
 again, and so do the tasks that this one sends. Every log line has it (`core.logs`).
 """
 
-from __future__ import annotations
-
 import uuid
 from contextvars import ContextVar
 

@@ -19,8 +19,6 @@ A change row is an outbox row too: while it exists, cache entries of its subject
 See docs/decisions/0011.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta

@@ -6,8 +6,6 @@ the millisecond. One sequence a database serves all its tables: 1,024 ids a mill
 shard is the number of the logical database, so an id is unique across all three.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 

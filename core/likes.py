@@ -4,8 +4,6 @@ Each service with something to like has a table of likes in the same database, a
 `AbstractLike`. A like locks nothing that other likes of the same subject need.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from typing import Any
 

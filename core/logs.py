@@ -1,7 +1,5 @@
 """Adds to each log line the process's role and the id of its request."""
 
-from __future__ import annotations
-
 import logging
 
 from core.context import request_id

@@ -1,7 +1,5 @@
 """Tells releases apart, so that one does not read what another has stored for itself."""
 
-from __future__ import annotations
-
 from functools import cache
 from hashlib import sha256
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Celery tasks for the tables of `core`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from celery import shared_task

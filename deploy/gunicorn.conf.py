@@ -4,8 +4,6 @@ GUNICORN_BIND, GUNICORN_WORKERS, GUNICORN_THREADS: the defaults suit a developer
 GUNICORN_METRICS_DIR: the folder in which the workers of this instance store their metrics.
 """
 
-from __future__ import annotations
-
 import os
 import tempfile
 from contextlib import suppress

@@ -12,8 +12,6 @@ nothing of the project, so it starts within milliseconds.
 This module also finds the processes of a stack, by variables in their environments.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import pwd

@@ -4,8 +4,6 @@
 same addresses. Imports the standard library only.
 """
 
-from __future__ import annotations
-
 import random
 import socket
 from collections.abc import Mapping
@@ -59,7 +57,7 @@ class Layout:
     var_dir: Path
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str]) -> Layout:
+    def from_environ(cls, environ: Mapping[str, str]) -> "Layout":
         """Read STACK_PORT_BASE and STACK_VAR_DIR. Raises StackError if the base is not valid."""
         text = environ.get("STACK_PORT_BASE") or str(DEFAULT_PORT_BASE)
         if not text.isdecimal() or not 1024 <= int(text) <= 50_000:

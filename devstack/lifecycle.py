@@ -5,8 +5,6 @@ within START_LIMIT + FAILURE_STOP_LIMIT seconds. `Stack.down` ends all processes
 supervisord was killed. Both take the stack's lock.
 """
 
-from __future__ import annotations
-
 import fcntl
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Reads the logs of all services as one stream; each line begins with its service's name."""
 
-from __future__ import annotations
-
 import os
 from collections import deque
 from collections.abc import Iterator

@@ -6,8 +6,6 @@ data are in /var/tmp, and `var/postgres` is a link to them. Without the link the
 deleted.
 """
 
-from __future__ import annotations
-
 import hashlib
 import importlib.metadata
 import os

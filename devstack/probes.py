@@ -4,8 +4,6 @@ A probe is a function that takes the service's pid. It returns if the service an
 one of `NOT_READY` with the reason if not. It takes a few seconds at most.
 """
 
-from __future__ import annotations
-
 import http.client
 from collections.abc import Callable
 from contextlib import closing

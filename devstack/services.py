@@ -3,8 +3,6 @@
 A service whose address is in the environment is `External`: shown, but not started.
 """
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import sysconfig

@@ -6,8 +6,6 @@ started at once and is restarted without end and without back-off; the launcher 
 Probes tell whether a service really runs.
 """
 
-from __future__ import annotations
-
 import hashlib
 import http.client
 import json

@@ -4,8 +4,6 @@ In the request, after the commit, it does what the user must see at once. Worker
 by step; see `core.outbox`. Any step may run twice.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 
 from django.conf import settings

@@ -1,7 +1,5 @@
 """Report to Timeline how far the deliveries are."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from django.utils import timezone

@@ -1,7 +1,5 @@
 """Celery tasks of Fan-out. A lost one does no harm: beat sends the next."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from celery import shared_task

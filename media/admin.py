@@ -1,7 +1,5 @@
 """Staff's view of media."""
 
-from __future__ import annotations
-
 from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest

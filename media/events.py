@@ -1,7 +1,5 @@
 """What Media announces, each in the transaction of the change that it tells of."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from core.outbox.events import Event

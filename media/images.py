@@ -6,8 +6,6 @@ are converted to sRGB; transparent pixels become white. Any upload gives a pictu
 errors defined here, in limited time.
 """
 
-from __future__ import annotations
-
 import io
 import logging
 import struct

@@ -1,7 +1,5 @@
 """Uploaded media, in the posts database. The files are in the object store."""
 
-from __future__ import annotations
-
 from django.db import models
 from django.db.models.functions import Now
 

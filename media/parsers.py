@@ -3,8 +3,6 @@
 A body that breaks these rules raises a `Problem` before a serializer sees it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -26,7 +24,7 @@ class UploadParser(MultiPartParser):
         stream: IO[Any],
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
-    ) -> DataAndFiles[Any, Any]:
+    ) -> "DataAndFiles[Any, Any]":
         context = dict(parser_context or {})
         declared = context["request"].META.get("CONTENT_LENGTH") or ""
         if declared.isdecimal() and int(declared) > settings.MEDIA_MAX_BYTES + FORM_BYTES:

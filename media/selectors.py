@@ -3,8 +3,6 @@
 {"id", "type", "url", "width", "height", "blurhash", "alt", "variants": {"thumb", "small"}}
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

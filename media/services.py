@@ -1,7 +1,5 @@
 """Writes of Media."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -7,8 +7,6 @@ signature. If the store is down, writes raise `StoreUnavailable`. Clients read f
 directly.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import secrets

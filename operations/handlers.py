@@ -1,7 +1,5 @@
 """Operations' event handlers: remove what belonged to deleted posts and accounts."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 

@@ -3,8 +3,6 @@
 The same seed gives the same picture, so a demo looks the same everywhere.
 """
 
-from __future__ import annotations
-
 import colorsys
 import io
 import math

@@ -3,8 +3,6 @@
 Each function works in steps, and yields after each what it has removed; see `core.outbox.batches`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from comments import services as comment_services

@@ -6,8 +6,6 @@ CACHE. A count and its rows are compared in one snapshot. A summary or a record 
 if no pending change will refresh it, and none has refreshed it during the check.
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Collection, Iterator, Sequence

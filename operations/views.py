@@ -1,7 +1,5 @@
 """The page for staff that explains why a post is, or is not, in a home timeline."""
 
-from __future__ import annotations
-
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied

@@ -1,7 +1,5 @@
 """Staff's view of posts."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 
 from django import forms

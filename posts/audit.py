@@ -1,7 +1,5 @@
 """Compares the counts and records of posts with the rows; for the reconciler."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 

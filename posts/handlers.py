@@ -4,8 +4,6 @@ It does so before the request is answered; the outbox row makes up for a request
 like needs no row of its own: its counter change is one, and `tasks.settle_counters` its sweeper.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from core.outbox.subscriptions import Step

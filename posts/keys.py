@@ -1,7 +1,5 @@
 """Valkey keys of Post Info."""
 
-from __future__ import annotations
-
 RECORD_TTL = 24 * 3600  # seconds
 LIKED_TTL = 24 * 3600  # seconds
 # The number of hash tags. They are few, so that a page reads its records in fewer commands than

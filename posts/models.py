@@ -1,7 +1,5 @@
 """Posts, in the posts database. Media has their pictures, in the same database."""
 
-from __future__ import annotations
-
 from django.db import models
 from django.db.models.functions import Now
 

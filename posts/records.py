@@ -10,8 +10,6 @@ It is cached packed, big-endian, with ready JSON inside, so that showing a post 
     the post                        JSON members without the braces
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Callable, Collection, Sequence, Set
 from datetime import datetime
@@ -83,7 +81,7 @@ class Record(NamedTuple):
         )
 
     @staticmethod
-    def unpack(packed: bytes) -> Record:
+    def unpack(packed: bytes) -> "Record":
         """The record that `pack` has made these bytes of."""
         author_id, likes, comments, closed, likers, recent = _HEAD.unpack_from(packed)
         liker_ids = _LIKERS[likers].unpack_from(packed, _HEAD.size)

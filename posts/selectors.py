@@ -5,8 +5,6 @@
  "recent_likes": [{user}, …at most 3], "recent_comments": [{comment}, …at most 2]}
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, NewType, cast

@@ -1,7 +1,5 @@
 """What Post Info takes and answers."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer

@@ -1,7 +1,5 @@
 """Writes of Post Info."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 

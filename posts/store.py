@@ -4,8 +4,6 @@ A change in SQL refreshes them after its commit; readers fill cold entries. CACH
 from SQL.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple

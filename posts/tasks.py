@@ -1,7 +1,5 @@
 """Celery tasks of Post Info. Each may be lost: the beat sends the next."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from celery import shared_task

@@ -1,7 +1,5 @@
 """Posts: publish, read, edit, delete, list by author, like, list likers."""
 
-from __future__ import annotations
-
 import orjson
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request

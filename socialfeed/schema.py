@@ -1,7 +1,5 @@
 """Hooks that add django-allauth's endpoints and rate limits to the OpenAPI schema."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,12 +1,10 @@
 """The WSGI application of the Read API and the Write API (`API_ROLE` says which)."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from functools import partial
 from io import BytesIO
-from typing import TYPE_CHECKING
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
@@ -15,9 +13,6 @@ from core import sql
 from core.http.serving import shedding
 from core.metrics import local as local_metrics
 from core.sql import connections
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "socialfeed.settings")
 

@@ -5,8 +5,6 @@ rolled back. Tests that commit (`committed`) and tests over HTTP leave their row
 unique names, so no test depends on another.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

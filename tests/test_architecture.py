@@ -1,7 +1,5 @@
 """The rules of structure that no linter checks."""
 
-from __future__ import annotations
-
 import ast
 import configparser
 import re

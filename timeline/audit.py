@@ -13,8 +13,6 @@ beside deliveries, builds and deletions. These are not drift:
 CACHE down: raises `ValkeyUnavailable`.
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Iterable
@@ -71,7 +69,7 @@ class Finding:
         """Whether readers see, or will see, something else than SQL says."""
         return bool(self.wrong or self.unpulled or self.unfollowed)
 
-    def confirmed(self, again: Finding) -> Finding:
+    def confirmed(self, again: "Finding") -> "Finding":
         """What this and a second check have both found."""
         return replace(
             again,

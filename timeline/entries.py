@@ -7,8 +7,6 @@ the very first post. The first reader of a cold timeline builds it; other reader
 meanwhile.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 Nothing here writes to a timeline or extends its life. CACHE down: raises `ValkeyUnavailable`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass
 from itertools import islice
@@ -37,7 +35,7 @@ class Size:
     entries: int = 0
     memory: int = 0
 
-    def __add__(self, other: Size) -> Size:
+    def __add__(self, other: "Size") -> "Size":
         return Size(*map(add, astuple(self), astuple(other)))
 
 

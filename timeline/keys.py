@@ -5,8 +5,6 @@ timelines at once, also on a Valkey Cluster, where a script may touch one hash s
 `SLOTS` primaries can share the timelines.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 SLOTS = 64

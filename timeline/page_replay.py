@@ -11,8 +11,6 @@ It is true at the moment at which its commands are sent, and only for the code t
 other code may read other keys, or show something else, so another release does not find it.
 """
 
-from __future__ import annotations
-
 import logging
 import marshal
 from collections import OrderedDict

@@ -4,8 +4,6 @@ A page is full unless the timeline ends there: entries whose post or author does
 or is hidden, are left out, and older entries take their places.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import logging

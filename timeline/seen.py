@@ -6,8 +6,6 @@ would miss a late post for ever. Instead the client sends back a token that hold
 a floor, below which every post had been delivered, and the ids of the posts seen above the floor.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 import time
@@ -59,7 +57,7 @@ class SeenPosts:
         return encode_cursor(" ".join(["seen", *steps]))
 
     @staticmethod
-    def decode(token: str) -> SeenPosts:
+    def decode(token: str) -> "SeenPosts":
         """Decode a token from the query parameter `since`; raises `Invalid`."""
         match = _TOKEN.fullmatch(decode_cursor(token, str, parameter="since"))
         if match is None:
@@ -67,7 +65,7 @@ class SeenPosts:
         floor, *ids = accumulate(int(step, 16) for step in match[1].split())
         return SeenPosts(floor, frozenset(ids))
 
-    def with_page(self, post_ids: Iterable[int], *, delivered: int) -> SeenPosts:
+    def with_page(self, post_ids: Iterable[int], *, delivered: int) -> "SeenPosts":
         """The same floor, and the posts of one more page: what the next page must not repeat.
 
         `delivered`: the answer of `delivered_up_to` before the page was read.
@@ -80,7 +78,7 @@ class SeenPosts:
             ids = ids[:MAX_IDS] + ids[-MAX_IDS:]
         return SeenPosts(self.floor, frozenset(ids))
 
-    def up_to_page(self, post_ids: Sequence[int], *, is_last: bool, delivered: int) -> SeenPosts:
+    def up_to_page(self, post_ids: Sequence[int], *, is_last: bool, delivered: int) -> "SeenPosts":
         """What the client has seen once it has one more page and all older posts.
 
         With a higher floor: to ask for what comes later. `is_last`: the page reaches down to the

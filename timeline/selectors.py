@@ -3,8 +3,6 @@
 What clients are shown comes from `timeline.pages`.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 

@@ -1,7 +1,5 @@
 """What Timeline takes and answers over HTTP."""
 
-from __future__ import annotations
-
 from rest_framework import serializers
 
 from core.http.pagination import PageQuery

@@ -1,7 +1,5 @@
 """The writes of Timeline: deliver a post, remove a post, drop and rebuild timelines."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from core.valkey import state_valkey

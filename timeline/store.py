@@ -21,8 +21,6 @@ that build reads the post in SQL. So a delivery that works through an old list o
 put a post into a timeline that was built after an unfollow.
 """
 
-from __future__ import annotations
-
 import secrets
 import struct
 from collections.abc import Iterable, Iterator, Sequence
@@ -74,7 +72,7 @@ class Viewing:
         return b"".join((_ID.pack(self.graph_lsn), _COUNT.pack(len(self.pulled)), *ids))
 
     @staticmethod
-    def unpack(header: bytes) -> Viewing:
+    def unpack(header: bytes) -> "Viewing":
         """Read a whole header, of a timeline that is not being built."""
         graph_lsn: int = _HEADER.unpack_from(header)[1]
         (pulled,) = _COUNT.unpack_from(header, _HEADER.size)

@@ -1,7 +1,5 @@
 """The HTTP side of home and profile timelines."""
 
-from __future__ import annotations
-
 from typing import TypedDict
 
 from django.http import HttpResponseBase, HttpResponseNotModified

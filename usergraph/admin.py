@@ -1,7 +1,5 @@
 """Staff's view of the follower graph."""
 
-from __future__ import annotations
-
 from django.contrib import admin
 
 from core.admin_classes import ReadOnlyAdmin

@@ -1,7 +1,5 @@
 """Compares the counts of followers and of followed accounts with the rows; for the reconciler."""
 
-from __future__ import annotations
-
 from core.counters import CountAudit
 from usergraph.models import Follow
 

@@ -1,7 +1,5 @@
 """What User Graph announces, each in the transaction of the change that it tells of."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What User Graph adds to User Info: members of a profile, and whom a viewer must not see."""
 
-from __future__ import annotations
-
 from usergraph import selectors, visibility
 from users.selectors import add_hiding_rule, add_profile_part
 

@@ -1,7 +1,5 @@
 """Valkey keys of User Graph."""
 
-from __future__ import annotations
-
 FOLLOWERS_TTL = 3600  # seconds
 FOLLOWED_TTL = 24 * 3600  # seconds
 

@@ -1,7 +1,5 @@
 """The follower graph, in the users database."""
 
-from __future__ import annotations
-
 import uuid
 
 from django.conf import settings

@@ -1,7 +1,5 @@
 """Reads of the follower graph."""
 
-from __future__ import annotations
-
 import logging
 from bisect import bisect_right
 from collections.abc import Collection, Iterator

@@ -1,7 +1,5 @@
 """Writes of the follower graph."""
 
-from __future__ import annotations
-
 import uuid
 from collections import Counter as Multiset
 from collections.abc import Collection, Iterable, Sequence

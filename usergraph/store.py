@@ -5,8 +5,6 @@ with it the fill lease of a process that reads SQL at that moment, so that what 
 change is not stored. Whom a viewer follows is a cached value (`core.cached_values`).
 """
 
-from __future__ import annotations
-
 import secrets
 import struct
 from collections.abc import Iterable, Sequence

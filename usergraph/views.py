@@ -1,7 +1,5 @@
 """Following and unfollowing, and the lists of both sides."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from drf_spectacular.utils import extend_schema

@@ -10,8 +10,6 @@ Today everybody sees every active account and all that it owns. Blocks belong in
 `visible_people` finds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -37,7 +35,7 @@ class VisiblePeople:
         """The documents of the visible ones among `user_ids`, in that order, for an answer."""
         return fragments(self.documents[id_] for id_ in user_ids if id_ in self.documents)
 
-    def __or__(self, others: VisiblePeople) -> VisiblePeople:
+    def __or__(self, others: "VisiblePeople") -> "VisiblePeople":
         """These people and others, both visible to the same viewer."""
         documents = {**self.documents, **others.documents}
         return VisiblePeople(self.viewer_id, documents, {*self.authors, *others.authors})

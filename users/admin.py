@@ -1,7 +1,5 @@
 """Staff's view of accounts."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from allauth.account.adapter import get_adapter

@@ -4,8 +4,6 @@ One Valkey round trip and no SQL. The token names the user; the session in STATE
 token is not revoked. The same round trip counts the request (`core.http.limits`).
 """
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
 from functools import lru_cache

@@ -3,8 +3,6 @@
 It does so before the request is answered; the outbox row makes up for a request that dies first.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from core.outbox.subscriptions import Step

@@ -1,7 +1,5 @@
 """What django-allauth answers here: tokens, and ids as strings."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from allauth.headless.adapter import DefaultHeadlessAdapter

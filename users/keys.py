@@ -1,7 +1,5 @@
 """Valkey keys of User Info."""
 
-from __future__ import annotations
-
 USER_TTL = 24 * 3600  # seconds
 # The number of hash tags. They are few, so that a page reads its people in fewer commands than
 # people. A cluster can spread the documents over as many primaries.

@@ -1,7 +1,5 @@
 """What User Info does on a log-in, a log-out or a new password (signals of allauth)."""
 
-from __future__ import annotations
-
 from typing import Any, cast
 
 from allauth.account.signals import password_changed, password_reset, password_set

@@ -1,7 +1,5 @@
 """Accounts, in the users database."""
 
-from __future__ import annotations
-
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator

@@ -7,8 +7,6 @@ says whom a viewer must not see.
 `user_documents` knows nothing of viewers: only `usergraph.visibility` calls it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Writes of User Info. Sign-up, log-in and passwords are django-allauth's."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial

@@ -5,8 +5,6 @@ of a session without SQL, in the same round trip as other commands; and the list
 sessions. STATE down: nobody can be authenticated (503), because a revoked session must not work.
 """
 
-from __future__ import annotations
-
 import time
 from functools import lru_cache
 from importlib import import_module

@@ -6,8 +6,6 @@ An account that is deactivated or deleted has none. A change of what a document 
 `users.events.user_changed`; then the document changes everywhere at once.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any, NewType, cast
 

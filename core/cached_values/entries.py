@@ -17,8 +17,6 @@ an eviction:
 CACHE down: every function raises `ValkeyUnavailable`.
 """
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Iterable, Sequence
 

@@ -7,8 +7,6 @@ changed itself, because it may be rolled back: it reads inside `uncommitted_read
 reads come from SQL, `refresh` and `drop` raise `ValkeyUnavailable`.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager

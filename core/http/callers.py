@@ -1,7 +1,5 @@
 """The caller of a request: the id of a user, and the address that the request came from."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, ip_address, ip_network

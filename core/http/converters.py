@@ -1,7 +1,5 @@
 """Path converters shared by the apps' `urls.py`; importing this module registers them."""
 
-from __future__ import annotations
-
 from django.urls.converters import IntConverter, StringConverter, register_converter
 
 from core.ids import MAX_ID

@@ -4,8 +4,6 @@ A middleware answers them, before the host name and the session are checked, bec
 an instance by any of its addresses.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Mapping
 from typing import ClassVar

@@ -16,8 +16,6 @@ again. Database down: 503, as without a key. For the 422, keys in other database
 not locked; when one of those is down, the request goes on without that check.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The rows of idempotency keys, each in the database that its request wrote to."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from hashlib import blake2b
 from typing import Any

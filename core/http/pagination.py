@@ -5,8 +5,6 @@ number of rows, so rows that are added or deleted meanwhile cause no gap and no 
 signed, so that an invented cursor is a 400 and not a wrong page.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import hashlib

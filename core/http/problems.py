@@ -9,8 +9,6 @@ their own; `problem_response` and `ProblemMiddleware` turn these into the same f
 A 5xx also has `"request_id": "…"`, by which one finds its log lines.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Iterator
 from http import HTTPStatus

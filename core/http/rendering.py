@@ -1,7 +1,5 @@
 """JSON answers by orjson, which is fast and writes times as RFC 3339."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

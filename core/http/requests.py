@@ -5,8 +5,6 @@ that is called directly uses the caller's id if it is valid, or makes one. The a
 `X-Request-ID`, and so have the log lines of the request and of all tasks that it sends.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 import time

@@ -1,7 +1,5 @@
 """Parts of the OpenAPI schema that all endpoints share: problem documents, pages, keys."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 from drf_spectacular.openapi import AutoSchema

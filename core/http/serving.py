@@ -9,16 +9,12 @@ requests (`is_draining`, by `/healthz/accepting`). Then it accepts no new connec
 its last answer. So a restart aborts no request.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from gunicorn.workers.gthread import ThreadWorker
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 # Longer than the web server takes to check an instance (every second) and to get the answer.
 SECONDS_TO_DRAIN = 2.5

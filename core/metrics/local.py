@@ -6,8 +6,6 @@ that answers `/metrics` adds them up; elsewhere they are in memory. Processes wi
 `multiprocess_mode` that begins with `live`, so that its value goes when its process ends.
 """
 
-from __future__ import annotations
-
 import logging
 from functools import cache
 

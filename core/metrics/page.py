@@ -6,8 +6,6 @@ scraper inside the network; the web server answers 404 (deploy/Caddyfile). STATE
 names of the shared metrics and no values.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 

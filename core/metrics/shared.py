@@ -6,8 +6,6 @@ be stored are lost, reads find nothing, and both are logged. (Metrics of API pro
 `core.metrics.local`.)
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterable, Mapping
 from typing import cast

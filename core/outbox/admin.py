@@ -1,7 +1,5 @@
 """The admin of the outboxes, one in each database."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.contrib import admin

@@ -7,8 +7,6 @@ stops too), and the others are measured. STATE down: the measurement is lost. Ea
 logged, and the next round tries again.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 import time

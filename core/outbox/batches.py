@@ -4,8 +4,6 @@ A step is a function that removes up to `limit` rows and returns how many. It fi
 is left to remove, so it may run twice, and an interrupted removal simply starts again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 

@@ -3,8 +3,6 @@
 A killed delivery is repeated from its last saved cursor. See `rows` for one that was frozen.
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from dataclasses import dataclass

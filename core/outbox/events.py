@@ -13,8 +13,6 @@ failure after the commit is logged and does not fail the request: the sweeper wa
 docs/architecture.md lists every event.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Generic, TypeVar

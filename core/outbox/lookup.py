@@ -3,8 +3,6 @@
 Only pending rows are indexed, so each function reads the pending rows or a short range of ids.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from datetime import timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """The outbox table, one in each database. A row commits with the change that it announces."""
 
-from __future__ import annotations
-
 from django.db import models
 from django.db.models.functions import Now
 

@@ -5,8 +5,6 @@ costs only time. All times are the database's own. A delivery that has lost its 
 its next `save_cursor`; its successor begins at the last saved cursor.
 """
 
-from __future__ import annotations
-
 import json
 import uuid
 from collections.abc import Mapping, Sequence

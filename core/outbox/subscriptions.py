@@ -1,7 +1,5 @@
 """Which app has which handler for which event. The apps' `handlers.py` fill it at start-up."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Generic, NamedTuple, TypeVar

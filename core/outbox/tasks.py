@@ -1,7 +1,5 @@
 """Celery tasks: only wake-ups. The outbox says what is to be done, and what is done."""
 
-from __future__ import annotations
-
 import logging
 from typing import Any
 

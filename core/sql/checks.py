@@ -8,8 +8,6 @@ there may have been none since.
 While the primary is down nothing is written, so the lag stays as it was.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 import time

@@ -3,8 +3,6 @@
 After a request or a task, lost connections are closed. Others are checked before the next use.
 """
 
-from __future__ import annotations
-
 import threading
 from typing import Any
 

@@ -7,8 +7,6 @@ and the statement fails as if the server were down. A process stops waiting earl
 found that the server does not answer (`give_up_when`).
 """
 
-from __future__ import annotations
-
 import select
 import threading
 import time

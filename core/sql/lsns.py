@@ -9,8 +9,6 @@ handed to its client in a signed token. If a primary cannot be asked for its LSN
 STATE down, or taking no writes: only the token has the LSNs, and that is logged.
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Collection

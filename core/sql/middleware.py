@@ -1,7 +1,5 @@
 """Around a request or a task: decides where its reads may go, and stores the LSNs of its writes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

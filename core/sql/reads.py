@@ -1,7 +1,5 @@
 """Decides where a read goes: by the user who reads, and by how new the rows must be."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar

@@ -1,7 +1,5 @@
 """Django's router: the database of each app, and the server of it that a read goes to."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.db.models import Model

@@ -6,8 +6,6 @@ check that began later succeeds. In a process without checks (commands, tasks), 
 is tried again after RETRY_SECONDS.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 import time

@@ -3,8 +3,6 @@
 So no caller has to say whether it writes.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager

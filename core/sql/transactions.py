@@ -1,7 +1,5 @@
 """Calls a function after a transaction has committed, or after it was rolled back."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar

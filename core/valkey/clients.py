@@ -5,8 +5,6 @@ catch `ValkeyUnavailable` and answer from SQL. STATE has sessions, LSNs, locks a
 It keeps them on disk and never evicts them.
 """
 
-from __future__ import annotations
-
 from functools import cache
 from typing import Any, cast
 

@@ -5,8 +5,6 @@ is the usual one. redis-py's pipeline is used, and logged once, where the direct
 with another pool, another parser, or another release of redis-py.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial

@@ -1,7 +1,5 @@
 """The pools of connections to a server. One of them is a circuit breaker."""
 
-from __future__ import annotations
-
 import os
 import time
 from typing import Any

@@ -6,8 +6,6 @@ module may touch them. `can_read_directly` says whether a connection has these p
 not, `exchange` uses redis-py's own pipeline.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, cast
 

@@ -4,8 +4,6 @@
 while it holds all that was sent to CACHE, and all of that only reads.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar

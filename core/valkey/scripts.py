@@ -1,7 +1,5 @@
 """Lua scripts, which the server runs as one step. On a cluster, a call names keys of one slot."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import cache

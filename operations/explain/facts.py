@@ -1,7 +1,5 @@
 """The facts behind an explanation: read once, from the primaries and from CACHE."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 

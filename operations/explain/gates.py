@@ -1,7 +1,5 @@
 """The gates that a post passes on its way from its author to a viewer."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """The conclusion from the gates: what should be, what the next read answers, what to do."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from core.sql import primary_reads

@@ -1,7 +1,5 @@
 """Accounts: sign-up, log-in and tokens (django-allauth), passwords, mail."""
 
-from __future__ import annotations
-
 from socialfeed.settings.core import PUBLIC_ORIGIN
 from socialfeed.settings.environment import LOCAL, _env, _required
 from socialfeed.settings.limits import TRUSTED_PROXY_COUNT

@@ -1,7 +1,5 @@
 """The API: Django REST framework, and the OpenAPI schema."""
 
-from __future__ import annotations
-
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["users.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],

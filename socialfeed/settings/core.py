@@ -1,7 +1,5 @@
 """Django itself: the role of this instance, its apps, its middleware and its pages."""
 
-from __future__ import annotations
-
 from urllib.parse import urlsplit
 
 import django_stubs_ext

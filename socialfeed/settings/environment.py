@@ -1,7 +1,5 @@
 """Sources of settings: the environment, a file, and the defaults of the local stack."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

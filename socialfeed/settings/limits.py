@@ -1,7 +1,5 @@
 """Limits: of requests (and the proxies that name a client's address), the graph and timelines."""
 
-from __future__ import annotations
-
 from django.core.exceptions import ImproperlyConfigured
 from limits import RateLimitItem, parse_many
 

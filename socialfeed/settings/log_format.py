@@ -4,8 +4,6 @@ gunicorn's first process runs this file by its path and imports nothing of the p
 that it forks after a deploy would have the old code. So this file must import only packages.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from pythonjsonlogger.core import RESERVED_ATTRS

@@ -1,7 +1,5 @@
 """Logging: format, level, handlers."""
 
-from __future__ import annotations
-
 import logging
 
 from django.core.exceptions import ImproperlyConfigured

@@ -1,7 +1,5 @@
 """Stores: three SQL databases with a primary and a replica each, two Valkeys, and S3."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import environ

@@ -1,7 +1,5 @@
 """Celery: the broker, and the schedule of beat."""
 
-from __future__ import annotations
-
 from django.core.exceptions import ImproperlyConfigured as _ImproperlyConfigured
 
 from socialfeed.settings.environment import _env, _required

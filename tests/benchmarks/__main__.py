@@ -3,8 +3,6 @@
 Modules that need settings are imported only after the environment of the benchmark's stack is set.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from importlib import import_module

@@ -6,8 +6,6 @@ r"""The reference for requests: a Django view and a DRF view that do nothing.
 No middleware, no authentication, no database: only what every use of Django, or of DRF, needs.
 """
 
-from __future__ import annotations
-
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, JsonResponse
 from django.urls import path

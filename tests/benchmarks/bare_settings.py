@@ -1,7 +1,5 @@
 """Django's settings for the views that do nothing."""
 
-from __future__ import annotations
-
 SECRET_KEY = "bare"
 ALLOWED_HOSTS = ["*"]
 ROOT_URLCONF = "tests.benchmarks.bare"

@@ -8,8 +8,6 @@ same server, for the same followers, whose ids are given:
 - Stream-Framework 1.4.0 (`storage/redis/timeline_storage.py`): a round trip for each follower.
 """
 
-from __future__ import annotations
-
 import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -58,7 +56,7 @@ class Rates:
     per_second: Sequence[float]
     cpu: Sequence[float]
 
-    def against(self, other: Rates) -> float:
+    def against(self, other: "Rates") -> float:
         """How many times as fast as another method; the median of all rounds."""
         return median(
             mine / theirs for mine, theirs in zip(self.per_second, other.per_second, strict=True)
@@ -73,7 +71,7 @@ class Audience:
     follower_ids: Sequence[int]
 
     @staticmethod
-    def of(count: int) -> Audience:
+    def of(count: int) -> "Audience":
         """Make a new author with `count` new followers, whose home timelines are full."""
         number = next(_audiences)
         (author_id,) = add_accounts(f"author_{number}_", 1)

@@ -1,7 +1,5 @@
 """Measured figures, each with its reference and its target, as a table and as JSON."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Mapping, Sequence

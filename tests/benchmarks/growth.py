@@ -4,8 +4,6 @@ The cost is the CPU of the web worker and of CACHE, in units of the bare DRF vie
 with it. A warm read does not use PostgreSQL. Of a cold read, the time in PostgreSQL is measured.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial

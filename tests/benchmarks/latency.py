@@ -1,7 +1,5 @@
 """The latency of home timelines while the service is busy."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median, quantiles

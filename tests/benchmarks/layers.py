@@ -4,8 +4,6 @@ The WSGI application is called in this process, without a web server. Each layer
 all layers before it, in turn, a few requests each. Its cost is the median of the differences.
 """
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """The benchmark's people and posts, made in bulk before the measurements."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import chain

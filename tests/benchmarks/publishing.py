@@ -1,7 +1,5 @@
 """Publishing over HTTP: how soon all see a post; whether more followers slow the request."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Sequence
 from itertools import count

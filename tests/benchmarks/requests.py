@@ -1,7 +1,5 @@
 """The web worker's CPU per request, against a view that does nothing under the same gunicorn."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import cycle

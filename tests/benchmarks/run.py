@@ -1,7 +1,5 @@
 """Runs the parts of the benchmark on one stack, and reports."""
 
-from __future__ import annotations
-
 import sys
 import traceback
 from argparse import Namespace
@@ -130,7 +128,7 @@ def _measure(
     world: World,
     folder: Path,
     found: list[Figure],
-    bar: tqdm[Any],
+    bar: "tqdm[Any]",
     *,
     is_quick: bool,
 ) -> None:

@@ -4,8 +4,6 @@ Subject and reference are measured in turn, a few requests each, so that other l
 affects both.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -8,8 +8,6 @@ record is written as `core.cached_values` does. Prints milliseconds (wall, CPU o
 the server) and bytes of memory; see docs/decisions/0009-one-record-a-post.md.
 """
 
-from __future__ import annotations
-
 import os
 import secrets
 import subprocess

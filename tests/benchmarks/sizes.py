@@ -1,7 +1,5 @@
 """A warm home timeline's queries and round trips, and the memory of entries and records."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from statistics import mean
 

@@ -1,7 +1,5 @@
 """The benchmark's own parts: when a figure passes, and what its client understands."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """A cheap HTTP client: requests are prepared bytes, and answers are not parsed."""
 
-from __future__ import annotations
-
 import re
 import socket
 from collections.abc import Mapping
@@ -71,7 +69,7 @@ class Connection:
         self._socket = socket.create_connection((HOST, port), timeout=30)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def __enter__(self) -> Connection:
+    def __enter__(self) -> "Connection":
         return self
 
     def __exit__(

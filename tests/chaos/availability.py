@@ -1,7 +1,5 @@
 """Scenarios: requests are answered while servers are down; which server reads when all are up."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import time

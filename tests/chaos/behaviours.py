@@ -1,7 +1,5 @@
 """What the people of a load do. A behaviour is an endless series of steps, one action each."""
 
-from __future__ import annotations
-
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence

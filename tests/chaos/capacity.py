@@ -5,8 +5,6 @@ it is a home timeline of 100 posts, which the client does not parse. One thread 
 because a thread for each waiting request would cost more than the service.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Sequence
 from random import Random

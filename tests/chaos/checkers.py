@@ -4,8 +4,6 @@ The set checker follows Jepsen's: every acknowledged element must be in the fina
 whose write failed for its client may be there or not, but at most once.
 """
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ The client shares two cores with the service, so it uses `http.client` and one c
 thread. It follows no redirects, does not retry, and parses a body only on demand.
 """
 
-from __future__ import annotations
-
 import http.client
 import time
 import uuid
@@ -90,7 +88,7 @@ class Client:
         assert address.hostname
         self._http = http.client.HTTPConnection(address.hostname, address.port, timeout=patience)
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> "Client":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,7 +1,5 @@
 """Scenarios: an acknowledged write is there, once, and its writer sees it."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack

@@ -3,8 +3,6 @@
 supervisord restarts a killed process a second later. `calm` ends all lasting faults.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import time
@@ -204,7 +202,7 @@ class Monkey:
         self._stop = Event()
         self._thread = Thread(target=self._run, name="monkey", daemon=True)
 
-    def __enter__(self) -> Monkey:
+    def __enter__(self) -> "Monkey":
         self._thread.start()
         return self
 

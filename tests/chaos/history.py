@@ -1,7 +1,5 @@
 """The writes and reads of a load. Times are this process's `time.monotonic`."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -4,8 +4,6 @@ Each thread has its own people, who take turns, so the writes of a person do not
 decides which person does what next.
 """
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -175,7 +173,7 @@ def load(
     threads: int,
     seed: int,
     history: History | None = None,
-) -> Iterator[Running]:
+) -> Iterator["Running"]:
     """Let people act from `threads` threads inside the block. Raises a thread's error at the end.
 
     Records into `history`, or into a new one.

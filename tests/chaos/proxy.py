@@ -9,8 +9,6 @@ It runs in a thread of its own. A change of mode also applies to existing connec
   the kernel could drop their first packet; their bytes are held back.
 """
 
-from __future__ import annotations
-
 import asyncio
 import socket
 import struct
@@ -50,7 +48,7 @@ class Proxy:
         self._connections: set[asyncio.StreamWriter] = set()
         self._thread = Thread(target=self._loop.run_forever, name="proxy", daemon=True)
 
-    def __enter__(self) -> Proxy:
+    def __enter__(self) -> "Proxy":
         self._thread.start()
         self._server = self._do(asyncio.start_server(self._serve, HOST, 0))
         self.port = self._server.sockets[0].getsockname()[1]

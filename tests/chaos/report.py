@@ -1,7 +1,5 @@
 """The table of measured figures."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Mapping, Sequence

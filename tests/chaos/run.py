@@ -1,7 +1,5 @@
 """Runs scenarios and reports. Scenarios with the same setup share a stack."""
 
-from __future__ import annotations
-
 import sys
 import traceback
 from argparse import Namespace
@@ -52,7 +50,7 @@ def run(options: Namespace) -> int:
     return 0 if report.is_right else 1
 
 
-def _run_all(scenarios: list[Scenario], report: Report, bar: tqdm[Any]) -> None:
+def _run_all(scenarios: list[Scenario], report: Report, bar: "tqdm[Any]") -> None:
     for setup, group in groupby(scenarios, key=lambda scenario: scenario.setup):
         mine = list(group)
         bar.set_postfix_str(f"starting the {setup.name} stack")
@@ -68,7 +66,7 @@ def _run_all(scenarios: list[Scenario], report: Report, bar: tqdm[Any]) -> None:
                     report.broken.setdefault(scenario.name, _in_short(error))
 
 
-def _play(scenario: Scenario, world: World, report: Report, bar: tqdm[Any]) -> None:
+def _play(scenario: Scenario, world: World, report: Report, bar: "tqdm[Any]") -> None:
     bar.set_postfix_str(scenario.name)
     bar.write(f"{scenario.name}: {scenario.summary}")
     try:

@@ -1,7 +1,5 @@
 """A scenario does something to a stack, and returns figures."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """All scenarios, in the order in which they run. Those of one setup share a stack."""
 
-from __future__ import annotations
-
 from tests.chaos.availability import (
     primary_down,
     replica_killed,

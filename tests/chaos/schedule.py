@@ -1,7 +1,5 @@
 """The schedule of faults: the same seed gives the same faults at the same times."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random

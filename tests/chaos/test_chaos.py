@@ -1,7 +1,5 @@
 """The short scenarios of the chaos suite, run like `make chaos`, on a stack of their own."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Each checker finds its faults, in histories that are wrong in one way each."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """The parts of the suite that need no stack: schedule, proxy, report, command line."""
 
-from __future__ import annotations
-
 import socket
 import subprocess
 import sys

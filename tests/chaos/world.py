@@ -4,8 +4,6 @@ Accounts, follows and uploaded pictures are made in this process, in bulk. All m
 over HTTP, through the web server.
 """
 
-from __future__ import annotations
-
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
@@ -92,7 +90,7 @@ def _routes(layout: Layout, proxies: Mapping[str, Proxy]) -> dict[str, str]:
 
 
 @contextmanager
-def running(setup: Setup, say: Callable[[str], object]) -> Iterator[World]:
+def running(setup: Setup, say: Callable[[str], object]) -> Iterator["World"]:
     """Start a stack with this setup, and always remove it at the end."""
     stack = OwnStack({**os.environ, **dict(setup.environ)}, say)
     with ExitStack() as ending:

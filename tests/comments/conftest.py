@@ -1,7 +1,5 @@
 """A post to comment on."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.support.posts_factory import make_posts

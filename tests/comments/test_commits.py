@@ -1,7 +1,5 @@
 """Several transactions at once that really commit, and what their posts show."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,7 +1,5 @@
 """Pages of comments and of those who like them: whole, in order, full, and what they cost."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

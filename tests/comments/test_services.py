@@ -1,7 +1,5 @@
 """Commenting, replying, editing, deleting, liking; counts that are exact after each of them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The API of comments."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

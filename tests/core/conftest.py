@@ -1,7 +1,5 @@
 """Fixtures for the tests of core: addresses, logged-in clients, rate limits, uploads."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from itertools import count
 from random import randrange

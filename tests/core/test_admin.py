@@ -1,7 +1,5 @@
 """The admin: every model can be listed, searched and opened, at a bounded number of queries."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

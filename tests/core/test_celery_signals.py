@@ -1,7 +1,5 @@
 """A Celery message carries the context that it is sent in; its task runs in that context."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 

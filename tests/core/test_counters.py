@@ -1,7 +1,5 @@
 """Counters are exact at every moment, while others count, fold and correct."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

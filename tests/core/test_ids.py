@@ -1,7 +1,5 @@
 """Time-ordered ids, as PostgreSQL makes them."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """Likes of a subject: each counts once, and lists name some people first."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from itertools import product
 from random import Random

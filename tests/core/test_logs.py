@@ -1,7 +1,5 @@
 """A log line is one JSON object, whatever is in it."""
 
-from __future__ import annotations
-
 import json
 import logging
 import sys

@@ -1,7 +1,5 @@
 """The hash of a release's code."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace

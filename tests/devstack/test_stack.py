@@ -4,8 +4,6 @@ The session's stack is shared, so a test may kill a service of it but leaves it 
 start, break or stop a stack make one of their own.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Deliveries reach every follower once, wherever they are interrupted."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What Fan-out tells Timeline."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

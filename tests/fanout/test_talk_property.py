@@ -6,8 +6,6 @@ that is killed; the rest is then done from the rows that it left. Three planted 
 test notices.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, ClassVar
 

@@ -1,7 +1,5 @@
 """Bad requests to the endpoints of django-allauth."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """Bad requests to the endpoints of likes and comments."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.flows.bad_requests import (

@@ -6,8 +6,6 @@
 `used`, `foreign` (media), `token`, `id_cursor`, `name_cursor`.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Accounts over HTTP: sign-up, log-in, tokens and their end, mails, the second factor."""
 
-from __future__ import annotations
-
 import email
 import email.policy
 import re

@@ -1,7 +1,5 @@
 """Log-ins of staff, through the web server."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 import httpx

@@ -1,7 +1,5 @@
 """Bad requests to every endpoint: each gets a problem document and stores nothing."""
 
-from __future__ import annotations
-
 import base64
 import http.client
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """An author with 50,000 followers: all see each post, and a post costs as much as for few."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """CACHE is flushed again and again while people read: every page is right."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Cold timelines: a read builds them, once for all readers, and never from a replica."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator

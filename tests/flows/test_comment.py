@@ -1,7 +1,5 @@
 """Use case 4 over HTTP on the real stack: comment on a post. Everybody's next read shows it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """ETag and 304: an unchanged page is not sent again, and a changed page always is."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """Workers and APIs keep their database connections, and replace lost ones."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import psutil

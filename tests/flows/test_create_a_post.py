@@ -1,7 +1,5 @@
 """Use cases 1 to 3 over HTTP on the real stack: post, home timeline, profile timeline."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import httpx

@@ -1,7 +1,5 @@
 """A deleted post or account is hidden from all at once, and soon removed from every store."""
 
-from __future__ import annotations
-
 import os
 import signal
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """What a person sees who has just started the stack."""
 
-from __future__ import annotations
-
 import html
 import json
 import re

@@ -1,7 +1,5 @@
 """Requests with one key make one row: in a race, killed after the commit, or killed anywhere."""
 
-from __future__ import annotations
-
 import os
 import signal
 from collections import Counter as Multiset

@@ -1,7 +1,5 @@
 """Use case 5 over HTTP on the real stack: like a post. Everybody's next read shows it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any

@@ -1,7 +1,5 @@
 """Many likes of one post are as fast as likes of many posts: no like waits for a row lock."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """A worker audits timelines. Its results are for the operators and not for the public."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """What operators see: a request in all logs, request metrics, the age of undelivered posts."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

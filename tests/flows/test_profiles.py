@@ -1,7 +1,5 @@
 """Profiles over HTTP: change your own, see another's, find people."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import httpx

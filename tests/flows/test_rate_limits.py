@@ -1,7 +1,5 @@
 """Rate limits, through the web server."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,7 +1,5 @@
 """A post by the account of the highest degree, in a real follower graph of 4,039 accounts."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from collections.abc import Callable

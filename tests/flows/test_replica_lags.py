@@ -1,7 +1,5 @@
 """A lagging replica, or a replica or primary that is down, never causes wrong answers."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any

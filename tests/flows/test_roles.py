@@ -1,7 +1,5 @@
 """The Read API refuses writes, and PostgreSQL refuses writes of its sessions."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

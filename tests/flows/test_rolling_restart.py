@@ -1,7 +1,5 @@
 """A rolling restart under load fails no request."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event

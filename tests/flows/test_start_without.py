@@ -1,7 +1,5 @@
 """An API process starts without its servers, reports what is down, and refuses excess requests."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

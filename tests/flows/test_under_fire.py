@@ -1,7 +1,5 @@
 """Likes and comments on one post while processes are killed: the counts are exact at the end."""
 
-from __future__ import annotations
-
 import os
 import signal
 import time

@@ -1,7 +1,5 @@
 """Pages of the home timeline over HTTP: from Valkey, past the cap, and during changes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """No post is lost when workers are killed between the commit and the delivery."""
 
-from __future__ import annotations
-
 import os
 import signal
 from collections.abc import Callable

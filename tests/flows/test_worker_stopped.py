@@ -1,7 +1,5 @@
 """A worker that is asked to stop finishes its task first."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import psutil

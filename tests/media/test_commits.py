@@ -1,7 +1,5 @@
 """What needs transactions that really commit."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier

@@ -1,7 +1,5 @@
 """From uploads of all kinds to clean JPEG variants."""
 
-from __future__ import annotations
-
 import io
 from typing import Any
 

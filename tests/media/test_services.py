@@ -1,7 +1,5 @@
 """Storing uploads, and giving them to the one post or avatar that uses them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any

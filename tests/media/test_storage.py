@@ -1,7 +1,5 @@
 """The object store: what anybody may read; all variants are stored or none."""
 
-from __future__ import annotations
-
 import logging
 from io import StringIO
 from typing import Any

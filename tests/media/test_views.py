@@ -1,7 +1,5 @@
 """Uploads over the API."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Removing a deleted account: all that it owned and no more, wherever that is interrupted."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any

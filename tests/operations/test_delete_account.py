@@ -1,7 +1,5 @@
 """`manage.py delete_account`."""
 
-from __future__ import annotations
-
 import io
 import signal
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Why a post is, or is not, in a home timeline: each gate."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any

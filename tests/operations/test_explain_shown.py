@@ -1,7 +1,5 @@
 """A post is explained as shown if the next read shows it, whatever state the lists are in."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from itertools import product
 from typing import Any

@@ -1,7 +1,5 @@
 """What Operations does when something has happened, beside other transactions."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any

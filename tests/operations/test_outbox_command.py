@@ -1,7 +1,5 @@
 """`manage.py outbox`, for people, scripts and autoscalers."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from io import StringIO
 

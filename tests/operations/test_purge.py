@@ -1,7 +1,5 @@
 """Removing the dependents of a deleted post: all of them, wherever that is interrupted."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

@@ -1,7 +1,5 @@
 """The reconciler finds and repairs what has drifted, but not what is under way."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager

@@ -1,7 +1,5 @@
 """The demo has likes and comments, and each once when it is seeded twice."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

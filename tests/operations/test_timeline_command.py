@@ -1,7 +1,5 @@
 """`manage.py timeline`."""
 
-from __future__ import annotations
-
 import io
 import os
 import signal

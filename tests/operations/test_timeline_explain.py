@@ -1,7 +1,5 @@
 """`manage.py timeline explain`."""
 
-from __future__ import annotations
-
 import io
 
 import pytest

@@ -6,8 +6,6 @@ commented, and ada has taken hers back; dora has followed bob, and cleo has unfo
 another name; ed has deleted his account.
 """
 
-from __future__ import annotations
-
 import gzip
 import json
 import os

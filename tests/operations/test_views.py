@@ -1,7 +1,5 @@
 """The admin page that explains why a post is in a home timeline."""
 
-from __future__ import annotations
-
 import html
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A post, and its likes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

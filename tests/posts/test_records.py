@@ -1,7 +1,5 @@
 """The record of a post: packed, shown as JSON, and cheap even with a million likes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection
 
 import orjson

@@ -1,7 +1,5 @@
 """What posts show and cost, who likes them, and the query behind cold timelines and deep pages."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any

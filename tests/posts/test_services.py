@@ -1,7 +1,5 @@
 """Publishing, editing and deleting posts; liking them, and counts that stay exact."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import orjson

@@ -1,7 +1,5 @@
 """Which posts a user likes: the newest are cached, SQL answers for older ones."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

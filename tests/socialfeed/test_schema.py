@@ -1,7 +1,5 @@
 """The OpenAPI schema is valid, complete, and full of examples."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

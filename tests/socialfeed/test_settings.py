@@ -1,7 +1,5 @@
 """Settings come from the environment, are documented, and are safe in production."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

@@ -3,8 +3,6 @@
 A count holds only kinds with at least one row. So the count of deleted data is `{}`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any

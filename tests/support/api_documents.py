@@ -1,7 +1,5 @@
 """Documents of posts and comments, as the API shows them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

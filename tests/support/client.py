@@ -1,7 +1,5 @@
 """A person with an HTTP client, who sends to the web server what a phone's app would send."""
 
-from __future__ import annotations
-
 import ssl
 import time
 from collections.abc import Callable
@@ -67,7 +65,7 @@ class Person:
         response = self.http.delete(f"/api/v1/posts/{post['id']}/like")
         assert response.status_code == 204, response.text
 
-    def follow(self, other: Person) -> None:
+    def follow(self, other: "Person") -> None:
         """Follow another person."""
         response = self.http.put(f"/api/v1/users/{other.username}/follow")
         assert response.status_code == 204, response.text

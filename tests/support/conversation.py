@@ -1,7 +1,5 @@
 """People who like, comment, edit and delete, and an oracle of what each viewer must see."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field

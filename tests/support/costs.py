@@ -1,7 +1,5 @@
 """Counts this process's SQL statements and round trips to Valkey."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager

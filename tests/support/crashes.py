@@ -1,7 +1,5 @@
 """Simulates requests that are killed."""
 
-from __future__ import annotations
-
 import pytest
 
 from core.outbox import events

@@ -1,7 +1,5 @@
 """Simulates killed deliveries, and an object store that is down, for the tests of removals."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta

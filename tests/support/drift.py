@@ -1,7 +1,5 @@
 """Makes timelines in CACHE differ from SQL, for the tests of audits."""
 
-from __future__ import annotations
-
 import struct
 from typing import cast
 

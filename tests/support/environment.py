@@ -1,7 +1,5 @@
 """The environment of a test stack. It ignores a developer's own settings."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Makes undelivered posts, and checks explanations against real reads."""
 
-from __future__ import annotations
-
 from typing import Any
 from unittest.mock import patch
 

@@ -1,7 +1,5 @@
 """Feeds for the flows: made in bulk in this process, and read page by page over HTTP."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 

@@ -1,7 +1,5 @@
 """Fixtures of several packages: pictures in the object store, and people with posts."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

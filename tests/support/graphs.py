@@ -1,7 +1,5 @@
 """Follower graphs for tests: a real one, or a similar one where the real file is missing."""
 
-from __future__ import annotations
-
 from collections import Counter
 from pathlib import Path
 from random import Random

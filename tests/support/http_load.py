@@ -3,8 +3,6 @@
 Requests are prepared bytes, and answers are not parsed.
 """
 
-from __future__ import annotations
-
 import asyncio
 import re
 import time

@@ -1,7 +1,5 @@
 """Builds and sends POST requests with an `Idempotency-Key`, in this process."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import orjson

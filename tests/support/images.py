@@ -1,7 +1,5 @@
 """Pictures for the tests."""
 
-from __future__ import annotations
-
 import io
 import struct
 import zlib

@@ -1,7 +1,5 @@
 """Writes measured figures into pages of docs/."""
 
-from __future__ import annotations
-
 import subprocess
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Posts for the tests: rows like those of `publish_post`, without pictures or events."""
 
-from __future__ import annotations
-
 from posts.models import Post
 
 

@@ -1,7 +1,5 @@
 """Reads PostgreSQL's query plans."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

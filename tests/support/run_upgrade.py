@@ -4,8 +4,6 @@ The environment names the databases. Prints a JSON object: the pending events be
 what people see afterwards.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections import Counter

@@ -6,8 +6,6 @@ test can also run steps *inside* other steps, where another process could interr
 timeline is being built, and after a delivery has read the followers and before it writes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from random import Random

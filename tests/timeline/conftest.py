@@ -1,7 +1,5 @@
 """Timelines to audit, and a client that reads one."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any

@@ -1,7 +1,5 @@
 """Audits find what has drifted, by kind and number, and take nothing else for drift."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from random import Random

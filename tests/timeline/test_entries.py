@@ -1,7 +1,5 @@
 """Entries from all sources: lists, profile timelines of pulled authors, SQL."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -5,8 +5,6 @@ every step, pages homes from the top to the end. Four planted bugs show that it 
 `make test-long` runs it for longer.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, ClassVar
 

@@ -1,7 +1,5 @@
 """Which timelines are in Valkey, and how large they are."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """Page replays: 304 without making the page."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, cast

@@ -1,7 +1,5 @@
 """Pages of timelines: the same whether Valkey is warm, cold, cut off, or being built."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

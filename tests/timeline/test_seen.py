@@ -1,7 +1,5 @@
 """Pull to refresh, with posts that are delivered late and out of order."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 

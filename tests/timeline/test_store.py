@@ -1,7 +1,5 @@
 """The contract of the timeline store, on a real Valkey, against a small oracle."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count

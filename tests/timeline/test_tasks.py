@@ -1,7 +1,5 @@
 """The task that audits timelines."""
 
-from __future__ import annotations
-
 import logging
 import time
 from typing import Any

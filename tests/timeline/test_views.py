@@ -1,7 +1,5 @@
 """The API of timelines."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any

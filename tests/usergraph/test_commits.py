@@ -1,7 +1,5 @@
 """What needs a transaction that really commits."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

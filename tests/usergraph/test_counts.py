@@ -1,7 +1,5 @@
 """Profiles count followers and followed accounts exactly, without a COUNT of the rows."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any

@@ -1,7 +1,5 @@
 """Following and unfollowing; push or pull by the number of followers, with a gap between."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Cached followers, on a real Valkey."""
 
-from __future__ import annotations
-
 from itertools import count
 from random import randrange
 

@@ -1,7 +1,5 @@
 """One place decides who may see whom: nothing is shown past it, and nothing can be."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Callable, Iterator
 from pathlib import Path

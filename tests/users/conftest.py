@@ -1,7 +1,5 @@
 """Accounts with a password, sessions, and staff who are logged in."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Staff's pages about accounts."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

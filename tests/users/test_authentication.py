@@ -1,7 +1,5 @@
 """What the authentication of a request costs; the sessions in Valkey decide."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Any

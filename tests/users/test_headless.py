@@ -1,7 +1,5 @@
 """The tokens of django-allauth."""
 
-from __future__ import annotations
-
 import pytest
 from allauth.headless.tokens.strategies.jwt.internal import create_refresh_token, decode_token
 

@@ -1,7 +1,5 @@
 """User documents, profiles and the search."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

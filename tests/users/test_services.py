@@ -1,7 +1,5 @@
 """Profiles change; accounts are created, deactivated and deleted."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The sessions of a user."""
 
-from __future__ import annotations
-
 import pytest
 
 from core.valkey import exchange, state_valkey

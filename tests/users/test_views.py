@@ -1,7 +1,5 @@
 """Deleting one's account over the API."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 

@@ -1,7 +1,5 @@
 """The Lua scripts of timelines: one file each, called by name."""
 
-from __future__ import annotations
-
 from functools import cache
 from pathlib import Path
 from typing import Any

@@ -3,8 +3,6 @@
 Each limit is counted once: the tally says what has been counted so far.
 """
 
-from __future__ import annotations
-
 import logging
 import math
 import time

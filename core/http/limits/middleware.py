@@ -1,7 +1,5 @@
 """Where limits are counted: in a middleware, and in DRF's throttle for uploads."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`manage.py stack`: the local stack's command line. See `devstack`."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """`manage.py create_bucket`: the bucket and its rules."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.conf import settings

@@ -1,7 +1,5 @@
 """`manage.py counters VERB`: compare the counts with the rows, and repair them."""
 
-from __future__ import annotations
-
 from argparse import ArgumentParser
 from collections.abc import Iterable
 from typing import Any

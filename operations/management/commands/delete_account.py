@@ -1,7 +1,5 @@
 """`manage.py delete_account USERNAME`: delete an account and all that it owns."""
 
-from __future__ import annotations
-
 import time
 from argparse import ArgumentParser
 from typing import Any

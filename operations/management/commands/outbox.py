@@ -1,7 +1,5 @@
 """`manage.py outbox`: how much is still to be delivered."""
 
-from __future__ import annotations
-
 from argparse import ArgumentParser
 from typing import Any
 

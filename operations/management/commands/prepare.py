@@ -1,7 +1,5 @@
 """`manage.py prepare`: prepare the servers: tables, bucket, static files."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.core.management import call_command

@@ -1,7 +1,5 @@
 """`manage.py seed_demo`: fill the local stack with a small demo, through the apps' services."""
 
-from __future__ import annotations
-
 from argparse import ArgumentParser
 from random import Random
 from typing import Any

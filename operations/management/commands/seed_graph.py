@@ -1,7 +1,5 @@
 """`manage.py seed_graph --edges FILE`: load a real follower graph, in bulk."""
 
-from __future__ import annotations
-
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`manage.py timeline VERB`: show, explain, verify and rebuild the timelines in Valkey."""
 
-from __future__ import annotations
-
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Iterator

@@ -1,7 +1,5 @@
 """The version of a cache entry is that of a snapshot of SQL."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from random import Random

@@ -1,7 +1,5 @@
 """Cached values are never older than the last change whose refresh has ended."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar

@@ -1,7 +1,5 @@
 """Requests with an idempotency key, one for each route that creates something."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4

@@ -1,7 +1,5 @@
 """Which address a request came from, whatever its headers claim."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

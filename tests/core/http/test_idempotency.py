@@ -1,7 +1,5 @@
 """A POST with a key is done once and answered the same again; another request is refused."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack

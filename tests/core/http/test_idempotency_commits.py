@@ -1,7 +1,5 @@
 """A POST with a key while another database is down."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4

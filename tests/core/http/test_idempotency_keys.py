@@ -1,7 +1,5 @@
 """Idempotency keys expire."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

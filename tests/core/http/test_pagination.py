@@ -1,7 +1,5 @@
 """Cursors and pages."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

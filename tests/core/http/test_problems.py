@@ -1,7 +1,5 @@
 """Errors of every origin become problem documents."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import orjson

@@ -1,7 +1,5 @@
 """What a warm read of each address costs: SQL queries, and round trips to Valkey."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any

@@ -1,7 +1,5 @@
 """Every request gets an id, and is counted in the metrics."""
 
-from __future__ import annotations
-
 import json
 import logging
 import re

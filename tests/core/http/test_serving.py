@@ -1,7 +1,5 @@
 """An API process refuses requests over its limit; gunicorn's worker counts those in flight."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`/metrics`, for a scraper inside the network."""
 
-from __future__ import annotations
-
 import logging
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Shared metrics are stored in STATE, and each is declared."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Iterable
 

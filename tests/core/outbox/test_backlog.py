@@ -1,7 +1,5 @@
 """The outbox's backlog is measured in SQL and exported."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Each subscriber has a row of its own: its own lease, cursor and retries."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta

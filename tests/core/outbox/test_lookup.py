@@ -1,7 +1,5 @@
 """Finding outbox rows."""
 
-from __future__ import annotations
-
 import pytest
 from django.db import connections
 

@@ -1,7 +1,5 @@
 """The life of an outbox row."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any

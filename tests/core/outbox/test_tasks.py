@@ -1,7 +1,5 @@
 """Wake-ups."""
 
-from __future__ import annotations
-
 import pytest
 from celery import current_app
 

@@ -1,7 +1,5 @@
 """What the tests of SQL share."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from itertools import count
 

@@ -1,7 +1,5 @@
 """Checks of the SQL servers: which of them answer, and how far replicas lag."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Any

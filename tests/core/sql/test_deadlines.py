@@ -1,7 +1,5 @@
 """A process does not wait for PostgreSQL for ever."""
 
-from __future__ import annotations
-
 import socket
 import time
 from collections.abc import Iterator

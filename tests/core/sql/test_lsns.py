@@ -1,7 +1,5 @@
 """LSNs: how far a primary's log has come, stored for each user who has written."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from random import Random

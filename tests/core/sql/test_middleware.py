@@ -1,7 +1,5 @@
 """Which servers a request reads from, and what requests and tasks note when they write."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

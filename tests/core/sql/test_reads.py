@@ -1,7 +1,5 @@
 """Which server a read goes to."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import pytest

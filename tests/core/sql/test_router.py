@@ -1,7 +1,5 @@
 """Which database each app has."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """What a process knows of the SQL servers."""
 
-from __future__ import annotations
-
 import pytest
 from django.db import OperationalError, connections
 

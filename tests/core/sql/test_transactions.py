@@ -1,7 +1,5 @@
 """What a transaction undoes outside its database when it is rolled back."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 

@@ -1,7 +1,5 @@
 """Clients of CACHE, for each way to exchange commands."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Exchanges give the same replies and errors directly and by redis-py's pipeline."""
 
-from __future__ import annotations
-
 import logging
 import socket
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """Pools keep connections ready, and one opens its circuit when its server does not answer."""
 
-from __future__ import annotations
-
 import socket
 import time
 from collections.abc import Callable, Iterator

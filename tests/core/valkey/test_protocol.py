@@ -1,7 +1,5 @@
 """The wire protocol, and the private parts of redis-py on which it relies."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

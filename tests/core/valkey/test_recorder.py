@@ -1,7 +1,5 @@
 """Recordings of what is read from CACHE."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context

@@ -1,7 +1,5 @@
 """Scripts run on the server, with keys of one slot."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import redis

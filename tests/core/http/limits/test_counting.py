@@ -1,7 +1,5 @@
 """Rate limits: who is counted for what, and that the count is exact."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """The headers that tell a client its limits."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

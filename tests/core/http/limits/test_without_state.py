@@ -1,7 +1,5 @@
 """Rate limits while STATE is down, or takes no writes: reads are open, log-ins are closed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 
