@@ -11,7 +11,6 @@ import http.client
 import json
 import os
 import shlex
-import shutil
 import socket
 import subprocess
 import sys
@@ -160,7 +159,11 @@ class Supervisor:
         """Remove the files of a supervisord that has ended."""
         link = self.run_dir / "control"
         if link.is_symlink():
-            shutil.rmtree(link.resolve(), ignore_errors=True)
+            folder = link.resolve()
+            if folder.is_dir():
+                for file in folder.iterdir():
+                    file.unlink()
+                folder.rmdir()
             link.unlink()
         (self.run_dir / "supervisord.pid").unlink(missing_ok=True)
 
