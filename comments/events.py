@@ -8,10 +8,7 @@ from core.outbox.events import Event
 
 @dataclass(frozen=True)
 class CommentsChanged:
-    """The comments on a post have changed: there are more, fewer, or one has another text.
-
-    `selectors.summary` has what the post shows of them now.
-    """
+    """The comments on a post, or their texts, have changed; `selectors.summary` reads them."""
 
     post_id: int
 

@@ -39,10 +39,10 @@ def add_comment(*, post_id: int, author_id: int, text: str, reply_to: int | None
 
 
 def comment_on(*, post: VisiblePost, text: str, reply_to: int | None = None) -> int:
-    """Let the viewer of a post comment on it, or reply to a comment on it.
+    """Comment on a post for its viewer, or reply to a comment on it; returns the comment's id.
 
-    Returns the id of the comment. Raises `Conflict` if the post's author has closed it for
-    comments, `Invalid` if `reply_to` is no comment on it, or is a reply itself.
+    Raises `Conflict` if the author has closed the post for comments, `Invalid` if `reply_to` is no
+    comment on it, or is a reply itself.
     """
     if post.comments_closed:
         raise Conflict("The author has closed this post for comments.", code="comments_closed")
@@ -92,10 +92,7 @@ def reword(*, comment_id: int, text: str) -> bool:
 
 
 def delete_comment(*, comment_id: int, user_id: int) -> None:
-    """Delete a comment and the replies to it, for the author of the comment or of its post.
-
-    Raises `NotFound` for other users.
-    """
+    """Delete a comment and its replies; raises `NotFound` unless the user wrote it or its post."""
     comment = selectors.visible_comment(comment_id=comment_id, viewer_id=user_id)
     if user_id not in (comment.author_id, comment.post_author_id):
         raise NotFound(_NOT_YOURS)
@@ -123,9 +120,7 @@ def take_down(*, comment_ids: Collection[int], actor_id: int | None = None) -> l
 
 
 def remove_dependents(*, comment_ids: Collection[int]) -> Iterator[Removed]:
-    """Remove, in steps, what depends on deleted comments: their replies, which are announced as
-    deleted too, and their likes.
-    """
+    """Remove, in steps, the likes of deleted comments, and the replies, which it announces too."""
     replies = Comment.objects.filter(reply_to_id__in=list(comment_ids)).order_by("-pk")
     ids = replies.values_list("pk", flat=True)
     while gone := take_down(comment_ids=list(ids[: batches.SMALL_STEP])):
@@ -140,10 +135,7 @@ def remove_all_on_post(*, post_id: int) -> Iterator[Removed]:
 
 
 def remove_likes_of_comments(*, comment_ids: Collection[int], limit: int) -> int:
-    """Remove up to `limit` likes of deleted comments; returns their number. May be repeated.
-
-    When no like is left, it removes the counters.
-    """
+    """Remove up to `limit` likes of comments; returns how many. If 0, removes their counters."""
     gone = list(comment_ids)
     removed = remove_likes_of(likes=CommentLike, subject_ids=gone, limit=limit)
     if not removed:
@@ -195,8 +187,7 @@ def remove_comment_likes_on_post(*, post_id: int, limit: int) -> int:
 def remove_comments_on_post(*, post_id: int, limit: int) -> int:
     """Remove up to `limit` comments on a deleted post; returns their number. May be repeated.
 
-    The likes of the comments must have been removed before. When no comment is left, it removes the
-    post's counter.
+    Call it after their likes are removed. When no comment is left, it removes the post's counter.
     """
     rows = Comment.objects.filter(post_id=post_id)
     ids = list(rows.values_list("pk", flat=True)[:limit])
@@ -207,10 +198,7 @@ def remove_comments_on_post(*, post_id: int, limit: int) -> int:
 
 
 def remove_comments_by_user(*, user_id: int, limit: int) -> list[int]:
-    """Delete up to `limit` comments of an account that is being deleted, and the replies to them.
-
-    Returns the ids of what was deleted. May be repeated.
-    """
+    """Delete up to `limit` comments of a user, and the replies to them; returns all deleted ids."""
     mine = Comment.objects.filter(author_id=user_id).order_by("-pk")
     ids = list(mine.values_list("pk", flat=True)[:limit])
     return take_down(comment_ids=ids, actor_id=user_id)

@@ -1,8 +1,4 @@
-"""Receivers of Celery's signals: messages carry an id; workers and beat get logs and deadlines.
-
-A message carries the id of the request that sends it (`core.context`), and its task runs with that
-id. A message from beat has no id: its task gets a new one.
-"""
+"""Receivers of Celery's signals: request ids (`core.context`), and workers' logs and deadlines."""
 
 from typing import Any
 
@@ -26,7 +22,7 @@ def carry_context(headers: dict[str, Any], **kwargs: Any) -> None:
 
 @signals.task_prerun.connect
 def enter_context(task: Task[Any, Any], **kwargs: Any) -> None:
-    """Set the id from the headers of the task's message."""
+    """Set the id from the headers of the task's message; a new one if there is none (beat's)."""
     sent = (task.request.headers or {}).get(CONTEXT_HEADER) or {}
     # Stored in the task's own request, because a task may run another one inside itself.
     token = context.request_id.set(sent.get("request_id") or context.new_request_id())

@@ -15,19 +15,14 @@ def set_role(role: str) -> None:
 
 
 class RepetitionFilter(logging.Filter):
-    """Drops log records of `CircuitOpen`: the failure that opened the circuit is logged, not each
-    request that does without the server meanwhile.
-    """
+    """Drops `CircuitOpen` records: only the failure that opened the circuit is logged."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not (record.exc_info and isinstance(record.exc_info[1], CircuitOpen))
 
 
 class ContextFilter(logging.Filter):
-    """Adds the role and the request's id to every record.
-
-    `role` counts until the first `set_role`.
-    """
+    """Adds the request's id and the role (`role` until the first `set_role`) to every record."""
 
     def __init__(self, role: str) -> None:
         super().__init__()

@@ -11,10 +11,7 @@ _PROJECT = Path(__file__).parents[1]
 
 @cache
 def code_hash() -> str:
-    """A hash of the code of all local apps, those whose folder is in the project's.
-
-    Two processes with the same answer run the same code. Read once a process, when Django starts.
-    """
+    """A hash of the code of the project's own apps, read once a process, when Django starts."""
     digest = sha256()
     for path in _code_files():
         name = str(path.relative_to(_PROJECT)).encode()

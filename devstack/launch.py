@@ -43,8 +43,7 @@ def processes_of(
 ) -> list[psutil.Process]:
     """The processes of a stack, or of one service of it, by their environments.
 
-    PostgreSQL's child processes overwrite their environments with their titles. They are found by
-    their working folder, one of `data_dirs`.
+    PostgreSQL's children overwrite theirs: they are found by their working folder (`data_dirs`).
     """
     found = []
     for process in psutil.process_iter():

@@ -55,10 +55,9 @@ class Status:
 
 
 class Stack:
-    """The stack of STACK_PORT_BASE, STACK_VAR_DIR and the `*_URL` variables in `environ`.
+    """The stack of STACK_PORT_BASE, STACK_VAR_DIR and `*_URL` in `environ`, which services inherit.
 
-    Its services inherit `environ`. `say` is called with each step. Raises StackError if a variable
-    is not valid.
+    `say` is called with each step. Raises StackError if a variable is not valid.
     """
 
     def __init__(

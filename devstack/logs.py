@@ -7,10 +7,7 @@ from pathlib import Path
 
 
 class LogReader:
-    """Follows the `*.log` files of a folder; sees rotated and new files.
-
-    `names`: those of the services to read; empty: all.
-    """
+    """Follows the `*.log` files of services (`names`; empty: all), also rotated and new files."""
 
     def __init__(self, folder: Path, names: list[str]) -> None:
         self._folder = folder

@@ -138,17 +138,12 @@ def remove_media_of_post(*, post_id: int, limit: int) -> int:
 
 
 def remove_media_of_owner(*, owner_id: int, limit: int) -> int:
-    """Remove up to `limit` media of an account that is being deleted, used or not; returns their
-    number.
-    """
+    """Remove up to `limit` media of an owner, used or not; returns how many."""
     return _remove(Media.objects.filter(owner_id=owner_id), limit)
 
 
 def _remove(media: QuerySet[Media], limit: int) -> int:
-    """Remove objects, then rows: as long as an object may exist, a row names it.
-
-    Returns the number of rows. Object store down: raises.
-    """
+    """Remove objects, then the rows that name them; returns how many. Object store down: raises."""
     rows = dict(media.values_list("pk", "storage_prefix")[:limit])
     if rows:
         storage.remove_objects(prefixes=list(rows.values()), variants=VARIANTS)

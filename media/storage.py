@@ -71,9 +71,7 @@ def remove_objects(*, prefixes: Sequence[str], variants: Sequence[str]) -> None:
 
 
 def ensure_bucket() -> bool:
-    """Create the bucket if it is missing, and set its policy and CORS rules; returns whether it was
-    created.
-    """
+    """Create the bucket if missing; set its policy and CORS rules; returns whether it was new."""
     store: Any = storages["default"]
     client, bucket = store.connection.meta.client, store.bucket_name
     missing = not _bucket_exists(client, bucket)

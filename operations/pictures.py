@@ -1,7 +1,4 @@
-"""Generate a picture from a seed: a landscape, a night sky, tiles, circles or waves.
-
-The same seed gives the same picture, so a demo looks the same everywhere.
-"""
+"""Generate a picture (landscape, night sky, tiles, circles, waves), the same for the same seed."""
 
 import colorsys
 import io

@@ -1,7 +1,4 @@
-"""Remove what belonged to a deleted post or account, in the background: SQL, Valkey and S3.
-
-Each function works in steps, and yields after each what it has removed; see `core.outbox.batches`.
-"""
+"""Remove, in steps (`batches`), what a deleted post or account leaves in SQL, Valkey and S3."""
 
 from collections.abc import Iterator
 
@@ -26,10 +23,7 @@ def remove_dependents_of_post(*, post_id: int) -> Iterator[Removed]:
 
 
 def remove_owned_by_account(*, user_id: int) -> Iterator[Removed]:
-    """Everything that an account owns, in rounds, until a round finds nothing.
-
-    What an unfinished request writes meanwhile is removed in the next round.
-    """
+    """Remove what an account owns, in rounds until one finds nothing: requests may still write."""
     is_clean = False
     while not is_clean:
         is_clean = True

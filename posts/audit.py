@@ -40,10 +40,7 @@ def replace_comment_summary(
 def stale_records(
     *, post_ids: Collection[int], pending: Callable[[Collection[int]], Collection[int]]
 ) -> set[int]:
-    """The posts whose records in CACHE differ from SQL although no refresh is outstanding.
-
-    `pending` says for which of some posts an outbox row is outstanding.
-    """
+    """Posts whose records in CACHE differ from SQL; `pending`: see `cached_values.stale_ids`."""
 
     def unsettled(ids: Collection[int]) -> set[int]:
         liked = counters.subjects_pending(database="posts", subject_ids=list(ids))

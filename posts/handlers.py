@@ -1,7 +1,6 @@
-"""What Post Info does when something has happened: it refreshes its own cache entries.
+"""Refreshes Post Info's cache entries before the answer; the outbox row repeats a lost refresh.
 
-It does so before the request is answered; the outbox row makes up for a request that dies first. A
-like needs no row of its own: its counter change is one, and `tasks.settle_counters` its sweeper.
+A like needs no row of its own: its counter change is one; `tasks.settle_counters` sweeps it.
 """
 
 from collections.abc import Iterable

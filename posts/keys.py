@@ -8,14 +8,10 @@ SLOTS = 8
 
 
 def record_key(post_id: int) -> str:
-    """CACHE. String: a cache entry (core.cached_values) of the post's record (posts/records.py),
-    about 1 kB. Lives RECORD_TTL.
-    """
+    """CACHE. String: the cache entry of a post's record (records.py), 1 kB. Lives RECORD_TTL."""
     return f"post:v3:{{{post_id % SLOTS}}}:{post_id}"
 
 
 def liked_key(user_id: int) -> str:
-    """CACHE. String: a cache entry of which posts the user likes (posts/store.py), 8 bytes a post,
-    4 kB at most. Lives LIKED_TTL.
-    """
+    """CACHE. String: the cache entry of `store.LIKED`, 4 kB at most. Lives LIKED_TTL."""
     return f"liked-posts:v1:{{{user_id}}}"

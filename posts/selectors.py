@@ -66,10 +66,7 @@ LIMIT %(limit)s
 def post_refs(
     *, author_ids: Sequence[int], before: int | None, limit: int, since: int = 0
 ) -> list[tuple[int, int]]:
-    """The newest posts of some authors as (post_id, author_id), newest first; one query.
-
-    Only those older than the post `before` and newer than the post `since`.
-    """
+    """Posts between `since` and `before` as (post_id, author_id), newest first; one query."""
     if not author_ids:
         return []
     with connections[router.db_for_read(Post)].cursor() as cursor:
@@ -103,8 +100,7 @@ def author_of(*, post_id: int) -> int | None:
 def post_documents(*, post_ids: Collection[int], viewer_id: int) -> dict[int, PostJson]:
     """The documents of those posts that exist and that the viewer may see, by id, in their order.
 
-    Warm: two round trips and no SQL, whatever their number; a third if likers are hidden and others
-    take their places.
+    Warm: two round trips and no SQL; a third if others take the places of hidden likers.
     """
     viewed = store.view(post_ids=post_ids, viewer_id=viewer_id)
     posts = {
@@ -144,10 +140,7 @@ class VisiblePost:
 
 
 class UncheckedPost:
-    """A post that exists, before it is known whether the viewer may see it.
-
-    It tells the author, whom `visible_people` has to be asked about, and nothing else.
-    """
+    """An existing post that may be hidden: tells only its author, to ask `visible_people` about."""
 
     def __init__(self, post_id: int, record: Record) -> None:
         self.author_id = record.author_id
@@ -196,10 +189,7 @@ def likers_page(
 def posts_by_author(
     *, author_id: int, viewer_id: int, before: int | None, limit: int
 ) -> tuple[list[PostJson], int | None]:
-    """The documents of an author's posts, newest first, found by SQL.
-
-    Also returns the cursor of the next page, None at the end.
-    """
+    """An author's posts, newest first, from SQL; and the next page's cursor, None at the end."""
     refs = post_refs(author_ids=[author_id], before=before, limit=limit + 1)
     ids = [post_id for post_id, _ in refs[:limit]]
     documents = post_documents(post_ids=ids, viewer_id=viewer_id)

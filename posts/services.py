@@ -64,10 +64,7 @@ def edit_post(*, post_id: int, author_id: int, changes: dict[str, Any]) -> None:
 
 
 def delete_post(*, post_id: int, author_id: int) -> None:
-    """Delete a post; raises `NotFound` if the author has no such post.
-
-    No answer shows it any more. Subscribers remove its dependents in the background.
-    """
+    """Delete an author's post, or raise `NotFound`. Subscribers remove its dependents later."""
     with transaction.atomic(using="posts"):
         deleted, _ = Post.objects.filter(pk=post_id, author_id=author_id).delete()
         if not deleted:
@@ -129,11 +126,7 @@ def refresh_like(*, post_id: int, user_id: int) -> None:
 def store_comment_summary(
     *, post_id: int, version: int, count: int, recent: Sequence[dict[str, Any]]
 ) -> None:
-    """Store the comment summary of a post, and refresh the post's record.
-
-    A summary with an older `version` than the stored one changes nothing. Writers do not wait for
-    each other.
-    """
+    """Store a post's comment summary, unless a newer `version` is stored; refresh the record."""
     summary: dict[str, int | str] = {
         "post_id": post_id,
         "version": version,
@@ -189,9 +182,7 @@ def remove_dependents(*, post_ids: Collection[int]) -> Iterator[Removed]:
 
 
 def remove_likes_by_user(*, user_id: int, limit: int) -> int:
-    """Remove up to `limit` likes that an account which is being deleted has given to posts, and
-    count them off; returns how many. Call it until it returns 0.
-    """
+    """Remove up to `limit` of a user's likes of posts, and count them off; returns how many."""
     return remove_likes_by(likes=Like, user_id=user_id, limit=limit)
 
 

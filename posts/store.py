@@ -1,8 +1,4 @@
-"""Cached values of Post Info: records of posts, and which posts a user likes.
-
-A change in SQL refreshes them after its commit; readers fill cold entries. CACHE down: reads come
-from SQL.
-"""
+"""Post Info's cached values (`core.cached_values`): records of posts, and which a user likes."""
 
 import struct
 from collections.abc import Collection, Mapping, Sequence
@@ -68,9 +64,7 @@ LIKED = CachedValue(
 
 
 class Viewed(NamedTuple):
-    """The records of those posts that exist, by id; which of them the viewer likes; and whom the
-    viewer follows.
-    """
+    """The records of existing posts, by id; those the viewer likes; whom the viewer follows."""
 
     records: Mapping[int, Record]
     liked: frozenset[int]
@@ -80,8 +74,7 @@ class Viewed(NamedTuple):
 def view(*, post_ids: Collection[int], viewer_id: int) -> Viewed:
     """Read posts for a viewer; warm, one round trip and no SQL.
 
-    One query more if there are posts that are older than the LIKED_LIMIT newest ones that the
-    viewer likes.
+    One query more for posts that are older than the LIKED_LIMIT newest ones that the viewer likes.
     """
     batch = CacheBatch()
     records = batch.add(RECORDS, post_ids)

@@ -33,10 +33,7 @@ _TOO_MANY_REQUESTS = {
 
 
 def add_account_endpoints(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-    """drf-spectacular's hook: merge the schema that django-allauth ships for its own endpoints.
-
-    Raises ValueError if both schemas have a component of the same name.
-    """
+    """drf-spectacular's hook: merge django-allauth's schema; ValueError if components clash."""
     accounts = get_schema()
     for path, item in accounts["paths"].items():
         if path.startswith(ACCOUNT_PREFIX) and not any(unused in path for unused in UNUSED):

@@ -1,7 +1,4 @@
-"""Which timelines are in Valkey, and how large they are; for audits and staff.
-
-Nothing here writes to a timeline or extends its life. CACHE down: raises `ValkeyUnavailable`.
-"""
+"""The timelines in Valkey and their sizes, read-only. CACHE down: raises `ValkeyUnavailable`."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass

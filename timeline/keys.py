@@ -37,9 +37,7 @@ def profile_key(user_id: int) -> str:
 
 
 def page_replay_key(viewer_id: int, page: str) -> str:
-    """CACHE. String: the replay of a page of a viewer's (timeline.page_replay), some 7 kB.
-    Lives for `page_replay.TTL_SECONDS`.
-    """
+    """CACHE. String: the replay of a page (timeline.page_replay), 7 kB. Lives its TTL_SECONDS."""
     return f"page-replay:v1:{{{viewer_id}}}:{page}"
 
 

@@ -1,7 +1,4 @@
-"""Reads of Timeline for staff: where a post is in a home timeline.
-
-What clients are shown comes from `timeline.pages`.
-"""
+"""Reads of Timeline for staff: where a post is. Clients get their pages from `timeline.pages`."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,11 +21,7 @@ class Place(StrEnum):
 
 @dataclass(frozen=True)
 class Whereabouts:
-    """Where a post is in one timeline, and the state of that timeline.
-
-    `rank`: 1 for the newest entry; 0 when the post is not in the list. `graph_lsn`, `pulled` and
-    `hidden`: what the header says (`store.Viewing`).
-    """
+    """A post's `rank` (1: the newest; 0: not there) and its timeline's state (`store.Viewing`)."""
 
     place: Place
     rank: int = 0

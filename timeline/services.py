@@ -28,10 +28,7 @@ def deliver_to_home_timelines(
 
 
 def remove_from_own_timelines(*, post_id: int, author_id: int) -> None:
-    """Take a deleted post out of its author's home and profile timelines.
-
-    Followers' timelines keep the entry. It names no post any more, and readers leave it out.
-    """
+    """Take a deleted post out of its author's two timelines; in others, readers leave it out."""
     store.remove(keys=[home_key(author_id), profile_key(author_id)], ref=(post_id, author_id))
 
 

@@ -57,10 +57,7 @@ class TimelineSlice:
 
 @dataclass(frozen=True)
 class Viewing:
-    """What a home timeline's header says of its viewer's graph, as it was at `graph_lsn`.
-
-    `pulled`: authors whose posts are pulled at each read. `hidden`: authors not to be shown.
-    """
+    """What a home header says of the graph at `graph_lsn`: `pulled` and `hidden` authors."""
 
     graph_lsn: int = 0
     pulled: tuple[int, ...] = ()
@@ -106,10 +103,7 @@ def _number(value: int) -> bytes:
 
 
 def deliver(*, keys: Iterable[str], refs: Iterable[Ref]) -> int:
-    """Put posts into warm timelines, each once and in its place; returns how many went in.
-
-    One round trip, and one script call a hash slot. Repeating it changes nothing.
-    """
+    """Put posts into warm timelines, each once, in its place; returns how many. One round trip."""
     return deliver_to_slots(slots=by_slot(keys), refs=refs)
 
 
@@ -134,8 +128,7 @@ def read(
 ) -> StoredSlice | None:
     """Up to `limit` entries older than the post `before`; None when cold or being built.
 
-    One round trip. It also lets the timeline live for another TIMELINE_IDLE_DAYS, unless
-    `read_only`.
+    One round trip. Lets the timeline live TIMELINE_IDLE_DAYS more, unless `read_only`.
     """
     return read_many(keys=[key], before=before, limit=limit, read_only=read_only)[key]
 
@@ -165,8 +158,7 @@ def _stored_slice(header: bytes, reached: int, entries: bytes) -> StoredSlice:
 def begin_build(*, key: str, graph_lsn: int) -> bytes | None:
     """Take the build lease of a cold timeline: its token, or None when it is warm or being built.
 
-    Call it before reading SQL: what is delivered from now on goes into the list. `graph_lsn` must
-    have been read before this call.
+    Call it after reading `graph_lsn`, before reading SQL: deliveries go into the list from now on.
     """
     lease = _HEADER.pack(BUILDING, graph_lsn) + secrets.token_bytes(8)
     arguments = [lease, _number(BUILD_LEASE_MS)]
@@ -177,10 +169,7 @@ def begin_build(*, key: str, graph_lsn: int) -> bytes | None:
 def finish_build(
     *, key: str, lease: bytes, refs: Sequence[Ref], is_end: bool, viewing: Viewing
 ) -> bool:
-    """Make a timeline warm with the entries from SQL, newest first.
-
-    False, and nothing is stored, when the build lease is lost: the timeline was dropped meanwhile.
-    """
+    """Make a timeline warm with `refs`, newest first; False and no change if the lease is lost."""
     entries = [_ENTRY.pack(*ref) for ref in refs]
     seconds = settings.TIMELINE_IDLE_DAYS * _DAY
     numbers = map(_number, (settings.TIMELINE_CAP, seconds, is_end))
@@ -194,10 +183,7 @@ def remove(*, keys: Iterable[str], ref: Ref) -> None:
 
 
 def drop(*, keys: Iterable[str]) -> int:
-    """Make timelines cold; a build that is under way loses its lease.
-
-    Returns how many timelines there were. One round trip.
-    """
+    """Make timelines cold, also those being built; returns how many there were. One round trip."""
     return sum(exchange(cache_valkey(), [("UNLINK", key) for key in keys]))
 
 

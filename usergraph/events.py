@@ -16,9 +16,7 @@ class FollowChanged:
 
 @dataclass(frozen=True)
 class FollowsRemoved:
-    """Edges of an account that is being deleted are gone: each from one of `follower_ids` to one of
-    `followee_ids`.
-    """
+    """An account's edges from `follower_ids` to `followee_ids` are gone: it is being deleted."""
 
     follower_ids: Sequence[int]
     followee_ids: Sequence[int]

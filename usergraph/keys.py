@@ -26,7 +26,5 @@ def followers_lease_key(author_id: int) -> str:
 
 
 def followed_key(viewer_id: int) -> str:
-    """CACHE. String: a cache entry (core.cached_values) of whom a viewer follows
-    (`usergraph.store.FOLLOWED`), 8 bytes an account, 8 kB at most. Lives FOLLOWED_TTL.
-    """
+    """CACHE. String: the cache entry of `store.FOLLOWED`, 8 kB at most. Lives FOLLOWED_TTL."""
     return f"followed:v1:{{{viewer_id}}}"

@@ -180,9 +180,7 @@ class Edge:
 
 
 def edge(*, viewer_id: int, author_id: int) -> Edge:
-    """Whether and since when a viewer follows an author, whether the author is hidden from the
-    viewer, and how the author's posts are delivered. From the primary; two queries.
-    """
+    """The relation of a viewer to an author, from the primary; two queries."""
     with primary_reads():
         follow = Follow.objects.filter(follower_id=viewer_id, followee_id=author_id).first()
         pulled = PulledAuthor.objects.filter(author_id=author_id).first()
@@ -204,10 +202,7 @@ def is_following(*, follower_id: int, followee_id: int) -> bool:
 
 
 def followers_page(*, user_id: int, after: int | None, limit: int) -> tuple[list[int], int | None]:
-    """The ids of a user's active followers, newest edge first.
-
-    Also returns the cursor of the next page, None at the end.
-    """
+    """A user's active followers, newest edge first; and the next page's cursor, None at the end."""
     edges = Follow.objects.filter(followee_id=user_id, follower__is_active=True)
     return _page(edges, "follower_id", after, limit)
 

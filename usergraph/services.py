@@ -140,8 +140,7 @@ def refresh_followed(*, viewer_ids: Collection[int]) -> None:
 class DeliveryMode:
     """How an author's posts reach the followers: pushed to them, or pulled when they read.
 
-    `change_token` is set while the mode is changing: until every follower's home timeline has been
-    dropped and `finish_mode_change` has been called with it.
+    `change_token` is set while the mode is changing, until `finish_mode_change` is called with it.
     """
 
     is_pulled: bool
@@ -149,10 +148,7 @@ class DeliveryMode:
 
 
 def choose_delivery_mode(*, author_id: int) -> DeliveryMode:
-    """Decide, by the number of followers, how an author's posts reach them from now on.
-
-    A change that is not finished yet goes on; a new one begins only after it.
-    """
+    """Choose the mode by the number of followers; an unfinished change goes on before a new one."""
     limit = settings.FANOUT_PUSH_LIMIT
     if selectors.is_surely_pushed(author_id=author_id, limit=limit):
         return DeliveryMode(is_pulled=False, change_token=None)
@@ -176,9 +172,7 @@ def choose_delivery_mode(*, author_id: int) -> DeliveryMode:
 
 
 def finish_mode_change(*, author_id: int, change_token: uuid.UUID) -> None:
-    """End a change of the delivery mode. Call it once every follower's home timeline has been
-    dropped since the change began. The token of an earlier change does nothing.
-    """
+    """End a mode change after all followers' home timelines were dropped; old tokens do nothing."""
     rows = PulledAuthor.objects.filter(author_id=author_id, change_token=change_token)
     rows.filter(state=PulledAuthor.State.LEAVING).delete()
     rows.filter(state=PulledAuthor.State.ENTERING).update(state=PulledAuthor.State.PULLED)

@@ -29,9 +29,7 @@ TOKENS_KEPT = 4096
 
 
 class BearerAuthentication(BaseAuthentication):
-    """Answers 401 if the token is malformed or expired, or its session has ended; 429 if there are
-    too many requests.
-    """
+    """Answers 401 if the token or its session is not valid, 429 if there are too many requests."""
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
         scheme, _, token = request._request.META.get("HTTP_AUTHORIZATION", "").partition(" ")

@@ -1,7 +1,4 @@
-"""What User Info does when something has happened: it refreshes its own cache entries.
-
-It does so before the request is answered; the outbox row makes up for a request that dies first.
-"""
+"""Refreshes User Info's cache entries before the answer; the outbox row repeats a lost refresh."""
 
 from collections.abc import Iterable
 

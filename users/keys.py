@@ -7,9 +7,7 @@ SLOTS = 8
 
 
 def user_key(user_id: int) -> str:
-    """CACHE. String: a cache entry (core.cached_values) of the user's document, JSON of about
-    200 bytes. Lives USER_TTL.
-    """
+    """CACHE. String: the cache entry of a user's document, about 200 bytes. Lives USER_TTL."""
     return f"user:v3:{{{user_id % SLOTS}}}:{user_id}"
 
 

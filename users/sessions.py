@@ -38,9 +38,7 @@ def session_user_id(stored: bytes | None) -> int | None:
 
 
 def remember_session(*, user_id: int, session_key: str) -> None:
-    """Add a session to the list of the user's sessions, for `end_sessions`, and drop expired ones.
-    STATE down: raises.
-    """
+    """Add a session to the user's list of sessions, and drop expired ones. STATE down: raises."""
     key, now = sessions_key(user_id), time.time()
     pipeline = state_valkey().pipeline()
     pipeline.zadd(key, {session_key: now})

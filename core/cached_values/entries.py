@@ -85,10 +85,9 @@ def versioned_values(found: Found) -> dict[int, tuple[int, bytes]]:
 
 
 def take_fill_leases(keys: Sequence[str]) -> list[bytes]:
-    """Announce a read of SQL; one round trip.
+    """Announce a read of SQL; returns the fill lease at each key, a new one where nothing was.
 
-    Returns the fill lease at each key, a new one where there was nothing; empty where there is an
-    entry.
+    Empty where there is an entry. One round trip.
     """
     own = _LEASE + secrets.token_bytes(_TOKEN_BYTES)
     commands = [("SET", key, own, "NX", "PX", FILL_LEASE_MS, "GET") for key in keys]
@@ -99,10 +98,7 @@ def take_fill_leases(keys: Sequence[str]) -> list[bytes]:
 
 
 def fill_leases(keys: Sequence[str]) -> list[bytes | None]:
-    """The fill lease at each key; empty where there is an entry, None where there is nothing.
-
-    One round trip, or none for no keys.
-    """
+    """The fill lease at each key: empty for an entry, None for nothing; at most one round trip."""
     if not keys:
         return []
     commands = [("GETRANGE", key, 0, len(_LEASE) + _TOKEN_BYTES - 1) for key in keys]

@@ -56,9 +56,7 @@ class CachedValue(Generic[Value]):
         return found.values
 
     def refresh(self, ids: Collection[int]) -> None:
-        """Read the committed values of those `ids` that have an entry or a fill lease, and store
-        them; two round trips.
-        """
+        """Read and store what is committed, where an entry or a fill lease is; two round trips."""
         batch = CacheBatch()
         batch.add(self, ids)
         batch.refresh()
@@ -68,9 +66,7 @@ class CachedValue(Generic[Value]):
         entries.drop(self.key(id_) for id_ in ids)
 
     def by_slot(self, ids: Iterable[int]) -> entries.Slots:
-        """Ids and their keys, those of one hash slot together: on a cluster, one command may name
-        no others.
-        """
+        """Ids and their keys, by hash slot: on a cluster, a command may name only one slot's."""
         if not self.slots:
             return [([id_], [self.key(id_)]) for id_ in ids]
         slots: list[list[int]] = [[] for _ in range(self.slots)]
@@ -92,10 +88,7 @@ class CachedValue(Generic[Value]):
 
 
 class Pending(Generic[Value]):
-    """The values of one kind that a `CacheBatch` reads: `values`, by id, those that exist.
-
-    Before the batch is read, `values` is an AttributeError.
-    """
+    """Existing values of a kind, by id. Before `CacheBatch.read`, `values` is an AttributeError."""
 
     values: dict[int, Value]
 
@@ -105,10 +98,7 @@ class Pending(Generic[Value]):
 
 
 class CacheBatch:
-    """Values of several kinds, read together.
-
-    `add` each kind, then `read` once; then each `Pending` has its `values`.
-    """
+    """Reads values of several kinds together: `add` each kind, then `read` once."""
 
     def __init__(self) -> None:
         self._pending: list[Pending[Any]] = []
@@ -133,9 +123,7 @@ class CacheBatch:
                     pending.values = pending.kind.from_sql(pending.ids)
 
     def refresh(self) -> None:
-        """Read the committed values of those ids that have an entry or a fill lease, and store
-        them; two round trips. Ids without either stay cold. CACHE down: `ValkeyUnavailable`.
-        """
+        """The same as `CachedValue.refresh`, for all kinds. CACHE down: `ValkeyUnavailable`."""
         keys = [pending.kind.key(id_) for pending in self._pending for id_ in pending.ids]
         leases = iter(entries.fill_leases(keys))
         _fill([(pending.kind, {i: next(leases) for i in pending.ids}) for pending in self._pending])

@@ -46,10 +46,7 @@ class KeyInFlight(Conflict):
 
 
 def lock_key(database: str, request: IdempotencyKey) -> None:
-    """Lock the key of a request until the transaction ends. Raises `KeyInFlight` if it is locked.
-
-    Never waits.
-    """
+    """Lock a request's key until the transaction ends, or raise `KeyInFlight` without waiting."""
     text = f"{request.caller_id} {request.key}".encode()
     digest = blake2b(text, digest_size=8, person=b"idem-key").digest()
     with connections[database].cursor() as cursor:

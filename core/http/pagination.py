@@ -38,10 +38,7 @@ def encode_cursor(last: int | str) -> str:
 def decode_cursor(
     cursor: str, kind: type[int] | type[str] = int, *, parameter: str = "cursor"
 ) -> Any:
-    """The id or name in a cursor. Raises `Invalid` if it is not a cursor of this service.
-
-    `parameter` is the query parameter that has the cursor, for the problem document.
-    """
+    """The id or name in a cursor of this service; else raises `Invalid` that names `parameter`."""
     wanted = b"i" if kind is int else b"s"
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
@@ -105,10 +102,7 @@ def page_request(
     *,
     query_class: type[PageQuery] = PageQuery,
 ) -> PageRequest:
-    """Read the query parameters of a list; raises a 400 that names the parameter and its bounds.
-
-    `query_class` checks them; a list with more parameters than `PageQuery` has its own.
-    """
+    """Check a list's query parameters by `query_class`; raises a 400 that names the wrong one."""
     # Given as plain texts. From a QueryDict a serializer takes an empty parameter for a missing
     # one, and a client with an empty cursor would read the first page for ever.
     given = request.GET.dict()

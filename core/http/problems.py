@@ -163,10 +163,7 @@ def document_of(exception: Exception) -> dict[str, Any] | None:
 
 
 def problem_response(exception: Exception, context: Any = None) -> HttpResponse | None:
-    """The problem document of an exception as an answer; None if the exception is a bug.
-
-    DRF calls it with a `context`.
-    """
+    """The problem document of an exception, or None for a bug. DRF calls it with a `context`."""
     document = document_of(exception)
     if document is None:
         return None

@@ -81,10 +81,7 @@ class MeasureMiddleware:
 
 
 class RoleMiddleware:
-    """Answers 405 to unsafe methods in the Read API, to which the web server sends none.
-
-    Its PostgreSQL sessions are read-only as well (settings).
-    """
+    """Answers 405 to unsafe methods in the Read API; its SQL sessions are read-only as well."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -75,10 +75,7 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
 def shedding(
     application: WSGIApplication, limit: int, on_refused: Callable[[], object]
 ) -> WSGIApplication:
-    """The application, with a 503 for requests that come while more than `limit` are in flight.
-
-    Calls `on_refused` for each of them.
-    """
+    """The application; beyond `limit` requests in flight it answers 503 and calls `on_refused`."""
 
     def bounded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if Load.in_flight <= limit or environ["PATH_INFO"] in PROBES:

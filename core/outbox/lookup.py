@@ -45,8 +45,7 @@ def rows_beside(
 ) -> QuerySet[OutboxEvent]:
     """The rows of the transaction that inserted a subject, by their payload; empty if pruned.
 
-    The payload needs no index: ids are in time order, so the primary key finds the row in a short
-    range after its subject.
+    Ids are in time order, so it reads only a short range of them after the subject's.
     """
     first, last = ids_within(subject_id, before=_BEFORE_THE_ROW, after=_AFTER_THE_SUBJECT)
     fields = {f"payload__{name}": value for name, value in payload.items()}

@@ -128,10 +128,7 @@ def _mine(lease: Lease) -> QuerySet[OutboxEvent]:
 
 
 def claim_overdue(*, database: str, limit: int) -> Sequence[int]:
-    """Ids of overdue rows, oldest first; each is due again after the length of a lease.
-
-    Sweepers that run at the same time get different rows (`SKIP LOCKED`).
-    """
+    """Claim overdue rows for a lease's length; returns their ids, oldest first (SKIP LOCKED)."""
     again_at = Now() + timedelta(seconds=settings.OUTBOX_LEASE_SECONDS)
     rows = OutboxEvent.objects.using(database)
     with transaction.atomic(using=database):

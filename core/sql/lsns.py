@@ -133,10 +133,9 @@ def _raise_call(whose: int | str, alias: str, lsn: int) -> Call:
 
 
 def required_lsns(*, user_id: int | None) -> RequiredLsns | None:
-    """What a replica must have replayed for a user, or for an anonymous caller (None).
+    """What a replica must have replayed for a user (None: anonymous); None when STATE is down.
 
-    Returns None when STATE is down. One round trip; none for an anonymous caller within
-    COMMON_SECONDS of the last one.
+    One round trip; none for an anonymous caller within COMMON_SECONDS of the last one.
     """
     ask_common = time.monotonic() - _common.read_at > COMMON_SECONDS
     asked: list[int | str] = [] if user_id is None else [user_id]

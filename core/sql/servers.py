@@ -114,10 +114,7 @@ def is_outlived(alias: str) -> bool:
 
 
 def is_silent_at(host: str, port: int) -> bool:
-    """Whether the last check of the server at an address got no answer.
-
-    Not `answers`: a request fails as well when only its own connection is lost.
-    """
+    """Whether the last check of an address got no answer; failed requests do not count."""
     addresses = [(role, f"{host}:{port}") for role in ("primary", "replica")]
     return any(key in _servers and _servers[key].is_silent for key in addresses)
 

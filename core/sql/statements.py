@@ -1,7 +1,4 @@
-"""Watches every statement of every connection: counts it, notes writes and servers that are down.
-
-So no caller has to say whether it writes.
-"""
+"""Watches every statement: counts it, and notes writes and servers that are down."""
 
 import re
 from collections.abc import Callable, Iterator

@@ -49,10 +49,7 @@ def undoable_transaction(database: str) -> Iterator[None]:
 
 
 def undo_on_rollback(database: str, function: Callable[..., object], /, **arguments: Any) -> None:
-    """Call `function(**arguments)` if the open `undoable_transaction` on `database` rolls back.
-
-    Does nothing outside of one.
-    """
+    """Call `function(**arguments)` when the open `undoable_transaction`, if any, rolls back."""
     undoable = _undoable.get()
     if undoable is not None and undoable[0] == database:
         undoable[1].callback(function, **arguments)

@@ -10,10 +10,7 @@ TRUSTED_PROXY_COUNT = _env.int("TRUSTED_PROXY_COUNT", default=1)
 
 
 def _rate_limit(name: str, *, default: str) -> RateLimitItem | None:
-    """Parse a limit, such as `10/minute` or `100 per 5 minutes`; empty: None, no limit.
-
-    Raises ImproperlyConfigured.
-    """
+    """Parse `10/minute` or `100 per 5 minutes`; empty: None. Else raises ImproperlyConfigured."""
     text = _env.str(name, default=default).strip()
     if not text:
         return None

@@ -1,7 +1,4 @@
-"""Counts the current request in the windows of its limits, which are in STATE.
-
-Each limit is counted once: the tally says what has been counted so far.
-"""
+"""Counts a request in the windows of its limits in STATE; the tally prevents counting it twice."""
 
 import logging
 import math
@@ -141,20 +138,16 @@ def count_address(request: HttpRequest) -> None:
 
 
 def uncount(window: Window) -> None:
-    """Uncount a request that turned out not to be its user's; its headers do not name the window.
-
-    One round trip.
-    """
+    """Uncount a request that was not its user's; its headers omit the window. One round trip."""
     exchange(state_valkey(), [_count_command(window.key, window.limit, by=-1)])
     if window in (windows := tally().windows):
         windows.remove(window)
 
 
 def count_strictly(*, name: str, who: str) -> None:
-    """Count a request in a moving window, or refuse it; one round trip.
+    """Count a request of `who`, a user's id or an address, in a moving window; one round trip.
 
-    `who` is a user's id or an address. Raises `TooManyRequests`; or `Unavailable` when STATE is
-    down or full.
+    Raises `TooManyRequests`; or `Unavailable` when STATE is down or full.
     """
     if (limit := settings.RATE_LIMITS[name]) is None:
         return

@@ -150,10 +150,7 @@ def line(status: Status) -> str:
 
 @contextmanager
 def ending_on_signals() -> Iterator[None]:
-    """Turn the first SIGINT, SIGTERM or SIGHUP into KeyboardInterrupt, and ignore later ones.
-
-    So the clean-up after the first one is not interrupted.
-    """
+    """Turn the first SIGINT, SIGTERM or SIGHUP into KeyboardInterrupt; ignore later ones."""
     # A signal that is ignored already stays so: nohup ignores SIGHUP.
     numbers = [
         number
