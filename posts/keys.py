@@ -13,5 +13,5 @@ def record_key(post_id: int) -> str:
 
 
 def liked_key(user_id: int) -> str:
-    """CACHE. String: the cache entry of `store.LIKED`, 4 kB at most. Lives LIKED_TTL."""
+    """CACHE. String: the cache entry of which posts a user likes, 4 kB at most. Lives LIKED_TTL."""
     return f"liked-posts:v1:{{{user_id}}}"

@@ -182,7 +182,9 @@ def remove_dependents(*, post_ids: Collection[int]) -> Iterator[Removed]:
 
 
 def remove_likes_by_user(*, user_id: int, limit: int) -> int:
-    """Remove up to `limit` of a user's likes of posts, and count them off; returns how many."""
+    """Remove up to `limit` likes that a user has given to posts, and count them off; returns how
+    many. For an account that is being deleted; call it until it returns 0.
+    """
     return remove_likes_by(likes=Like, user_id=user_id, limit=limit)
 
 

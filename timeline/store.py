@@ -57,7 +57,10 @@ class TimelineSlice:
 
 @dataclass(frozen=True)
 class Viewing:
-    """What a home header says of the graph at `graph_lsn`: `pulled` and `hidden` authors."""
+    """What a home timeline's header says of its viewer's graph, as it was at `graph_lsn`.
+
+    `pulled`: authors whose posts are pulled at each read. `hidden`: authors not to be shown.
+    """
 
     graph_lsn: int = 0
     pulled: tuple[int, ...] = ()
@@ -103,7 +106,10 @@ def _number(value: int) -> bytes:
 
 
 def deliver(*, keys: Iterable[str], refs: Iterable[Ref]) -> int:
-    """Put posts into warm timelines, each once, in its place; returns how many. One round trip."""
+    """Put posts into warm timelines, each once and in its place; returns how many went in.
+
+    One round trip, and one script call per hash slot. Repeating it changes nothing.
+    """
     return deliver_to_slots(slots=by_slot(keys), refs=refs)
 
 
@@ -169,7 +175,10 @@ def begin_build(*, key: str, graph_lsn: int) -> bytes | None:
 def finish_build(
     *, key: str, lease: bytes, refs: Sequence[Ref], is_end: bool, viewing: Viewing
 ) -> bool:
-    """Make a timeline warm with `refs`, newest first; False and no change if the lease is lost."""
+    """Make a timeline warm with the entries from SQL, newest first.
+
+    False, and nothing is stored, when the build lease is lost: the timeline was dropped meanwhile.
+    """
     entries = [_ENTRY.pack(*ref) for ref in refs]
     seconds = settings.TIMELINE_IDLE_DAYS * _DAY
     numbers = map(_number, (settings.TIMELINE_CAP, seconds, is_end))

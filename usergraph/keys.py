@@ -26,5 +26,5 @@ def followers_lease_key(author_id: int) -> str:
 
 
 def followed_key(viewer_id: int) -> str:
-    """CACHE. String: the cache entry of `store.FOLLOWED`, 8 kB at most. Lives FOLLOWED_TTL."""
+    """CACHE. String: the cache entry of whom a viewer follows, 8 kB at most. Lives FOLLOWED_TTL."""
     return f"followed:v1:{{{viewer_id}}}"

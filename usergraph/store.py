@@ -56,7 +56,11 @@ def take_fill_lease(*, author_id: int) -> bytes:
 
 
 def store_followers(*, author_id: int, lease: bytes, follower_ids: Sequence[int]) -> bool:
-    """Store all followers, in id order; if the lease is gone, store nothing and return False."""
+    """Store the ids of all followers, in id order, as read since `take_fill_lease`.
+
+    Stores nothing, and returns False, if the lease is gone: the graph has changed, the lease has
+    expired, or another process has taken one.
+    """
     lease_key, key = followers_lease_key(author_id), followers_key(author_id)
     with cache_valkey().pipeline() as pipeline:
         pipeline.watch(lease_key)  # type: ignore[no-untyped-call]

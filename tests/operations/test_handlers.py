@@ -8,6 +8,7 @@ import pytest
 from django.db import OperationalError, connections, transaction
 
 from operations.handlers import remove_account
+from tests.support.crashes import die_after_commit
 from usergraph.models import Follow
 from usergraph.selectors import profile_part
 from usergraph.services import follow_user
@@ -35,7 +36,9 @@ def test_nobody_follows_an_account_while_its_row_is_removed(
 ) -> None:
     """Such a follow would go with the row, and stay in the count of who has followed."""
     fan, leaver = person("fan"), person("leaver")
-    deletion_id = user_services.delete_account(user_id=leaver, requested_by="self")
+    with monkeypatch.context() as patch:
+        die_after_commit(patch)  # so that no worker of the stack removes the account first
+        deletion_id = user_services.delete_account(user_id=leaver, requested_by="self")
     finish, followed = user_services.finish_deletion, []
 
     def finish_after_a_follow(**arguments: Any) -> bool:

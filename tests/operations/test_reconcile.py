@@ -184,7 +184,11 @@ def test_the_beat_repairs_what_has_changed_lately_and_exports_how_much(
 
 def run(*arguments: str) -> str:
     output = io.StringIO()
-    call_command("counters", *arguments, stdout=output)
+    try:
+        call_command("counters", *arguments, stdout=output)
+    except CommandError as error:
+        error.add_note(output.getvalue())
+        raise
     return output.getvalue()
 
 
