@@ -12,7 +12,7 @@ from django.db import transaction
 from comments.models import Comment, CommentLike
 from comments.services import add_comment, like_comment
 from comments.services import settle_counters as settle_comments
-from core.counters import Counter, CounterChange
+from core.counters import Counter, CounterChange, change_counts, made_by, subjects_pending
 from core.metrics.shared import read_stored
 from core.outbox.models import OutboxEvent
 from core.valkey import cache_valkey
@@ -20,12 +20,14 @@ from operations import reconcile, tasks
 from operations.reconcile import Drift, Subjects, What
 from posts.keys import record_key
 from posts.models import CommentSummary, Like
-from posts.services import like_post
+from posts.services import like_post, publish_post
 from posts.services import settle_counters as settle_posts
 from tests.conftest import ALL_DATABASES
 from tests.support.api_documents import shown_post
+from tests.support.client import wait_until
 from tests.support.crashes import die_after_commit
 from tests.support.posts_factory import make_posts
+from usergraph.services import follow_user
 
 LIMIT = 10_000
 
@@ -180,6 +182,42 @@ def test_the_beat_repairs_what_has_changed_lately_and_exports_how_much(
     assert shown_post(post_id, viewer_id)["counts"]["likes"] == 2
     tasks.reconcile_counters()
     assert read_stored()["socialfeed_counter_drift"] == 0
+
+
+@pytest.mark.parametrize(
+    ("what", "database", "is_made_by"),
+    [
+        (What.FOLLOWERS, "default", False),
+        (What.FOLLOWING, "default", True),
+        (What.POSTS, "posts", True),
+    ],
+)
+@pytest.mark.parametrize("is_folded", [True, False])
+def test_a_wrong_count_of_an_account_is_found_and_repaired(
+    committed: None,
+    person: Callable[[str], int],
+    *,
+    what: What,
+    database: str,
+    is_made_by: bool,
+    is_folded: bool,
+) -> None:
+    alice, bob = person("alice"), person("bob")
+    for follower_id, followee_id in ((alice, bob), (bob, alice)):
+        follow_user(follower_id=follower_id, followee_id=followee_id)
+    publish_post(author_id=alice, caption="One.", media_ids=[])
+    accounts = Subjects(accounts=[alice, bob])
+    assert reconcile.find_drift(subjects=accounts) == []
+    subject_id = made_by(alice) if is_made_by else alice
+    change_counts(database=database, deltas={subject_id: 3})
+    if is_folded:
+        wait_until(lambda: not subjects_pending(database=database, subject_ids=[subject_id]), 20)
+        recent = reconcile.subjects_lately(seconds=60, limit=LIMIT)
+        assert alice in recent.accounts
+    (drift,) = reconcile.find_drift(subjects=accounts)
+    assert drift == Drift(what, alice, 3)
+    reconcile.repair(drift=drift)
+    assert reconcile.find_drift(subjects=accounts) == []
 
 
 def run(*arguments: str) -> str:
