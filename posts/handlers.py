@@ -1,6 +1,6 @@
 """Refreshes Post Info's cache entries before the answer; the outbox row repeats a lost refresh.
 
-A like needs no row of its own: its counter change is one; `tasks.settle_counters` sweeps it.
+A like needs no row of its own: its counter change is one; `services.settle_counters` sweeps it.
 """
 
 from collections.abc import Iterable

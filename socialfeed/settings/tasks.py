@@ -44,9 +44,7 @@ OUTBOX_EXPORT_SECONDS = _env.float("OUTBOX_EXPORT_SECONDS", default=5.0)
 _SCHEDULE = {
     "core.outbox.tasks.sweep_outbox": _SWEEP_SECONDS,
     "fanout.tasks.note_what_is_delivered": _SWEEP_SECONDS,
-    "usergraph.tasks.settle_counters": COUNTERS_SETTLE_SECONDS,
-    "posts.tasks.settle_counters": COUNTERS_SETTLE_SECONDS,
-    "comments.tasks.settle_counters": COUNTERS_SETTLE_SECONDS,
+    "operations.tasks.settle_counters": COUNTERS_SETTLE_SECONDS,
     "operations.tasks.reconcile_counters": _COUNTERS_CHECK_SECONDS,
     "timeline.tasks.audit_timelines": _TIMELINE_AUDIT_SECONDS,
     "core.outbox.tasks.prune_outbox": 3600.0,
