@@ -17,12 +17,6 @@ DRAWS_PER_TIMELINE = 50
 
 Batch = list[Timeline]
 
-KINDS = {
-    store.COMPLETE: "complete",
-    store.CUT: "cut off at the cap",
-    store.BUILDING: "being built",
-}
-
 
 @dataclass(frozen=True)
 class Size:
@@ -90,7 +84,7 @@ def sampled_timelines(*, count: int) -> Batch:
 
 
 def peek(*, timeline: Timeline) -> Snapshot | None:
-    """A whole timeline as it is in Valkey, its `kind` one of KINDS; None when cold."""
+    """A whole timeline as it is in Valkey; None when cold."""
     return store.peek(key=timeline.key)
 
 

@@ -37,6 +37,7 @@ _HEADER = struct.Struct(">cq")
 _ID = struct.Struct(">q")
 _COUNT = struct.Struct(">I")
 COMPLETE, CUT, BUILDING = b"e", b"c", b"b"
+_STATES = {COMPLETE: "complete", CUT: "cut off at the cap", BUILDING: "being built"}
 _DAY = 24 * 3600
 # A timeline grows over its cap by one part in SLACK before it is trimmed: a trim costs a command.
 SLACK = 50
@@ -98,6 +99,11 @@ class Snapshot:
     kind: bytes
     viewing: Viewing
     ttl_seconds: float
+
+    @property
+    def state(self) -> str:
+        """`kind` for people: complete, cut off at the cap, or being built."""
+        return _STATES[self.kind]
 
 
 def _number(value: int) -> bytes:

@@ -76,7 +76,7 @@ def test_a_timeline_just_at_the_cap_is_sound(home: Timeline, bob: int) -> None:
     services.rebuild(timeline=home)
     found = inventory.peek(timeline=home)
     assert found is not None
-    assert inventory.KINDS[found.kind] == "complete"
+    assert found.state == "complete"
     assert numbers(check(home)) == SOUND
 
 

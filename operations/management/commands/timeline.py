@@ -12,7 +12,7 @@ from core.ids import created_at_of
 from operations.explain.report import explain_home
 from timeline import audit, inventory, services
 from timeline.audit import Totals
-from timeline.inventory import BATCH_SIZE, KINDS, Batch, Size
+from timeline.inventory import BATCH_SIZE, Batch, Size
 from users.selectors import accounts, user_id_by_username
 
 Options = dict[str, Any]
@@ -76,7 +76,7 @@ class Command(BaseCommand):
         if stored is None:
             self.stdout.write(f"{timeline.key} is cold: the next read builds it from SQL.")
             return
-        kind, count, days = KINDS[stored.kind], len(stored.refs), stored.ttl_seconds / (24 * 3600)
+        kind, count, days = stored.state, len(stored.refs), stored.ttl_seconds / (24 * 3600)
         self.stdout.write(f"{timeline.key}: {count} entries, {kind}, for {days:.1f} days")
         if stored.viewing.pulled:
             pulled = ", ".join(map(str, stored.viewing.pulled))
