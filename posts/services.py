@@ -98,8 +98,8 @@ def like_post(*, post_id: int, user_id: int) -> bool:
     selectors.visible_post(post_id=post_id, viewer_id=user_id)
     with transaction.atomic(using="posts"):
         is_new = add_like(likes=Like, subject_id=post_id, user_id=user_id)
-        if is_new:
-            after_commit("posts", refresh_like, post_id=post_id, user_id=user_id)
+        # Also for a repetition: the request that died before its answer may not have done it.
+        after_commit("posts", refresh_like, post_id=post_id, user_id=user_id)
     return is_new
 
 
@@ -108,8 +108,7 @@ def unlike_post(*, post_id: int, user_id: int) -> bool:
     selectors.visible_post(post_id=post_id, viewer_id=user_id)
     with transaction.atomic(using="posts"):
         was_liked = remove_like(likes=Like, subject_id=post_id, user_id=user_id)
-        if was_liked:
-            after_commit("posts", refresh_like, post_id=post_id, user_id=user_id)
+        after_commit("posts", refresh_like, post_id=post_id, user_id=user_id)
     return was_liked
 
 
