@@ -259,7 +259,8 @@ def test_the_command_verifies_and_reconciles(seen: tuple[int, int, int]) -> None
         except CommandError:
             return False
 
-    for which in ([str(post_id)], ["--minutes", "5"], ["--all"]):
+    assert "0 drifted, off by 0" in run("verify", str(post_id))
+    for which in (["--minutes", "5"], ["--all"]):
         wait_until(lambda which=which: is_repaired(which), 30)  # type: ignore[misc]
 
 
