@@ -7,6 +7,7 @@ import pytest
 
 from core.counters import Counter, CounterChange, counts
 from core.http.problems import Invalid, NotFound
+from core.likes import add_like, remove_like
 from core.outbox.models import OutboxEvent
 from media.models import Media
 from posts import selectors, services
@@ -100,6 +101,25 @@ def test_a_like_shows_at_once_to_everybody_and_counts_once(
     assert orjson.loads(listed) == shown_post(post_id, alice)
     assert [likes(post_id, alice, unlike_post) for _ in range(2)] == [True, False]
     assert shown_likes(post_id, alice) == shown_likes(post_id, bob) == (0, False, [])
+
+
+@pytest.mark.parametrize(("in_sql", "write"), [(add_like, like_post), (remove_like, unlike_post)])
+def test_a_repetition_shows_what_a_request_that_died_after_its_commit_did_not(
+    alice: int,
+    post_id: int,
+    likes: Callable[..., bool],
+    in_sql: Callable[..., bool],
+    write: Callable[..., bool],
+) -> None:
+    if write is unlike_post:
+        likes(post_id, alice)
+    before = shown_likes(post_id, alice)  # and warms
+    in_sql(likes=Like, subject_id=post_id, user_id=alice)
+    assert shown_likes(post_id, alice) == before, "nothing has refreshed it yet"
+    assert likes(post_id, alice, write) is False
+    assert shown_likes(post_id, alice) == (
+        (1, True, [alice]) if write is like_post else (0, False, [])
+    )
 
 
 @pytest.mark.parametrize("why", ["missing", "deleted", "by a deactivated account"])
