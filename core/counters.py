@@ -64,8 +64,8 @@ class CounterChange(TimeOrderedModel):
 
 
 SETTLE_LIMIT = 2000  # changes that are folded together
-# Plain SQL: the ORM costs more than the statement.
-_CHANGE_SQL = "INSERT INTO socialfeed_counterchange (subject_id, delta, actor_id) VALUES "
+# Plain SQL: the ORM costs more than the statement. Values or a query follow.
+CHANGE_SQL = "INSERT INTO socialfeed_counterchange (subject_id, delta, actor_id) "
 _FOLD_SQL = """
 WITH taken AS (
     DELETE FROM socialfeed_counterchange
@@ -114,7 +114,7 @@ def change_counts(*, database: str, deltas: Mapping[int, int], actor_id: int | N
     """Change counts by deltas, in the caller's transaction. No other writer waits for it."""
     rows = [(subject_id, delta, actor_id) for subject_id, delta in deltas.items()]
     with connections[database].cursor() as cursor:
-        cursor.execute(_CHANGE_SQL + ", ".join(["%s"] * len(rows)), rows)
+        cursor.execute(f"{CHANGE_SQL} VALUES {', '.join(['%s'] * len(rows))}", rows)
 
 
 def pending_changes(*, database: str, limit: int) -> list[CounterChange]:

@@ -11,7 +11,7 @@ from django.db import IntegrityError, connections, transaction
 from django.db.models import Q
 
 from core import counters
-from core.counters import count_sql, made_by
+from core.counters import CHANGE_SQL, count_sql, made_by
 from core.http.problems import Conflict, Invalid, NotFound
 from usergraph import selectors, store
 from usergraph.events import FollowChanged, FollowsRemoved, follow_changed, follows_removed
@@ -30,7 +30,23 @@ SELECT EXISTS (
 ), {count_sql("-asked.follower_id")}
 FROM (SELECT %s::bigint AS follower_id) AS asked
 """  # noqa: S608  (a constant)
-_UNFOLLOW_SQL = "DELETE FROM usergraph_follow WHERE follower_id = %s AND followee_id = %s"
+# The edge and the changes of both counts, in one statement: a follow is sent often.
+_COUNTED_SQL = f"""
+WITH edge AS ({{edge}} RETURNING follower_id, followee_id), counted AS (
+    {CHANGE_SQL}
+    SELECT followee_id, {{by}}, NULL::bigint FROM edge
+    UNION ALL SELECT -follower_id, {{by}}, NULL FROM edge
+)
+SELECT FROM edge
+"""  # noqa: S608  (a constant)
+_FOLLOW_SQL = _COUNTED_SQL.format(
+    by=1,
+    edge="INSERT INTO usergraph_follow (follower_id, followee_id) VALUES (%s, %s) "
+    "ON CONFLICT DO NOTHING",
+)
+_UNFOLLOW_SQL = _COUNTED_SQL.format(
+    by=-1, edge="DELETE FROM usergraph_follow WHERE follower_id = %s AND followee_id = %s"
+)
 # An author is pulled above FANOUT_PUSH_LIMIT followers, and pushed again at this share of it. The
 # gap keeps one follower who comes and goes from changing the mode each time.
 _PUSHED_AGAIN_AT = 0.8
@@ -58,10 +74,9 @@ def follow_user(*, follower_id: int, followee_id: int) -> bool:
                         "limit. Unfollow some first.",
                         code="following_limit",
                     )
-                cursor.execute(_IMPORT_SQL, [[follower_id], [followee_id]])
-                if cursor.fetchone() is None:
+                cursor.execute(_FOLLOW_SQL, [follower_id, followee_id])
+                if not cursor.rowcount:
                     return False  # another request was faster
-            _count([(follower_id, followee_id)], by=1)
             follow_changed.announce(FollowChanged(follower_id, followee_id))
     except IntegrityError as error:
         raise NotFound("This account does not exist any more.") from error
@@ -75,7 +90,6 @@ def unfollow_user(*, follower_id: int, followee_id: int) -> bool:
             cursor.execute(_UNFOLLOW_SQL, [follower_id, followee_id])
             followed = bool(cursor.rowcount)
         if followed:
-            _count([(follower_id, followee_id)], by=-1)
             follow_changed.announce(FollowChanged(follower_id, followee_id))
     return followed
 
