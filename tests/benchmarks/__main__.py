@@ -28,7 +28,7 @@ def arguments() -> argparse.ArgumentParser:
         "of its own.",
         epilog="Exit status: 0 measured (with --quick: nothing misses its target twofold), 1 not "
         "so, 130 interrupted. Ctrl-C takes the stack down. Example: "
-        'make bench ARGS="--only requests"',
+        'make bench ARGS="--only reads,writes"',
     )
     parser.add_argument("--quick", action="store_true", help="Measure less, in a minute: for CI.")
     parser.add_argument(
