@@ -5,6 +5,7 @@ from django.db.models.functions import Now
 
 from core.ids import TimeOrderedModel
 from core.likes import AbstractLike
+from core.text import refuse_deceptive_text
 
 TEXT_MAX_LENGTH = 2200
 
@@ -19,7 +20,7 @@ class Comment(TimeOrderedModel):
 
     post_id = models.BigIntegerField(editable=False)
     author_id = models.BigIntegerField(db_index=True, editable=False)
-    text = models.CharField(max_length=TEXT_MAX_LENGTH)
+    text = models.CharField(max_length=TEXT_MAX_LENGTH, validators=[refuse_deceptive_text])
     reply_to = models.ForeignKey(
         "self",
         models.DO_NOTHING,

@@ -1,7 +1,5 @@
 """What Commenting takes and answers."""
 
-import re
-import unicodedata
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
@@ -11,29 +9,11 @@ from comments.models import TEXT_MAX_LENGTH
 from core.http.pagination import PageQuery
 from core.http.schema import page_of
 from core.ids import MAX_ID
+from core.text import refuse_deceptive_text
 from posts.serializers import COMMENT_EXAMPLE, RecentComment
 
 _SHOWN = COMMENT_EXAMPLE | {"counts": {"likes": 2}, "viewer": {"liked": True}}
 OLDEST, NEWEST = "oldest", "newest"
-
-
-# Blanks, controls and formats. Not unassigned characters: these may be new emoji.
-_INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
-# Invisible characters of other categories: fillers, joiners, variation selectors, the empty Braille
-# cell.
-_INVISIBLE = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0"
-    "\ufff0-\ufff8\U000e0000-\U000e0fff]"
-)
-
-
-def _visible(text: str) -> None:
-    """Refuse text in which no character is visible."""
-    if all(
-        unicodedata.category(character) in _INVISIBLE_CATEGORIES
-        for character in _INVISIBLE.sub("", text)
-    ):
-        raise serializers.ValidationError("This text has no visible character.", "blank")
 
 
 @extend_schema_serializer(examples=[OpenApiExample("Another text", {"text": "Lovely!"})])
@@ -42,7 +22,7 @@ class CommentText(serializers.Serializer[Any]):
 
     text = serializers.CharField(
         max_length=TEXT_MAX_LENGTH,
-        validators=[_visible],
+        validators=[refuse_deceptive_text],
         help_text=f"1 to {TEXT_MAX_LENGTH} characters; blanks around it are removed.",
     )
 

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from core.ids import TimeOrderedModel
+from core.text import refuse_deceptive_text
 
 ALT_MAX_LENGTH = 1000
 
@@ -20,7 +21,9 @@ class Media(TimeOrderedModel):
     height = models.PositiveIntegerField(help_text="Of the full variant, in pixels.")
     byte_size = models.PositiveIntegerField(help_text="Of all variants together.")
     blurhash = models.CharField(max_length=40)
-    alt = models.CharField(max_length=ALT_MAX_LENGTH, blank=True, default="")
+    alt = models.CharField(
+        max_length=ALT_MAX_LENGTH, blank=True, default="", validators=[refuse_deceptive_text]
+    )
     storage_prefix = models.CharField(max_length=100, unique=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     # The post or the user (avatar) that uses it, and its place among the media of that post.

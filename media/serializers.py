@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
+from core.text import refuse_deceptive_text
 from media.models import ALT_MAX_LENGTH
 
 _BASE = "https://media.example.org/public/media/q0Rk3lTnT7mXv2pQe9sYzg"
@@ -36,7 +37,7 @@ class Upload(serializers.Serializer[Any]):
         default="",
         allow_blank=True,
         max_length=ALT_MAX_LENGTH,
-        validators=[_intact],
+        validators=[_intact, refuse_deceptive_text],
         help_text="What the picture shows, for people who cannot see it.",
     )
 

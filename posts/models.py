@@ -5,6 +5,7 @@ from django.db.models.functions import Now
 
 from core.ids import TimeOrderedModel
 from core.likes import AbstractLike
+from core.text import refuse_deceptive_text
 
 CAPTION_MAX_LENGTH = 2200
 MEDIA_MAX_COUNT = 10
@@ -14,7 +15,9 @@ class Post(TimeOrderedModel):
     """One post. `author_id` is no foreign key, because users are in another database."""
 
     author_id = models.BigIntegerField(editable=False)
-    caption = models.CharField(max_length=CAPTION_MAX_LENGTH, blank=True, default="")
+    caption = models.CharField(
+        max_length=CAPTION_MAX_LENGTH, blank=True, default="", validators=[refuse_deceptive_text]
+    )
     comments_closed = models.BooleanField(
         db_default=False, help_text="Nobody can comment any more."
     )

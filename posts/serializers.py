@@ -8,6 +8,7 @@ from rest_framework import serializers
 from core.http.pagination import PageQuery
 from core.http.schema import page_of
 from core.ids import MAX_ID
+from core.text import refuse_deceptive_text
 from media.serializers import MEDIA_EXAMPLE, MediaDocument
 from posts.models import CAPTION_MAX_LENGTH, MEDIA_MAX_COUNT
 from users.serializers import USER_EXAMPLE, UserDocument
@@ -24,7 +25,11 @@ class NewPost(serializers.Serializer[Any]):
     """A post to publish."""
 
     caption = serializers.CharField(
-        required=False, default="", allow_blank=True, max_length=CAPTION_MAX_LENGTH
+        required=False,
+        default="",
+        allow_blank=True,
+        max_length=CAPTION_MAX_LENGTH,
+        validators=[refuse_deceptive_text],
     )
     media = serializers.ListField(
         child=serializers.IntegerField(min_value=1, max_value=MAX_ID),
@@ -43,7 +48,12 @@ class NewPost(serializers.Serializer[Any]):
 class PostChanges(serializers.Serializer[Any]):
     """The fields of a post that can be changed; a field that is left out stays as it is."""
 
-    caption = serializers.CharField(required=False, allow_blank=True, max_length=CAPTION_MAX_LENGTH)
+    caption = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=CAPTION_MAX_LENGTH,
+        validators=[refuse_deceptive_text],
+    )
     comments_closed = serializers.BooleanField(
         required=False, help_text="True: nobody can add comments. Existing comments stay."
     )
