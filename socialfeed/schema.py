@@ -1,16 +1,15 @@
 """Hooks that add django-allauth's endpoints and rate limits to the OpenAPI schema."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from allauth.headless.spec.internal.schema import get_schema
+from django.urls import Resolver404, include, path, resolve, set_urlconf
 
 from core.http.problems import CONTENT_TYPE
 
 ACCOUNT_PREFIX = "/_allauth/app/v1/"
 TAG = "accounts"
-# django-allauth has these too, but they are not used: no phone numbers, no log-in by code.
-UNUSED = ("/phone", "/auth/code/")
 # Headers of answers to counted requests; `Retry-After` only of refusals.
 _HEADERS = {
     "RateLimit-Limit": (
@@ -34,16 +33,34 @@ _TOO_MANY_REQUESTS = {
 
 def add_account_endpoints(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
     """drf-spectacular's hook: merge django-allauth's schema; ValueError if components clash."""
-    accounts = get_schema()
-    for path, item in accounts["paths"].items():
-        if path.startswith(ACCOUNT_PREFIX) and not any(unused in path for unused in UNUSED):
-            result["paths"][path] = dict(_operations(path.removeprefix(ACCOUNT_PREFIX), item))
+    # allauth looks its own addresses up, of which we serve a part (users/accounts/urls.py).
+    set_urlconf(cast("str", _AllauthUrls))  # a module's name, or anything with `urlpatterns`
+    try:
+        accounts = get_schema()
+    finally:
+        set_urlconf(None)
+    for address, item in accounts["paths"].items():
+        if address.startswith(ACCOUNT_PREFIX) and _is_served(address):
+            name = address.removeprefix(ACCOUNT_PREFIX)
+            result["paths"][address] = dict(_operations(name, item))
     for kind, components in accounts["components"].items():
         ours = result["components"].setdefault(kind, {})
         if clash := ours.keys() & components.keys():
             raise ValueError(f"two {kind} of the same name: {', '.join(sorted(clash))}")
         ours |= components
     return result
+
+
+class _AllauthUrls:
+    urlpatterns = (path("_allauth/", include("allauth.headless.urls")),)
+
+
+def _is_served(address: str) -> bool:
+    try:
+        resolve(address)
+    except Resolver404:
+        return False
+    return True
 
 
 def add_rate_limits(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:

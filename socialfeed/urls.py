@@ -42,7 +42,7 @@ urlpatterns = [
     path("account/password-reset/<str:key>", _page("reset_password.html"), name="reset-password"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
-    path("_allauth/", include("allauth.headless.urls")),
+    path("_allauth/", include("users.accounts.urls")),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path(
         "admin/operations/explain/",

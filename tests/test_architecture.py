@@ -16,9 +16,9 @@ SERVICES = {"comments", "fanout", "media", "posts", "timeline", "usergraph", "us
 # What other packages may import of a service; only the project imports its URLs.
 PUBLIC_ROOMS = {"events", "selectors", "serializers", "services", "urls", "visibility"}
 ROOMS = PUBLIC_ROOMS | {
-    "__init__", "admin", "audit", "authentication", "entries", "handlers", "headless",
+    "__init__", "admin", "audit", "authentication", "entries", "handlers",
     "images", "inventory", "keys", "listeners", "models", "page_replay", "pages", "parsers",
-    "records", "seen", "sessions", "storage", "store", "tasks", "views",
+    "records", "seen", "sessions", "storage", "store", "tasks", "usernames", "views",
 }  # fmt: skip
 MAX_LINES = 400
 

@@ -1,8 +1,7 @@
 """Staff's view of accounts."""
 
-from typing import Any
+from typing import Any, cast
 
-from allauth.account.adapter import get_adapter
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.forms import AdminAuthenticationForm
@@ -17,6 +16,7 @@ from django.template.response import TemplateResponse
 
 from core.admin_classes import ReadOnlyAdmin
 from core.http.problems import Conflict, NotFound
+from users.accounts.login_limits import begin_attempt
 from users.events import UserChanged, user_changed
 from users.models import AccountDeletion, User
 from users.selectors import described
@@ -27,11 +27,10 @@ class LimitedLoginForm(AdminAuthenticationForm):
     """The log-in of staff has the same limits of failures as any log-in: by address and by name."""
 
     def clean(self) -> dict[str, Any]:
-        adapter = get_adapter()
-        adapter.pre_authenticate(self.request, username=self.cleaned_data.get("username", ""))
+        name = self.cleaned_data.get("username", "")
+        attempt = begin_attempt(request=cast("HttpRequest", self.request), name=name)
         cleaned = super().clean()
-        # As allauth does: a right password uses up no attempt.
-        adapter._rollback_login_failed_rl_usage()
+        attempt.succeed()
         return cleaned
 
 

@@ -7,11 +7,12 @@ token is not revoked. The same round trip counts the request (`core.http.limits`
 import time
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from allauth.account.adapter import get_adapter
 from allauth.headless.tokens.strategies.jwt.internal import decode_token, session_key_from_sid
-from django.core.exceptions import ValidationError
+from allauth.mfa.base.forms import ReauthenticateForm
+from allauth.mfa.utils import is_mfa_enabled
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
@@ -69,6 +70,11 @@ class Claims:
     expires: float
 
 
+def session_key(request: Request) -> str:
+    """The key of the session that an authenticated request belongs to."""
+    return cast("Claims", request.auth).session_key
+
+
 class _InvalidToken(Exception):
     """Raised so that the result is not remembered: the token may become valid later."""
 
@@ -94,22 +100,34 @@ def _verified(token: str) -> Claims:
     return Claims(payload["sub"], session_key, float(payload["exp"]))
 
 
-def confirm_password(*, user_id: int, password: str) -> None:
-    """Check the caller's password once more, in the current request.
+def confirm_owner(*, user_id: int, password: str, code: str = "") -> None:
+    """Check the caller's password once more, and a code if the account has a second factor.
 
-    Raises `Invalid` if it is wrong, or after too many failures: the same limit counts failed
-    log-ins. Raises `NotFound` if the account does not exist any more.
+    `code`: of the authenticator app, or a recovery code; used up if it is right. Raises `Invalid`
+    that names what is missing or wrong; `TooManyRequests` after too many failures, for which the
+    limits of log-ins count; `NotFound` if the account does not exist any more.
     """
     user = User.objects.filter(pk=user_id, is_active=True).first()
     if user is None:
         raise NotFound("This account does not exist any more.")
-    try:
-        is_right = get_adapter().reauthenticate(user, password)
-    except ValidationError as error:
-        raise Invalid(str(error.message), field="password", code=str(error.code)) from error
-    if not is_right:
+    if not get_adapter().reauthenticate(user, password):
         raise Invalid(
             "This is not the password of your account.", field="password", code="wrong_password"
+        )
+    if not is_mfa_enabled(user):
+        return
+    if not code:
+        raise Invalid(
+            "Your account has a second factor. Also send a code of your authenticator app, or a "
+            "recovery code, as `code`.",
+            field="code",
+            code="required",
+        )
+    if not ReauthenticateForm({"code": code}, user=user).is_valid():
+        raise Invalid(
+            "This code is not valid, or not any more. Send a new one.",
+            field="code",
+            code="wrong_code",
         )
 
 

@@ -16,3 +16,17 @@ def sessions_key(user_id: int) -> str:
     which the session last issued tokens. Lives SESSION_COOKIE_AGE, as does each member.
     """
     return f"sessions:v1:{{{user_id}}}"
+
+
+def refresh_token_key(session_key: str) -> str:
+    """STATE. String: the id (36 characters) of the only refresh token of a session that is valid.
+    There is none before the first exchange. Lives SESSION_COOKIE_AGE.
+    """
+    return f"refresh:v1:{{{session_key}}}"
+
+
+def refresh_answer_key(session_key: str, token_id: str) -> str:
+    """STATE. String: JSON of the pair that replaced a refresh token, about 1 kB. Lives
+    `refresh_tokens.GRACE_SECONDS`.
+    """
+    return f"refreshed:v1:{{{session_key}}}:{token_id}"

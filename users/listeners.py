@@ -1,23 +1,51 @@
-"""What User Info does on a log-in, a log-out or a new password (signals of allauth)."""
+"""What User Info does on a log-in, a log-out, or a change that could give an account away.
 
+These are signals of Django and django-allauth, which send them and nothing else.
+"""
+
+import time
 from typing import Any, cast
 
-from allauth.account.signals import password_changed, password_reset, password_set
+from allauth.account.models import EmailAddress
+from allauth.account.signals import (
+    email_added,
+    email_removed,
+    password_changed,
+    password_reset,
+    password_set,
+)
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.dispatch import receiver
 from django.http import HttpRequest
 
+from core.http.callers import client_address
+from users.accounts.devices import note_log_in
+from users.accounts.login_limits import forget_failures
+from users.accounts.notices import send_notice
 from users.models import User
-from users.sessions import end_sessions, forget_session, remember_session
+from users.sessions import (
+    CLIENT,
+    DEVICE_LENGTH,
+    end_sessions,
+    end_surplus_sessions,
+    forget_session,
+    remember_session,
+)
 
 
 @receiver(user_logged_in)
 def remember_new_session(*, request: HttpRequest, user: User, **kwargs: Any) -> None:
-    if request.session.session_key is None:
-        request.session.save()
+    request.session[CLIENT] = {
+        "device": request.headers.get("User-Agent", "")[:DEVICE_LENGTH],
+        "address": client_address(request),
+        "since": time.time(),
+    }
+    request.session.save()
     assert request.session.session_key  # noqa: S101  (just saved)
     remember_session(user_id=user.pk, session_key=request.session.session_key)
+    end_surplus_sessions(user_id=user.pk)
+    note_log_in(request=request, user_id=user.pk)
 
 
 @receiver(user_logged_out)
@@ -36,3 +64,27 @@ def end_other_sessions(*, request: HttpRequest, user: User, **kwargs: Any) -> No
         # Django gives the session of the caller a new key, so the caller's tokens end too.
         # django-allauth answers with new tokens if nobody was logged in before: so pretend that.
         cast("Any", request).allauth.headless._pre_user = AnonymousUser()
+
+
+@receiver(password_reset)
+def allow_log_in(*, request: HttpRequest, user: User, **kwargs: Any) -> None:
+    """Who has reset a password may use it, however often a wrong one was tried."""
+    forget_failures(request=request, names=[user.username, user.email])
+
+
+@receiver(email_added)
+def tell_of_new_address(*, user: User, email_address: EmailAddress, **kwargs: Any) -> None:
+    """allauth tells of a new primary address, but not of one that is only added."""
+    send_notice("address_added", user=user, context={"added": email_address.email})
+
+
+@receiver(email_removed)
+def tell_removed_address(*, user: User, email_address: EmailAddress, **kwargs: Any) -> None:
+    """allauth tells the primary address. The removed one is told too, if it was the owner's."""
+    if email_address.verified:
+        send_notice(
+            "address_removed",
+            user=user,
+            to=email_address.email,
+            context={"username": user.username},
+        )

@@ -1,23 +1,13 @@
 """Accounts, in the users database."""
 
 from django.contrib.auth.models import AbstractUser
-from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 
 from core.ids import TimeOrderedModel
-
-# Words that URLs of the site or of the API use, or that look like staff.
-RESERVED_USERNAMES = frozenset(
-    {"me", "admin", "administrator", "api", "help", "root", "socialfeed", "staff", "support"}
-)
-
-
-def refuse_reserved_username(username: str) -> None:
-    """Validator: raises `ValidationError` for a reserved username, in any case."""
-    if username.lower() in RESERVED_USERNAMES:
-        raise ValidationError("This username is reserved. Choose another.", code="reserved")
+from core.text import refuse_deceptive_name, refuse_deceptive_text
+from users.usernames import refuse_reserved_username
 
 
 class User(TimeOrderedModel, AbstractUser):
@@ -37,8 +27,12 @@ class User(TimeOrderedModel, AbstractUser):
         ],
         error_messages={"unique": "This username is taken. Choose another."},
     )
-    display_name = models.CharField(max_length=60, blank=True, default="")
-    bio = models.CharField(max_length=500, blank=True, default="")
+    display_name = models.CharField(
+        max_length=60, blank=True, default="", validators=[refuse_deceptive_name]
+    )
+    bio = models.CharField(
+        max_length=500, blank=True, default="", validators=[refuse_deceptive_text]
+    )
     # The media of the avatar is in another database: no foreign key. The key of its thumbnail never
     # changes; it is stored here too, so that a user is shown without a read of the media.
     avatar_media_id = models.BigIntegerField(null=True, blank=True)
@@ -47,6 +41,14 @@ class User(TimeOrderedModel, AbstractUser):
     class Meta(AbstractUser.Meta):
         swappable = "AUTH_USER_MODEL"
         ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                Lower("email"),
+                condition=~models.Q(email=""),
+                name="one_account_an_email",
+                violation_error_message="Another account has this e-mail address.",
+            )
+        ]
 
     @classmethod
     def normalize_username(cls, username: str) -> str:

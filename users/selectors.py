@@ -9,6 +9,7 @@ says whom a viewer must not see.
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connections, router
@@ -18,6 +19,7 @@ from core.ids import id_batches
 from core.sql import first_found, primary_reads
 from users import store
 from users.models import AccountDeletion, User
+from users.sessions import list_sessions
 from users.store import USERS, user_document
 
 UserJson = store.UserJson
@@ -28,6 +30,13 @@ HidingRule = Callable[[int], Collection[int]]
 _profile_parts: list[ProfilePart] = []
 _hiding_rules: list[HidingRule] = []
 _USER_ID_SQL = "SELECT id FROM users_user WHERE username = %s AND (is_active OR %s)"
+_SHARED_EMAILS_SQL = """
+SELECT lower(account.email), array_agg(account.id ORDER BY address.id IS NULL, account.id)
+FROM users_user AS account
+LEFT JOIN account_emailaddress AS address ON address.user_id = account.id
+    AND lower(address.email) = lower(account.email) AND address.verified
+WHERE account.email <> '' GROUP BY 1 HAVING count(*) > 1 ORDER BY 1
+"""
 _DOCUMENT_FIELDS = ("id", "username", "display_name", "avatar_key")
 
 
@@ -91,6 +100,43 @@ def accounts(*, user_ids: Sequence[int]) -> dict[int, Account]:
     """The accounts among `user_ids`, active or not, by id; for staff. One query."""
     rows = User.objects.filter(pk__in=user_ids).values_list("pk", "username", "is_active")
     return {row[0]: Account(*row) for row in rows}
+
+
+def own_sessions(*, user_id: int, current_key: str) -> list[dict[str, Any]]:
+    """The documents of the caller's sessions, the one that was used last first. STATE down: raises.
+
+    `current_key`: of the session that the request belongs to.
+    """
+    return [
+        {
+            "id": session.id,
+            "device": session.device,
+            "address": session.address,
+            "created_at": datetime.fromtimestamp(session.created_at, UTC),
+            "last_used_at": datetime.fromtimestamp(session.last_used_at, UTC),
+            "is_current": session.session_key == current_key,
+        }
+        for session in list_sessions(user_id=user_id)
+    ]
+
+
+@dataclass(frozen=True)
+class SharedEmail:
+    """An e-mail address, in lower case, that several accounts have as theirs."""
+
+    email: str
+    # Who has verified it comes first, then the oldest account.
+    user_ids: list[int]
+
+
+def shared_emails() -> list[SharedEmail]:
+    """The addresses that more than one account has, in order.
+
+    One query. It works before the migration that makes an address unique, too.
+    """
+    with connections["default"].cursor() as cursor:
+        cursor.execute(_SHARED_EMAILS_SQL)
+        return [SharedEmail(*row) for row in cursor.fetchall()]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from rest_framework import serializers
 from core.http.pagination import PageQuery
 from core.http.schema import page_of
 from core.ids import MAX_ID
-from users.authentication import confirm_password
+from core.text import refuse_deceptive_name, refuse_deceptive_text
+from users.authentication import confirm_owner
 from users.models import User
 
 USER_EXAMPLE = {
@@ -73,8 +74,12 @@ class ProfileChanges(serializers.Serializer[Any]):
     username = serializers.CharField(
         required=False, validators=[*User._meta.get_field("username").validators]
     )
-    display_name = serializers.CharField(required=False, allow_blank=True, max_length=60)
-    bio = serializers.CharField(required=False, allow_blank=True, max_length=500)
+    display_name = serializers.CharField(
+        required=False, allow_blank=True, max_length=60, validators=[refuse_deceptive_name]
+    )
+    bio = serializers.CharField(
+        required=False, allow_blank=True, max_length=500, validators=[refuse_deceptive_text]
+    )
     avatar = serializers.IntegerField(
         required=False,
         allow_null=True,
@@ -109,9 +114,45 @@ class AccountToDelete(serializers.Serializer[Any]):
         max_length=1000, trim_whitespace=False, help_text="The password of the account."
     )
 
-    def validate_password(self, password: str) -> str:
-        confirm_password(user_id=self.context["user_id"], password=password)
-        return password
+    code = serializers.CharField(
+        max_length=100,
+        required=False,
+        help_text="If the account has a second factor: a code of the authenticator app, or a "
+        "recovery code.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        confirm_owner(user_id=self.context["user_id"], **attrs)
+        return attrs
+
+
+SESSION_EXAMPLE = {
+    "id": "5f0c9a1e2b3d4c5e6f708192",
+    "device": "Mozilla/5.0 (iPhone; CPU iPhone OS 19_1 like Mac OS X)",
+    "address": "203.0.113.7",
+    "created_at": "2026-11-02T08:15:30Z",
+    "last_used_at": "2026-11-20T17:42:11Z",
+    "is_current": True,
+}
+
+
+@extend_schema_serializer(examples=[OpenApiExample("A session", SESSION_EXAMPLE)])
+class SessionDocument(serializers.Serializer[Any]):
+    """A log-in of the caller that is still valid."""
+
+    id = serializers.CharField()
+    device = serializers.CharField(help_text="The User-Agent that has logged in; empty if unknown.")
+    address = serializers.CharField(
+        help_text="The address that it has logged in from: an IPv4 address, or the /64 of an IPv6."
+    )
+    created_at = serializers.DateTimeField(help_text="When it has logged in.")
+    last_used_at = serializers.DateTimeField(
+        help_text="When it last got a token; it may have been used until that token's end."
+    )
+    is_current = serializers.BooleanField(help_text="This request belongs to it.")
+
+
+SessionPage = page_of(SessionDocument, SESSION_EXAMPLE)
 
 
 class UserSearch(PageQuery):

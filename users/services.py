@@ -14,6 +14,8 @@ from django.db.models.functions import Now
 
 from core.http.problems import Conflict, Invalid, NotFound
 from media import services as media_services
+from users import sessions
+from users.accounts.notices import send_notice
 from users.events import AccountDeleted, UserChanged, account_deleted, user_changed
 from users.models import AccountDeletion, User
 from users.sessions import end_sessions
@@ -53,6 +55,32 @@ def _avatar_columns(user_id: int, media_id: int | None) -> dict[str, Any]:
     except Invalid as problem:
         raise Invalid(problem.detail, field="avatar", code=problem.code) from problem
     return {"avatar_media_id": media_id, "avatar_key": key}
+
+
+def release_unverified(*, email: str, owner_id: int) -> list[int]:
+    """Take an address from all accounts but its owner's that have not verified it.
+
+    In the caller's transaction. Returns the ids of accounts that have no address now: nobody can
+    reset their password until they add one.
+    """
+    claims = EmailAddress.objects.filter(email__iexact=email, verified=False)
+    claims.exclude(user_id=owner_id).delete()
+    verified = EmailAddress.objects.filter(email__iexact=email, verified=True)
+    others = User.objects.filter(email__iexact=email).exclude(pk=owner_id)
+    ids = sorted(
+        others.exclude(pk__in=verified.values("user_id"))
+        .select_for_update()
+        .values_list("pk", flat=True)
+    )
+    User.objects.filter(pk__in=ids).update(email="")
+    return ids
+
+
+def leave_email_to(*, email: str, owner_id: int) -> None:
+    """Take an address from all accounts but one, verified or not."""
+    with transaction.atomic(using="default"):
+        EmailAddress.objects.filter(email__iexact=email).exclude(user_id=owner_id).delete()
+        User.objects.filter(email__iexact=email).exclude(pk=owner_id).update(email="")
 
 
 def set_active(*, user_ids: list[int], active: bool) -> int:
@@ -116,7 +144,27 @@ def delete_account(*, user_id: int, requested_by: str) -> int:
             user_changed.announce(UserChanged(user_id))
             account_deleted.announce(AccountDeleted(user_id=user_id, deletion_id=deletion.pk))
         end_sessions_on_commit(user_id=user_id)
+        if is_new and requested_by == RequestedBy.SELF:
+            transaction.on_commit(partial(_tell_of_deletion, user), using="default")
     return deletion.pk
+
+
+def _tell_of_deletion(user: User) -> None:
+    send_notice("account_deleted", user=user, context={"username": user.username})
+
+
+def end_session(*, user_id: int, session_id: str) -> None:
+    """End one session of a user, by its public id; raises `NotFound`. STATE down: raises."""
+    for session in sessions.list_sessions(user_id=user_id):
+        if session.id == session_id:
+            sessions.end_session(user_id=user_id, session_key=session.session_key)
+            return
+    raise NotFound("You have no such session, or it has ended.")
+
+
+def end_other_sessions(*, user_id: int, current_key: str) -> int:
+    """End all sessions of a user but the current one; returns their number. STATE down: raises."""
+    return end_sessions(user_id=user_id, keep=current_key)
 
 
 def end_all_sessions(*, user_id: int) -> int:

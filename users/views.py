@@ -1,4 +1,4 @@
-"""Profiles: `/users/me`, `/users/{username}`, `/users?search=`."""
+"""Profiles, the search for them, and one's own sessions."""
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -8,8 +8,16 @@ from rest_framework.views import APIView
 from core.http.callers import caller_id
 from core.http.pagination import page_request, page_response
 from users import selectors, services
+from users.authentication import session_key
 from users.models import AccountDeletion
-from users.serializers import AccountToDelete, ProfileChanges, ProfileDocument, UserPage, UserSearch
+from users.serializers import (
+    AccountToDelete,
+    ProfileChanges,
+    ProfileDocument,
+    SessionPage,
+    UserPage,
+    UserSearch,
+)
 
 
 class OwnProfileView(APIView):
@@ -40,6 +48,30 @@ class OwnProfileView(APIView):
         requested_by = AccountDeletion.RequestedBy.SELF
         services.delete_account(user_id=user_id, requested_by=requested_by)
         return Response(status=202)
+
+
+class SessionsView(APIView):
+    @extend_schema(responses=SessionPage, tags=["accounts"])
+    def get(self, request: Request) -> Response:
+        """List the devices on which the caller is logged in, the one used last first."""
+        sessions = selectors.own_sessions(
+            user_id=caller_id(request), current_key=session_key(request)
+        )
+        return Response({"results": sessions, "next": None})
+
+    @extend_schema(operation_id="sessions_end_others", responses={204: None}, tags=["accounts"])
+    def delete(self, request: Request) -> Response:
+        """Log out on all other devices. Their tokens stop working at once."""
+        services.end_other_sessions(user_id=caller_id(request), current_key=session_key(request))
+        return Response(status=204)
+
+
+class SessionView(APIView):
+    @extend_schema(responses={204: None}, tags=["accounts"])
+    def delete(self, request: Request, session_id: str) -> Response:
+        """Log out on one device. Its tokens stop working at once."""
+        services.end_session(user_id=caller_id(request), session_id=session_id)
+        return Response(status=204)
 
 
 class ProfileView(APIView):

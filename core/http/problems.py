@@ -55,6 +55,13 @@ class Invalid(Problem):
     """400: the input breaks a rule."""
 
 
+class Forbidden(Problem):
+    """403: the caller is known, and may not do this."""
+
+    status = HTTPStatus.FORBIDDEN
+    code = "forbidden"
+
+
 class NotFound(Problem):
     """404: it does not exist, or the caller may not see it."""
 
@@ -138,6 +145,16 @@ _KNOWN: list[tuple[type[Exception] | tuple[type[Exception], ...], int, str]] = [
 ]
 
 
+def _unusable_value(exception: ValueError) -> str | None:
+    """What is wrong with a value in the request that Python refuses; None if it is a bug."""
+    if isinstance(exception, UnicodeEncodeError) and exception.reason == "surrogates not allowed":
+        return "A text in the request has a lone surrogate (\\ud800)."
+    # Of more than 4,300 digits (`sys.set_int_max_str_digits`).
+    if str(exception).startswith("Exceeds the limit ("):
+        return "A number in the request has too many digits."
+    return None
+
+
 def document_of(exception: Exception) -> dict[str, Any] | None:
     """The problem document of an exception; None if it is a bug, which becomes a 500."""
     if isinstance(exception, Problem):
@@ -154,8 +171,8 @@ def document_of(exception: Exception) -> dict[str, Any] | None:
         return problem_document(
             exception.status_code, str(exception.detail), code=str(exception.get_codes())
         )
-    if isinstance(exception, UnicodeEncodeError) and exception.reason == "surrogates not allowed":
-        return problem_document(400, "A text in the request has a lone surrogate (\\ud800).")
+    if isinstance(exception, ValueError) and (unusable := _unusable_value(exception)):
+        return problem_document(400, unusable)
     for types, status, detail in _KNOWN:
         if isinstance(exception, types):
             return problem_document(status, detail or str(exception) or _plain_detail(status))
@@ -229,8 +246,13 @@ class ProblemMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """The answer to an exception of a view outside of DRF, while the exception is known."""
-        return problem_response(exception) if request.path.startswith(API_PREFIXES) else None
+        """The answer to an exception of a view outside of DRF, while the exception is known.
+
+        Elsewhere than under API_PREFIXES, only a `Problem` becomes one: such as a 429.
+        """
+        if isinstance(exception, Problem) or request.path.startswith(API_PREFIXES):
+            return problem_response(exception)
+        return None
 
 
 def _with_problem_members(status: int, body: dict[str, Any]) -> dict[str, Any]:

@@ -5,10 +5,8 @@ from socialfeed.settings.environment import LOCAL, _env, _required
 from socialfeed.settings.limits import TRUSTED_PROXY_COUNT
 
 AUTH_USER_MODEL = "users.User"
-AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
-    "allauth.account.auth_backends.AuthenticationBackend",
-]
+# Only one: each would hash a wrong password again, which is meant to take long.
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 _VALIDATION = "django.contrib.auth.password_validation"
 AUTH_PASSWORD_VALIDATORS = [
@@ -20,8 +18,8 @@ AUTH_PASSWORD_VALIDATORS = [
 HEADLESS_ONLY = True
 HEADLESS_CLIENTS = ("app",)
 HEADLESS_SERVE_SPECIFICATION = True  # merged into ours by socialfeed.schema
-HEADLESS_ADAPTER = "users.headless.StringIds"
-HEADLESS_TOKEN_STRATEGY = "users.headless.SessionTokens"  # noqa: S105  (a class)
+HEADLESS_ADAPTER = "users.accounts.headless.StringIds"
+HEADLESS_TOKEN_STRATEGY = "users.accounts.headless.SessionTokens"  # noqa: S105  (a class)
 HEADLESS_JWT_ALGORITHM = "HS256"  # signed with SECRET_KEY: this service issues and checks them
 HEADLESS_JWT_STATEFUL_VALIDATION_ENABLED = True
 HEADLESS_JWT_ACCESS_TOKEN_EXPIRES_IN = _env.int("ACCESS_TOKEN_SECONDS", default=900)
@@ -39,14 +37,21 @@ ACCOUNT_EMAIL_VERIFICATION = _env.str(
 )
 ACCOUNT_PRESERVE_USERNAME_CASING = False
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_ADAPTER = "users.accounts.adapter.AccountAdapter"
+# To change an address, the password or the second factor takes the password or a code once more,
+# not older than 300 s: a stolen access token does not give away the account.
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+# Each such change is told by mail: to the address that the account had before.
+ACCOUNT_EMAIL_NOTIFICATIONS = True
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
-# Limits for one account, from any address. core.http.limits counts by address.
+# Limits for one account, from any address. core.http.limits counts by address, and
+# users.accounts.login_limits counts wrong passwords.
 ACCOUNT_RATE_LIMITS = {
     "login": None,
     "signup": None,
     "reset_password_from_key": None,
     "reset_password": "5/m/key",
-    "login_failed": "5/5m/key",
+    "login_failed": "5/5m/key",  # wrong codes of a second factor
 }
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "socialfeed"

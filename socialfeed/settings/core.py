@@ -60,6 +60,7 @@ _FOR_COOKIES = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "users.accounts.devices.DeviceMiddleware",
 ]
 if API_ROLE == "read":
     # The admin needs them, but the Read API gets no requests for it.
@@ -71,6 +72,7 @@ MIDDLEWARE = [
     "core.http.health.HealthMiddleware",
     "core.http.requests.MeasureMiddleware",
     "core.http.requests.RoleMiddleware",
+    "core.http.methods.MethodMiddleware",
     "core.http.limits.middleware.RateLimitMiddleware",
     "core.sql.ConsistencyMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -35,6 +35,10 @@ RATE_LIMITS: dict[str, RateLimitItem | None] = {
     "upload": _rate_limit("RATE_LIMIT_UPLOAD", default="60/minute"),
     # Of an address, for requests that need no account.
     "login": _rate_limit("RATE_LIMIT_LOGIN", default="10/minute"),
+    # Wrong passwords for one name: from one address or one known device; and from all others
+    # together, slower, so that guessing from many addresses does not pay.
+    "login_failed": _rate_limit("RATE_LIMIT_LOGIN_FAILED", default="5 per 5 minutes"),
+    "login_name": _rate_limit("RATE_LIMIT_LOGIN_NAME", default="30/hour"),
     "signup": _rate_limit("RATE_LIMIT_SIGNUP", default="10/minute"),
     "reset": _rate_limit("RATE_LIMIT_RESET", default="10/minute"),
     # Clients refresh by themselves, every ACCESS_TOKEN_SECONDS.

@@ -223,5 +223,5 @@ def test_staff_cannot_delete_the_row_of_an_account(staff: Client, alice: int) ->
 
 def test_only_staff_get_in(alice: int) -> None:
     client = Client()
-    client.force_login(User.objects.get(pk=alice), "django.contrib.auth.backends.ModelBackend")
+    client.force_login(User.objects.get(pk=alice))
     assert client.get("/admin/").status_code == 302

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator
 
+import httpx
 import pytest
 
 from devstack.lifecycle import Stack
-from tests.support.client import Person, http_client, reset_login_limits, sign_up
+from tests.support.accounts import Account
+from tests.support.client import PASSWORD, Person, http_client, reset_login_limits, sign_up
 from tests.support.feeds import access_token
 from users.services import ensure_account
 
@@ -48,3 +50,19 @@ def member(
     yield make
     for person in people:
         person.http.close()
+
+
+@pytest.fixture
+def http(stack: Stack) -> Iterator[httpx.Client]:
+    """An HTTP client without a token."""
+    with http_client(stack.layout.public_origin) as client:
+        yield client
+
+
+@pytest.fixture
+def account(committed: None, unique: Callable[[str], str]) -> Account:
+    """An account with PASSWORD and a verified address."""
+    username = unique("ada")
+    address = f"{username}@example.org"
+    user_id, _ = ensure_account(username=username, email=address, password=PASSWORD)
+    return Account(user_id, username, address)

@@ -22,7 +22,7 @@ def client_of(user_id: int, *permissions: str, **columns: Any) -> Client:
     user = User.objects.get(pk=user_id)
     user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
     client = Client()
-    client.force_login(user, "django.contrib.auth.backends.ModelBackend")
+    client.force_login(user)
     return client
 
 

@@ -7,12 +7,16 @@ import pytest
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.cache import SessionStore
+from django.db import connection
 from django.test import Client
 
+from tests.support.limits import address, elsewhere, limited
 from users import services
 from users.models import AccountDeletion, User
 from users.services import ensure_account
 from users.sessions import remember_session
+
+__all__ = ["address", "elsewhere", "limited"]
 
 PASSWORD = "low-tide-at-dawn"
 
@@ -56,9 +60,16 @@ def staff(db: None, unique: Callable[[str], str]) -> Client:
 
 def logged_in(user_id: int) -> Client:
     browser = Client()
-    browser.force_login(User.objects.get(pk=user_id), "django.contrib.auth.backends.ModelBackend")
+    browser.force_login(User.objects.get(pk=user_id))
     return browser
 
 
 def deletions(user_id: int) -> Any:
     return AccountDeletion.objects.filter(user_id=user_id)
+
+
+@pytest.fixture
+def unconstrained(db: None) -> None:
+    """The users' table as it was before an address was unique; rolled back with the test."""
+    with connection.cursor() as cursor:
+        cursor.execute("DROP INDEX one_account_an_email")

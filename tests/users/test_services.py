@@ -183,12 +183,12 @@ def test_a_deleted_account_is_deactivated_and_its_sessions_end_on_commit(
     ada: User, ended: list[int], django_capture_on_commit_callbacks: Any
 ) -> None:
     with django_capture_on_commit_callbacks(using="default") as callbacks:
-        deletion_id = delete_account(user_id=ada.pk, requested_by="self")
+        deletion_id = delete_account(user_id=ada.pk, requested_by="staff")
     deletion = deletions(ada.pk).get()
     assert (deletion.pk, deletion.username, deletion.requested_by) == (
         deletion_id,
         ada.username,
-        "self",
+        "staff",
     )
     assert (deletion.removed, deletion.done_at) == ({}, None)
     assert not User.objects.get(pk=ada.pk).is_active

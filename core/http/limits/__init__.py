@@ -5,8 +5,8 @@ form, their keys and the scripts that count.
 
 - `ip`, `read` and `write` are fixed windows, which begin at the first request. `count_caller`
   counts them in the round trip that asks for the session.
-- `login`, `signup`, `reset`, `refresh` and `upload` are moving windows: in no period as long as the
-  window are there more requests than the limit. `count_strictly` counts one in one round trip.
+- All others are moving windows: in no period as long as the window are there more requests than the
+  limit. `count_strictly` counts one in one round trip.
 
 The server counts each in one script, so of many requests at the same time exactly as many get
 through as the limit says. One too many is answered 429 and its view does not run.

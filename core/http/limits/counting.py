@@ -32,6 +32,8 @@ _KEYS_REMEMBERED = 8192
 _COUNT = RedisStorage.SCRIPT_INCR_EXPIRE
 _ACQUIRE_MOVING = RedisStorage.SCRIPT_ACQUIRE_MOVING_WINDOW.decode()
 _READ_MOVING = RedisStorage.SCRIPT_MOVING_WINDOW.decode()
+# By a script, because the server writes numbers in another form than Python does.
+_UNDO_MOVING = "return redis.call('LREM', KEYS[1], 1, tonumber(ARGV[1]))"
 
 _Limits = Mapping[str, tuple[str, RateLimitItem]]  # key and limit, by the limit's name
 
@@ -144,13 +146,26 @@ def uncount(window: Window) -> None:
         windows.remove(window)
 
 
-def count_strictly(*, name: str, who: str) -> None:
-    """Count a request of `who`, a user's id or an address, in a moving window; one round trip.
+@dataclass(frozen=True)
+class Counted:
+    """A request that a moving window has counted; `key` is empty when there is no such limit."""
 
-    Raises `TooManyRequests`; or `Unavailable` when STATE is down or full.
+    key: str = ""
+    at: float = 0.0  # Unix time
+
+    def undo(self) -> None:
+        """Take it out of the window again; one round trip. STATE down: raises."""
+        if self.key:
+            state_valkey().eval(_UNDO_MOVING, 1, self.key, self.at)
+
+
+def count_strictly(*, name: str, who: str) -> Counted:
+    """Count a request of `who` (such as a user's id or an address) in a moving window.
+
+    One round trip. Raises `TooManyRequests`; or `Unavailable` when STATE is down or full.
     """
     if (limit := settings.RATE_LIMITS[name]) is None:
-        return
+        return Counted()
     key, seconds, now = limit_key(name, limit, who), limit.get_expiry(), time.time()
     pipeline = state_valkey().pipeline(transaction=True)
     pipeline.eval(_ACQUIRE_MOVING, 1, key, now, limit.amount, seconds, 1)
@@ -170,6 +185,7 @@ def count_strictly(*, name: str, who: str) -> None:
     )
     tally().windows.append(window)
     window.admit()
+    return Counted(key, now)
 
 
 def log_uncounted(message: str) -> None:

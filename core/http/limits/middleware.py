@@ -21,17 +21,25 @@ from core.http.limits.counting import (
     tally,
 )
 from core.http.problems import Problem, problem_response
+from core.http.requests import SAFE_METHODS
 from core.valkey import ValkeyUnavailable
 
-# POSTs to these views, by Django's names, are strictly limited by address; the limit's name.
+# Requests to these views, by Django's names, are strictly limited by address; the limit's name.
+# Each takes a password, a code or a key that somebody could guess, or sends a mail.
 STRICT_VIEWS: Mapping[str, str] = {
     "headless:app:account:login": "login",
+    "headless:app:account:reauthenticate": "login",
+    "headless:app:mfa:authenticate": "login",
+    "headless:app:mfa:reauthenticate": "login",
     "admin:login": "login",
     "headless:app:account:signup": "signup",
     "headless:app:account:request_password_reset": "reset",
     "headless:app:account:reset_password": "reset",
+    "headless:app:account:verify_email": "reset",
     "headless:app:tokens:refresh": "refresh",
 }
+# These show a form, and a GET of them checks nothing.
+PAGES = frozenset({"admin:login"})
 
 
 class UploadThrottle(BaseThrottle):
@@ -86,9 +94,9 @@ class RateLimitMiddleware:
                 except (ResponseError, *ValkeyUnavailable):
                     self._pause.begin()
                     log_uncounted("STATE is down or full: addresses are not counted")
-            match = request.resolver_match
-            name = STRICT_VIEWS.get(match.view_name) if match else None
-            if name and request.method == "POST":
+            view = request.resolver_match.view_name if request.resolver_match else ""
+            is_form = view in PAGES and request.method in SAFE_METHODS
+            if (name := STRICT_VIEWS.get(view)) and not is_form:
                 count_strictly(name=name, who=client_address(request))
         except Problem as problem:
             return problem_response(problem)

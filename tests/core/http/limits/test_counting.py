@@ -18,7 +18,7 @@ from limits.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter
 from rest_framework.test import APIClient
 
 from core.http.limits.counting import PREFIX, count_strictly, limit_key
-from core.http.limits.middleware import STRICT_VIEWS
+from core.http.limits.middleware import PAGES, STRICT_VIEWS
 from core.http.problems import TooManyRequests
 from core.valkey import state_valkey
 from media.models import Media
@@ -213,13 +213,40 @@ def test_what_needs_no_account_is_strictly_limited_by_address(
     def post_from(client: Client) -> Any:
         return client.post(reverse(view), data={}, content_type="application/json")
 
-    assert post_from(client).status_code in {200, 400}
-    assert client.get(reverse(view)).status_code != 429, "reads are not limited"
+    assert post_from(client).status_code in {200, 400, 401}
+    if view in PAGES:
+        assert client.get(reverse(view)).status_code != 429, "its form is not limited"
     refused = post_from(client)
     assert refused.status_code == 429
     assert (refused["RateLimit-Limit"], refused["RateLimit-Remaining"]) == ("1", "0")
     assert refused["RateLimit-Policy"] == "100000;w=60, 1;w=60"
     assert post_from(Client(REMOTE_ADDR=elsewhere)).status_code != 429
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize(("view", "name"), STRICT_VIEWS.items())
+def test_no_method_of_a_strictly_limited_view_goes_uncounted(
+    address: str, limited: Limited, view: str, name: str, method: str
+) -> None:
+    limited(name, "1/minute")
+    client = Client(REMOTE_ADDR=address)
+    statuses = [
+        client.generic(method, reverse(view), b"{}", "application/json").status_code
+        for _ in range(2)
+    ]
+    form = view in PAGES and method in {"GET", "HEAD", "OPTIONS"}
+    assert (
+        statuses[1] == 429
+        or statuses == [405, 405]
+        or (method, *statuses)
+        == (
+            "OPTIONS",
+            204,
+            204,
+        )
+        or form
+    )
 
 
 # --- the windows --------------------------------------------------------------------------------

@@ -4,28 +4,17 @@ from typing import Any
 
 from allauth.headless.adapter import DefaultHeadlessAdapter
 from allauth.headless.tokens.strategies.jwt import JWTTokenStrategy
-from allauth.headless.tokens.strategies.jwt.internal import decode_token, session_key_from_sid
 
+from users.accounts.refresh_tokens import exchange_refresh_token
 from users.models import User
-from users.sessions import remember_session
 
 
 class SessionTokens(JWTTokenStrategy):  # type: ignore[misc]  # allauth is untyped
-    """Remembers the sessions of a user: those for which a log-in or a refresh has issued tokens."""
+    """Exchanges a refresh token once (users/accounts/refresh_tokens.py)."""
 
     def refresh_token(self, refresh_token: str) -> tuple[str, str] | None:
-        """A new access token and refresh token; the old refresh token stops working.
-
-        None if that is invalid.
-        """
-        tokens: tuple[str, str] | None = super().refresh_token(refresh_token)
-        if tokens is None:
-            return None
-        claims = decode_token(tokens[0], "access")
-        remember_session(
-            user_id=int(claims["sub"]), session_key=session_key_from_sid(claims["sid"])
-        )
-        return tokens
+        """A new access token and refresh token; None if the token is not valid."""
+        return exchange_refresh_token(token=refresh_token)
 
 
 class StringIds(DefaultHeadlessAdapter):  # type: ignore[misc]  # allauth is untyped

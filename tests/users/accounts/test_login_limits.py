@@ -1,0 +1,122 @@
+"""Wrong passwords: a guesser is slowed down, wherever they are, and the owner is not locked out."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.test import Client, RequestFactory
+from limits import RateLimitItem
+
+from core.http.limits.counting import limit_key
+from core.valkey import state_valkey
+from tests.support.limits import new_address
+from tests.users.conftest import PASSWORD
+from users.accounts.devices import COOKIE
+from users.accounts.login_limits import _who, forget_failures
+from users.models import User
+
+pytestmark = pytest.mark.django_db
+Limited = Callable[[str, str], RateLimitItem]
+LOG_IN = "/_allauth/app/v1/auth/login"
+
+
+@pytest.fixture(autouse=True)
+def other_limits_are_off(settings: Any) -> None:
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "login": None}
+
+
+def log_in(client: Client, name: str, password: str = PASSWORD) -> Any:
+    body = {"email" if "@" in name else "username": name, "password": password}
+    return client.post(LOG_IN, body, content_type="application/json")
+
+
+def guess(name: str, address: str, times: int) -> list[int]:
+    stranger = Client(REMOTE_ADDR=address)
+    return [log_in(stranger, name, f"wrong-{number}").status_code for number in range(times)]
+
+
+def test_after_five_wrong_passwords_an_address_waits_and_the_owner_elsewhere_does_not(
+    ada: User, address: str, elsewhere: str
+) -> None:
+    assert guess(ada.username, address, 6) == [400] * 5 + [429]
+    refused = log_in(Client(REMOTE_ADDR=address), ada.username)
+    assert refused.status_code == 429, "the right password too"
+    assert refused["Content-Type"] == "application/problem+json"
+    assert 1 <= int(refused["Retry-After"]) <= 300
+    assert log_in(Client(REMOTE_ADDR=elsewhere), ada.username).status_code == 200
+
+
+def test_a_known_device_logs_in_from_the_address_of_a_guesser(ada: User, address: str) -> None:
+    phone = Client(REMOTE_ADDR=address)
+    assert log_in(phone, ada.username).status_code == 200
+    guess(ada.username, address, 6)
+    assert log_in(phone, ada.username.upper()).status_code == 200
+    assert log_in(phone, ada.email).status_code == 200
+
+
+def test_guesses_from_many_addresses_are_counted_together_and_a_known_device_passes(
+    ada: User, limited: Limited, elsewhere: str
+) -> None:
+    limited("login_name", "8/hour")
+    phone = Client(REMOTE_ADDR=elsewhere)
+    assert log_in(phone, ada.username).status_code == 200
+    statuses = [status for _ in range(4) for status in guess(ada.username, new_address(), 2)]
+    assert statuses == [400] * 8
+    assert guess(ada.username, new_address(), 1) == [429]
+    assert log_in(Client(REMOTE_ADDR=new_address()), ada.username).status_code == 429
+    assert log_in(phone, ada.username).status_code == 200
+
+
+def test_a_known_device_may_not_guess_for_ever_either(ada: User, address: str) -> None:
+    phone = Client(REMOTE_ADDR=address)
+    assert log_in(phone, ada.username).status_code == 200
+    statuses = [log_in(phone, ada.username, f"wrong-{n}").status_code for n in range(6)]
+    assert statuses == [400] * 5 + [429]
+    assert log_in(Client(REMOTE_ADDR=address), ada.username).status_code == 200
+
+
+def test_right_passwords_use_up_nothing(ada: User, address: str) -> None:
+    for _ in range(7):
+        assert log_in(Client(REMOTE_ADDR=address), ada.username).status_code == 200
+    assert guess(ada.username, address, 5) == [400] * 5
+
+
+@pytest.mark.parametrize("spoil", ["", "x" * 40, "another account"])
+def test_a_cookie_that_is_not_of_this_account_makes_no_known_device(
+    ada: User, alice: int, address: str, spoil: str
+) -> None:
+    other = User.objects.get(pk=alice)
+    other.set_password(PASSWORD)
+    other.save()
+    client = Client(REMOTE_ADDR=address)
+    assert log_in(client, other.username).status_code == 200
+    if spoil != "another account":
+        client.cookies[COOKIE] = spoil
+    guess(ada.username, address, 5)
+    assert log_in(client, ada.username).status_code == 429
+
+
+def test_the_cookie_is_sent_to_the_log_in_only_and_no_script_reads_it(
+    ada: User, address: str
+) -> None:
+    cookie = log_in(Client(REMOTE_ADDR=address), ada.username).cookies[COOKIE]
+    assert (cookie["path"], cookie["httponly"], cookie["samesite"]) == ("/_allauth/", True, "Lax")
+
+
+def test_who_has_reset_the_password_may_use_it(ada: User, address: str) -> None:
+    guess(ada.username, address, 6)
+    forget_failures(
+        request=RequestFactory(REMOTE_ADDR=address).get("/"), names=[ada.username, ada.email]
+    )
+    assert log_in(Client(REMOTE_ADDR=address), ada.username).status_code == 200
+
+
+def test_names_of_any_length_make_keys_of_one_length(address: str) -> None:
+    limit = django_settings.RATE_LIMITS["login_failed"]
+    assert limit is not None
+    name = "x" * 5000
+    guess(name, address, 1)
+    key = limit_key("login_failed", limit, _who(name, address))
+    assert len(key) < 100
+    assert state_valkey().llen(key) == 1

@@ -1,0 +1,1 @@
+"""Sign-up, log-in and what guards them: django-allauth's endpoints, as they behave here."""

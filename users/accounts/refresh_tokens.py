@@ -1,0 +1,87 @@
+"""Refresh tokens: each is exchanged once.
+
+A token is exchanged for a new pair in one script in STATE, so of several requests with one token
+exactly one makes a new pair. For GRACE_SECONDS the others, and a client that has lost the answer,
+get that same pair. Whoever sends the old token later has stolen it, or was stolen from: the session
+ends, so both must log in again, and the log says so (RFC 9700, 4.14.2). STATE down: raises.
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import cast
+
+import orjson
+from allauth.headless.tokens.strategies.jwt.internal import (
+    create_access_token,
+    create_token,
+    decode_token,
+    get_token_session,
+    session_key_to_sid,
+    validate_token_user,
+)
+from django.conf import settings
+from django.contrib.sessions.backends.base import SessionBase
+
+from core.valkey import run_script, state_valkey
+from users.keys import refresh_answer_key, refresh_token_key
+from users.models import User
+from users.sessions import end_session, remember_session
+
+logger = logging.getLogger(__name__)
+
+GRACE_SECONDS = 10
+# Where allauth notes the first token of a session: {the token's id: when it expires}.
+_FIRST_TOKENS = "headless_refresh_tokens"
+# KEYS: the id of the session's valid token; the answer for the token that is sent.
+# ARGV: the id of that token, 1 if it is the session's first, the id of the new token, the answer
+# with it, the lifetime and the grace in seconds. Returns the answer; nothing if the token is old.
+_EXCHANGE = """
+local valid = redis.call('GET', KEYS[1])
+if valid == ARGV[1] or (not valid and ARGV[2] == '1') then
+    redis.call('SET', KEYS[1], ARGV[3], 'EX', ARGV[5])
+    redis.call('SET', KEYS[2], ARGV[4], 'EX', ARGV[6])
+    return ARGV[4]
+end
+return redis.call('GET', KEYS[2])
+"""
+
+
+def exchange_refresh_token(*, token: str) -> tuple[str, str] | None:
+    """A new access token and refresh token; None if the token or its session is not valid."""
+    claims = decode_token(token, "refresh")
+    session = get_token_session(claims) if claims else None
+    user = validate_token_user(claims, session) if claims and session else None
+    if claims is None or session is None or not isinstance(user, User):
+        return None
+    key = cast("str", session.session_key)  # by which it was found
+    answer = _exchange(user, session, key, claims["jti"])
+    if answer is None:
+        end_session(user_id=user.pk, session_key=key)
+        logger.warning(
+            "An old refresh token of user %d was sent again: its session has ended.", user.pk
+        )
+        return None
+    # The session lives on from now, and so does the list that names it.
+    remember_session(user_id=user.pk, session_key=key)
+    return answer[0], answer[1]
+
+
+def _exchange(user: User, session: SessionBase, key: str, token_id: str) -> Sequence[str] | None:
+    """The pair that replaces a token, new or as before; None if the token is old."""
+    refresh_token, claims = create_token(
+        "refresh",
+        sub=str(user.pk),
+        sid=session_key_to_sid(key),
+        expires_in=settings.HEADLESS_JWT_REFRESH_TOKEN_EXPIRES_IN,
+    )
+    made = orjson.dumps([create_access_token(user, session, {}), refresh_token])
+    first = session.get(_FIRST_TOKENS, {}).get(token_id, 0) > time.time()
+    keys = (refresh_token_key(key), refresh_answer_key(key, token_id))
+    arguments = (
+        *(token_id.encode(), b"%d" % first, claims["jti"].encode(), made),
+        *(b"%d" % settings.SESSION_COOKIE_AGE, b"%d" % GRACE_SECONDS),
+    )
+    (answer,) = run_script(state_valkey(), _EXCHANGE, [(keys, arguments)])
+    pair: list[str] | None = orjson.loads(answer) if answer else None
+    return pair

@@ -1,0 +1,55 @@
+"""The addresses under /_allauth/: those of django-allauth's endpoints that are in use.
+
+Not used, so not here: phone numbers, log-in and verification by code, and allauth's own schema, as
+these endpoints are in ours (socialfeed/schema.py).
+"""
+
+from collections.abc import Callable
+from typing import cast
+
+from allauth.headless.account import views as account
+from allauth.headless.base import views as base
+from allauth.headless.constants import Client
+from allauth.headless.mfa import views as mfa
+from allauth.headless.tokens import views as tokens
+from django.http import HttpResponse
+from django.urls import URLPattern, URLResolver, include, path
+
+from users.accounts.views import NewPasswordView, SignUpView
+
+View = Callable[..., HttpResponse]
+
+
+def _endpoint(address: str, view: type[base.APIView], name: str) -> URLPattern:
+    return path(f"app/v1/{address}", cast("View", view.as_api_view(client=Client.APP)), name=name)
+
+
+_account = [
+    _endpoint("auth/session", account.SessionView, "current_session"),
+    _endpoint("auth/login", account.LoginView, "login"),
+    _endpoint("auth/signup", SignUpView, "signup"),
+    _endpoint("auth/reauthenticate", account.ReauthenticateView, "reauthenticate"),
+    _endpoint("auth/email/verify", account.VerifyEmailView, "verify_email"),
+    _endpoint("auth/password/request", account.RequestPasswordResetView, "request_password_reset"),
+    _endpoint("auth/password/reset", NewPasswordView, "reset_password"),
+    _endpoint("account/password/change", account.ChangePasswordView, "change_password"),
+    _endpoint("account/email", account.ManageEmailView, "manage_email"),
+]
+_totp = "account/authenticators/totp"
+_codes = "account/authenticators/recovery-codes"
+_mfa = [
+    _endpoint("auth/2fa/authenticate", mfa.AuthenticateView, "authenticate"),
+    _endpoint("auth/2fa/reauthenticate", mfa.ReauthenticateView, "reauthenticate"),
+    _endpoint("account/authenticators", mfa.AuthenticatorsView, "authenticators"),
+    _endpoint(_totp, mfa.ManageTOTPView, "manage_totp"),
+    _endpoint(_codes, mfa.ManageRecoveryCodesView, "manage_recovery_codes"),
+]
+_tokens = [_endpoint("tokens/refresh", tokens.RefreshTokenView, "refresh")]
+_app: list[URLPattern | URLResolver] = [
+    _endpoint("config", base.ConfigView, "config"),
+    path("", include((_account, "account"))),
+    path("", include((_mfa, "mfa"))),
+    path("", include((_tokens, "tokens"))),
+]
+app_name = "headless"
+urlpatterns = [path("", include((_app, "app")))]
