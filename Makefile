@@ -48,12 +48,13 @@ bench: $(READY) ## Measure speed against references, for some minutes (ARGS="--h
 bench-quick: $(READY) ## Measure less, within a minute; fails if a target is missed by a factor of two.
 	@exec $(RUN) -m tests.benchmarks --quick $(ARGS)
 
-check: $(READY) ## Check lint, types, imports and migrations, exactly as CI does.
+check: $(READY) ## Check lint, types, imports, migrations and production settings, exactly as CI does.
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/lint-imports --no-logo
 	$(VENV)/bin/mypy .
 	$(RUN) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	$(RUN) -m tests.support.production
 
 format: $(READY) ## Format the code, and fix what the linter can.
 	$(VENV)/bin/ruff check --fix .

@@ -32,12 +32,49 @@ _LOCAL_DEFAULTS = _LAYOUT.urls() | {
 }
 
 
+# Secrets of the local stack. They are public, with its code.
+_LOCAL_SECRETS = frozenset({"SECRET_KEY", "AWS_SECRET_ACCESS_KEY"})
+
+
 def _required(name: str) -> str:
     """A variable that production must set and the local stack need not.
 
-    Raises ImproperlyConfigured.
+    Raises ImproperlyConfigured; also if production has a secret of the local stack.
     """
     value = _env.str(name, default="") or (_LOCAL_DEFAULTS[name] if LOCAL else "")
     if not value:
         raise ImproperlyConfigured(f"{name} must be set in production; see .env.example.")
+    if not LOCAL and name in _LOCAL_SECRETS and value == _LOCAL_DEFAULTS[name]:
+        raise ImproperlyConfigured(
+            f"{name} is that of the local stack, which everybody knows. Production needs its own."
+        )
     return value
+
+
+# What Django's own check asks for (security.W009), and more characters that differ: 32 random bytes
+# have at least ten different hexadecimal digits.
+_KEY_LENGTH = 50
+_KEY_CHARACTERS = 10
+_KEY_COMMAND = 'python -c "import secrets; print(secrets.token_urlsafe(50))"'
+
+
+def _secret_key() -> str:
+    """The key that signs tokens and cursors. Production refuses a weak one.
+
+    Who knows or guesses it can log in as anybody. Raises ImproperlyConfigured.
+    """
+    key = _required("SECRET_KEY")
+    if LOCAL:
+        return key
+    weakness = ""
+    if key.startswith("django-insecure-"):
+        weakness = "Django has made this one for a development server"
+    elif len(key) < _KEY_LENGTH:
+        weakness = f"it has {len(key)} characters, and needs {_KEY_LENGTH}"
+    elif len(set(key)) < _KEY_CHARACTERS:
+        weakness = f"it has {len(set(key))} different characters, and needs {_KEY_CHARACTERS}"
+    if weakness:
+        raise ImproperlyConfigured(
+            f"SECRET_KEY is too weak for production: {weakness}. Make one with: {_KEY_COMMAND}"
+        )
+    return key

@@ -1,7 +1,9 @@
 """Settings come from the environment, are documented, and are safe in production."""
 
+import json
 import os
 import re
+import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -10,13 +12,11 @@ from types import FunctionType
 import pytest
 from django.conf import global_settings
 
-from devstack.layout import PROJECT_DIR, Layout
+from core.http.health import HealthMiddleware
+from devstack.layout import PROJECT_DIR, S3_SECRET_KEY, Layout
+from devstack.lifecycle import Stack
+from tests.support.production import REQUIRED, production
 
-REQUIRED = {
-    *(name for name in Layout.from_environ({}).urls() if "REPLICA" not in name),
-    *("SECRET_KEY", "PUBLIC_ORIGIN", "S3_BUCKET", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
-    "EMAIL_URL",
-}
 # Where a setting may be read from the environment.
 SOURCES = ["socialfeed/settings", "deploy", "devstack"]
 READS = r"(?:env\.\w+|required|rate_limit|environ\.get)\(\s*\"([A-Z0-9_]+)\"|{\$([A-Z_]+)"
@@ -62,11 +62,21 @@ def test_only_settings_are_in_the_settings() -> None:
     assert not {name for name in public if vars(module)[name].__module__.startswith("socialfeed")}
 
 
+def urls(stack: Stack) -> dict[str, str]:
+    """The addresses of the stack's servers; production needs no replica."""
+    return {name: url for name, url in stack.layout.urls().items() if name in REQUIRED}
+
+
 def load_settings(tmp_path: Path, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Import the settings in a process with no other environment."""
+    return run(tmp_path, "import socialfeed.settings", environ)
+
+
+def run(tmp_path: Path, code: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run Python code in a process with no other environment."""
     bare = {"PATH": os.environ["PATH"], "STACK_VAR_DIR": str(tmp_path)}
     return subprocess.run(
-        [sys.executable, "-c", "import socialfeed.settings"],
+        [sys.executable, "-c", code],
         env=bare | environ,
         cwd=PROJECT_DIR,
         capture_output=True,
@@ -80,13 +90,6 @@ def test_a_setting_by_its_former_name_is_refused(tmp_path: Path, name: str) -> N
     done = load_settings(tmp_path, {f"FANOUT_{name}": "7"})
     assert done.returncode == 1
     assert f"FANOUT_{name} is called OUTBOX_{name.removeprefix('OUTBOX_')} now." in done.stderr
-
-
-def production() -> dict[str, str]:
-    """An environment with all that production needs."""
-    values = dict.fromkeys(REQUIRED, "something") | {"EMAIL_URL": "smtp://localhost:25"}
-    urls = {n: u for n, u in Layout.from_environ({}).urls().items() if n in REQUIRED}
-    return values | urls | {"SOCIALFEED_ENV": "production"}
 
 
 def test_production_starts_with_all_it_needs(tmp_path: Path) -> None:
@@ -105,6 +108,91 @@ def test_production_refuses_to_start_without(name: str, tmp_path: Path) -> None:
     loaded = load_settings(tmp_path, production() | {name: ""})
     assert loaded.returncode != 0
     assert f"{name} must be set in production" in loaded.stderr
+
+
+LOCAL_KEY = "local-only-secret-key-that-signs-nothing-of-value"
+
+
+@pytest.mark.parametrize(
+    ("key", "weakness"),
+    [
+        ("x", "it has 1 characters, and needs 50"),
+        ("abcdefghijklmnopqrstuvwxyz0123456789-_.abcdefghij", "it has 49 characters"),
+        ("x" * 60, "it has 1 different characters, and needs 10"),
+        ("abcdefghi" * 9, "it has 9 different characters"),
+        ("django-insecure-" + "abcdefghijklmnopqrstuvwxyz0123456789" * 2, "Django has made"),
+    ],
+)
+def test_production_refuses_a_weak_secret_key_and_says_how_to_make_one(
+    tmp_path: Path, key: str, weakness: str
+) -> None:
+    loaded = load_settings(tmp_path, production() | {"SECRET_KEY": key})
+    assert loaded.returncode != 0
+    assert f"SECRET_KEY is too weak for production: {weakness}" in loaded.stderr
+    assert "secrets.token_urlsafe(50)" in loaded.stderr
+
+
+@pytest.mark.parametrize("key", [secrets.token_urlsafe(50), secrets.token_hex(32)])
+def test_production_takes_a_random_secret_key(tmp_path: Path, key: str) -> None:
+    assert load_settings(tmp_path, production() | {"SECRET_KEY": key}).stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("SECRET_KEY", LOCAL_KEY), ("AWS_SECRET_ACCESS_KEY", S3_SECRET_KEY)]
+)
+def test_production_refuses_the_secrets_of_the_local_stack(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    loaded = load_settings(tmp_path, production() | {name: value})
+    assert loaded.returncode != 0
+    assert f"{name} is that of the local stack" in loaded.stderr
+    assert load_settings(tmp_path, {name: value}).stderr == "", "locally it is the default"
+
+
+def test_production_refuses_a_public_address_without_tls(tmp_path: Path) -> None:
+    loaded = load_settings(tmp_path, production() | {"PUBLIC_ORIGIN": "http://feed.example.org"})
+    assert loaded.returncode != 0
+    assert "PUBLIC_ORIGIN must begin with https://" in loaded.stderr
+
+
+# One process, for it takes seconds to set Django up: prints the answers to these requests.
+ASK = """
+import django, json
+django.setup()
+from django.test import Client
+def ask(path, **headers):
+    answer = Client(raise_request_exception=False).get(path, headers=headers)
+    cookies = {name: cookie.output() for name, cookie in answer.cookies.items()}
+    return {"status": answer.status_code, "headers": dict(answer.headers), "cookies": cookies}
+public = {"host": "feed.example.org"}
+secure = public | {"x-forwarded-proto": "https"}
+plain = [ask(path, **public) for path in ("/", "/api/v1/users/me?a=1", "/admin/login/")]
+probes = {path: ask(path, host="10.0.0.7:8000") for path in PROBES}
+print(json.dumps([plain, probes, ask("/", **secure), ask("/admin/login/", **secure)]))
+"""
+
+
+def test_production_redirects_to_https_but_no_probe_and_its_cookies_are_secure(
+    tmp_path: Path, stack: Stack
+) -> None:
+    """Only a probe by any address is answered without TLS. STATE is that of the test stack."""
+    environ = production() | urls(stack)
+    environ |= {"DJANGO_SETTINGS_MODULE": "socialfeed.settings", "API_ROLE": "write"}
+    code = f"PROBES = {list(HealthMiddleware.pages)}\n{ASK}"
+    done = run(tmp_path, code, environ)
+    assert done.returncode == 0, done.stderr
+    plain, probes, front, log_in = json.loads(done.stdout.splitlines()[-1])
+    assert [answer["status"] for answer in plain] == [301, 301, 301]
+    address = "https://feed.example.org/api/v1/users/me?a=1"
+    assert plain[1]["headers"]["Location"] == address
+    assert "Strict-Transport-Security" not in plain[0]["headers"], "browsers ignore it without TLS"
+    assert {path: answer["status"] for path, answer in probes.items()} == dict.fromkeys(probes, 200)
+    policy = f"max-age={365 * 24 * 3600}; includeSubDomains"
+    assert front["status"] == 200
+    assert front["headers"]["Strict-Transport-Security"] == policy
+    for cookie in log_in["cookies"].values():
+        assert "Secure" in cookie
+    assert "__Host-csrftoken" in log_in["cookies"]
 
 
 @pytest.mark.parametrize(
