@@ -17,8 +17,6 @@ import usergraph.urls
 import users.urls
 from operations import views as operations_views
 
-admin.site.site_header = admin.site.site_title = "socialfeed"
-
 # The most used come first. One list: each `include` would cost every request one more step.
 api = [
     *timeline.urls.urlpatterns,

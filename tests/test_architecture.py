@@ -18,7 +18,8 @@ PUBLIC_ROOMS = {"events", "selectors", "serializers", "services", "urls", "visib
 ROOMS = PUBLIC_ROOMS | {
     "__init__", "admin", "audit", "authentication", "entries", "handlers",
     "images", "inventory", "keys", "listeners", "models", "page_replay", "pages", "parsers",
-    "records", "seen", "sessions", "storage", "store", "tasks", "usernames", "views",
+    "records", "seen", "session_stores", "sessions", "storage", "store", "tasks", "usernames",
+    "views",
 }  # fmt: skip
 MAX_LINES = 400
 

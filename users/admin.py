@@ -1,10 +1,7 @@
 """Staff's view of accounts."""
 
-from typing import Any, cast
-
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm
@@ -16,25 +13,10 @@ from django.template.response import TemplateResponse
 
 from core.admin_classes import ReadOnlyAdmin
 from core.http.problems import Conflict, NotFound
-from users.accounts.login_limits import begin_attempt
 from users.events import UserChanged, user_changed
 from users.models import AccountDeletion, User
 from users.selectors import described
 from users.services import delete_account, end_sessions_on_commit, set_active
-
-
-class LimitedLoginForm(AdminAuthenticationForm):
-    """The log-in of staff has the same limits of failures as any log-in: by address and by name."""
-
-    def clean(self) -> dict[str, Any]:
-        name = self.cleaned_data.get("username", "")
-        attempt = begin_attempt(request=cast("HttpRequest", self.request), name=name)
-        cleaned = super().clean()
-        attempt.succeed()
-        return cleaned
-
-
-admin.site.login_form = LimitedLoginForm
 
 
 class NewPasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]  # generic in stubs only

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.hashers import make_password
 from django.contrib.contenttypes.models import ContentType
@@ -117,6 +118,17 @@ def end_sessions_on_commit(*, user_id: int) -> None:
     STATE down: raises, because the sessions live on and the caller must repeat it.
     """
     transaction.on_commit(partial(end_sessions, user_id=user_id), using="default")
+
+
+def remove_second_factor(*, user_id: int) -> bool:
+    """Remove TOTP and the recovery codes of an account; returns whether it had any.
+
+    Ends its sessions on commit. The next log-in to the admin sets up a new second factor.
+    """
+    with transaction.atomic(using="default"):
+        removed, _ = Authenticator.objects.filter(user_id=user_id).delete()
+        end_sessions_on_commit(user_id=user_id)
+    return bool(removed)
 
 
 def delete_account(*, user_id: int, requested_by: str) -> int:

@@ -95,17 +95,18 @@ def _decoded(stored: bytes) -> dict[str, Any]:
     return session
 
 
-def remember_session(*, user_id: int, session_key: str) -> None:
-    """Add a session to the user's list, or note that it is used; it lives on from now.
+def remember_session(*, user_id: int, session_key: str, prolong: bool = False) -> None:
+    """Add a session to the user's list, or note that it is used; drop expired ones from the list.
 
-    Also drops expired sessions from the list. STATE down: raises.
+    `prolong`: the session lives as long as a new one from now. STATE down: raises.
     """
     key, now, life = sessions_key(user_id), time.time(), settings.SESSION_COOKIE_AGE
     pipeline = state_valkey().pipeline()
     pipeline.zadd(key, {session_key: now})
     pipeline.zremrangebyscore(key, "-inf", now - life)
     pipeline.expire(key, life)
-    pipeline.expire(_stored_key(session_key), life)
+    if prolong:
+        pipeline.expire(_stored_key(session_key), life)
     pipeline.execute()
 
 
@@ -118,7 +119,8 @@ def end_surplus_sessions(*, user_id: int) -> None:
 
 def end_session(*, user_id: int, session_key: str) -> None:
     """End one session of a user; its tokens stop working. STATE down: raises."""
-    import_module(settings.SESSION_ENGINE).SessionStore(session_key).delete()
+    # A store that opens no session deletes those of both kinds (users.session_stores).
+    import_module(settings.SESSION_ENGINE).SessionStore().delete(session_key)
     forget_session(user_id=user_id, session_key=session_key)
 
 

@@ -27,7 +27,7 @@ if API_ROLE not in {"read", "write", "all"}:
 MAX_REQUESTS_IN_FLIGHT = _env.int("MAX_REQUESTS_IN_FLIGHT", default=40)
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "socialfeed.apps.StaffAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
@@ -53,10 +53,10 @@ INSTALLED_APPS = [
     "operations",
 ]
 
-# For requests with a session cookie: of staff, and of django-allauth's pages. The Write API gets
-# both (deploy/Caddyfile).
+# For the pages of staff, which have cookies, and for django-allauth's addresses, which need a
+# session to put aside. The Write API gets both (deploy/Caddyfile).
 _FOR_COOKIES = [
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "users.session_stores.AdminSessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",

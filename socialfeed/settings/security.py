@@ -1,4 +1,4 @@
-"""HTTPS, and the cookies of staff. The API needs none."""
+"""HTTPS, and how staff log in to the admin. Its cookies are the only ones: the API needs none."""
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -23,3 +23,12 @@ SECURE_REFERRER_POLICY = "same-origin"
 # Browsers take a cookie whose name begins so only if it is secure; `__Host-`: and of this host.
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
 CSRF_COOKIE_NAME = "__Host-csrftoken" if _HTTPS else "csrftoken"
+SESSION_COOKIE_NAME = "__Secure-admin_session" if _HTTPS else "admin_session"
+SESSION_COOKIE_PATH = "/admin/"
+# A log-in of staff ends after so many seconds (users.session_stores).
+ADMIN_SESSION_SECONDS = 12 * 3600
+# Whether staff need a second factor in the admin. Without it, a password is all that protects every
+# account.
+ADMIN_REQUIRES_TOTP = _env.bool("ADMIN_REQUIRES_TOTP", default=not LOCAL)
+if not (ADMIN_REQUIRES_TOTP or LOCAL):
+    raise ImproperlyConfigured("ADMIN_REQUIRES_TOTP can be off on the local stack only.")

@@ -101,7 +101,7 @@ CACHES = {
 }
 # For tests: whether a read of CACHE that a recording cannot see raises (core.valkey.recorder).
 RAISE_UNRECORDED_READS = _env.bool("RAISE_UNRECORDED_READS", default=False)
-SESSION_ENGINE = "django.contrib.sessions.backends.cache"
+SESSION_ENGINE = "users.session_stores"
 
 # --- Object storage -------------------------------------------------------------------------------
 

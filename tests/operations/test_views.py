@@ -4,11 +4,11 @@ import html
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
 from tests.support.explanations import publish
+from tests.support.staff import promote, staff_browser
 from users.models import User
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("follows")]
@@ -18,12 +18,8 @@ PAGE = reverse("explain-home")
 
 def client_of(user_id: int, *permissions: str, **columns: Any) -> Client:
     """A browser in which a user is logged in, with these columns and permissions."""
-    User.objects.filter(pk=user_id).update(**columns)
-    user = User.objects.get(pk=user_id)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client()
-    client.force_login(user)
-    return client
+    promote(user_id, *permissions, **columns)
+    return staff_browser(user_id)
 
 
 @pytest.fixture

@@ -155,6 +155,16 @@ def test_production_refuses_a_public_address_without_tls(tmp_path: Path) -> None
     assert "PUBLIC_ORIGIN must begin with https://" in loaded.stderr
 
 
+def test_only_the_local_stack_lets_staff_in_without_a_second_factor(tmp_path: Path) -> None:
+    loaded = load_settings(tmp_path, production() | {"ADMIN_REQUIRES_TOTP": "off"})
+    assert loaded.returncode != 0
+    assert "ADMIN_REQUIRES_TOTP can be off on the local stack only" in loaded.stderr
+    code = "import socialfeed.settings as ours; print(ours.ADMIN_REQUIRES_TOTP)"
+    assert run(tmp_path, code, production()).stdout == "True\n"
+    assert run(tmp_path, code, {}).stdout == "False\n", "so that the demo login works"
+    assert run(tmp_path, code, {"ADMIN_REQUIRES_TOTP": "on"}).stdout == "True\n"
+
+
 # One process, for it takes seconds to set Django up: prints the answers to these requests.
 ASK = """
 import django, json

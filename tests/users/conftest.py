@@ -11,6 +11,7 @@ from django.db import connection
 from django.test import Client
 
 from tests.support.limits import address, elsewhere, limited
+from tests.support.staff import staff_browser
 from users import services
 from users.models import AccountDeletion, User
 from users.services import ensure_account
@@ -55,13 +56,7 @@ def staff(db: None, unique: Callable[[str], str]) -> Client:
     """A browser in which a superuser is logged in."""
     name = unique("staff")
     user_id, _ = ensure_account(username=name, email=f"{name}@example.org", staff=True)
-    return logged_in(user_id)
-
-
-def logged_in(user_id: int) -> Client:
-    browser = Client()
-    browser.force_login(User.objects.get(pk=user_id))
-    return browser
+    return staff_browser(user_id)
 
 
 def deletions(user_id: int) -> Any:

@@ -13,7 +13,8 @@ from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from tests.users.conftest import PASSWORD, deletions, logged_in
+from tests.support.staff import staff_browser
+from tests.users.conftest import PASSWORD, deletions
 from users.admin import NewPasswordForm
 from users.models import AccountDeletion, User
 from users.services import delete_account, finish_deletion, note_removed
@@ -159,7 +160,7 @@ def test_of_selected_accounts_those_of_staff_are_named_and_left(
 def test_who_may_not_delete_accounts_is_not_offered_it(ada: User, alice: int) -> None:
     User.objects.filter(pk=ada.pk).update(is_staff=True)
     ada.user_permissions.add(*Permission.objects.filter(codename__in=["view_user", "change_user"]))
-    browser = logged_in(ada.pk)
+    browser = staff_browser(ada.pk)
     assert "delete_accounts" not in browser.get(CHANGELIST).text
     act(browser, [alice], confirmed="yes")
     assert not deletions(alice).exists()

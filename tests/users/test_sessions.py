@@ -82,9 +82,11 @@ def test_one_session_more_than_the_limit_ends_the_one_unused_for_longest(
     assert len(list_sessions(user_id=alice)) == 2
 
 
-def test_a_session_that_is_used_lives_on(alice: int) -> None:
+def test_only_a_session_that_is_prolonged_lives_on(alice: int) -> None:
     session = open_session(alice)
     key = cast("bytes", ask_for_session(session_key=session.session_key or "")[1])
     state_valkey().expire(key, 10)
     remember_session(user_id=alice, session_key=session.session_key or "")
+    assert int(state_valkey().ttl(key)) <= 10
+    remember_session(user_id=alice, session_key=session.session_key or "", prolong=True)
     assert int(state_valkey().ttl(key)) > 10

@@ -63,7 +63,7 @@ def exchange_refresh_token(*, token: str) -> tuple[str, str] | None:
         )
         return None
     # The session lives on from now, and so does the list that names it.
-    remember_session(user_id=user.pk, session_key=key)
+    remember_session(user_id=user.pk, session_key=key, prolong=True)
     return answer[0], answer[1]
 
 

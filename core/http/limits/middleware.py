@@ -32,6 +32,7 @@ STRICT_VIEWS: Mapping[str, str] = {
     "headless:app:mfa:authenticate": "login",
     "headless:app:mfa:reauthenticate": "login",
     "admin:login": "login",
+    "admin:second-factor": "login",
     "headless:app:account:signup": "signup",
     "headless:app:account:request_password_reset": "reset",
     "headless:app:account:reset_password": "reset",

@@ -1,0 +1,1 @@
+"""Staff: how they enter the admin, and whose accounts they may touch."""
