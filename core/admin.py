@@ -1,6 +1,7 @@
-"""The admin pages for idempotency keys: what a POST made, and when."""
+"""The admin pages for idempotency keys (what a POST made, and when), and for staff's own log."""
 
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
@@ -27,6 +28,27 @@ class KeyAdmin(ReadOnlyAdmin[IdempotencyKey]):
     @admin.display
     def answer(self, key: IdempotencyKey) -> str:
         return bytes(key.body).decode()
+
+
+@admin.register(LogEntry)
+class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
+    """What staff have changed: who, which row, when and why."""
+
+    list_display = ["action_time", "user", "action", "content_type", "object_repr", "message"]
+    list_select_related = ["user", "content_type"]
+    list_filter = ["action_flag", "action_time"]
+    fields = ["action_time", "user", "content_type", "object_id", "object_repr", "message"]
+    readonly_fields = ["message"]
+    id_fields = ["pk", "user_id", "object_id"]
+    search_fields = ["=user__username"]
+
+    @admin.display(ordering="action_flag")
+    def action(self, entry: LogEntry) -> str:
+        return entry.get_action_flag_display()
+
+    @admin.display
+    def message(self, entry: LogEntry) -> str:
+        return entry.get_change_message()
 
 
 admin.site.register(PostsIdempotencyKey, KeyAdmin, database="posts")

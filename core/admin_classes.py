@@ -5,17 +5,17 @@ from functools import reduce
 from operator import or_
 from typing import Generic, TypeVar
 
-from django.contrib import admin
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 
+from core.admin_actions import StaffPage
 from core.ids import MAX_ID
 from core.likes import AbstractLike
 
 Row = TypeVar("Row", bound=Model)
 
 
-class IdSearchAdmin(admin.ModelAdmin[Row], Generic[Row]):
+class IdSearchAdmin(StaffPage[Row], Generic[Row]):
     """Searches for a number only in `id_fields`, by their indexes, and does not count all rows.
 
     Django would compare the columns as text, or count, and so read the whole table. The newest rows

@@ -1,22 +1,50 @@
-"""Staff's view of accounts."""
+"""Staff's view of accounts, of what protects them, and of groups.
 
+`users.staff.ranks` says whose account staff may touch, whatever permissions they have. Only
+superusers give or take rank, groups and permissions.
+"""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from allauth.account.models import EmailAddress
+from allauth.account.signals import email_confirmed
+from allauth.mfa.models import Authenticator
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.utils import unquote
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm
+from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Model
 from django.http import HttpRequest
-from django.template.response import TemplateResponse
+from django.shortcuts import redirect
 
+from core.admin_actions import StaffPage, staff_action
 from core.admin_classes import ReadOnlyAdmin
 from core.http.problems import Conflict, NotFound
 from users.events import UserChanged, user_changed
 from users.models import AccountDeletion, User
 from users.selectors import described
-from users.services import delete_account, end_sessions_on_commit, set_active
+from users.services import (
+    delete_account,
+    end_sessions_on_commit,
+    remove_second_factor,
+    set_active,
+)
+from users.staff.ranks import locked_accounts, refusal
+
+RANK_FIELDS = ["is_staff", "is_superuser", "groups", "user_permissions"]
+# Acts that take something from an account: nobody does them to the own one.
+LOSSES = {"deactivate", "delete_accounts", "reset_second_factor"}
+
+
+def _actor(request: HttpRequest) -> User:
+    return cast("User", request.user)  # every page is for staff
 
 
 class NewPasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]  # generic in stubs only
@@ -32,7 +60,7 @@ class NewPasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]  # gen
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin[User]):
+class UserAdmin(StaffPage[User], DjangoUserAdmin[User]):
     """Find an account by id, name or e-mail; activate, deactivate or delete it."""
 
     add_form = AdminUserCreationForm
@@ -50,88 +78,143 @@ class UserAdmin(DjangoUserAdmin[User]):
     search_fields = ["=id", "username", "display_name", "=email"]
     ordering = ["-id"]
     show_full_result_count = False
-    readonly_fields = ["id", "avatar_media_id", "date_joined", "last_login"]
-    actions = ["activate", "deactivate", "delete_accounts"]
+    # Only actions change `is_active`, because they ask why.
+    readonly_fields = ["id", "is_active", "avatar_media_id", "date_joined", "last_login"]
+    actions = ["activate", "deactivate", "reset_second_factor", "delete_accounts"]
     fieldsets = [
         (None, {"fields": ["id", "username", "password"]}),
         ("Profile", {"fields": ["display_name", "email", "bio", "avatar_media_id"]}),
-        (
-            "Permissions",
-            {"fields": ["is_active", "is_staff", "is_superuser", "groups", "user_permissions"]},
-        ),
+        ("Permissions", {"fields": ["is_active", *RANK_FIELDS]}),
         ("Dates", {"fields": ["last_login", "date_joined"]}),
     ]
 
-    @admin.action(description="Activate the selected users")
-    def activate(self, request: HttpRequest, users: QuerySet[User]) -> None:
-        changed = set_active(user_ids=[user.pk for user in users], active=True)
-        self.message_user(request, f"{changed} activated.")
+    @staff_action(
+        description="Activate the selected users", done="activated", permissions=["change"]
+    )
+    def activate(self, request: HttpRequest, users: Sequence[User], reason: str) -> Sequence[User]:
+        return _set_active(users, active=True)
 
-    @admin.action(description="Deactivate the selected users and end their sessions")
-    def deactivate(self, request: HttpRequest, users: QuerySet[User]) -> None:
-        changed = set_active(user_ids=[user.pk for user in users], active=False)
-        self.message_user(request, f"{changed} deactivated.")
+    @staff_action(
+        description="Deactivate the selected users and end their sessions",
+        done="deactivated",
+        permissions=["change"],
+    )
+    def deactivate(
+        self, request: HttpRequest, users: Sequence[User], reason: str
+    ) -> Sequence[User]:
+        return _set_active(users, active=False)
 
-    @admin.action(
-        description="Delete the selected accounts and all that they own", permissions=["purge"]
+    @staff_action(
+        description="Remove the second factor of the selected users and end their sessions",
+        done="freed of their second factor",
+        permissions=["reset"],
+    )
+    def reset_second_factor(
+        self, request: HttpRequest, users: Sequence[User], reason: str
+    ) -> Sequence[User]:
+        return [user for user in users if remove_second_factor(user_id=user.pk)]
+
+    @staff_action(
+        description="Delete the selected accounts and all that they own",
+        done="being deleted; see the account deletions",
+        permissions=["purge"],
     )
     def delete_accounts(
-        self, request: HttpRequest, users: QuerySet[User]
-    ) -> TemplateResponse | None:
-        """Asks first. The deletion runs in the background; an `AccountDeletion` shows its state."""
-        if "confirmed" not in request.POST:
-            context = {
-                **self.admin_site.each_context(request),
-                "opts": self.opts,
-                "title": "Delete accounts",
-                "users": users,
-                "action_checkbox_name": ACTION_CHECKBOX_NAME,
-            }
-            return TemplateResponse(request, "admin/users/delete_accounts.html", context)
-        begun = 0
+        self, request: HttpRequest, users: Sequence[User], reason: str
+    ) -> Sequence[User]:
+        """The deletion runs in the background; an `AccountDeletion` shows its state.
+
+        The account's own entries in the log go with it, so the `AccountDeletion` gets one too.
+        """
+        begun = []
         for user in users:
             try:
-                delete_account(user_id=user.pk, requested_by=AccountDeletion.RequestedBy.STAFF)
-                begun += 1
+                deletion = delete_account(
+                    user_id=user.pk, requested_by=AccountDeletion.RequestedBy.STAFF
+                )
             except (Conflict, NotFound) as problem:
                 self.message_user(request, f"@{user}: {problem.detail}", messages.ERROR)
-        self.message_user(request, f"{begun} are being deleted; see the account deletions.")
-        return None
+                continue
+            rows = AccountDeletion.objects.filter(pk=deletion)
+            note = f"Requested. Reason: {reason}"
+            LogEntry.objects.log_actions(_actor(request).pk, rows, CHANGE, note)
+            begun.append(user)
+        return begun
 
     def has_purge_permission(self, request: HttpRequest) -> bool:
         """Whether an account may be deleted, by the action above."""
         return request.user.has_perm("users.delete_user")
+
+    def has_reset_permission(self, request: HttpRequest) -> bool:
+        """Whether a second factor may be removed, by the action above."""
+        return request.user.has_perm("mfa.delete_authenticator")
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Never as a row, because an account owns rows in other databases: there is an action."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """An account that is being deleted cannot be changed."""
-        if obj is not None and AccountDeletion.objects.filter(user_id=obj.pk).exists():
-            return False
+        """Not of a rank that the caller may not touch, nor of an account that is being deleted."""
+        if obj is not None:
+            if refusal(actor=_actor(request), target=obj):
+                return False
+            if AccountDeletion.objects.filter(user_id=obj.pk).exists():
+                return False
         return super().has_change_permission(request, obj)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
+        """Ranks are for superusers to change, and for nobody to change of the own account."""
+        fixed = [*super().get_readonly_fields(request, obj)]
+        if not _actor(request).is_superuser or (obj and obj.pk == request.user.pk):
+            fixed += RANK_FIELDS
+        return fixed
+
+    def lock(self, request: HttpRequest, rows: Sequence[User]) -> Sequence[User]:
+        request.user, found = locked_accounts(
+            actor=_actor(request), user_ids=[row.pk for row in rows]
+        )
+        return found
+
+    def refusal(self, request: HttpRequest, row: User, action: str) -> str:
+        return refusal(actor=_actor(request), target=row, is_loss=action in LOSSES)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
+        """For the own account, the page that asks for the old password."""
+        if unquote(id) == str(request.user.pk):
+            return redirect("admin:password_change")
+        return super().user_change_password(request, id, form_url)
 
     def save_model(
         self, request: HttpRequest, obj: User, form: forms.ModelForm[User], change: bool
     ) -> None:
-        """Save, and announce the change; a deactivation also ends the user's sessions.
-
-        An account that is being deleted stays inactive, even if the form was loaded before that.
-        """
+        """Save the columns that the form has changed, and announce the change."""
         with transaction.atomic(using="default"):
-            # Locked, so that `delete_account` comes before or after: the save writes all columns.
-            if change and not User.objects.select_for_update().filter(pk=obj.pk).exists():
-                raise PermissionDenied("This account is gone.")  # a save would create it again
-            if AccountDeletion.objects.filter(user_id=obj.pk, done_at=None).exists():
-                obj.is_active = False
-                self.message_user(
-                    request, "The account is being deleted, so it stays inactive.", messages.WARNING
-                )
-            super().save_model(request, obj, form, change)
+            if change:
+                self._save_changes(request, obj, form)
+            else:
+                super().save_model(request, obj, form, change)
             user_changed.announce(UserChanged(obj.pk))
-        if change and not obj.is_active:
-            end_sessions_on_commit(user_id=obj.pk)
+
+    def _save_changes(self, request: HttpRequest, obj: User, form: forms.ModelForm[User]) -> None:
+        # Locked, because the account may have got a rank, or be gone, since the form was checked.
+        stored = self.lock(request, [obj])
+        if not stored:
+            raise PermissionDenied("This account is gone.")
+        why_not = self.refusal(request, stored[0], "change")
+        if why_not:
+            raise PermissionDenied(f"{obj}: {why_not}")
+        if not _actor(request).is_superuser and {*RANK_FIELDS} & {*form.changed_data}:
+            raise PermissionDenied("Your account is not a superuser any more.")
+        columns = {field.name for field in User._meta.concrete_fields}
+        obj.save(update_fields=columns.intersection(form.changed_data))
+
+
+def _set_active(users: Sequence[User], *, active: bool) -> Sequence[User]:
+    """Those who have changed."""
+    before = {user.pk: user.is_active for user in users}
+    set_active(user_ids=list(before), active=active)
+    now = User.objects.in_bulk(before)
+    return [user for user in users if now[user.pk].is_active != before[user.pk]]
 
 
 @admin.register(AccountDeletion)
@@ -154,3 +237,79 @@ class AccountDeletionAdmin(ReadOnlyAdmin[AccountDeletion]):
     @admin.display(description="removed so far")
     def so_far(self, deletion: AccountDeletion) -> str:
         return described(deletion.removed)
+
+
+# Django and django-allauth register pages of their own, which know no ranks.
+for _model in (Group, EmailAddress, Authenticator):
+    admin.site.unregister(_model)
+
+
+@admin.register(Group)
+class GroupAdmin(StaffPage[Group], DjangoGroupAdmin):
+    """Groups give permissions, so only superusers change them."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return _actor(request).is_superuser
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return _actor(request).is_superuser
+
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return _actor(request).is_superuser
+
+
+@admin.register(EmailAddress)
+class EmailAddressAdmin(ReadOnlyAdmin[EmailAddress]):
+    """Shows the addresses that users log in with, and verifies them."""
+
+    list_display = ["email", "user", "primary", "verified"]
+    list_select_related = ["user"]
+    list_filter = ["primary", "verified"]
+    id_fields = ["pk", "user_id"]
+    search_fields = ["=email", "=user__username"]
+    actions = ["make_verified"]
+
+    @staff_action(
+        description="Mark the selected addresses as verified",
+        done="verified",
+        permissions=["verify"],
+    )
+    def make_verified(
+        self, request: HttpRequest, addresses: Sequence[EmailAddress], reason: str
+    ) -> Sequence[Model]:
+        """An address that another account has verified stays as it is."""
+        verified = []
+        for address in addresses:
+            if not address.verified and address.set_verified():
+                email_confirmed.send(EmailAddress, request=request, email_address=address)
+                verified.append(address)
+        return verified
+
+    def has_verify_permission(self, request: HttpRequest) -> bool:
+        """Whether addresses may be verified: Django's permission to change them."""
+        return request.user.has_perm("account.change_emailaddress")
+
+    def lock(self, request: HttpRequest, rows: Sequence[EmailAddress]) -> Sequence[EmailAddress]:
+        """The addresses, with their users' present ranks."""
+        user_ids = {row.user_id for row in rows}
+        request.user, found = locked_accounts(actor=_actor(request), user_ids=user_ids)
+        users = {user.pk: user for user in found}
+        there = [row for row in rows if row.user_id in users]
+        for row in there:
+            row.user = users[row.user_id]
+        return there
+
+    def refusal(self, request: HttpRequest, row: EmailAddress, action: str) -> str:
+        return refusal(actor=_actor(request), target=row.user)
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(ReadOnlyAdmin[Authenticator]):
+    """Shows who has a second factor, not its secret. An action on the accounts removes it."""
+
+    list_display = ["id", "user", "type", "created_at", "last_used_at"]
+    list_select_related = ["user"]
+    list_filter = ["type", "created_at", "last_used_at"]
+    exclude = ["data"]
+    id_fields = ["pk", "user_id"]
+    search_fields = ["=user__username"]

@@ -1,12 +1,15 @@
 """The admin of the outboxes, one in each database."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth import get_permission_codename
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
+from core.admin_actions import staff_action
 from core.admin_classes import ReadOnlyAdmin
 from core.outbox.models import CommentsOutboxEvent, OutboxEvent, PostsOutboxEvent
 from core.outbox.subscriptions import event_names
@@ -70,11 +73,20 @@ class OutboxAdmin(ReadOnlyAdmin[OutboxEvent]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[OutboxEvent]:
         return super().get_queryset(request).using(self.database)
 
-    @admin.action(description="Wake the selected deliveries now")
-    def wake_now(self, request: HttpRequest, events: QuerySet[OutboxEvent]) -> None:
+    @staff_action(
+        description="Wake the selected deliveries now", done="woken", permissions=["wake"]
+    )
+    def wake_now(
+        self, request: HttpRequest, events: Sequence[OutboxEvent], reason: str
+    ) -> Sequence[OutboxEvent]:
         for event in events:
             wake(database=self.database, event_id=event.pk)
-        self.message_user(request, f"{len(events)} woken.")
+        return events
+
+    def has_wake_permission(self, request: HttpRequest) -> bool:
+        """Whether staff may wake deliveries: Django's permission to change the rows."""
+        permission = get_permission_codename("change", self.opts)
+        return request.user.has_perm(f"{self.opts.app_label}.{permission}")
 
 
 admin.site.register(OutboxEvent, OutboxAdmin)

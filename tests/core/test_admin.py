@@ -21,7 +21,7 @@ from tests.conftest import ALL_DATABASES
 from tests.support.api_documents import deactivate, shown_post
 from tests.support.deliveries import deliver, pending
 from tests.support.posts_factory import make_posts
-from tests.support.staff import staff_browser
+from tests.support.staff import confirmed, staff_browser
 from usergraph.models import Follow, PulledAuthor
 from usergraph.services import follow_user
 from users.models import User
@@ -118,7 +118,7 @@ def test_a_row_is_found_by_its_id_and_can_be_opened(
 
 def test_staff_take_a_post_down_as_its_author_would(staff: Client, bob: int) -> None:
     post_id = make_posts(bob, 1)[0]
-    data = {"action": "delete_selected", "_selected_action": [post_id], "post": "yes"}
+    data = confirmed("delete_selected", [post_id])
     assert staff.post(address(Post, "changelist"), data).status_code == 302
     assert not Post.objects.filter(pk=post_id).exists()
     payload = {"post_id": post_id, "author_id": bob}
@@ -134,12 +134,8 @@ def test_staff_take_a_comment_down_as_its_author_would(
     add_comment(post_id=post_id, author_id=bob, text="Oh.", reply_to=comment_id)
     kept = add_comment(post_id=post_id, author_id=bob, text="Lovely.")
     like_comment(comment_id=comment_id, user_id=bob)
-    data: dict[str, Any] = {"post": "yes"}
-    if page == "changelist":
-        url = address(Comment, page)
-        data |= {"action": "delete_selected", "_selected_action": [comment_id]}
-    else:
-        url = address(Comment, page, comment_id)
+    data = confirmed("delete_selected", [comment_id])
+    url = address(Comment, page, *([comment_id] if page == "delete" else []))
     with django_capture_on_commit_callbacks(using="comments", execute=True):
         assert staff.post(url, data).status_code == 302
     assert list(Comment.objects.filter(post_id=post_id).values_list("pk", flat=True)) == [kept]
@@ -217,4 +213,5 @@ def test_what_belongs_to_others_cannot_be_changed(
 
 
 def test_staff_cannot_delete_the_row_of_an_account(staff: Client, alice: int) -> None:
-    assert staff.post(address(User, "delete", alice), {"post": "yes"}).status_code == 403
+    data = confirmed("delete_selected", [alice])
+    assert staff.post(address(User, "delete", alice), data).status_code == 403

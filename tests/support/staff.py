@@ -57,3 +57,8 @@ def new_code(secret: str, *used: str) -> str:
 
     wait_until(lambda: time.time() % PERIOD < PERIOD - 3 and code() not in used, PERIOD + 5)
     return code()
+
+
+def confirmed(action: str, rows: list[int], reason: str = "Spam.") -> dict[str, Any]:
+    """What the page that asks sends back when staff confirm an action on rows."""
+    return {"action": action, "_selected_action": rows, "confirmed": "yes", "reason": reason}

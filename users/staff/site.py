@@ -1,4 +1,4 @@
-"""The admin site: `admin.site`. Its log-in asks for a second factor.
+"""The admin site: `admin.site`. Its log-in asks for a second factor, and its actions for a reason.
 
 Every page but the two of the log-in needs a session of the admin (`users.session_stores`) in which
 staff have entered a code.
@@ -26,6 +26,7 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
+from core.admin_actions import delete_selected
 from users.models import User
 from users.sessions import end_sessions, remember_session
 from users.staff.log_in import (
@@ -81,9 +82,13 @@ class OwnPasswordView(PasswordChangeView):
 
 
 class StaffSite(admin.AdminSite):
-    """Django's admin site, with our log-in."""
+    """Django's admin site, with our log-in and our confirmation of deletions."""
 
     site_header = site_title = "socialfeed"
+
+    def __init__(self, name: str = "admin") -> None:
+        super().__init__(name)
+        self.add_action(delete_selected)  # in place of Django's, which asks for no reason
 
     def has_permission(self, request: HttpRequest) -> bool:
         return super().has_permission(request) and has_entered(request)

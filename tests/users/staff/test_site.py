@@ -1,12 +1,16 @@
-"""Every page of the admin needs the second factor."""
+"""Every page of the admin needs the second factor; and every action asks, and is in the log."""
 
 import re
 from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import pytest
+from django.contrib import admin
+from django.db.models import Model
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from core.admin_actions import StaffPage
 from tests.support.staff import promote, staff_browser, with_cookie
 from tests.users.conftest import open_session
 from users.models import User
@@ -73,3 +77,20 @@ def test_a_deactivated_account_is_out_of_the_admin_at_once(ada: User) -> None:
     browser = staff_browser(ada.pk)
     set_active(user_ids=[ada.pk], active=False)
     assert browser.get(INDEX).status_code == 302
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("model", admin.site._registry, ids=lambda model: model._meta.label)
+def test_every_page_is_ours_and_every_action_names_its_permission_and_asks(
+    model: type[Model], ada: User
+) -> None:
+    promote(ada.pk, is_staff=True, is_superuser=True)
+    request = staff_browser(ada.pk).get(INDEX).wsgi_request
+    page = admin.site._registry[model]
+    assert isinstance(page, StaffPage)
+    for function, name, _ in cast("Any", page)._get_base_actions():
+        assert function.allowed_permissions, name
+        for permission in function.allowed_permissions:
+            assert hasattr(page, f"has_{permission}_permission"), name
+        answer = function(page, request, page.get_queryset(request).none())
+        assert answer.template_name == "admin/staff_action.html", name
