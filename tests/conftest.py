@@ -39,6 +39,8 @@ environment.set_up(
         "RAISE_UNRECORDED_READS": "True",
         # Valkey may answer more slowly on a machine that is busy with tests.
         "VALKEY_TIMEOUT_SECONDS": "2",
+        # A body that stops coming is soon given up.
+        "BODY_PATIENCE_SECONDS": "2",
         # One address sends all requests. The log-in limit is the default; tests/flows resets it.
         "RATE_LIMIT_IP": "100000/minute",
         "RATE_LIMIT_READ": "100000/minute",

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from gunicorn.workers.gthread import ThreadWorker
+from core.http.receiving import ReceivingWorker
 
 # Longer than the web server takes to check an instance (every second) and to get the answer.
 SECONDS_TO_DRAIN = 2.5
@@ -45,7 +45,7 @@ class Load:
     in_flight = 0
 
 
-class DrainingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
+class DrainingWorker(ReceivingWorker):
     """gunicorn's worker with threads; counts requests, and goes on for a while after SIGTERM."""
 
     # gunicorn calls these two in the worker's main thread only.

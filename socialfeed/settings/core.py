@@ -25,6 +25,12 @@ if API_ROLE not in {"read", "write", "all"}:
 
 # While more requests than this run or wait in an API process, it answers 503.
 MAX_REQUESTS_IN_FLIGHT = _env.int("MAX_REQUESTS_IN_FLIGHT", default=40)
+# In any BODY_PATIENCE_SECONDS a request's body must bring MIN_BODY_BYTES_PER_SECOND, or end; else
+# it is answered 408. The web server waits longer than twice this time (deploy/Caddyfile).
+BODY_PATIENCE_SECONDS = _env.float("BODY_PATIENCE_SECONDS", default=15.0)
+MIN_BODY_BYTES_PER_SECOND = _env.int("MIN_BODY_BYTES_PER_SECOND", default=4096)
+# So many bodies arrive in an API process at the same time; one more ends the most silent one.
+MAX_BODIES_ARRIVING = _env.int("MAX_BODIES_ARRIVING", default=128)
 
 INSTALLED_APPS = [
     "socialfeed.apps.StaffAdminConfig",

@@ -1,0 +1,215 @@
+"""A gunicorn worker whose threads never wait for a client that sends its body slowly.
+
+gunicorn's own threads read the head of a request. If the body has not come with it, the thread goes
+on with other requests, and the worker's main thread receives the body from its poll loop, as it
+receives those of all others (`core.http.bodies` stores them). When the body is whole, the request
+waits for a thread like any other.
+
+So a body is read to its end before its request is answered, whatever the answer is, and the
+connection stays good for the next request. Only a body that is refused is not read to its end:
+that answer ends the connection.
+
+At most MAX_BODIES_ARRIVING bodies arrive in a process at the same time. One more ends the one that
+has been silent the longest, so clients that send nothing keep nobody out.
+"""
+
+import io
+import socket
+import time
+from functools import partial
+from http import HTTPStatus
+from selectors import EVENT_READ
+from typing import Any
+
+from django.conf import settings
+from gunicorn.http.body import ChunkedReader
+from gunicorn.workers.gthread import ThreadWorker
+
+from core.http.bodies import Body, Refusal
+
+WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
+RECEIVE_BYTES = 256 * 1024
+SECONDS_BETWEEN_CHECKS = 0.5
+# How long the end of a refused connection may take.
+SECONDS_TO_LEAVE = 2.0
+# A stop refuses the bodies that still arrive so long before it would cut them off.
+SECONDS_TO_REFUSE = 3.0
+
+
+class _Resumed:
+    """A parser whose next request is the one whose body has arrived."""
+
+    def __init__(self, parser: Any, body: Body) -> None:
+        self.parser = parser
+        self.body = body
+
+    def __next__(self) -> Any:
+        return self.parser.mesg
+
+
+class ReceivingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
+    """gunicorn's worker with threads, which get a request when its body is whole."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # What a thread has left to the main thread, by connection.
+        self._left: dict[Any, Body | Refusal] = {}
+        # The longest silent first. Only the main thread uses this and the next two.
+        self._arriving: dict[Any, Body] = {}
+        # Refused connections, with the time at which they are closed.
+        self._leaving: dict[Any, float] = {}
+        self._next_check = 0.0
+        self._refuses_from: float | None = None
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """Answer a request, or leave its body to the main thread. Runs in a thread."""
+        if isinstance(conn.parser, _Resumed):
+            body, conn.parser = conn.parser.body, conn.parser.parser
+            return self._answer(req, conn, body)
+        is_chunked = isinstance(req.body.reader, ChunkedReader)
+        if not is_chunked and req.body.reader.length == 0:
+            return super().handle_request(req, conn)
+        if req.method in WITHOUT_BODY:
+            detail = f"A {req.method} request takes no body. Send it without one."
+            self._left[conn] = Refusal(HTTPStatus.BAD_REQUEST, detail)
+            return False
+        try:
+            body = Body(length=None if is_chunked else req.body.reader.length, now=time.monotonic())
+        except Refusal as refusal:
+            self._left[conn] = refusal
+            return False
+        try:
+            if body.feed(conn.parser.unreader.take_buffered()):
+                return self._answer(req, conn, body)
+            self._left[conn] = body
+        except Refusal as refusal:
+            body.close()
+            self._left[conn] = refusal
+        return False
+
+    def _answer(self, req: Any, conn: Any, body: Body) -> Any:
+        """Answer a request whose body is whole."""
+        conn.parser.unreader.unread(body.rest)
+        framing = ("TRANSFER-ENCODING", "CONTENT-LENGTH")
+        req.headers = [header for header in req.headers if header[0] not in framing]
+        req.headers.append(("CONTENT-LENGTH", str(body.size)))
+        req.body = body.file
+        try:
+            return super().handle_request(req, conn)
+        finally:
+            # gunicorn reads this to its end before it reads the next request.
+            req.body = io.BytesIO()
+            body.close()
+
+    def finish_request(self, conn: Any, fs: Any) -> None:
+        """Go on with what a thread has left, or end the request."""
+        left = self._left.pop(conn, None)
+        if left is None:
+            super().finish_request(conn, fs)
+            return
+        conn.sock.setblocking(False)
+        if isinstance(left, Refusal):
+            self._refuse(conn, left)
+            return
+        self._arriving[conn] = left
+        self.poller.register(conn.sock, EVENT_READ, partial(self._receive, conn))
+        if len(self._arriving) > settings.MAX_BODIES_ARRIVING:
+            silent = next(iter(self._arriving))
+            self._give_up(
+                silent,
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "More bodies arrive at the moment than can be received, and this one was the "
+                "slowest. Try again.",
+            )
+
+    def _receive(self, conn: Any, sock: socket.socket) -> None:
+        """Take what has come of a body."""
+        body = self._arriving.pop(conn)
+        self._arriving[conn] = body
+        try:
+            data = sock.recv(RECEIVE_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:  # the client has gone
+            self._stop_receiving(conn).close()
+            self._drop(conn)
+            return
+        try:
+            if body.feed(data):
+                self._stop_receiving(conn)
+                conn.parser = _Resumed(conn.parser, body)
+                self.enqueue_req(conn)
+        except Refusal as refusal:
+            self._stop_receiving(conn).close()
+            self._refuse(conn, refusal)
+
+    def _stop_receiving(self, conn: Any) -> Body:
+        self.poller.unregister(conn.sock)
+        return self._arriving.pop(conn)
+
+    def _give_up(self, conn: Any, status: HTTPStatus, detail: str) -> None:
+        self._stop_receiving(conn).close()
+        self._refuse(conn, Refusal(status, detail))
+
+    def _refuse(self, conn: Any, refusal: Refusal) -> None:
+        """Answer, and read on for a moment: to close at once would reset the connection, and the
+        answer might be lost.
+        """
+        try:
+            is_head = conn.parser.mesg.method == "HEAD"
+            conn.sock.send(refusal.answer(with_content=not is_head))
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:  # the client has gone
+            self._drop(conn)
+            return
+        self._leaving[conn] = time.monotonic() + SECONDS_TO_LEAVE
+        self.poller.register(conn.sock, EVENT_READ, partial(self._discard, conn))
+
+    def _discard(self, conn: Any, sock: socket.socket) -> None:
+        try:
+            if sock.recv(RECEIVE_BYTES):
+                return
+        except BlockingIOError:
+            return
+        except OSError:
+            pass  # the client has gone, which is what this waits for
+        self._leave(conn)
+
+    def _leave(self, conn: Any) -> None:
+        del self._leaving[conn]
+        self.poller.unregister(conn.sock)
+        self._drop(conn)
+
+    def _drop(self, conn: Any) -> None:
+        self.nr_conns -= 1
+        conn.close()
+
+    def murder_pending(self) -> None:
+        """Also end bodies that are too slow, and refused connections. gunicorn calls it often."""
+        super().murder_pending()
+        now = time.monotonic()
+        if now < self._next_check:
+            return
+        self._next_check = now + SECONDS_BETWEEN_CHECKS
+        for conn in [conn for conn, until in self._leaving.items() if until < now]:
+            self._leave(conn)
+        for conn in [conn for conn, body in self._arriving.items() if body.is_too_slow(now)]:
+            self._give_up(
+                conn,
+                HTTPStatus.REQUEST_TIMEOUT,
+                f"The request's body came too slowly. Send at least "
+                f"{settings.MIN_BODY_BYTES_PER_SECOND} bytes a second.",
+            )
+        if not self.alive:
+            self._refuse_before_the_end(now)
+
+    def _refuse_before_the_end(self, now: float) -> None:
+        if self._refuses_from is None:
+            self._refuses_from = now + self.cfg.graceful_timeout - SECONDS_TO_REFUSE
+        if now >= self._refuses_from:
+            for conn in list(self._arriving):
+                self._give_up(
+                    conn, HTTPStatus.SERVICE_UNAVAILABLE, "The service restarts. Try again."
+                )

@@ -1,0 +1,249 @@
+"""Bodies that are slow, stalled, malformed or too large, through the web server."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from random import Random
+from statistics import median
+from typing import Any
+
+import psutil
+import pytest
+from django.conf import settings
+from PIL import Image
+
+from core.http.bodies import MAX_BODY_BYTES
+from devstack.lifecycle import Stack
+from tests.support.client import Person, wait_until
+from tests.support.images import encoded
+from tests.support.raw_http import Answer, ask, chunk, head, opened, read_answer
+
+LOGIN = "/_allauth/app/v1/auth/login"
+ME = "/api/v1/users/me"
+MEDIA = "/api/v1/media"
+JSON = "application/json"
+PATIENCE = settings.BODY_PATIENCE_SECONDS
+# A body that began well is given up at the end of its second period.
+SECONDS_TO_408 = 2 * PATIENCE + 3
+STALLED, STALLED_BYTES = 60, 5_000_000
+
+
+@pytest.fixture
+def port(stack: Stack) -> int:
+    return stack.layout.port("caddy")
+
+
+def assert_problem(answer: Answer, status: int, *words: str) -> None:
+    assert answer.status == status, answer
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["X-Request-ID"]
+    document = answer.json()
+    assert document["status"] == status
+    for word in words:
+        assert word in document["detail"]
+
+
+def upload_of(content: bytes, token: str) -> tuple[bytes, bytes]:
+    """The head and the body of an upload."""
+    body = (
+        b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n'
+        + content
+        + b"\r\n--b--\r\n"
+    )
+    kind = "multipart/form-data; boundary=b"
+    length = len(body)
+    return head("POST", MEDIA, Authorization=token, Content_Type=kind, Content_Length=length), body
+
+
+def noise() -> bytes:
+    """A JPEG of about 200 kB."""
+    return encoded(Image.frombytes("RGB", (256, 256), Random(1).randbytes(3 * 256 * 256)))
+
+
+def pieces(body: bytes, count: int) -> Iterator[bytes]:
+    size = -(-len(body) // count)
+    for start in range(0, len(body), size):
+        yield body[start : start + size]
+
+
+SLOW: dict[str, tuple[str, dict[str, Any], list[bytes]]] = {
+    "nothing": ("POST", {"Content_Length": 5000}, []),
+    "a few bytes": ("POST", {"Content_Length": 5000}, [b"abc"]),
+    "a fast start": ("POST", {"Content_Length": 900_000}, [bytes(500_000)]),
+    "a trickle": ("POST", {"Content_Length": 5000}, [b"x"] * 1000),
+    "a chunk": ("POST", {"Transfer_Encoding": "chunked"}, [chunk(b"abc")]),
+    "trickling chunks": ("PATCH", {"Transfer_Encoding": "chunked"}, [chunk(b"x")] * 1000),
+    "of a DELETE": ("DELETE", {"Content_Length": 5000}, [b"abc"]),
+}
+
+
+@pytest.mark.parametrize("what", SLOW)
+def test_a_body_that_stops_coming_is_answered_408(port: int, what: str) -> None:
+    method, headers, parts = SLOW[what]
+    first = head(method, LOGIN if method == "POST" else ME, Content_Type=JSON, **headers)
+    answer = ask(port, first, parts, gap=0.05, patience=SECONDS_TO_408)
+    assert_problem(answer, 408, "too slowly", str(settings.MIN_BODY_BYTES_PER_SECOND))
+    assert answer.headers["Connection"] == "close"
+    assert answer.seconds >= PATIENCE - 0.1
+
+
+def test_a_slow_upload_that_goes_on_is_stored(
+    port: int, signed_up: Callable[[str], Person]
+) -> None:
+    """It takes three periods and more; each brings about four times the least."""
+    first, body = upload_of(noise(), signed_up("ada").http.headers["Authorization"])
+    seconds, count = 3.5 * PATIENCE, 100
+    answer = ask(port, first, pieces(body, count), gap=seconds / count)
+    assert answer.status == 201, answer
+    assert answer.seconds > 3 * PATIENCE
+
+
+def memory_of(stack: Stack) -> float:
+    """The resident memory of the web server and of the Write API, in MB."""
+    mains = [psutil.Process(one.pid) for one in stack.status() if one.pid and _stores(one.name)]
+    processes = [each for main in mains for each in (main, *main.children(recursive=True))]
+    return sum(process.memory_info().rss for process in processes) / 1e6
+
+
+def _stores(name: str) -> bool:
+    return name == "caddy" or name.startswith("write-api")
+
+
+def test_uploads_that_stall_take_no_thread_and_little_memory(
+    stack: Stack,
+    port: int,
+    signed_up: Callable[[str], Person],
+    measured: Callable[[str], None],
+) -> None:
+    ada = signed_up("ada")
+
+    def write() -> float:
+        began = time.monotonic()
+        assert ada.http.patch(ME, json={"bio": "Low tide."}).status_code == 200
+        return time.monotonic() - began
+
+    first, body = upload_of(bytes(11_000_000), ada.http.headers["Authorization"])
+    idle = [write() for _ in range(20)]
+    before = memory_of(stack)
+    with ExitStack() as stalled:
+        connections = [stalled.enter_context(opened(port, first)) for _ in range(STALLED)]
+        stop = threading.Event()
+
+        def keep_alive() -> None:
+            """Send the beginning, and then just enough."""
+            for connection in connections:
+                connection.sendall(body[:STALLED_BYTES])
+            while not stop.wait(0.5):
+                for connection in connections:
+                    connection.sendall(bytes(settings.MIN_BODY_BYTES_PER_SECOND))
+
+        with ThreadPoolExecutor(1) as sender:
+            sending = sender.submit(keep_alive)
+            try:
+                wait_until(sending.running, 5)
+                busy = [write() for _ in range(40)]
+                grown = memory_of(stack) - before
+            finally:
+                stop.set()
+            sending.result()
+    measured(
+        f"{STALLED} stalled uploads of {STALLED_BYTES / 1e6:.0f} MB each: {grown:.0f} MB more "
+        f"memory; a write took {median(busy) * 1000:.0f} ms, and {median(idle) * 1000:.0f} ms idle"
+    )
+    assert grown < STALLED * STALLED_BYTES / 1e6 / 4
+    assert max(busy) < 5
+
+
+def test_more_bodies_than_allowed_end_the_most_silent_ones(
+    port: int, signed_up: Callable[[str], Person]
+) -> None:
+    first, body = upload_of(noise(), signed_up("ada").http.headers["Authorization"])
+    silent = 2 * settings.MAX_BODIES_ARRIVING + 40  # of two instances
+    with ExitStack() as stalled, ThreadPoolExecutor(1) as pool:
+        active = pool.submit(ask, port, first, pieces(body, 40), gap=0.05)
+        start = head("POST", LOGIN, Content_Type=JSON, Content_Length=5000)
+        connections = [stalled.enter_context(opened(port, start)) for _ in range(silent)]
+        answers = [read_answer(connection) for connection in connections]
+        assert active.result().status == 201, "who goes on sending is not ended"
+    assert {answer.status for answer in answers} == {408, 503}
+    refused = [answer for answer in answers if answer.status == 503]
+    assert_problem(refused[0], 503, "Try again")
+    assert int(refused[0].headers["Retry-After"]) > 0
+
+
+def test_clients_that_go_away_leave_nothing_behind(stack: Stack, port: int) -> None:
+    (api,) = stack.status("write-api-1")
+    (worker,) = psutil.Process(api.pid).children()
+    start = head("POST", LOGIN, Content_Type=JSON, Content_Length=200_000)
+    before = worker.num_fds()
+    with ExitStack() as stalled:
+        for _ in range(40):
+            stalled.enter_context(opened(port, start, bytes(100_000)))
+        wait_until(lambda: worker.num_fds() >= before + 20, 5)
+    wait_until(lambda: worker.num_fds() < before + 5, PATIENCE)
+
+
+@pytest.mark.parametrize("wrong", [b"zz\r\nabc\r\n", b"3\r\nabcde\r\n", b"3;" + b"x" * 9000])
+def test_malformed_chunks_get_400(stack: Stack, port: int, wrong: bytes) -> None:
+    first = head("POST", LOGIN, Content_Type=JSON, Transfer_Encoding="chunked")
+    direct = stack.layout.port("write-api")
+    assert_problem(ask(port, first + chunk(b"{}") + wrong), 400, "chunks", "Content-Length")
+    answer = ask(direct, first + chunk(b"{}") + wrong + b"x" * 20_000)
+    assert (answer.status, answer.json()["status"]) == (400, 400)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+@pytest.mark.parametrize("path", ["/api/v1/timeline/home", "/static/socialfeed/sample.jpg", "/"])
+@pytest.mark.parametrize("headers", [{"Content_Length": 5}, {"Transfer_Encoding": "chunked"}])
+def test_a_method_that_only_reads_takes_no_body(
+    stack: Stack, port: int, method: str, path: str, headers: dict[str, Any]
+) -> None:
+    for at in (port, stack.layout.port("read-api")):
+        answer = ask(at, head(method, path, **headers), patience=5)
+        assert answer.status == 400
+        assert answer.headers["Connection"] == "close"
+    assert ask(port, head("GET", "/healthz/live", Content_Length=0)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "limit", "words"), [(LOGIN, 1_000_000, "1 MB"), (MEDIA, 12_000_000, "12 MB")]
+)
+def test_a_body_that_is_too_large_is_refused_and_told_the_limit(
+    port: int, path: str, limit: int, words: str
+) -> None:
+    declared = ask(port, head("POST", path, Content_Type=JSON, Content_Length=limit + 1))
+    assert_problem(declared, 413, words)
+    first = head("POST", path, Content_Type=JSON, Transfer_Encoding="chunked")
+    chunked = ask(port, first, [chunk(bytes(100_000))] * (limit // 100_000 + 1))
+    assert_problem(chunked, 413, words)
+
+
+def test_an_instance_refuses_what_the_web_server_would_not_send(stack: Stack) -> None:
+    first = head("POST", LOGIN, Content_Type=JSON, Content_Length=MAX_BODY_BYTES + 1)
+    answer = ask(stack.layout.port("write-api"), first)
+    assert (answer.status, answer.headers["Connection"]) == (413, "close")
+
+
+def test_a_client_that_expects_100_gets_it_before_it_sends(port: int) -> None:
+    body = b'{"username": "nobody", "password": "wrong"}'
+    first = head("POST", LOGIN, Content_Type=JSON, Content_Length=len(body), Expect="100-continue")
+    with opened(port, first) as connection:
+        assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(body)
+        assert read_answer(connection).status == 400
+    refused = ask(port, head("POST", LOGIN, Content_Length=10**9, Expect="100-continue"))
+    assert (refused.status, refused.informed) == (413, [])
+
+
+def test_a_restart_lets_a_body_arrive(stack: Stack, signed_up: Callable[[str], Person]) -> None:
+    first, body = upload_of(noise(), signed_up("ada").http.headers["Authorization"])
+    instance = stack.layout.port("write-api")
+    with ThreadPoolExecutor(1) as pool:
+        upload = pool.submit(ask, instance, first, pieces(body, 50), gap=0.1)
+        wait_until(upload.running, 5)
+        stack.restart(["write-api-1"])
+        answer = upload.result()
+    assert answer.status == 201, answer
+    assert answer.seconds > 5
