@@ -216,7 +216,7 @@ def test_a_body_that_is_too_large_is_refused_and_told_the_limit(
     declared = ask(port, head("POST", path, Content_Type=JSON, Content_Length=limit + 1))
     assert_problem(declared, 413, words)
     first = head("POST", path, Content_Type=JSON, Transfer_Encoding="chunked")
-    chunked = ask(port, first, [chunk(bytes(100_000))] * (limit // 100_000 + 1))
+    chunked = ask(port, first, [*[chunk(bytes(100_000))] * (limit // 100_000 + 1), b"0\r\n\r\n"])
     assert_problem(chunked, 413, words)
 
 
