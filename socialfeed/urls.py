@@ -1,13 +1,13 @@
 """All URLs of the service."""
 
-from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
-from django.http.response import HttpResponseBase
+from django.http import HttpResponse
 from django.urls import include, path
 from django.views.generic import RedirectView, TemplateView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
 import comments.urls
 import media.urls
@@ -28,18 +28,40 @@ api = [
 ]
 
 
-def _page(template: str, **context: str) -> Callable[..., HttpResponseBase]:
-    return TemplateView.as_view(template_name=template, extra_context=context)
+class _KeyPage(TemplateView):
+    """A page with a secret key in its address, which the browser must not store or pass on."""
+
+    def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        headers = {"Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
+        return super().render_to_response(context, headers=headers, **kwargs)
 
 
 urlpatterns = [
     path("api/v1/", include(api)),
-    path("", _page("front.html", origin=settings.PUBLIC_ORIGIN), name="front"),
+    path(
+        "",
+        TemplateView.as_view(
+            template_name="front.html", extra_context={"origin": settings.PUBLIC_ORIGIN}
+        ),
+        name="front",
+    ),
     # Links in mails lead to these. The first has a button, so that mail scanners verify nothing.
-    path("account/verify-email/<str:key>", _page("verify_email.html"), name="verify-email"),
-    path("account/password-reset/<str:key>", _page("reset_password.html"), name="reset-password"),
-    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path(
+        "account/verify-email/<str:key>",
+        _KeyPage.as_view(template_name="verify_email.html"),
+        name="verify-email",
+    ),
+    path(
+        "account/password-reset/<str:key>",
+        _KeyPage.as_view(template_name="reset_password.html"),
+        name="reset-password",
+    ),
+    # The web server serves the schema itself, which is a file.
+    path(
+        "api/docs/",
+        SpectacularSwaggerSplitView.as_view(url="/api/schema/", template_name="api_docs.html"),
+        name="docs",
+    ),
     path("_allauth/", include("users.accounts.urls")),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path(

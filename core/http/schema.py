@@ -1,8 +1,18 @@
-"""Parts of the OpenAPI schema that all endpoints share: problem documents, pages, keys."""
+"""Parts of the OpenAPI schema that all endpoints share: problem documents, pages, keys.
 
+To make the schema takes half a second of CPU. So it is made once a release, into files that the web
+server serves (`write_schema`).
+"""
+
+import gzip
+import hashlib
+import os
+from pathlib import Path
 from typing import Any, Literal
 
+from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer, inline_serializer
 from rest_framework import serializers
 
@@ -12,6 +22,7 @@ from core.http.pagination import PageQuery
 from core.http.problems import CONTENT_TYPE
 
 Direction = Literal["request", "response"]
+_RENDERERS = {"openapi.json": OpenApiJsonRenderer, "openapi.yaml": OpenApiYamlRenderer}
 
 
 class FieldError(serializers.Serializer[Any]):
@@ -128,3 +139,33 @@ def page_of(
     value = {"results": [example], "next": None} | {key: more[key].initial for key in more}
     extend_schema_serializer(examples=[OpenApiExample("The last page", value)])(type(page))
     return page
+
+
+def render_schema() -> dict[str, bytes]:
+    """The schema of the whole service, by the name of its file: `openapi.json`, `openapi.yaml`."""
+    schema = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    rendered: dict[str, Any] = {
+        name: renderer().render(schema, renderer_context={})
+        for name, renderer in _RENDERERS.items()
+    }
+    return rendered
+
+
+def write_schema(*, folder: Path) -> None:
+    """Write the schema as JSON and YAML, each with a `.gz` beside it, and an `.etag` for both.
+
+    A reader finds an old file or a new one, never a part of one. The ETags come last: at worst, a
+    client gets a new schema with an old ETag, and then asks once too often.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files: dict[str, bytes] = {}
+    etags: dict[str, bytes] = {}
+    for name, content in render_schema().items():
+        digest = hashlib.sha256(content).hexdigest()[:32]
+        for suffix, written in (("", content), (".gz", gzip.compress(content, mtime=0))):
+            files[name + suffix] = written
+            etags[f"{name}{suffix}.etag"] = f'"{digest}{suffix}"'.encode()
+    for name, content in (files | etags).items():
+        new = folder / f"{name}.new"
+        new.write_bytes(content)
+        os.replace(new, folder / name)

@@ -1,17 +1,23 @@
-"""`manage.py prepare`: prepare the servers: tables, bucket, static files."""
+"""`manage.py prepare`: prepare the servers: tables, bucket, static files, schema."""
 
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
+from core.http.schema import write_schema
 from core.sql import PRIMARIES
 
 
 class Command(BaseCommand):
     """Adds only what is missing, so it may run at every start and every deploy."""
 
-    help = "Migrate the three databases, create the bucket and collect static files."
+    help = (
+        "Migrate the three databases, create the bucket, and write the static files and the "
+        "OpenAPI schema to STATIC_ROOT."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         for alias in PRIMARIES:
@@ -19,3 +25,4 @@ class Command(BaseCommand):
             call_command("migrate", database=alias, interactive=False, verbosity=0)
         call_command("create_bucket")
         call_command("collectstatic", interactive=False, verbosity=0)
+        write_schema(folder=Path(settings.STATIC_ROOT, "schema"))

@@ -100,7 +100,7 @@ def test_an_empty_setting_is_no_limit_and_costs_nothing(
     [
         ("/", "", 200),
         ("/nowhere", "", 404),
-        ("/api/schema/", "", 200),
+        ("/api/docs/", "", 200),
         (ME, "", 401),
         (ME, "of alice", 200),
         (ME, "malformed", 401),
