@@ -1,5 +1,7 @@
 """Addresses for machines: health and metrics of an instance.
 
+The web server passes on `/healthz/live` alone: the others ask stores, or say too much.
+
 A middleware answers them, before the host name and the session are checked, because a probe calls
 an instance by any of its addresses.
 """

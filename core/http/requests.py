@@ -1,4 +1,4 @@
-"""Gives every request an id, counts and times it, and keeps writes from the Read API.
+"""Gives every request an id, counts and times it, and refuses methods.
 
 The web server makes the id and replaces one that a client sends (deploy/Caddyfile). An instance
 that is called directly uses the caller's id if it is valid, or makes one. The answer has it as
@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 HEADER = "X-Request-ID"
 # The methods that change nothing (RFC 9110, 9.2.1) and that views have.
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+# All methods that any address has.
+METHODS = (*SAFE_METHODS, "POST", "PUT", "PATCH", "DELETE")
 # Safe to copy into logs and headers.
 _VALID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -81,12 +83,16 @@ class MeasureMiddleware:
 
 
 class RoleMiddleware:
-    """Answers 405 to unsafe methods in the Read API; its SQL sessions are read-only as well."""
+    """Answers 405 to methods that no address has, and in the Read API to all that write.
+
+    Its SQL sessions are read-only as well.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if settings.API_ROLE == "read" and request.method not in SAFE_METHODS:
-            return HttpResponseNotAllowed(SAFE_METHODS)
+        methods = SAFE_METHODS if settings.API_ROLE == "read" else METHODS
+        if request.method not in methods:
+            return HttpResponseNotAllowed(methods)
         return self.get_response(request)

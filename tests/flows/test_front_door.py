@@ -14,6 +14,7 @@ import pytest
 from devstack.lifecycle import Stack
 from tests.conftest import ALL_DATABASES
 from tests.support.client import Person
+from tests.support.raw_http import ask, head
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def test_the_front_page_leads_to_the_docs_the_admin_and_the_health_page(origin: 
     page = httpx.get(origin)
     assert page.headers["Content-Type"].startswith("text/html")
     links = re.findall(r'href="(/[^"]*)"', page.text)
-    assert {"/api/docs/", "/admin/", "/healthz/ready", "/api/schema/"} <= set(links)
+    assert {"/api/docs/", "/admin/", "/healthz/live", "/api/schema/"} <= set(links)
     for link in links:
         assert httpx.get(origin + link, follow_redirects=True).status_code == 200, link
 
@@ -99,12 +100,43 @@ def test_a_probe_may_call_an_instance_by_any_address(stack: Stack) -> None:
             assert answer.status_code == 200
 
 
-def test_metrics_are_not_for_the_public(origin: str) -> None:
-    answer = httpx.get(f"{origin}/metrics")
-    assert answer.status_code == 404
-    assert answer.headers["Content-Type"] == "application/problem+json"
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/metrics", "/healthz/ready", "/healthz/accepting", "/healthz/%72eady", "/%6detrics"),
+        *("//metrics", "/./healthz/ready", "/x/../healthz/ready", "/HEALTHZ/READY"),
+        *("/metrics/", "/healthz/ready/", "/healthz/ready?x=1", "/healthz//ready"),
+    ],
+)
+def test_what_is_for_operators_is_not_for_the_public(stack: Stack, path: str) -> None:
+    for method in ("GET", "HEAD", "POST"):
+        answer = ask(stack.layout.port("caddy"), head(method, path))
+        assert answer.status in (404, 405), method
+        assert b"checks" not in answer.content
+        assert b"socialfeed_" not in answer.content
 
 
-def test_the_health_page_names_each_check(origin: str) -> None:
-    checks = httpx.get(f"{origin}/healthz/ready").json()["checks"]
-    assert checks == dict.fromkeys(["accepting", "state", *ALL_DATABASES], True)
+def test_anybody_may_ask_whether_the_service_answers(origin: str) -> None:
+    assert httpx.get(f"{origin}/healthz/live").json()["checks"] == {"live": True}
+
+
+def test_the_health_page_of_an_instance_names_each_check(stack: Stack) -> None:
+    for name in ("read-api-1", "write-api-1"):
+        (instance,) = stack.status(name)
+        checks = httpx.get(f"{instance.url}/healthz/ready").json()["checks"]
+        assert checks == dict.fromkeys(["accepting", "state", *ALL_DATABASES], True)
+
+
+@pytest.mark.parametrize("method", ["TRACE", "CONNECT", "BREW", "PROPFIND", "LINK", "get", "PURGE"])
+def test_a_method_that_no_address_has_is_refused_everywhere(stack: Stack, method: str) -> None:
+    paths = ["/", "/admin/", "/admin/login/", "/api/docs/", "/api/schema/", "/healthz/live"]
+    paths += ["/static/socialfeed/sample.jpg", "/api/v1/timeline/home", "/api/v1/posts/1/like"]
+    paths += ["/_allauth/app/v1/auth/login", "/account/verify-email/a", "/nowhere", "/metrics"]
+    for path in paths:
+        answer = ask(stack.layout.port("caddy"), head(method, path))
+        assert answer.status == 405, path
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert "POST" in answer.headers["Allow"]
+        for role in ("read", "write") if method.isupper() else ():
+            answer = ask(stack.layout.port(f"{role}-api"), head(method, path))
+            assert answer.status == 405 or path.startswith(("/static", "/api/schema")), path

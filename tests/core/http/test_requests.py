@@ -87,7 +87,7 @@ POST = "api/v1/posts/<id:post_id>"
         ("GET", "/api/v1/posts/766237505249870848", ("GET", POST, "401")),
         ("DELETE", "/api/v1/posts/766237505249870848", ("DELETE", POST, "401")),
         ("GET", "/api/v1/no/such/secret", ("GET", "unmatched", "404")),
-        ("BREW", "/coffee/17", ("other", "unmatched", "404")),
+        ("BREW", "/coffee/17", ("other", "unmatched", "405")),
     ],
 )
 def test_requests_are_counted_by_route_and_not_by_address(
