@@ -14,6 +14,7 @@ from socialfeed.settings.core import *
 from socialfeed.settings.environment import *
 from socialfeed.settings.limits import *
 from socialfeed.settings.logs import *
+from socialfeed.settings.pages import *
 from socialfeed.settings.security import *
 from socialfeed.settings.stores import *
 from socialfeed.settings.tasks import *

@@ -79,6 +79,7 @@ if API_ROLE == "read":
 MIDDLEWARE = [
     "core.http.requests.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "core.http.csp.PagePolicyMiddleware",
     "core.http.problems.ProblemMiddleware",
     "core.http.health.HealthMiddleware",
     "core.http.requests.MeasureMiddleware",

@@ -43,7 +43,7 @@ def test_env_example_documents_each_setting_and_no_other() -> None:
 KNOWN_TO_DJANGO = {"EMAIL_FILE_PATH", "ROOT_URLCONF"}
 KNOWN_TO_LIBRARIES = (
     *("ACCOUNT_", "ALLAUTH_", "CELERY_", "HEADLESS_", "MFA_", "REST_FRAMEWORK"),
-    "SPECTACULAR_SETTINGS",
+    *("SPECTACULAR_SETTINGS", "CONTENT_SECURITY_POLICY"),
 )
 
 
