@@ -1,6 +1,7 @@
-"""Adds to each log line the process's role and the id of its request."""
+"""Adds to each log line the process's role and the id of its request, and removes secrets."""
 
 import logging
+import re
 
 from core.context import request_id
 from core.valkey import CircuitOpen
@@ -19,6 +20,21 @@ class RepetitionFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not (record.exc_info and isinstance(record.exc_info[1], CircuitOpen))
+
+
+class SecretsFilter(logging.Filter):
+    """Removes from a message the keys of links in mails, and the queries of addresses.
+
+    Django and gunicorn log the address of a request that fails.
+    """
+
+    _secret = re.compile(r"(/account/[^/\s]+/)[^\s?'\"]+|(?<=\S)\?[^\s=]+=[^\s'\"]*")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        if (without := self._secret.sub(r"\1", message)) != message:
+            record.msg, record.args = without, None
+        return True
 
 
 class ContextFilter(logging.Filter):

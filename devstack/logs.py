@@ -1,4 +1,7 @@
-"""Reads the logs of all services as one stream; each line begins with its service's name."""
+"""Reads the logs of all services as one stream; each line begins with its log's name.
+
+A service may have a second log, `NAME-access.log`.
+"""
 
 import os
 from collections import deque
@@ -18,7 +21,7 @@ class LogReader:
     def new_lines(self, last: int | None = None) -> Iterator[str]:
         """The complete lines written since the last call; of each log only the `last` ones."""
         for path in sorted(self._folder.glob("*.log")):
-            if not self._names or path.stem in self._names:
+            if not self._names or path.stem.removesuffix("-access") in self._names:
                 for line in deque(self._unread(path), maxlen=last):
                     yield f"{path.stem:<16} | {line.decode(errors='replace')}"
 

@@ -315,6 +315,10 @@ def _caddy(layout: Layout, environ: Mapping[str, str]) -> Service:
         "READ_API_UPSTREAMS": upstreams("read"),
         "WRITE_API_UPSTREAMS": upstreams("write"),
         "STATIC_ROOT": environ.get("STATIC_ROOT") or str(layout.var_dir / "static"),
+        # Through supervisord, the lines would take a twentieth of the CPU time of a home read.
+        "CADDY_ACCESS_LOG": environ.get("CADDY_ACCESS_LOG") or "file",
+        "CADDY_ACCESS_LOG_FILE": environ.get("CADDY_ACCESS_LOG_FILE")
+        or str(layout.var_dir / "log" / "caddy-access.log"),
         "XDG_DATA_HOME": str(folder),
         "XDG_CONFIG_HOME": str(folder),
     }

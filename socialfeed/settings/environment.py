@@ -28,7 +28,8 @@ _LOCAL_DEFAULTS = _LAYOUT.urls() | {
     "S3_BUCKET": _layout.S3_BUCKET,
     "AWS_ACCESS_KEY_ID": _layout.S3_ACCESS_KEY,
     "AWS_SECRET_ACCESS_KEY": _layout.S3_SECRET_KEY,
-    "EMAIL_URL": "consolemail://",
+    # Files: mails have secret links, which no log should have.
+    "EMAIL_URL": f"filemail:///{_LAYOUT.var_dir / 'mail'}",
 }
 
 

@@ -27,13 +27,14 @@ LOGGING = {
     "formatters": {"chosen": _formatter},
     "filters": {
         "repetition": {"()": "core.logs.RepetitionFilter"},
+        "secrets": {"()": "core.logs.SecretsFilter"},
         "context": {"()": "core.logs.ContextFilter", "role": API_ROLE},
     },
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
             "formatter": "chosen",
-            "filters": ["repetition", "context"],
+            "filters": ["repetition", "secrets", "context"],
         }
     },
     "root": {"handlers": ["stderr"], "level": _env.str("LOG_LEVEL", default="INFO")},

@@ -96,3 +96,30 @@ def test_an_open_circuit_is_not_logged_again(error: Exception, is_logged: bool) 
     info = (type(error), error, None)
     record = logging.LogRecord("any", logging.ERROR, "", 1, "CACHE is down", (), info)
     assert logs.RepetitionFilter().filter(record) == is_logged
+
+
+@pytest.mark.parametrize(
+    ("message", "args", "shown"),
+    [
+        (
+            "%s: %s",
+            ("Not Found", "/account/password-reset/1-abc-def"),
+            "Not Found: /account/password-reset/",
+        ),
+        (
+            "GET /account/verify-email/MQ:1abc:Zz-_9?x=y failed",
+            (),
+            "GET /account/verify-email/ failed",
+        ),
+        ("GET /api/v1/users?search=a&token=b", (), "GET /api/v1/users"),
+        ("'/nowhere?key=a%20b' is unknown", (), "'/nowhere' is unknown"),
+        ("Is it up? It is: %d", (1,), "Is it up? It is: 1"),
+        ("/account/verify-email/ has a key", (), "/account/verify-email/ has a key"),
+    ],
+)
+def test_a_line_has_no_secret_of_an_address(
+    message: str, args: tuple[Any, ...], shown: str
+) -> None:
+    record = logging.getLogger("x.y").makeRecord("x.y", 30, __file__, 1, message, args, None)
+    assert logs.SecretsFilter().filter(record)
+    assert record.getMessage() == shown

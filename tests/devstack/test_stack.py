@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -28,6 +29,7 @@ from devstack.layout import (
     is_free,
 )
 from devstack.lifecycle import Stack, Status, _restart_order
+from devstack.logs import LogReader
 from devstack.postgres import Postgres, remove_data
 from devstack.services import External, Phase, Service, addresses, mask, parts
 from tests.support.client import wait_until
@@ -163,6 +165,16 @@ def test_a_killed_service_is_back_within_seconds(
     while not all(status.is_up for status in stack.status()):
         assert time.monotonic() - killed_at < SECONDS_TO_RECOVER, stack.status()
         time.sleep(0.05)
+
+
+def test_the_web_servers_requests_have_a_log_of_their_own(stack: Stack) -> None:
+    id_ = httpx.get(stack.layout.public_origin).headers["X-Request-ID"]
+    own = stack.log_dir / "caddy-access.log"
+    wait_until(lambda: id_ in own.read_text(), 5)
+    assert id_ not in (stack.log_dir / "caddy.log").read_text(), "not through supervisord"
+    for names in ([], ["caddy"], ["caddy", "beat"]):
+        assert any(id_ in line for line in LogReader(stack.log_dir, names).new_lines())
+    assert not list(LogReader(stack.log_dir, ["access"]).new_lines())
 
 
 def test_a_second_up_finds_the_stack_up(stack: Stack) -> None:
