@@ -1,34 +1,26 @@
 """Turns an uploaded image into clean JPEG variants. No Django, no storage.
 
-The content of an upload decides its format. Only its pixels get into the variants: the orientation
-is applied, then all metadata (EXIF with its GPS position, XMP, IPTC, comments) is dropped; colours
-are converted to sRGB; transparent pixels become white. Any upload gives a picture or one of the two
-errors defined here, in limited time.
+It runs only after `media.structure` has accepted the upload. The content of an upload decides its
+format. Only its pixels get into the variants: the orientation is applied, then all metadata (EXIF
+with its GPS position, XMP, IPTC, comments) is dropped; colours are converted to sRGB; transparent
+pixels become white. Any upload gives a picture or one of the two errors of `media.structure`.
 """
 
 import io
-import logging
 import struct
 from dataclasses import dataclass
-from typing import IO
 
 import blurhash
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
-logger = logging.getLogger(__name__)
+from media.structure import ImageTooLargeError, NotAnImageError
+from media.structure.limits import DAMAGED, check_size
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 FULL_WIDTH = 1080
 SMALL_WIDTH = 320
 THUMB_SIDE = 150
-# The greatest ratio of the long side to the short side: the limits are on the width, so a very tall
-# image would still be huge.
-MAX_ASPECT = 20
 QUALITY = 85
-# A progressive JPEG has about ten scans. A scan can be sent in 75 bytes, and its decoding walks
-# over all pixels: without a limit, ten megabytes would keep a CPU busy for an hour.
-MAX_SCANS = 100
-_START_OF_SCAN = b"\xff\xda"
 # Pillow may average whole pixels first, as long as the image stays so many times as large as the
 # result. This takes less than half of the time, and the difference (50 dB) is not visible.
 _REDUCING_GAP = 1.5
@@ -59,14 +51,6 @@ _DAMAGED = (
 )
 
 
-class NotAnImageError(ValueError):
-    """The content is no image of an accepted kind; the text says why."""
-
-
-class ImageTooLargeError(ValueError):
-    """The image has too many pixels; the text says how many."""
-
-
 VARIANTS = ("full", "small", "thumb")
 
 
@@ -80,14 +64,14 @@ class ProcessedImage:
     blurhash: str
 
 
-def process_image(file: IO[bytes], *, max_pixels: int) -> ProcessedImage:
+def process_image(content: bytes, *, max_pixels: int) -> ProcessedImage:
     """Decode an upload and make its variants: `full`, `small` and `thumb`.
 
     `full` is 1080 and `small` 320 pixels wide at most, never enlarged; `thumb` is the 150 pixel
     square from the middle. Raises `NotAnImageError` or `ImageTooLargeError`; the size is checked
-    before anything is decoded. The file's bytes are read into memory: limit them first.
+    before anything is decoded.
     """
-    image = _decode(file.read(), max_pixels)
+    image = _decode(content, max_pixels)
     # Shrunk first: the conversion of colours then costs a fraction.
     full = _clean(_at_most(image, FULL_WIDTH), image.info.get("icc_profile"))
     small = _at_most(full, SMALL_WIDTH)
@@ -109,22 +93,14 @@ def _decode(content: bytes, max_pixels: int) -> Image.Image:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageTooLargeError("The image has far too many pixels") from error
     except _DAMAGED as error:
-        raise NotAnImageError("The image is damaged or incomplete") from error
-    width, height = image.size
-    if width * height > max_pixels:
-        raise ImageTooLargeError(f"The image has {width} x {height} pixels")
-    if max(width, height) > MAX_ASPECT * min(width, height):
-        raise NotAnImageError(
-            f"An image of {width} x {height} pixels is too narrow: its long side may be "
-            f"{MAX_ASPECT} times its short side"
-        )
+        raise NotAnImageError(DAMAGED) from error
+    # The scan has checked the size that it read. This is the one that Pillow has read.
+    check_size(*image.size, file_bytes=len(content), max_pixels=max_pixels)
     # Pillow calls a JPEG with more pictures behind the first one MPO. Some phones write such files
     # (depth, a second lens); the first picture is the photo.
     is_jpeg = image.format in {"JPEG", "MPO"}
     if not is_jpeg and getattr(image, "is_animated", False):
         raise NotAnImageError("Animated images are not supported")
-    if is_jpeg and content.count(_START_OF_SCAN) > MAX_SCANS:
-        raise NotAnImageError(f"A JPEG of more than {MAX_SCANS} scans is not supported")
     try:
         # Decodes a JPEG at a half, a quarter or an eighth of its size if both sides stay large
         # enough: it is not known yet which one is the width.
@@ -132,14 +108,13 @@ def _decode(content: bytes, max_pixels: int) -> Image.Image:
         image.load()
         return _upright(_resizable(image))
     except _DAMAGED as error:
-        raise NotAnImageError("The image is damaged or incomplete") from error
+        raise NotAnImageError(DAMAGED) from error
 
 
 def _upright(image: Image.Image) -> Image.Image:
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
-    except _DAMAGED:
-        logger.info("the EXIF of an upload is broken: the image is taken as upright")
+    except _DAMAGED:  # the EXIF is broken: the image is taken as upright
         return image
     return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
 
@@ -176,10 +151,7 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         converted = ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError):
-        logger.info(
-            "the colour profile of an upload does not fit it: its colours are taken as sRGB"
-        )
+    except (ImageCms.PyCMSError, OSError):  # it does not fit: the colours are taken as sRGB
         return image
     return converted or image
 

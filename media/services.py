@@ -12,8 +12,9 @@ from core.http.problems import Invalid, NotFound, TooLarge, Unavailable, Unsuppo
 from core.sql.transactions import undo_on_rollback
 from media import storage
 from media.events import MediaChanged, media_changed
-from media.images import VARIANTS, ImageTooLargeError, NotAnImageError, process_image
+from media.images import VARIANTS, process_image
 from media.models import Media
+from media.structure import ImageTooLargeError, NotAnImageError, check_structure
 
 
 def store_image(*, owner_id: int, file: File[Any], alt: str = "") -> Media:
@@ -35,7 +36,9 @@ def store_image(*, owner_id: int, file: File[Any], alt: str = "") -> Media:
             field="file",
         )
     try:
-        image = process_image(file, max_pixels=settings.MEDIA_MAX_PIXELS)
+        content = file.read()
+        check_structure(content, max_pixels=settings.MEDIA_MAX_PIXELS)
+        image = process_image(content, max_pixels=settings.MEDIA_MAX_PIXELS)
     except ImageTooLargeError as error:
         raise TooLarge(
             f"{error}; at most {settings.MEDIA_MAX_PIXELS} are accepted. Scale it down.",

@@ -10,6 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
 
 from media.models import Media
+from tests.support.hostile import HOSTILE
 from tests.support.images import decoded, encoded, jpeg_with_gps, plain, png_bomb
 
 pytestmark = pytest.mark.django_db
@@ -190,6 +191,17 @@ def test_too_many_pixels_are_413(alice: int, api: Api, settings: Any) -> None:
     assert_problem(post(api(alice), png_bomb()), 413, "pixels")
     over = encoded(Image.new("1", (8000, 7000)), "PNG")
     assert_problem(post(api(alice), over), 413, "8000 x 7000", str(settings.MEDIA_MAX_PIXELS))
+
+
+@pytest.mark.parametrize("name", ["fill bytes", "empty IDATs", "34 bytes of WebP"])
+def test_a_file_that_would_cost_much_is_415_and_says_what_to_change(
+    alice: int, api: Api, stored_keys: Callable[[], set[str]], name: str
+) -> None:
+    before = stored_keys()
+    hostile = HOSTILE[name]
+    assert_problem(post(api(alice), hostile.make()), 415, hostile.reason, "JPEG, PNG or WebP")
+    assert not Media.objects.filter(owner_id=alice).exists()
+    assert stored_keys() == before
 
 
 @pytest.mark.usefixtures("closed_store")

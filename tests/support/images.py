@@ -91,3 +91,17 @@ def _profile(kind: bytes, space: bytes, connection: bytes, tags: dict[bytes, byt
         *(63190, 65536, 54061),
     )
     return header + index + body
+
+
+def padded_jpeg(padding: int) -> bytes:
+    """A JPEG with so many fill bytes behind its first marker."""
+    content = encoded(plain())
+    return content[:2] + b"\xff" * padding + content[2:]
+
+
+def large_pictures() -> list[bytes]:
+    """A JPEG and a PNG of 30 million pixels, which take a decoder the most time of their kinds."""
+    size = (6320, 4740)
+    noise = [Image.effect_noise((790, 592), spread).resize(size) for spread in (40, 60, 80)]
+    jpeg = encoded(Image.merge("RGB", noise), progressive=True, subsampling=0, quality=80)
+    return [jpeg, encoded(Image.new("RGBA", size, (9, 9, 9, 99)), "PNG")]

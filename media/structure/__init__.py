@@ -1,0 +1,29 @@
+"""Scans the structure of a picture before anything decodes it. Pure functions over bytes.
+
+A decoder takes time and memory for each segment, chunk, scan and claimed pixel, and a file can have
+millions of them. So `check_structure` refuses a file that has more than a real picture has. The
+scan is linear in the size of the file: it takes some milliseconds for ten megabytes.
+
+It does not say that a picture is intact: that shows when it is decoded.
+"""
+
+from media.structure import jpeg, png, webp
+from media.structure.limits import ImageTooLargeError, NotAnImageError
+
+__all__ = ["ImageTooLargeError", "NotAnImageError", "check_structure"]
+
+
+def check_structure(content: bytes, *, max_pixels: int) -> None:
+    """Refuse a file that is no JPEG, PNG or WebP, or that would be too expensive to decode.
+
+    Raises `NotAnImageError`, or `ImageTooLargeError` if it claims more than `max_pixels`.
+    """
+    for accepts, check in (
+        (jpeg.is_jpeg, jpeg.check_jpeg),
+        (png.is_png, png.check_png),
+        (webp.is_webp, webp.check_webp),
+    ):
+        if accepts(content):
+            check(content, max_pixels=max_pixels)
+            return
+    raise NotAnImageError("The file is not an image of a known format")

@@ -1,0 +1,52 @@
+"""The errors of a scan, and the limits that all formats share."""
+
+# Metadata: EXIF, XMP, profiles, previews. Phones that keep a second picture in the metadata of the
+# first one write several megabytes.
+MAX_METADATA_BYTES = 8 * 1024 * 1024
+# Cameras write at most one segment of EXIF, 64 KiB. Its entries may all name the same bytes, so the
+# decoder's work can grow with the square of this.
+MAX_EXIF_BYTES = 256 * 1024
+# The long side may be so many times as long as the short side: variants have a limit on the width
+# only, so a very tall picture would still be huge.
+MAX_ASPECT = 20
+# So many pixels are accepted whatever the size of the file: a screen of one colour.
+FREE_PIXELS = 4_000_000
+# Beyond them, a file needs a byte for so many pixels. A blank page needs most of them: one byte for
+# 8,256 pixels in PNG with a bit for each pixel, fewer in other formats.
+PIXELS_PER_BYTE = 10_000
+
+DAMAGED = "The image is damaged or incomplete"
+
+
+class NotAnImageError(ValueError):
+    """The content is no image of an accepted kind; the text says why."""
+
+
+class ImageTooLargeError(ValueError):
+    """The image has too many pixels; the text says how many."""
+
+
+def check_size(width: int, height: int, *, file_bytes: int, max_pixels: int) -> None:
+    """Refuse the claimed size of a picture, in pixels, if it is too large, or cannot be true."""
+    if width < 1 or height < 1:
+        raise NotAnImageError(DAMAGED)
+    pixels = width * height
+    if pixels > max_pixels:
+        raise ImageTooLargeError(f"The image has {width} x {height} pixels")
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise NotAnImageError(
+            f"An image of {width} x {height} pixels is too narrow: its long side may be "
+            f"{MAX_ASPECT} times its short side"
+        )
+    if pixels > FREE_PIXELS + PIXELS_PER_BYTE * file_bytes:
+        raise NotAnImageError(
+            f"The image claims {width} x {height} pixels, but its file has only {file_bytes} bytes"
+        )
+
+
+def refuse_excess(what: str, limit: int) -> NotAnImageError:
+    """The error for a file with more of something than a real picture has."""
+    return NotAnImageError(
+        f"The image has more than {limit} {what}. Save it again with an image editor, without "
+        "metadata"
+    )

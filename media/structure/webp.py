@@ -1,0 +1,102 @@
+"""The structure of a WebP: chunks of a RIFF file (Google, WebP Container Specification).
+
+    "RIFF" size "WEBP"  chunks: a name of four letters, a length (little-endian), content, padding
+
+A simple file has one chunk with the pixels, `VP8 ` or `VP8L`. An extended one begins with `VP8X`,
+which claims the size of the canvas; an animation has its frames in `ANMF` chunks.
+"""
+
+import struct
+from collections.abc import Iterator
+
+from media.structure.limits import (
+    DAMAGED,
+    MAX_EXIF_BYTES,
+    MAX_METADATA_BYTES,
+    NotAnImageError,
+    check_size,
+    refuse_excess,
+)
+
+_RIFF_HEADER = 12
+_HEADER = struct.Struct("<4sI")
+# A still has seven at most, and some that the specification does not know.
+MAX_CHUNKS = 64
+_METADATA = frozenset({b"ICCP", b"EXIF", b"XMP "})
+_PIXELS = frozenset({b"VP8 ", b"VP8L"})
+# The part of an ANMF chunk before its own chunks.
+_FRAME_HEADER = 16
+
+Size = tuple[int, int]
+
+
+def is_webp(content: bytes) -> bool:
+    """Whether the content begins as a WebP does."""
+    return content.startswith(b"RIFF") and content[8:12] == b"WEBP"
+
+
+def check_webp(content: bytes, *, max_pixels: int) -> None:
+    """Raise the errors of `check_structure` for a WebP; see the limits above."""
+    canvas: Size | None = None
+    frames: list[Size] = []
+    metadata = 0
+    for name, start, end in _all_chunks(content):
+        if name == b"VP8X":
+            canvas = _canvas(content[start:end])
+            check_size(*canvas, file_bytes=len(content), max_pixels=max_pixels)
+        elif name in _PIXELS:
+            frames.append(_picture(name, content[start : start + 10]))
+        elif name in _METADATA:
+            metadata += end - start
+            if metadata > MAX_METADATA_BYTES:
+                raise refuse_excess("bytes of metadata", MAX_METADATA_BYTES)
+            if name == b"EXIF" and end - start > MAX_EXIF_BYTES:
+                raise refuse_excess("bytes of exif", MAX_EXIF_BYTES)
+        if len(frames) > 1:
+            raise NotAnImageError("Animated images are not supported")
+    if not frames:
+        raise NotAnImageError(DAMAGED)
+    width, height = frames[0]
+    check_size(width, height, file_bytes=len(content), max_pixels=max_pixels)
+    if canvas is not None and (width > canvas[0] or height > canvas[1]):
+        raise NotAnImageError(DAMAGED)
+
+
+def _all_chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """All chunks, also those in frames: name, and where the content begins and ends.
+
+    The last one may be cut off. Raises `NotAnImageError` beyond MAX_CHUNKS.
+    """
+    (riff_length,) = struct.unpack_from("<I", content, 4)
+    until = min(8 + riff_length, len(content))
+    at = _RIFF_HEADER
+    for _ in range(MAX_CHUNKS):
+        if at + _HEADER.size > until:
+            return
+        name, length = _HEADER.unpack_from(content, at)
+        start = at + _HEADER.size
+        yield name, start, min(start + length, until)
+        # The chunks of a frame come right after its header.
+        at = start + _FRAME_HEADER if name == b"ANMF" else start + length + length % 2
+    raise refuse_excess("chunks", MAX_CHUNKS)
+
+
+def _canvas(chunk: bytes) -> Size:
+    """The size of the canvas: four bytes of flags, then width - 1 and height - 1 in 24 bits."""
+    if len(chunk) < 10:
+        raise NotAnImageError(DAMAGED)
+    return (
+        1 + int.from_bytes(chunk[4:7], "little"),
+        1 + int.from_bytes(chunk[7:10], "little"),
+    )
+
+
+def _picture(name: bytes, chunk: bytes) -> Size:
+    """The size in the header of a lossy (RFC 6386, 9.1) or a lossless bitstream."""
+    if name == b"VP8L" and len(chunk) >= 5 and chunk[0] == 0x2F:
+        bits = int.from_bytes(chunk[1:5], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    if name == b"VP8 " and len(chunk) >= 10 and chunk[3:6] == b"\x9d\x01\x2a":
+        width, height = struct.unpack_from("<HH", chunk, 6)
+        return width & 0x3FFF, height & 0x3FFF
+    raise NotAnImageError(DAMAGED)
