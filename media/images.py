@@ -1,20 +1,22 @@
 """Turns an uploaded image into clean JPEG variants. No Django, no storage.
 
-It runs only after `media.structure` has accepted the upload. The content of an upload decides its
-format. Only its pixels get into the variants: the orientation is applied, then all metadata (EXIF
-with its GPS position, XMP, IPTC, comments) is dropped; colours are converted to sRGB; transparent
-pixels become white. Any upload gives a picture or one of the two errors of `media.structure`.
+It runs in the sandbox (`media.sandbox`), which limits its time and memory, and only after
+`media.structure` has accepted the upload. The content of an upload decides its format. Only its
+pixels get into the variants: the orientation is applied, then all metadata (EXIF with its GPS
+position, XMP, IPTC, comments) is dropped; colours are converted to sRGB; transparent pixels become
+white. Any upload gives a picture or one of the two errors of `media.structure`.
 """
 
 import io
 import struct
-from dataclasses import dataclass
+from typing import Any
 
 import blurhash
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from media.structure import ImageTooLargeError, NotAnImageError
 from media.structure.limits import DAMAGED, check_size
+from media.variants import VARIANTS, ProcessedImage
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 FULL_WIDTH = 1080
@@ -51,17 +53,22 @@ _DAMAGED = (
 )
 
 
-VARIANTS = ("full", "small", "thumb")
+def make_variants(content: bytes, *, max_pixels: int) -> tuple[dict[str, Any], list[bytes]]:
+    """What `process_image` makes of an upload, as an answer of the sandbox."""
+    image = process_image(content, max_pixels=max_pixels)
+    return image.facts(), list(image.variants.values())
 
 
-@dataclass(frozen=True)
-class ProcessedImage:
-    """JPEG bytes by variant; the width and height, in pixels, are those of `full`."""
-
-    variants: dict[str, bytes]
-    width: int
-    height: int
-    blurhash: str
+def load_codecs() -> None:
+    """Load all code and tables that `process_image` needs, by processing a small picture of each
+    format.
+    """
+    picture = Image.new("RGBA", (8, 8))
+    profile = ImageCms.ImageCmsProfile(_SRGB).tobytes()
+    for format_ in FORMATS:
+        buffer = io.BytesIO()
+        picture.convert("RGB").save(buffer, format_, icc_profile=profile)
+        process_image(buffer.getvalue(), max_pixels=64)
 
 
 def process_image(content: bytes, *, max_pixels: int) -> ProcessedImage:

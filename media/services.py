@@ -8,23 +8,22 @@ from django.core.files import File
 from django.db import transaction
 from django.db.models import QuerySet
 
-from core.http.problems import Invalid, NotFound, TooLarge, Unavailable, UnsupportedMedia
+from core.http.problems import Invalid, NotFound, TooLarge, Unavailable
 from core.sql.transactions import undo_on_rollback
 from media import storage
+from media.decoding import decode_image
 from media.events import MediaChanged, media_changed
-from media.images import VARIANTS, process_image
 from media.models import Media
-from media.structure import ImageTooLargeError, NotAnImageError, check_structure
+from media.variants import VARIANTS
 
 
 def store_image(*, owner_id: int, file: File[Any], alt: str = "") -> Media:
     """Store an uploaded image, cleaned, in all variants; returns its row.
 
-    Raises `Invalid` for an empty file, `TooLarge` over MEDIA_MAX_BYTES or MEDIA_MAX_PIXELS,
-    `UnsupportedMedia` for a file that is no usable image, and `Unavailable` if the object store
-    does not answer. Nothing stays stored if this raises, or if the caller's transaction is rolled
-    back (`undo_on_rollback`). The objects are stored before the row, so that a reader of the row
-    can fetch them.
+    Raises `Invalid` for an empty file, `TooLarge` over MEDIA_MAX_BYTES, the errors of
+    `decode_image`, and `Unavailable` if the object store does not answer. Nothing stays stored if
+    this raises, or if the caller's transaction is rolled back (`undo_on_rollback`). The objects are
+    stored before the row, so that a reader of the row can fetch them.
     """
     size = file.size
     if not size:
@@ -35,19 +34,7 @@ def store_image(*, owner_id: int, file: File[Any], alt: str = "") -> Media:
             "Scale the image down or compress it more.",
             field="file",
         )
-    try:
-        content = file.read()
-        check_structure(content, max_pixels=settings.MEDIA_MAX_PIXELS)
-        image = process_image(content, max_pixels=settings.MEDIA_MAX_PIXELS)
-    except ImageTooLargeError as error:
-        raise TooLarge(
-            f"{error}; at most {settings.MEDIA_MAX_PIXELS} are accepted. Scale it down.",
-            field="file",
-        ) from error
-    except NotAnImageError as error:
-        raise UnsupportedMedia(
-            f"{error}. Send a still JPEG, PNG or WebP image.", field="file"
-        ) from error
+    image = decode_image(file.read())
     prefix = storage.new_prefix()
     try:
         storage.put_variants(prefix=prefix, variants=image.variants)

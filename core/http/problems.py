@@ -108,6 +108,17 @@ class Unavailable(Problem):
     code = "unavailable"
 
 
+class Overloaded(Problem):
+    """503: all is up, but there is too much to do; try again after `wait` seconds."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "overloaded"
+
+    def __init__(self, detail: str, *, wait: int) -> None:
+        super().__init__(detail)
+        self.wait = wait
+
+
 def problem_document(
     status: int, detail: str, *, code: str = "", errors: list[dict[str, str]] | None = None
 ) -> dict[str, Any]:
@@ -185,7 +196,7 @@ def problem_response(exception: Exception, context: Any = None) -> HttpResponse 
     if document is None:
         return None
     status = document["status"]
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if status == HTTPStatus.SERVICE_UNAVAILABLE and not isinstance(exception, Overloaded):
         logger.error("A store does not answer", exc_info=exception)
     headers = {"Content-Type": CONTENT_TYPE} | _headers(status, exception)
     return HttpResponse(orjson.dumps(document), status=status, headers=headers)

@@ -136,3 +136,9 @@ STORAGES = {
 # The limits of an upload: bytes of the file, pixels of the decoded image.
 MEDIA_MAX_BYTES = _env.int("MEDIA_MAX_BYTES", default=10 * 1024 * 1024)
 MEDIA_MAX_PIXELS = _env.int("MEDIA_MAX_PIXELS", default=30_000_000)
+# What the decoding of one picture may take: CPU time and memory. One of 30 million pixels takes a
+# second, at worst four, and up to 530 MiB.
+MEDIA_DECODER_SECONDS = _env.int("MEDIA_DECODER_SECONDS", default=8)
+MEDIA_DECODER_MEMORY_MIB = _env.int("MEDIA_DECODER_MEMORY_MIB", default=640)
+# How many pictures a process decodes at once.
+MEDIA_DECODERS = _env.int("MEDIA_DECODERS", default=1)

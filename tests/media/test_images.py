@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from media.images import FULL_WIDTH, SMALL_WIDTH, ProcessedImage, process_image
+from media.images import FULL_WIDTH, SMALL_WIDTH, process_image
 from media.structure import ImageTooLargeError, NotAnImageError, check_structure
 from media.structure.jpeg import MAX_SCANS
 from media.structure.limits import MAX_ASPECT
+from media.variants import ProcessedImage
 from tests.support.images import (
     decoded,
     encoded,
