@@ -11,6 +11,7 @@ from core.http.idempotency import idempotent
 from core.http.limits.middleware import UploadThrottle
 from core.http.problems import UnsupportedMedia
 from media import selectors, services
+from media.admission import admitted
 from media.parsers import UploadParser
 from media.serializers import MediaDocument, Upload
 
@@ -28,6 +29,7 @@ class UploadView(APIView):
     @extend_schema(
         request={"multipart/form-data": Upload}, responses={201: MediaDocument}, tags=["media"]
     )
+    @admitted
     @idempotent(database="posts")
     def post(self, request: Request) -> Response:
         """Upload an image; its id can then be used once, in a post or as an avatar."""

@@ -16,7 +16,7 @@ SERVICES = {"comments", "fanout", "media", "posts", "timeline", "usergraph", "us
 # What other packages may import of a service; only the project imports its URLs.
 PUBLIC_ROOMS = {"events", "selectors", "serializers", "services", "urls", "visibility"}
 ROOMS = PUBLIC_ROOMS | {
-    "__init__", "admin", "audit", "authentication", "decoder", "decoding", "entries",
+    "__init__", "admin", "admission", "audit", "authentication", "decoder", "decoding", "entries",
     "handlers", "images", "inventory", "keys", "listeners", "models", "page_replay", "pages",
     "parsers", "records", "sandbox", "seen", "session_stores", "sessions", "storage", "store",
     "tasks", "usernames", "variants", "views",

@@ -140,5 +140,7 @@ MEDIA_MAX_PIXELS = _env.int("MEDIA_MAX_PIXELS", default=30_000_000)
 # second, at worst four, and up to 530 MiB.
 MEDIA_DECODER_SECONDS = _env.int("MEDIA_DECODER_SECONDS", default=8)
 MEDIA_DECODER_MEMORY_MIB = _env.int("MEDIA_DECODER_MEMORY_MIB", default=640)
-# How many pictures a process decodes at once.
+# Of each process: how many pictures are decoded at once, and how many uploads are worked on at
+# once. The latter must be fewer than GUNICORN_THREADS: the others are left for all other writes.
 MEDIA_DECODERS = _env.int("MEDIA_DECODERS", default=1)
+MEDIA_UPLOADS_AT_ONCE = _env.int("MEDIA_UPLOADS_AT_ONCE", default=2)
