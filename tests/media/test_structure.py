@@ -15,7 +15,7 @@ from PIL import Image, PngImagePlugin
 from media.images import process_image
 from media.structure import ImageTooLargeError, NotAnImageError, check_structure, jpeg, png
 from media.structure.limits import MAX_ASPECT
-from tests.support.hostile import HOSTILE, chunk, segment, with_chunks, with_segments
+from tests.support.hostile import HOSTILE, chunk, in_the_scan, segment, with_chunks, with_segments
 from tests.support.images import decoded, encoded, jpeg_with_gps, linear_grey_profile, plain
 
 MAX_PIXELS = 30_000_000
@@ -215,6 +215,13 @@ def test_limits_count_everything_together() -> None:
     between = PHOTO[:-2] + segment(0xFE, b"") * (jpeg.MAX_SEGMENTS + 1) + PHOTO[-2:]
     with pytest.raises(NotAnImageError, match="segments"):
         check(between)
+
+
+def test_the_end_of_a_picture_is_found_wherever_it_is() -> None:
+    """Scans are searched in windows. What is behind the end would be refused in front of it."""
+    photo, behind = encoded(plain()), segment(0xE5, b"") * (jpeg.MAX_SEGMENTS + 1)
+    for length in range(2 * 65_536 - 700, 2 * 65_536):
+        check(in_the_scan(photo, bytes(length)) + behind)
 
 
 @pytest.mark.parametrize("size", [(6000, 5001), (65_000, 65_000)])
