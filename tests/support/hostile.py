@@ -125,13 +125,13 @@ HOSTILE = {
     "34 bytes in a frame": Hostile(
         lambda: riff(
             (b"VP8X", bytes(4) + (99).to_bytes(3, "little") * 2),
-            (b"ANMF", bytes(16) + b"VP8L\x0e\0\0\0" + lossless_header(16_383, 1_831)),
+            (b"ANMF", b"\xff" * 16 + b"VP8L\x0e\0\0\0" + lossless_header(16_383, 1_831)),
         ),
         "its file has only",
     ),
     "chunks of WebP": Hostile(lambda: riff(*[(b"abcd", b"")] * 100_000), "chunks"),
     "frames of WebP": Hostile(
-        lambda: riff(*[(b"ANMF", bytes(16) + b"VP8L\x0e\0\0\0" + lossless_header(9, 9))] * 9),
+        lambda: riff(*[(b"ANMF", b"\xff" * 16 + b"VP8L\x0e\0\0\0" + lossless_header(9, 9))] * 9),
         "Animated",
     ),
 }
