@@ -22,6 +22,7 @@ from tests.benchmarks import (
     publishing,
     requests,
     sizes,
+    uploads,
 )
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.population import Population, analyze
@@ -75,6 +76,12 @@ PARTS = {
     "visible": Part(
         "From a post to its audience.",
         partial(publishing.visible, posts=100),
+        in_quick=False,
+        is_pinned=False,
+    ),
+    "uploads": Part(
+        "Likes while others upload what costs much.",
+        uploads.uploads,
         in_quick=False,
         is_pinned=False,
     ),

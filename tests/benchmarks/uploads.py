@@ -1,0 +1,104 @@
+"""The latency of likes while others upload pictures that cost much: refused ones and accepted ones.
+
+The uploads come from a process of its own, which gets only the time that nobody else wants: a real
+attacker has another machine.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import count
+from multiprocessing import get_context
+from statistics import quantiles
+
+from tests.benchmarks.figures import Figure
+from tests.benchmarks.population import add_accounts
+from tests.benchmarks.requests import Bench
+from tests.benchmarks.wire import request
+from tests.chaos.history import Read
+from tests.support.http_load import closed_loop, open_loop, yield_to_all
+from tests.support.images import large_pictures, padded_jpeg
+
+AT_ONCE = 8
+ROUNDS, SECONDS = 3, 20.0
+LIKES_PER_SECOND = 20.0
+PATIENCE = 30.0
+_crowds = count()
+
+
+def uploads(bench: Bench) -> Iterator[Figure]:
+    """Waiting times of likes, idle and under eight uploads at once, in turns, a minute of each."""
+    yield from _under(bench, "the worst refused file", [padded_jpeg(10_200_000)])
+    yield from _under(bench, "pictures of 30 megapixels", large_pictures())
+
+
+def _under(bench: Bench, name: str, pictures: Sequence[bytes]) -> Iterator[Figure]:
+    port = bench.layout.port("caddy")
+    likes = _likes(bench)
+    messages = list(_uploads(bench, pictures))
+    idle: list[Read] = []
+    busy: list[Read] = []
+    answers: Counter[int] = Counter()
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=yield_to_all) as attacker:
+        for _ in range(ROUNDS):
+            idle += _ask(port, likes)
+            attack = attacker.submit(
+                closed_loop, port, messages, at_once=AT_ONCE, seconds=SECONDS, patience=PATIENCE
+            )
+            busy += _ask(port, likes)
+            answers.update(read.status for read in attack.result())
+    lost = sum(not _is_done(read) for read in busy)
+    before, after = _waits(idle), _waits(busy)
+    for percent, at_most in ((50, 1.1), (99, 1.5)):
+        value, reference = after[percent - 1], before[percent - 1]
+        yield Figure(
+            f"like during {AT_ONCE} uploads at once of {name}, p{percent}",
+            value,
+            "ms",
+            len(busy),
+            reference=reference,
+            reference_name="idle",
+            ratio=value / reference,
+            at_most=at_most,
+            note=f"{lost} likes not answered; uploads by status: "
+            + ", ".join(f"{number:,} {status}" for status, number in sorted(answers.items())),
+        )
+
+
+def _likes(bench: Bench) -> list[bytes]:
+    """Likes, each taken back by the next request."""
+    people = bench.population
+    token = people.token(people.many)
+    return [
+        request(method, f"/api/v1/posts/{post_id}/like", token=token)
+        for post_id in people.page
+        for method in ("PUT", "DELETE")
+    ]
+
+
+def _uploads(bench: Bench, pictures: Sequence[bytes]) -> Iterator[bytes]:
+    """Uploads by strangers, each with a picture in turn."""
+    for number, user_id in enumerate(add_accounts(f"uploader_{next(_crowds)}_", AT_ONCE)):
+        picture = pictures[number % len(pictures)]
+        disposition = 'Content-Disposition: form-data; name="file"; filename="a"'
+        form = f"--x\r\n{disposition}\r\n\r\n".encode() + picture + b"\r\n--x--\r\n"
+        headers = {
+            "Content-Type": "multipart/form-data; boundary=x",
+            "Content-Length": str(len(form)),
+        }
+        token = bench.population.token(user_id)
+        yield request("POST", "/api/v1/media", token=token, headers=headers) + form
+
+
+def _ask(port: int, messages: Sequence[bytes]) -> list[Read]:
+    return open_loop(port, messages, rate=LIKES_PER_SECOND, seconds=SECONDS, patience=PATIENCE)
+
+
+def _is_done(read: Read) -> bool:
+    return read.status == 204
+
+
+def _waits(reads: Sequence[Read]) -> list[float]:
+    """The percentiles of the waiting times, in ms; one that is not answered waited for PATIENCE."""
+    waits = (read.ended - read.began if _is_done(read) else PATIENCE for read in reads)
+    return quantiles((1000 * seconds for seconds in waits), n=100)
