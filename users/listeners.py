@@ -3,6 +3,7 @@
 These are signals of Django and django-allauth, which send them and nothing else.
 """
 
+import logging
 import time
 from typing import Any, cast
 
@@ -33,6 +34,8 @@ from users.sessions import (
     remember_session,
 )
 
+logger = logging.getLogger(__name__)
+
 
 @receiver(user_logged_in)
 def remember_new_session(*, request: HttpRequest, user: User, **kwargs: Any) -> None:
@@ -46,6 +49,7 @@ def remember_new_session(*, request: HttpRequest, user: User, **kwargs: Any) -> 
     remember_session(user_id=user.pk, session_key=request.session.session_key)
     end_surplus_sessions(user_id=user.pk)
     note_log_in(request=request, user_id=user.pk)
+    logger.info("User %d logged in from %s.", user.pk, client_address(request))
 
 
 @receiver(user_logged_out)

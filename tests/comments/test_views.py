@@ -31,11 +31,10 @@ def comment(api: Callable[[int], Any], alice: int, post_id: int) -> Callable[...
         "\U0001fae8",  # newer than this Python's tables
         "\u2764\ufe0f",
         "مدّ منخفض",
-        "\u202eשפל",
+        "\u200fשפל",
         "低潮",
         "one\ntwo\ttabs",
         '"; DROP TABLE comments_comment; --\\',
-        "\x01 and some ink",
     ],
 )
 def test_any_text_comes_back_as_it_was_sent(comment: Callable[..., Any], text: str) -> None:
@@ -56,7 +55,9 @@ def test_any_text_comes_back_as_it_was_sent(comment: Callable[..., Any], text: s
         "\u2800\u2800",
         "\u00ad",
         "\u202e\u202c",
+        "\u202eשפל",
         "\x01",
+        "\x01 and some ink",
         "\U000e0041",
         "x" * (TEXT_MAX_LENGTH + 1),
         "\U0001f30a" * (TEXT_MAX_LENGTH + 1),

@@ -155,6 +155,24 @@ def test_wrong_codes_are_limited_like_wrong_passwords(http: httpx.Client, accoun
 
 
 @pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/auth/reauthenticate", {"password": NEW_PASSWORD}),
+        (
+            "/account/password/change",
+            {"current_password": NEW_PASSWORD, "new_password": "tide-to-come"},
+        ),
+    ],
+)
+def test_a_stolen_token_guesses_no_faster_than_a_stranger(
+    http: httpx.Client, account: Account, path: str, body: dict[str, str]
+) -> None:
+    stolen = log_in(http, username=account.username)
+    statuses = [send(http, path, stolen, **body).status_code for _ in range(6)]
+    assert statuses == [400] * 5 + [429]
+
+
+@pytest.mark.parametrize(
     "method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "FOO"]
 )
 @pytest.mark.parametrize(

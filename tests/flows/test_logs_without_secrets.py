@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from devstack.lifecycle import Stack
-from tests.flows.test_accounts import link_in_mail
+from tests.support.accounts import link_in_mail
 from tests.support.client import PASSWORD, http_client, wait_until
 from tests.support.images import jpeg_with_gps
 from users.services import ensure_account

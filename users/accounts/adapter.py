@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
+from core.http.callers import client_address
 from core.http.problems import Conflict, Forbidden, TooManyRequests
 from users.accounts.login_limits import begin_attempt
 from users.models import AccountDeletion, User
@@ -37,6 +38,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is
         if user:
             attempt.succeed()
         return user
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        """Log it, without the name: people type their password there by mistake."""
+        logger.warning("A wrong name or password came from %s.", client_address(request))
 
     def reauthenticate(self, user: User, password: str) -> bool:
         """Whether this is the caller's own password. A caller with a session is a known device."""

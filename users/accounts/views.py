@@ -1,11 +1,15 @@
-"""Sign-up and password reset, where django-allauth's own views are not enough."""
+"""Sign-up, change and reset of the password, where django-allauth's own views are not enough."""
 
 from typing import Any
 
 from allauth.account.adapter import get_adapter
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.headless.account import views
-from allauth.headless.account.inputs import ResetPasswordInput, SignupInput
+from allauth.headless.account.inputs import (
+    ChangePasswordInput,
+    ResetPasswordInput,
+    SignupInput,
+)
 from allauth.headless.internal.restkit.response import ErrorResponse
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
@@ -45,6 +49,19 @@ class SignUpInput(SignupInput):  # type: ignore[misc]  # allauth is untyped
 
 class SignUpView(views.SignupView):  # type: ignore[misc]
     input_class = {"POST": SignUpInput}
+
+
+class OtherPasswordInput(ChangePasswordInput):  # type: ignore[misc]
+    def clean_current_password(self) -> str:
+        """The right password; wrong ones are limited as those of a log-in are."""
+        current: str = self.cleaned_data["current_password"]
+        if current and not get_adapter().reauthenticate(self.user, current):
+            raise get_adapter().validation_error("enter_current_password")
+        return current
+
+
+class OtherPasswordView(views.ChangePasswordView):  # type: ignore[misc]
+    input_class = OtherPasswordInput
 
 
 class NewPasswordInput(ResetPasswordInput):  # type: ignore[misc]

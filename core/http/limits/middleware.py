@@ -29,6 +29,7 @@ from core.valkey import ValkeyUnavailable
 STRICT_VIEWS: Mapping[str, str] = {
     "headless:app:account:login": "login",
     "headless:app:account:reauthenticate": "login",
+    "headless:app:account:change_password": "login",
     "headless:app:mfa:authenticate": "login",
     "headless:app:mfa:reauthenticate": "login",
     "admin:login": "login",

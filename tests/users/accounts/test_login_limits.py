@@ -1,5 +1,6 @@
 """Wrong passwords: a guesser is slowed down, wherever they are, and the owner is not locked out."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -120,3 +121,17 @@ def test_names_of_any_length_make_keys_of_one_length(address: str) -> None:
     key = limit_key("login_failed", limit, _who(name, address))
     assert len(key) < 100
     assert state_valkey().llen(key) == 1
+
+
+def test_log_ins_and_wrong_passwords_are_logged_with_their_address_and_no_name(
+    ada: User, address: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "users"):
+        guess(ada.username, address, 1)
+        assert log_in(Client(REMOTE_ADDR=address), ada.username).status_code == 200
+    lines = [record.getMessage() for record in caplog.records if record.name.startswith("users")]
+    assert lines == [
+        f"A wrong name or password came from {address}.",
+        f"User {ada.pk} logged in from {address}.",
+    ]
+    assert ada.username not in caplog.text
