@@ -13,6 +13,7 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.support.staff import confirmed, promote, staff_browser
+from users.admin import RANK_FIELDS
 from users.models import AccountDeletion, User
 from users.services import ensure_account
 
@@ -203,6 +204,21 @@ def test_the_page_that_sets_a_password_leads_to_the_one_that_asks_for_the_old_on
     browser = ACTORS["superuser"].browser(user_id)
     answer = set_password(browser, User.objects.get(pk=user_id))
     assert answer.headers["Location"] == reverse("admin:password_change")
+
+
+@pytest.mark.django_db
+def test_fields_that_the_form_does_not_show_are_not_saved(person: Callable[[str], int]) -> None:
+    browser = ACTORS["moderator"].browser(person("actor"))
+    target = User.objects.get(pk=person("target"))
+    before = state(target.pk)
+    shown = browser.get(reverse("admin:users_user_change", args=[target.pk]))
+    hidden = [*RANK_FIELDS, "is_active"]
+    assert 'name="bio"' in shown.text
+    assert not [name for name in hidden if f'name="{name}"' in shown.text]
+    sneaky = {"is_staff": "on", "is_superuser": "on", "groups": a_group, "is_active": None}
+    saved = change(bio="Diver.", user_permissions=a_permission, **sneaky)(browser, target)
+    assert saved.status_code == 302
+    assert state(target.pk) == before | {"bio": "Diver."}
 
 
 @pytest.mark.django_db
