@@ -111,12 +111,10 @@ def page_cases(
 
 
 def unknown_ids(method: str, route: str, path: str, body: str = "{}") -> list[Bad]:
-    """Addresses of objects that do not exist, with a valid `body`."""
+    """Addresses of objects that do not exist, with a valid `body`; GET takes none."""
     values = (0, -1, ABSENT, TOO_BIG, 10**19, "abc", "1.5", "%00", "1%202")
-    return [
-        Bad(method, route, f"id {value}", 404, path.format(value), "", body, "application/json")
-        for value in values
-    ]
+    sent = ("", None, "") if method == "GET" else ("", body, "application/json")
+    return [Bad(method, route, f"id {value}", 404, path.format(value), *sent) for value in values]
 
 
 def unknown_users(method: str, route: str, path: str) -> list[Bad]:

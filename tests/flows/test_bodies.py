@@ -1,5 +1,6 @@
 """Bodies that are slow, stalled, malformed or too large, through the web server."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,7 +28,7 @@ JSON = "application/json"
 PATIENCE = settings.BODY_PATIENCE_SECONDS
 # A body that began well is given up at the end of its second period.
 SECONDS_TO_408 = 2 * PATIENCE + 3
-STALLED, STALLED_BYTES = 60, 5_000_000
+STALLED, STALLED_BYTES = 60, 1_000_000
 
 
 @pytest.fixture
@@ -125,29 +126,27 @@ def test_uploads_that_stall_take_no_thread_and_little_memory(
         return time.monotonic() - began
 
     first, body = upload_of(bytes(11_000_000), ada.http.headers["Authorization"])
+    least = bytes(settings.MIN_BODY_BYTES_PER_SECOND)
     idle = [write() for _ in range(20)]
-    before = memory_of(stack)
-    with ExitStack() as stalled:
-        connections = [stalled.enter_context(opened(port, first)) for _ in range(STALLED)]
-        stop = threading.Event()
+    before, stop, connections = memory_of(stack), threading.Event(), list[socket.socket]()
 
-        def keep_alive() -> None:
-            """Send the beginning, and then just enough."""
-            for connection in connections:
-                connection.sendall(body[:STALLED_BYTES])
-            while not stop.wait(0.5):
-                for connection in connections:
-                    connection.sendall(bytes(settings.MIN_BODY_BYTES_PER_SECOND))
+    def go_on() -> None:
+        """Send just enough on each connection."""
+        while not stop.wait(0.5):
+            for connection in list(connections):
+                connection.sendall(least)
 
-        with ThreadPoolExecutor(1) as sender:
-            sending = sender.submit(keep_alive)
-            try:
-                wait_until(sending.running, 5)
-                busy = [write() for _ in range(40)]
-                grown = memory_of(stack) - before
-            finally:
-                stop.set()
-            sending.result()
+    with ExitStack() as stalled, ThreadPoolExecutor(1) as sender:
+        sending = sender.submit(go_on)
+        try:
+            for _ in range(STALLED):
+                opening = opened(port, first, body[:STALLED_BYTES])
+                connections.append(stalled.enter_context(opening))
+            busy = [write() for _ in range(40)]
+            grown = memory_of(stack) - before
+        finally:
+            stop.set()
+        sending.result()
     measured(
         f"{STALLED} stalled uploads of {STALLED_BYTES / 1e6:.0f} MB each: {grown:.0f} MB more "
         f"memory; a write took {median(busy) * 1000:.0f} ms, and {median(idle) * 1000:.0f} ms idle"
