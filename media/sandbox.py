@@ -29,6 +29,19 @@ logger = logging.getLogger(__name__)
 _PROJECT = Path(__file__).resolve().parents[1]
 # The template ends a call in time, once it has started. If it does not, it hangs itself.
 _GRACE_SECONDS = 10.0
+# A child begins with an empty heap. Large pages, and a heap that grows in large steps and is kept,
+# save it most page faults: a tenth to a fifth of its CPU time.
+_ENVIRONMENT = {
+    "LC_ALL": "C.UTF-8",
+    "GLIBC_TUNABLES": ":".join(
+        (
+            "glibc.malloc.hugetlb=1",
+            "glibc.malloc.mmap_threshold=33554432",
+            "glibc.malloc.trim_threshold=536870912",
+            "glibc.malloc.top_pad=8388608",
+        )
+    ),
+}
 _sandboxes: "weakref.WeakSet[Sandbox]" = weakref.WeakSet()
 _templates: "weakref.WeakSet[_Template]" = weakref.WeakSet()
 
@@ -130,7 +143,7 @@ class _Template:
                 self.process = subprocess.Popen(  # noqa: S603 (our own program)
                     [sys.executable, "-m", "media.decoder", str(inside.fileno()), *command],
                     cwd=_PROJECT,
-                    env={"LC_ALL": "C.UTF-8"},
+                    env=_ENVIRONMENT,
                     stdin=subprocess.DEVNULL,
                     pass_fds=[inside.fileno()],
                 )
