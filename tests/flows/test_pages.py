@@ -7,11 +7,10 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 import pytest
 from django.contrib import admin
-from django.test import Client
 
 from devstack.lifecycle import Stack
 from tests.support.client import http_client
-from users.models import User
+from tests.support.staff import staff_browser
 from users.services import ensure_account
 
 KEY = "a-key"
@@ -105,6 +104,7 @@ def test_what_is_no_page_allows_nothing(stack: Stack, path: str) -> None:
 def admin_pages() -> Iterator[str]:
     yield "/admin/"
     yield "/admin/password_change/"
+    yield "/admin/login/second-factor/"
     yield "/admin/operations/explain/"
     for model in admin.site._registry:
         yield f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
@@ -115,9 +115,7 @@ def admin_pages() -> Iterator[str]:
 def test_every_page_of_the_admin_keeps_its_policy(unique: Callable[[str], str]) -> None:
     name = unique("root")
     user_id, _ = ensure_account(username=name, email=f"{name}@example.org", staff=True)
-    client, shown = Client(), 0
-    client.force_login(User.objects.get(pk=user_id))
-    User.objects.filter(pk=user_id).update(is_superuser=True)
+    client, shown = staff_browser(user_id), 0
     for path in [*admin_pages(), f"/admin/users/user/{user_id}/change/"]:
         page = client.get(path)
         policy = page["Content-Security-Policy"]

@@ -12,7 +12,7 @@ from core.http.methods import methods_of
 from tests.support.limits import new_address
 
 pytestmark = pytest.mark.django_db
-METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "FOO"]
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 # Values for the parameters of routes, by their converters.
 _VALUES = {"IdConverter": "1", "UsernameConverter": "nobody", "StringConverter": "x"}
 
