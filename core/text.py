@@ -13,10 +13,11 @@ from django.core.exceptions import ValidationError
 # Blanks, controls and formats. Not unassigned characters: these may be new emoji.
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
 # Invisible characters of other categories: fillers, joiners, variation selectors, the empty Braille
-# cell.
+# cell, the null notehead; and those that no font need have: private use, noncharacters.
 _INVISIBLE = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0"
-    "\ufff0-\ufff8\U000e0000-\U000e0fff]"
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ue000-\uf8ff\ufe00-\ufe0f"
+    "\uffa0\ufff0-\ufff8\ufffe\uffff\U00016fe4\U0001d159\U000e0000-\U000e0fff"
+    "\U000f0000-\U0010ffff]"
 )
 # Controls but tab and line ends; embeddings, overrides and isolates of direction. The marks U+200E
 # and U+200F stay: languages that are written from right to left need them, and they turn nothing.

@@ -33,6 +33,9 @@ SETTINGS = {
     "max_connections": "300",
     "shared_buffers": "256MB",
     "jit": "off",
+    # No statement and no value gets into the log: an INSERT of an account has the password's hash.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
     "wal_level": "replica",
     "hot_standby": "on",
     # How soon a replica tries to reach its primary again.

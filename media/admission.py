@@ -2,7 +2,7 @@
 
 An upload takes a thread of its process for much longer than other writes do: its body is parsed, it
 waits for a decoder, it is stored. So only MEDIA_UPLOADS_AT_ONCE threads take uploads; the others
-are left for all other writes. One upload too many is refused at once, before its body is read: a
+are left for all other writes. One upload too many is refused at once, before its body is parsed: a
 thread that waits for its turn is lost as well.
 """
 
@@ -36,14 +36,15 @@ class Places:
 
     @contextmanager
     def taken(self, *, user_id: int, limit: int) -> Iterator[None]:
-        """Take one of `limit` places for the block.
+        """Take one of `limit` places for the block. The last one is not for a user who has others.
 
-        If there is none, raises `TooManyRequests` if all are the user's own, else `Overloaded`.
+        Raises `TooManyRequests` if the user has too many, else `Overloaded` if all are taken.
         """
+        most = max(1, limit - 1)
         with self._lock:
-            if self._of_user[user_id] >= limit:
+            if self._of_user[user_id] >= most:
                 raise TooManyRequests(
-                    f"You are sending more than {limit} pictures at the same time. Send this one "
+                    f"You are sending more than {most} pictures at the same time. Send this one "
                     "again when another one is done.",
                     wait=RETRY_AFTER,
                 )

@@ -48,7 +48,7 @@ def remember_new_session(*, request: HttpRequest, user: User, **kwargs: Any) -> 
     assert request.session.session_key  # noqa: S101  (just saved)
     remember_session(user_id=user.pk, session_key=request.session.session_key)
     end_surplus_sessions(user_id=user.pk)
-    note_log_in(request=request, user_id=user.pk)
+    note_log_in(request=request, user=user)
     logger.info("User %d logged in from %s.", user.pk, client_address(request))
 
 
@@ -73,7 +73,7 @@ def end_other_sessions(*, request: HttpRequest, user: User, **kwargs: Any) -> No
 @receiver(password_reset)
 def allow_log_in(*, request: HttpRequest, user: User, **kwargs: Any) -> None:
     """Who has reset a password may use it, however often a wrong one was tried."""
-    forget_failures(request=request, names=[user.username, user.email])
+    forget_failures(request=request, user_id=user.pk)
 
 
 @receiver(email_added)

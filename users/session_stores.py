@@ -5,12 +5,15 @@ its own kind only. So the cookie of the admin is no token of the API, and a sess
 log-in to the admin. Only the admin's pages read the cookie.
 """
 
+from typing import Any, cast
+
 from django.conf import settings
-from django.contrib.sessions.backends.base import VALID_KEY_CHARS
+from django.contrib.sessions.backends.base import VALID_KEY_CHARS, CreateError, UpdateError
 from django.contrib.sessions.backends.cache import SessionStore as CacheSessionStore
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import get_random_string
+from django_redis.cache import RedisCache
 
 # No key of the API has a dot in it.
 _ADMIN = "admin."
@@ -18,7 +21,27 @@ _ADMIN = "admin."
 _RANDOM_CHARACTERS = 32 - len(_ADMIN)
 
 
-class SessionStore(CacheSessionStore):
+class _Stored(CacheSessionStore):
+    """Django's store, but a session that has ended stays ended.
+
+    Django asks whether it still exists and then writes it: an end in between would be undone.
+    """
+
+    def save(self, must_create: bool = False) -> None:
+        """Store the session; raises `UpdateError` if it has ended meanwhile."""
+        if self.session_key is None:
+            self.create()
+            return
+        me = cast("Any", self)  # the types do not know Django's own hooks
+        content = me._get_session(no_load=must_create)
+        is_stored = cast("RedisCache", me._cache).set(
+            self.cache_key, content, self.get_expiry_age(), nx=must_create, xx=not must_create
+        )
+        if not is_stored:
+            raise CreateError if must_create else UpdateError
+
+
+class SessionStore(_Stored):
     """Sessions of the API: the session engine of Django and django-allauth."""
 
     def _validate_session_key(self, key: str | None) -> bool:
@@ -26,7 +49,7 @@ class SessionStore(CacheSessionStore):
         return _is_long_enough(key) and not _is_of_admin(key)
 
 
-class AdminSessionStore(CacheSessionStore):
+class AdminSessionStore(_Stored):
     """Sessions of staff. One to which nobody has logged in yet lives no longer than a log-in."""
 
     def _validate_session_key(self, key: str | None) -> bool:

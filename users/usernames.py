@@ -1,14 +1,20 @@
 """Which usernames nobody may take: words of the site's own, and names that look like them."""
 
+import re
+
 from django.core.exceptions import ValidationError
 
+_OF_STAFF = (
+    *("admin", "administrator", "moderator", "moderation", "security", "support", "staff"),
+    *("official", "socialfeed"),
+)
 # Words that URLs of the site or of the API use, or that look like the people who run the site.
 _RESERVED = (
     *("me", "api", "docs", "schema", "health", "healthz", "metrics", "static", "media", "account"),
     *("login", "logout", "signup", "register", "settings", "search", "explore", "tags", "live"),
     *("notifications", "home", "about", "help", "terms", "privacy", "legal", "null", "undefined"),
-    *("admin", "administrator", "root", "system", "socialfeed", "official", "staff", "team"),
-    *("support", "security", "moderator", "moderation", "mod", "abuse", "contact", "info"),
+    *_OF_STAFF,
+    *("root", "system", "team", "mod", "abuse", "contact", "info"),
     *("postmaster", "webmaster", "hostmaster", "noreply", "everyone", "anonymous", "deleted"),
 )
 # Digits are read as letters, `1` and `i` as `l`; dots and underscores are overlooked.
@@ -17,13 +23,18 @@ _READ_AS = str.maketrans("01i34578", "olleastb", "._")
 
 def _skeleton(username: str) -> str:
     """What a username looks like: two names with one skeleton are easily taken for each other."""
-    return username.lower().translate(_READ_AS)
+    return username.lower().translate(_READ_AS).replace("rn", "m").replace("vv", "w")
 
 
 _RESERVED_SKELETONS = frozenset(map(_skeleton, _RESERVED))
+_OF_STAFF_SKELETONS = frozenset(map(_skeleton, _OF_STAFF))
 
 
 def refuse_reserved_username(username: str) -> None:
-    """Validator: raises `ValidationError` for a reserved username, and for what looks like one."""
-    if _skeleton(username) in _RESERVED_SKELETONS:
+    """Validator: raises `ValidationError` for a reserved username, and for what looks like one.
+
+    Names of staff are reserved as a part of a name, too: `the_admin`, `admin1`.
+    """
+    parts = [_skeleton(part.rstrip("0123456789")) for part in re.split("[._]", username)]
+    if _skeleton(username) in _RESERVED_SKELETONS or _OF_STAFF_SKELETONS & {*parts}:
         raise ValidationError("This username is reserved. Choose another.", code="reserved")

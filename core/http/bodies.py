@@ -9,6 +9,7 @@ gunicorn's main process imports this module, so it imports nothing that needs Dj
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from tempfile import SpooledTemporaryFile
 
@@ -79,7 +80,7 @@ class Body:
             _check_size(self.size + len(part))
             self._store(part)
         if self._content.is_over:
-            self.file.seek(0)
+            self._rewind()
         return self._content.is_over
 
     @property
@@ -98,17 +99,29 @@ class Body:
 
     def close(self) -> None:
         """Remove what was stored."""
-        self.file.close()
+        # It first writes what is in memory, for which there may be no room. It closes all the same.
+        with suppress(OSError):
+            self.file.close()
 
     def _store(self, part: bytes) -> None:
-        try:
+        with _room():
             self.file.write(part)
-        except OSError as error:
-            raise Refusal(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                "There is no room for the request's body. Try again.",
-            ) from error
         self.size += len(part)
+
+    def _rewind(self) -> None:
+        with _room():  # this, too, writes what is still in memory
+            self.file.seek(0)
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """Turn a full disk into a `Refusal`."""
+    try:
+        yield
+    except OSError as error:
+        raise Refusal(
+            HTTPStatus.SERVICE_UNAVAILABLE, "There is no room for the request's body. Try again."
+        ) from error
 
 
 class _Declared:

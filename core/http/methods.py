@@ -14,12 +14,13 @@ from django.views.generic import View
 
 # In the order in which `Allow` names them.
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_OF_PAGES = ("GET", "HEAD", "POST")
 
 
 class MethodMiddleware:
-    """Answers 405 to methods that a class-based view does not have, and OPTIONS with those it has.
+    """Answers 405 to methods that a view does not have, and OPTIONS with those it has.
 
-    Functions as views (the admin's) check their methods themselves.
+    Views that are functions are pages of the admin: they have GET, HEAD and POST.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -33,9 +34,7 @@ class MethodMiddleware:
     ) -> HttpResponse | None:
         """The answer, if the view must not run."""
         view_class = getattr(view, "cls", None) or getattr(view, "view_class", None)
-        if view_class is None:
-            return None
-        methods = methods_of(view_class)
+        methods = methods_of(view_class) if view_class else _OF_PAGES
         if request.method == "OPTIONS":
             return HttpResponse(status=204, headers={"Allow": ", ".join((*methods, "OPTIONS"))})
         return None if request.method in methods else HttpResponseNotAllowed(methods)

@@ -124,7 +124,9 @@ class ReceivingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untype
 
     def _receive(self, conn: Any, sock: socket.socket) -> None:
         """Take what has come of a body."""
-        body = self._arriving.pop(conn)
+        # The loop calls all that one poll has found ready. One of them may have given this one up.
+        if (body := self._arriving.pop(conn, None)) is None:
+            return
         self._arriving[conn] = body
         try:
             data = sock.recv(RECEIVE_BYTES)
@@ -168,6 +170,8 @@ class ReceivingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untype
         self.poller.register(conn.sock, EVENT_READ, partial(self._discard, conn))
 
     def _discard(self, conn: Any, sock: socket.socket) -> None:
+        if conn not in self._leaving:
+            return
         try:
             if sock.recv(RECEIVE_BYTES):
                 return

@@ -42,7 +42,13 @@ def test_controls_and_changes_of_direction_are_refused_by_name_and_place(charact
     assert f"U+{ord(character):04X} at position 4" in refused.value.message
 
 
-@pytest.mark.parametrize("text", ["\u200b", "\u3164", " \u2800 ", "\u115f\u1160", "\ufeff", "\xad"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("\u200b", "\u3164", " \u2800 ", "\u115f\u1160", "\ufeff", "\xad", "\ue000", "\uffff"),
+        *("\U0001d159", "\U00016fe4"),
+    ],
+)
 def test_a_text_that_nobody_can_see_is_refused(text: str) -> None:
     for rule in (refuse_deceptive_text, refuse_deceptive_name):
         with pytest.raises(ValidationError) as refused:

@@ -27,6 +27,7 @@ from tests.support.accounts import (
 )
 from tests.support.client import PASSWORD, http_client
 from users.models import User
+from users.services import ensure_account, set_active
 
 ROUNDS = 8
 ME = "/api/v1/users/me"
@@ -221,6 +222,49 @@ def test_strange_bodies_get_a_400(http: httpx.Client, path: str, content: str) -
         AUTH + path, content=content.encode(), headers={"Content-Type": "application/json"}
     )
     assert_problem(answer, 400)
+
+
+@pytest.mark.parametrize("change", ["suspended", "new password"])
+def test_a_code_completes_no_log_in_of_an_account_that_has_changed_since(
+    http: httpx.Client, account: Account, change: str
+) -> None:
+    secret = turn_totp_on(account.id)
+    pending = send(http, "/auth/login", username=account.username, password=PASSWORD)
+    session = {"X-Session-Token": assert_problem(pending, 401)["meta"]["session_token"]}
+    if change == "suspended":
+        set_active(user_ids=[account.id], active=False)
+    else:
+        user = User.objects.get(pk=account.id)
+        user.set_password(NEW_PASSWORD)
+        user.save()
+    body = {"code": totp_code(secret)}
+    refused = http.post(f"{AUTH}/auth/2fa/authenticate", json=body, headers=session)
+    assert_problem(refused, 403)
+    assert "access_token" not in refused.text
+
+
+def test_a_strange_reset_key_in_a_header_gets_a_400(http: httpx.Client) -> None:
+    for key in ("-1", "-", "x", "1-1"):
+        headers = {"X-Password-Reset-Key": key}
+        assert_problem(http.get(f"{AUTH}/auth/password/reset", headers=headers), 400)
+
+
+def test_an_address_is_as_long_as_its_column_and_of_one_account(
+    http: httpx.Client, account: Account, unique: Callable[[str], str]
+) -> None:
+    tokens = log_in(http, username=account.username)
+    assert send(http, "/auth/reauthenticate", tokens, password=PASSWORD).status_code == 200
+    domain = ".".join(["d" * 60] * 4) + ".org"
+    assert_problem(send(http, "/account/email", tokens, email=f"{'x' * 50}@{domain}"), 400)
+    name = unique("eve")
+    taken = f"{name}@example.org"
+    ensure_account(username=name, email=taken)
+    EmailAddress.objects.filter(user_id=account.id).update(verified=False)
+    EmailAddress.objects.create(user_id=account.id, email=taken, verified=False)
+    body = {"email": taken, "primary": True}
+    answer = http.patch(f"{AUTH}/account/email", json=body, headers=bearer(tokens))
+    assert_problem(answer, 409)
+    assert EmailAddress.objects.get(user_id=account.id, primary=True).email == account.email
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from random import Random
 from statistics import median
 from typing import Any
@@ -170,6 +170,25 @@ def test_more_bodies_than_allowed_end_the_most_silent_ones(
     refused = [answer for answer in answers if answer.status == 503]
     assert_problem(refused[0], 503, "Try again")
     assert int(refused[0].headers["Retry-After"]) > 0
+
+
+def test_more_bodies_than_allowed_that_all_go_on_end_no_process(stack: Stack, port: int) -> None:
+    def workers() -> list[int]:
+        apis = [psutil.Process(stack.status(f"write-api-{n}")[0].pid) for n in (1, 2)]
+        return sorted(child.pid for api in apis for child in api.children())
+
+    before = workers()
+    start = head("POST", LOGIN, Content_Type=JSON, Transfer_Encoding="chunked")
+    with ExitStack() as open_ones:
+        connections = [
+            open_ones.enter_context(opened(port, start))
+            for _ in range(2 * settings.MAX_BODIES_ARRIVING + 60)
+        ]
+        for _ in range(5):
+            for connection in connections:
+                with suppress(OSError):  # it was given up
+                    connection.sendall(chunk(b"x"))
+    assert workers() == before
 
 
 def test_clients_that_go_away_leave_nothing_behind(stack: Stack, port: int) -> None:

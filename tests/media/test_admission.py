@@ -33,13 +33,16 @@ def test_a_place_is_given_back_after_an_error() -> None:
             raise ValueError("x")
 
 
-def test_who_has_all_places_is_told_so() -> None:
+def test_nobody_has_all_places() -> None:
     places = Places()
-    with places.taken(user_id=1, limit=2), places.taken(user_id=1, limit=2):
-        with pytest.raises(TooManyRequests), places.taken(user_id=1, limit=2):
+    with places.taken(user_id=1, limit=3), places.taken(user_id=1, limit=3):
+        with pytest.raises(TooManyRequests), places.taken(user_id=1, limit=3):
             pass
-        with pytest.raises(Overloaded), places.taken(user_id=2, limit=2):
-            pass
+        with places.taken(user_id=2, limit=3):
+            with pytest.raises(Overloaded), places.taken(user_id=2, limit=3):
+                pass
+            with pytest.raises(TooManyRequests), places.taken(user_id=1, limit=3):
+                pass
 
 
 def test_of_many_threads_no_more_than_the_limit_get_in() -> None:
@@ -73,7 +76,7 @@ def people(alice: int, bob: int) -> tuple[int, int]:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("mine", "status"), [(False, 503), (True, 429)])
-def test_one_upload_too_many_is_refused_before_its_body_is_read(
+def test_one_upload_too_many_is_refused_before_its_body_is_parsed(
     people: tuple[int, int], api: Api, settings: Any, mine: bool, status: int
 ) -> None:
     alice, bob = people

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.sessions.backends.base import UpdateError
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
@@ -89,3 +90,17 @@ def test_a_deactivation_ends_the_sessions_of_both_kinds(
         set_active(user_ids=[ada.pk], active=False)
     assert not AdminSessionStore().exists(of_admin)
     assert not SessionStore().exists(of_api)
+
+
+def test_a_session_that_has_ended_is_not_stored_again_by_a_request_that_had_read_it() -> None:
+    for store in (SessionStore, AdminSessionStore):
+        session = store()
+        session["kept"] = 1
+        session.save()
+        reader = store(session.session_key)
+        assert reader["kept"] == 1
+        session.delete()
+        reader["kept"] = 2
+        with pytest.raises(UpdateError):
+            reader.save()
+        assert not store().exists(reader.session_key or "")

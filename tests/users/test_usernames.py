@@ -12,6 +12,7 @@ from users.usernames import refuse_reserved_username
     [
         *("admin", "Admin", "admin.", "admin_", "_admin_", "ad.min", "adm1n", "4dmin", "AdmIn"),
         *("security", "s3curity", "supp0rt", "Soc1alfeed", "me", "m_e", "r00t", "__staff"),
+        *("adrnin", "rnoderator", "admin1", "the_admin", "socialfeed.support", "real.admin.2"),
     ],
 )
 def test_what_looks_like_the_site_itself_is_reserved(name: str) -> None:

@@ -6,9 +6,11 @@ from typing import Any, NoReturn
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
 from allauth.core import context
+from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
+from django.utils.crypto import constant_time_compare
 
 from core.http.callers import client_address
 from core.http.problems import Conflict, Forbidden, TooManyRequests
@@ -20,6 +22,9 @@ logger = logging.getLogger(__name__)
 
 # In seconds: as long as django-allauth's limit of wrong codes, which it does not say.
 WRONG_CODES_WAIT = 300
+EMAIL_LENGTH = 254  # of the columns
+# Where a session that is not logged in yet says with which password it began.
+_BEGAN_WITH = "log_in_began_with"
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is untyped
@@ -39,13 +44,43 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is
             attempt.succeed()
         return user
 
+    def clean_email(self, email: str) -> str:
+        """An address that fits its column."""
+        if len(email) > EMAIL_LENGTH:
+            raise ValidationError(
+                f"An address has at most {EMAIL_LENGTH} characters.", code="max_length"
+            )
+        return str(super().clean_email(email))
+
+    def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> Any:
+        """Note with which password a log-in begins: a code may be given later."""
+        refusal = super().pre_login(request, user, **kwargs)
+        request.session[_BEGAN_WITH] = user.get_session_auth_hash()
+        return refusal
+
+    def login(self, request: HttpRequest, user: User) -> None:
+        """Log in, unless the account was suspended or got a new password since `pre_login`."""
+        now = User.objects.get(pk=user.pk)
+        if not now.is_active:
+            self.respond_user_inactive(request, now)
+        began_with = request.session.pop(_BEGAN_WITH, "")
+        if began_with and not constant_time_compare(began_with, now.get_session_auth_hash()):
+            raise Forbidden(
+                "The password has been changed since this log-in began. Begin again.",
+                code="log_in_again",
+            )
+        super().login(request, user)
+
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         """Log it, without the name: people type their password there by mistake."""
         logger.warning("A wrong name or password came from %s.", client_address(request))
 
     def reauthenticate(self, user: User, password: str) -> bool:
         """Whether this is the caller's own password. A caller with a session is a known device."""
-        self._caller = f"caller {user.pk}"
+        session: SessionBase | None = getattr(context.request, "session", None)
+        key = session.session_key if session is not None else None
+        # By session, so that who has stolen a token keeps out nobody else.
+        self._caller = f"session {key or client_address(context.request)}"
         found = self.authenticate(context.request, username=user.username, password=password)
         return found == user
 

@@ -4,7 +4,7 @@ A stranger who guesses passwords for a name is slowed down, whatever the address
 be: so each log-in gives the client a cookie, and a log-in with the cookie of that account is
 limited by that device alone (OWASP, "Slow Down Online Guessing Attacks with Device Cookies"). The
 cookie proves nothing else: without the password it opens nothing. A client that drops it is a new
-device.
+device, and so are all after a new password.
 """
 
 import secrets
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
+from django.utils.crypto import constant_time_compare
 
 from users.models import User
 
@@ -25,23 +26,30 @@ _NOTED = "users.accounts.devices"
 _signer = signing.TimestampSigner(salt="users.accounts.devices")
 
 
-def note_log_in(*, request: HttpRequest, user_id: int) -> None:
-    """Have the answer to this request give its client the cookie of a known device."""
-    request.META[_NOTED] = _signer.sign(f"{user_id}.{secrets.token_urlsafe(12)}")
+def note_log_in(*, request: HttpRequest, user: User) -> None:
+    """Have the answer to this request give its client the cookie of a known device.
 
-
-def known_device(*, request: HttpRequest, name: str) -> str | None:
-    """The device that the cookie names, if the account called `name` has logged in from it.
-
-    `name` is a username or an e-mail address, in any case. One query, and none without a cookie.
+    A device that is known already keeps its number, so many log-ins make no more devices.
     """
+    device = known_device(request=request, user=user) or secrets.token_urlsafe(12)
+    request.META[_NOTED] = _signer.sign(f"{user.pk}.{device}.{_password_of(user)}")
+
+
+def known_device(*, request: HttpRequest, user: User) -> str | None:
+    """The number of the device, if `user` has logged in from it with the present password."""
     try:
-        device: str = _signer.unsign(request.COOKIES.get(COOKIE, ""), max_age=LIFETIME)
+        signed = _signer.unsign(request.COOKIES.get(COOKIE, ""), max_age=LIFETIME)
     except signing.BadSignature:
         return None
-    owner = User.objects.filter(pk=int(device.partition(".")[0]))
-    names = owner.values_list("username", "email").first() or ()
-    return device if name.lower() in {known.lower() for known in names if known} else None
+    user_id, _, rest = signed.partition(".")
+    device, _, password = rest.rpartition(".")
+    is_of_user = user_id == str(user.pk) and constant_time_compare(password, _password_of(user))
+    return device if device and is_of_user else None
+
+
+def _password_of(user: User) -> str:
+    """What changes with the password, and does not give it away."""
+    return user.get_session_auth_hash()[:16]
 
 
 class DeviceMiddleware:

@@ -15,7 +15,7 @@ from allauth.headless.tokens import views as tokens
 from django.http import HttpResponse
 from django.urls import URLPattern, URLResolver, include, path
 
-from users.accounts.views import NewPasswordView, OtherPasswordView, SignUpView
+from users.accounts.views import AddressesView, NewPasswordView, OtherPasswordView, SignUpView
 
 View = Callable[..., HttpResponse]
 
@@ -33,7 +33,7 @@ _account = [
     _endpoint("auth/password/request", account.RequestPasswordResetView, "request_password_reset"),
     _endpoint("auth/password/reset", NewPasswordView, "reset_password"),
     _endpoint("account/password/change", OtherPasswordView, "change_password"),
-    _endpoint("account/email", account.ManageEmailView, "manage_email"),
+    _endpoint("account/email", AddressesView, "manage_email"),
 ]
 _totp = "account/authenticators/totp"
 _codes = "account/authenticators/recovery-codes"

@@ -1,6 +1,6 @@
 """Sign-up, change and reset of the password, where django-allauth's own views are not enough."""
 
-from typing import Any
+from typing import Any, cast
 
 from allauth.account.adapter import get_adapter
 from allauth.core.exceptions import ImmediateHttpResponse
@@ -8,13 +8,15 @@ from allauth.headless.account import views
 from allauth.headless.account.inputs import (
     ChangePasswordInput,
     ResetPasswordInput,
+    ResetPasswordKeyInput,
     SignupInput,
 )
 from allauth.headless.internal.restkit.response import ErrorResponse
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
+from core.http.problems import Conflict
 from core.sql import note_written
 from users.models import User
 
@@ -64,7 +66,7 @@ class OtherPasswordView(views.ChangePasswordView):  # type: ignore[misc]
     input_class = OtherPasswordInput
 
 
-class NewPasswordInput(ResetPasswordInput):  # type: ignore[misc]
+class KeyInput(ResetPasswordKeyInput):  # type: ignore[misc]
     def clean_key(self) -> str:
         """The key of a mail; a text of another form raises an error, where allauth's code fails."""
         key: str = self.cleaned_data["key"]
@@ -73,5 +75,26 @@ class NewPasswordInput(ResetPasswordInput):  # type: ignore[misc]
         return str(super().clean_key())
 
 
+class NewPasswordInput(KeyInput, ResetPasswordInput):  # type: ignore[misc]
+    pass
+
+
 class NewPasswordView(views.ResetPasswordView):  # type: ignore[misc]
     input_class = NewPasswordInput
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Whether the key in a header is valid."""
+        key = KeyInput({"key": request.headers.get("X-Password-Reset-Key", "")})
+        if not key.is_valid():
+            return cast("HttpResponse", ErrorResponse(request, input=key))
+        return cast("HttpResponse", super().get(request, *args, **kwargs))
+
+
+class AddressesView(views.ManageEmailView):  # type: ignore[misc]
+    def handle(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Do all of a change or nothing."""
+        try:
+            with transaction.atomic(using="default"):
+                return cast("HttpResponse", super().handle(request, *args, **kwargs))
+        except IntegrityError as error:
+            raise Conflict("Another account has this address.", field="email") from error

@@ -115,3 +115,16 @@ def test_a_refusal_is_a_problem_document_that_ends_the_connection() -> None:
     assert document["status"] == 408
     assert document["detail"] == "Too slow."
     assert refusal.answer(with_content=False) == top + b"\r\n\r\n"
+
+
+def test_a_full_disk_refuses_a_body_and_closing_it_raises_nothing() -> None:
+    """A full device takes small writes into its buffer, and fails when that is flushed."""
+    body = Body(length=10, now=0.0)
+    body.file.close()
+    with open("/dev/full", "w+b", buffering=4096) as full:
+        body.file = full  # type: ignore[assignment]
+        with pytest.raises(Refusal) as refused:
+            body.feed(b"x" * 10)
+        assert refused.value.status == 503
+        body.close()
+        assert full.closed

@@ -30,30 +30,25 @@ def leaves(node: URLPattern | URLResolver, prefix: str = "") -> Iterator[tuple[s
         yield f"/{address}", node.callback
 
 
-ROUTES = [
-    (address, view)
-    for node in get_resolver().url_patterns
-    for address, view in leaves(node)
-    if hasattr(view, "cls") or hasattr(view, "view_class")
-]
+ROUTES = [(address, view) for node in get_resolver().url_patterns for address, view in leaves(node)]
 
 
 def test_the_walk_finds_the_routes() -> None:
     addresses = {address for address, _ in ROUTES}
     assert {"/", "/api/v1/posts/1/like", "/_allauth/app/v1/auth/login"} <= addresses
     assert not any("<" in address for address in addresses)
-    assert len(ROUTES) > 40
+    assert len(ROUTES) > 100
 
 
 @pytest.mark.parametrize(("address", "view"), ROUTES, ids=[address for address, _ in ROUTES])
 def test_other_methods_get_405_with_those_that_are_allowed(address: str, view: Any) -> None:
-    view_class = getattr(view, "cls", None) or view.view_class
-    allowed = methods_of(view_class)
+    view_class = getattr(view, "cls", None) or getattr(view, "view_class", None)
+    allowed = methods_of(view_class) if view_class else ("GET", "HEAD", "POST")
     for method in METHODS:
         client = Client(REMOTE_ADDR=new_address())
         answer = client.generic(method, address, b"{}", "application/json")
-        if method in allowed:
-            assert answer.status_code != 405, method
+        if method in allowed:  # some pages of the admin have no POST
+            assert answer.status_code != 405 or not view_class, method
         elif method == "OPTIONS":
             assert (answer.status_code, answer["Allow"]) == (204, ", ".join([*allowed, "OPTIONS"]))
         else:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.conf import settings as django_settings
 from django.test import Client, RequestFactory
 from limits import RateLimitItem
@@ -14,11 +15,12 @@ from core.valkey import state_valkey
 from tests.support.limits import new_address
 from tests.users.conftest import PASSWORD
 from users.accounts.devices import COOKIE
-from users.accounts.login_limits import _who, forget_failures
+from users.accounts.login_limits import _digest, forget_failures
 from users.models import User
 
 pytestmark = pytest.mark.django_db
 Limited = Callable[[str, str], RateLimitItem]
+NEW_PASSWORD = "high-tide-at-dusk"
 LOG_IN = "/_allauth/app/v1/auth/login"
 
 
@@ -77,6 +79,27 @@ def test_a_known_device_may_not_guess_for_ever_either(ada: User, address: str) -
     assert log_in(Client(REMOTE_ADDR=address), ada.username).status_code == 200
 
 
+def test_all_names_of_an_account_count_together(ada: User, address: str) -> None:
+    EmailAddress.objects.create(user=ada, email="second@example.org", verified=True)
+    names = [ada.username, ada.email.upper(), "second@example.org", ada.username.upper()]
+    assert [guess(name, address, 1) for name in names] == [[400]] * 4
+    assert guess(ada.username, address, 2) == [400, 429]
+
+
+def test_a_new_password_makes_all_devices_unknown_and_log_ins_make_no_more_devices(
+    ada: User, address: str
+) -> None:
+    phone = Client(REMOTE_ADDR=address)
+    assert log_in(phone, ada.username).status_code == 200
+    first = phone.cookies[COOKIE].value
+    assert log_in(phone, ada.username).status_code == 200
+    assert phone.cookies[COOKIE].value.split(".")[1] == first.split(".")[1]
+    ada.set_password(NEW_PASSWORD)
+    ada.save()
+    guess(ada.username, address, 5)
+    assert log_in(phone, ada.username, NEW_PASSWORD).status_code == 429
+
+
 def test_right_passwords_use_up_nothing(ada: User, address: str) -> None:
     for _ in range(7):
         assert log_in(Client(REMOTE_ADDR=address), ada.username).status_code == 200
@@ -107,9 +130,7 @@ def test_the_cookie_is_sent_to_the_log_in_only_and_no_script_reads_it(
 
 def test_who_has_reset_the_password_may_use_it(ada: User, address: str) -> None:
     guess(ada.username, address, 6)
-    forget_failures(
-        request=RequestFactory(REMOTE_ADDR=address).get("/"), names=[ada.username, ada.email]
-    )
+    forget_failures(request=RequestFactory(REMOTE_ADDR=address).get("/"), user_id=ada.pk)
     assert log_in(Client(REMOTE_ADDR=address), ada.username).status_code == 200
 
 
@@ -118,7 +139,7 @@ def test_names_of_any_length_make_keys_of_one_length(address: str) -> None:
     assert limit is not None
     name = "x" * 5000
     guess(name, address, 1)
-    key = limit_key("login_failed", limit, _who(name, address))
+    key = limit_key("login_failed", limit, _digest(f"name {name}", address))
     assert len(key) < 100
     assert state_valkey().llen(key) == 1
 
