@@ -6,9 +6,9 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from comments.models import TEXT_MAX_LENGTH
+from core.http.fields import IdField, TextField
 from core.http.pagination import PageQuery
 from core.http.schema import page_of
-from core.ids import MAX_ID
 from core.text import refuse_deceptive_text
 from posts.serializers import COMMENT_EXAMPLE, RecentComment
 
@@ -20,7 +20,7 @@ OLDEST, NEWEST = "oldest", "newest"
 class CommentText(serializers.Serializer[Any]):
     """The text of a comment."""
 
-    text = serializers.CharField(
+    text = TextField(
         max_length=TEXT_MAX_LENGTH,
         validators=[refuse_deceptive_text],
         help_text=f"1 to {TEXT_MAX_LENGTH} characters; blanks around it are removed.",
@@ -36,12 +36,10 @@ class CommentText(serializers.Serializer[Any]):
 class NewComment(CommentText):
     """A comment to add."""
 
-    reply_to = serializers.IntegerField(
+    reply_to = IdField(
         required=False,
         allow_null=True,
         default=None,
-        min_value=1,
-        max_value=MAX_ID,
         help_text="Id of the comment to reply to; it must not be a reply itself.",
     )
 
@@ -71,9 +69,4 @@ class CommentsQuery(PageQuery):
     order = serializers.ChoiceField(
         choices=[OLDEST, NEWEST], default=OLDEST, help_text="Which comments come first."
     )
-    reply_to = serializers.IntegerField(
-        required=False,
-        min_value=1,
-        max_value=MAX_ID,
-        help_text="Only the replies to the comment of this id.",
-    )
+    reply_to = IdField(required=False, help_text="Only the replies to the comment of this id.")

@@ -5,9 +5,9 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
+from core.http.fields import FlagField, IdField, TextField
 from core.http.pagination import PageQuery
 from core.http.schema import page_of
-from core.ids import MAX_ID
 from core.text import refuse_deceptive_text
 from media.serializers import MEDIA_EXAMPLE, MediaDocument
 from posts.models import CAPTION_MAX_LENGTH, MEDIA_MAX_COUNT
@@ -24,7 +24,7 @@ from users.serializers import USER_EXAMPLE, UserDocument
 class NewPost(serializers.Serializer[Any]):
     """A post to publish."""
 
-    caption = serializers.CharField(
+    caption = TextField(
         required=False,
         default="",
         allow_blank=True,
@@ -32,7 +32,7 @@ class NewPost(serializers.Serializer[Any]):
         validators=[refuse_deceptive_text],
     )
     media = serializers.ListField(
-        child=serializers.IntegerField(min_value=1, max_value=MAX_ID),
+        child=IdField(),
         min_length=1,
         max_length=MEDIA_MAX_COUNT,
         help_text="Ids of media that the caller has uploaded and not used yet, in order.",
@@ -48,13 +48,13 @@ class NewPost(serializers.Serializer[Any]):
 class PostChanges(serializers.Serializer[Any]):
     """The fields of a post that can be changed; a field that is left out stays as it is."""
 
-    caption = serializers.CharField(
+    caption = TextField(
         required=False,
         allow_blank=True,
         max_length=CAPTION_MAX_LENGTH,
         validators=[refuse_deceptive_text],
     )
-    comments_closed = serializers.BooleanField(
+    comments_closed = FlagField(
         required=False, help_text="True: nobody can add comments. Existing comments stay."
     )
 

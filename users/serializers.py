@@ -5,9 +5,9 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
+from core.http.fields import IdField, TextField
 from core.http.pagination import PageQuery
 from core.http.schema import page_of
-from core.ids import MAX_ID
 from core.text import refuse_deceptive_name, refuse_deceptive_text
 from users.authentication import confirm_owner
 from users.models import User
@@ -71,20 +71,16 @@ class ProfileDocument(UserDocument):
 class ProfileChanges(serializers.Serializer[Any]):
     """The fields of one's own profile that can be changed; a field that is left out stays."""
 
-    username = serializers.CharField(
-        required=False, validators=[*User._meta.get_field("username").validators]
-    )
-    display_name = serializers.CharField(
+    username = TextField(required=False, validators=[*User._meta.get_field("username").validators])
+    display_name = TextField(
         required=False, allow_blank=True, max_length=60, validators=[refuse_deceptive_name]
     )
-    bio = serializers.CharField(
+    bio = TextField(
         required=False, allow_blank=True, max_length=500, validators=[refuse_deceptive_text]
     )
-    avatar = serializers.IntegerField(
+    avatar = IdField(
         required=False,
         allow_null=True,
-        min_value=1,
-        max_value=MAX_ID,
         help_text="Id of an image that the caller has uploaded; null removes the avatar.",
     )
 
@@ -110,11 +106,11 @@ class AccountToDelete(serializers.Serializer[Any]):
     """The request to delete one's own account."""
 
     # `context`: the `user_id`.
-    password = serializers.CharField(
+    password = TextField(
         max_length=1000, trim_whitespace=False, help_text="The password of the account."
     )
 
-    code = serializers.CharField(
+    code = TextField(
         max_length=100,
         required=False,
         help_text="If the account has a second factor: a code of the authenticator app, or a "

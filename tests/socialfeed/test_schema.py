@@ -119,6 +119,18 @@ def test_every_post_of_ours_takes_a_key_and_nothing_else_does(schema: dict[str, 
     assert posts >= 3
 
 
+def test_ids_are_texts_in_requests_too(schema: dict[str, Any]) -> None:
+    schemas = schema["components"]["schemas"]
+    ids = [
+        schemas["NewPostRequest"]["properties"]["media"]["items"],
+        schemas["NewCommentRequest"]["properties"]["reply_to"],
+        schemas["PatchedProfileChangesRequest"]["properties"]["avatar"],
+    ]
+    for described in ids:
+        assert described["type"] == "string"
+        assert described["pattern"] == "^[0-9]{1,19}$"
+
+
 def test_every_body_that_is_sent_or_answered_has_an_example(schema: dict[str, Any]) -> None:
     for path, method, operation in operations(schema):
         if not path.startswith("/api/v1/"):
