@@ -5,7 +5,7 @@ these endpoints are in ours (socialfeed/schema.py).
 """
 
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 from allauth.headless.account import views as account
 from allauth.headless.base import views as base
@@ -15,13 +15,15 @@ from allauth.headless.tokens import views as tokens
 from django.http import HttpResponse
 from django.urls import URLPattern, URLResolver, include, path
 
+from users.accounts.inputs import TypedInputs
 from users.accounts.views import AddressesView, NewPasswordView, OtherPasswordView, SignUpView
 
 View = Callable[..., HttpResponse]
 
 
 def _endpoint(address: str, view: type[base.APIView], name: str) -> URLPattern:
-    return path(f"app/v1/{address}", cast("View", view.as_api_view(client=Client.APP)), name=name)
+    typed: Any = type(view.__name__, (TypedInputs, view), {})
+    return path(f"app/v1/{address}", cast("View", typed.as_api_view(client=Client.APP)), name=name)
 
 
 _account = [
