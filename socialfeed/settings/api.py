@@ -40,6 +40,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "socialfeed.schema.add_account_endpoints",
+        "socialfeed.account_schema.describe_account_answers",
         "socialfeed.schema.add_rate_limits",
     ],
 }
