@@ -6,7 +6,7 @@ RUN    := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long chaos bench bench-quick check format clean
+.PHONY: help setup run test test-long fuzz chaos bench bench-quick check format clean
 
 help: ## Print this help.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -38,6 +38,9 @@ test: $(READY) ## Run all tests, on their own real servers (ARGS="-k timeline" f
 
 test-long: $(READY) ## Run the state machine test of home timelines for about an hour.
 	@exec $(RUN) -m pytest tests/timeline/test_home_property.py -k whatever --hypothesis-profile=long
+
+fuzz: $(READY) ## Send 20,000 random requests from the schema, and check the answers (ARGS="--help").
+	@exec $(RUN) -m tests.fuzz $(ARGS)
 
 chaos: $(READY) ## Break its own stacks under load, and check the promises (ARGS="--help").
 	@exec $(RUN) -m tests.chaos $(ARGS)

@@ -1,0 +1,1 @@
+"""Random requests from the API's schema, and what each answer must satisfy."""

@@ -1,0 +1,57 @@
+"""Rules that are this service's own, beside those of Schemathesis."""
+
+from typing import Any
+
+from schemathesis import Case, CheckContext, Response
+
+from tests.fuzz.people import People
+
+# Whose answer shows or changes what only its maker may see or change, by the address's parameter.
+_ONLY_MAKER = {
+    "PATCH /api/v1/posts/{post_id}": "post_id",
+    "DELETE /api/v1/posts/{post_id}": "post_id",
+    "PATCH /api/v1/comments/{comment_id}": "comment_id",
+    "GET /api/v1/media/{media_id}": "media_id",
+}
+_MAKES = {
+    "POST /api/v1/posts": "post_id",
+    "POST /api/v1/posts/{post_id}/comments": "comment_id",
+    "POST /api/v1/media": "media_id",
+}
+
+
+def answers_errors_as_problems(context: CheckContext, response: Response, case: Case[Any]) -> None:
+    """Every error is a problem document (RFC 9457) that says what is wrong."""
+    if response.status_code < 400:
+        return
+    kind = response.headers.get("content-type", [""])[0]
+    assert kind == "application/problem+json", f"an error of content type {kind!r}"
+    document = response.json()
+    assert document["status"] == response.status_code, document
+    assert len(document["detail"]) > 10, document
+
+
+class Makers:
+    """Who has made which post, comment and upload."""
+
+    def __init__(self, people: People) -> None:
+        self._people = people
+        self._makers: dict[tuple[str, str], str] = {}
+        for resident in people.residents:
+            for kind, ids in resident.ids.items():
+                parameter = kind.removeprefix("doomed_")
+                self._makers |= {(parameter, id_): resident.person.username for id_ in ids}
+
+    def keeps_people_apart(
+        self, context: CheckContext, response: Response, case: Case[Any]
+    ) -> None:
+        """Nobody changes another's post or comment, or sees another's upload."""
+        operation = case.operation.label
+        sender = self._people.sender(str(response.request.headers.get("Authorization", "")))
+        if sender is None or not response.status_code < 300:
+            return
+        if kind := _MAKES.get(operation):
+            self._makers[kind, response.json()["id"]] = sender
+        if kind := _ONLY_MAKER.get(operation):
+            maker = self._makers.get((kind, str(case.path_parameters[kind])))
+            assert maker in (None, sender), f"{sender} reached what {maker} has made"

@@ -1,0 +1,95 @@
+"""The fuzzer's own rules see what is wrong, and its exclusions hide nothing else."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from schemathesis.core.failures import CustomFailure
+
+from tests.fuzz.checks import Makers, answers_errors_as_problems
+from tests.fuzz.exclusions import EXCLUSIONS, explained
+from tests.fuzz.findings import Findings
+from tests.fuzz.people import People, Resident
+
+CONTEXT = cast("Any", None)
+PROBLEM = {"type": "/problems/x", "title": "X", "status": 400, "detail": "Send another text."}
+
+
+def an_answer(status: int, body: Any = None, kind: str = "application/problem+json") -> Any:
+    return SimpleNamespace(
+        status_code=status,
+        headers={"content-type": [kind]},
+        json=lambda: body,
+        request=SimpleNamespace(headers={"Authorization": "Bearer bob"}),
+    )
+
+
+def a_case(operation: str, **parameters: str) -> Any:
+    return SimpleNamespace(operation=SimpleNamespace(label=operation), path_parameters=parameters)
+
+
+def test_an_error_is_a_problem_document_that_says_what_is_wrong() -> None:
+    case = a_case("GET /api/v1/users/me")
+    answers_errors_as_problems(CONTEXT, an_answer(200, kind="text/html"), case)
+    answers_errors_as_problems(CONTEXT, an_answer(400, PROBLEM), case)
+    for wrong in (
+        an_answer(400, PROBLEM, "application/json"),
+        an_answer(404, PROBLEM),
+        an_answer(400, PROBLEM | {"detail": "No."}),
+    ):
+        with pytest.raises(AssertionError):
+            answers_errors_as_problems(CONTEXT, wrong, case)
+
+
+@pytest.fixture
+def makers() -> Makers:
+    """Alice has made the posts 1 and 2; the sender of all requests is Bob."""
+    alice = SimpleNamespace(username="alice")
+    ids = {"post_id": ["1"], "doomed_post_id": ["2"]}
+    people = SimpleNamespace(
+        residents=[Resident(cast("Any", alice), ids)],
+        sender=lambda authorization: authorization.removeprefix("Bearer "),
+    )
+    return Makers(cast("People", people))
+
+
+@pytest.mark.parametrize("post_id", ["1", "2"])
+def test_nobody_may_change_what_another_has_made(makers: Makers, post_id: str) -> None:
+    case = a_case("DELETE /api/v1/posts/{post_id}", post_id=post_id)
+    makers.keeps_people_apart(CONTEXT, an_answer(404), case)
+    with pytest.raises(AssertionError):
+        makers.keeps_people_apart(CONTEXT, an_answer(204), case)
+
+
+def test_the_maker_may_change_it(makers: Makers) -> None:
+    made = an_answer(201, {"id": "3"})
+    makers.keeps_people_apart(CONTEXT, made, a_case("POST /api/v1/posts"))
+    case = a_case("PATCH /api/v1/posts/{post_id}", post_id="3")
+    makers.keeps_people_apart(CONTEXT, an_answer(200), case)
+
+
+def test_an_exclusion_hides_only_what_it_describes() -> None:
+    empty, other = "http://x/api/v1/users?limit=&search=a", "http://x/api/v1/users?limit=0"
+    message = "Invalid component: parameter `limit` in query"
+    failure = CustomFailure(
+        operation=None,
+        title="Schema-violating request accepted",
+        message=message,
+        exception=AssertionError(),
+    )
+    assert explained(failure, "GET /api/v1/users", empty)
+    assert not explained(failure, "GET /api/v1/users", other)
+    assert all(len(one.why) > 20 for one in EXCLUSIONS)
+
+
+def test_a_report_shows_each_broken_rule_once_and_counts_all() -> None:
+    findings = Findings()
+    for _ in range(1200):
+        findings.note_answer("GET /a", 200)
+    for example in ("first", "second"):
+        findings.note_answer("GET /b", 400)
+        findings.note_failure("Wrong (400)", "GET /b", example)
+    assert findings.report() == (
+        "Wrong (400): GET /b (2 times)\nfirst\n\n"
+        "1,202 requests to 2 operations, 1,200 succeeded; 2 broke a rule."
+    )
