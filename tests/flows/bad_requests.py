@@ -241,6 +241,14 @@ CASES: list[Bad] = [
         }.items()
     ],
     Bad("GET", _ME, "with a garbage token", 401, _ME, headers={"Authorization": "Bearer x.y.z"}),
+    *[
+        Bad(method, path, "no token", 401, path, headers={"Authorization": ""})
+        for method, path in [("GET", f"{_ME}/sessions"), ("DELETE", f"{_ME}/sessions")]
+    ],
+    *[
+        Bad("DELETE", f"{_ME}/sessions/<str:session_id>", f"{id_}", 404, f"{_ME}/sessions/{id_}")
+        for id_ in ("unknown", "%00", "x" * 1000)
+    ],
     *no_object("PATCH", _ME, _ME),
     *wrong_type("PATCH", _ME, _ME),
     *with_json("PATCH", _ME, _ME, _PROFILE_CHANGES),
