@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connections, router
+from django.db.models import QuerySet
+from django.db.models.functions import Lower
 
 from core.http.problems import NotFound
 from core.ids import id_batches
@@ -118,6 +120,11 @@ def own_sessions(*, user_id: int, current_key: str) -> list[dict[str, Any]]:
         }
         for session in list_sessions(user_id=user_id)
     ]
+
+
+def users_with_email(email: str) -> QuerySet[User]:
+    """The accounts, active or not, whose address this is, in any case. It uses the unique index."""
+    return User.objects.alias(address=Lower("email")).filter(address=email.lower())
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from users import sessions
 from users.accounts.notices import send_notice
 from users.events import AccountDeleted, UserChanged, account_deleted, user_changed
 from users.models import AccountDeletion, User
+from users.selectors import users_with_email
 from users.sessions import end_sessions
 from users.store import USERS
 
@@ -67,7 +68,7 @@ def release_unverified(*, email: str, owner_id: int) -> list[int]:
     claims = EmailAddress.objects.filter(email__iexact=email, verified=False)
     claims.exclude(user_id=owner_id).delete()
     verified = EmailAddress.objects.filter(email__iexact=email, verified=True)
-    others = User.objects.filter(email__iexact=email).exclude(pk=owner_id)
+    others = users_with_email(email).exclude(pk=owner_id)
     ids = sorted(
         others.exclude(pk__in=verified.values("user_id"))
         .select_for_update()
@@ -81,7 +82,7 @@ def leave_email_to(*, email: str, owner_id: int) -> None:
     """Take an address from all accounts but one, verified or not."""
     with transaction.atomic(using="default"):
         EmailAddress.objects.filter(email__iexact=email).exclude(user_id=owner_id).delete()
-        User.objects.filter(email__iexact=email).exclude(pk=owner_id).update(email="")
+        users_with_email(email).exclude(pk=owner_id).update(email="")
 
 
 def set_active(*, user_ids: list[int], active: bool) -> int:

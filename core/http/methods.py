@@ -12,8 +12,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.views.generic import View
 
-# In the order in which `Allow` names them.
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+from core.http.requests import METHODS
+
 _OF_PAGES = ("GET", "HEAD", "POST")
 
 
@@ -49,8 +49,10 @@ def methods_of(view_class: type[View]) -> tuple[str, ...]:
     """
     methods = [
         method
-        for method in _METHODS
-        if hasattr(view_class, method.lower()) and method.lower() in view_class.http_method_names
+        for method in METHODS
+        if method != "OPTIONS"  # answered here
+        and hasattr(view_class, method.lower())
+        and method.lower() in view_class.http_method_names
     ]
     if "GET" in methods and "HEAD" not in methods and not _is_allauth(view_class):
         methods.insert(1, "HEAD")

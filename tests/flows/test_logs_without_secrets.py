@@ -8,13 +8,11 @@ import httpx
 import pytest
 
 from devstack.lifecycle import Stack
-from tests.support.accounts import link_in_mail
+from tests.support.accounts import AUTH, NEW_PASSWORD, link_in_mail
 from tests.support.client import PASSWORD, http_client, wait_until
 from tests.support.images import jpeg_with_gps
 from users.services import ensure_account
 
-AUTH = "/_allauth/app/v1"
-NEW_PASSWORD = "high-tide-at-dusk"
 STAFF_PASSWORD = "staff-of-the-tides"
 
 

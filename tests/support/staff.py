@@ -3,12 +3,12 @@
 import time
 from typing import Any
 
-from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import Permission
 from django.test import Client
 
+from tests.support.accounts import totp_code
 from tests.support.client import wait_until
 from users.models import User
 from users.session_stores import AdminSessionStore
@@ -51,12 +51,10 @@ def new_code(secret: str, *used: str) -> str:
 
     Never one that ends within three seconds.
     """
-
-    def code() -> str:
-        return str(format_hotp_value(hotp_value(secret, int(time.time()) // PERIOD)))
-
-    wait_until(lambda: time.time() % PERIOD < PERIOD - 3 and code() not in used, PERIOD + 5)
-    return code()
+    wait_until(
+        lambda: time.time() % PERIOD < PERIOD - 3 and totp_code(secret) not in used, PERIOD + 5
+    )
+    return totp_code(secret)
 
 
 def confirmed(action: str, rows: list[int], reason: str = "Spam.") -> dict[str, Any]:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from django.conf import settings
-from django.db.models.functions import Lower
 from django.http import HttpRequest
 
 from core.http.callers import client_address
@@ -22,6 +21,7 @@ from core.http.limits.counting import Counted, count_strictly, limit_key
 from core.valkey import state_valkey
 from users.accounts.devices import known_device
 from users.models import User
+from users.selectors import users_with_email
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,8 @@ def _account_of(name: str) -> User | None:
     lower = name.lower()
     if "@" not in lower:
         return User.objects.filter(username=lower).first()
-    owners = User.objects.alias(address=Lower("email"))
     return (
-        owners.filter(address=lower).first()
+        users_with_email(lower).first()
         or User.objects.filter(emailaddress__email=lower).order_by("pk").first()
     )
 
