@@ -60,7 +60,7 @@ def account_of(visitor: Visitor, name: str) -> None:
         assert visitor.send("GET", link).status_code == 200
         visitor.send("GET", "/static/socialfeed/pages.css", headers={"Referer": link})
         # Django logs the address of these.
-        assert visitor.send("POST", link).status_code == 403
+        assert visitor.send("POST", link).status_code == 405
         assert visitor.send("GET", f"{link}/more?key={raw}").status_code == 404
         header = "X-Password-Reset-Key" if reset else "X-Email-Verification-Key"
         path = f"{AUTH}/auth/{'password/reset' if reset else 'email/verify'}"
