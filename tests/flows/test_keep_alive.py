@@ -19,7 +19,7 @@ EARLY = (
     ("PATCH", "/api/v1/users/me", 401),
     ("DELETE", "/api/v1/users/me", 401),
     ("POST", "/api/v1/nowhere", 404),
-    ("PUT", "/api/v1/posts", 401),
+    ("PUT", "/api/v1/posts", 405),
     ("POST", "/_allauth/app/v1/auth/login", 400),
     ("POST", "/admin/login/", 403),
 )

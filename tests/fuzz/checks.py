@@ -13,6 +13,8 @@ _ONLY_MAKER = {
     "PATCH /api/v1/comments/{comment_id}": "comment_id",
     "GET /api/v1/media/{media_id}": "media_id",
 }
+# The author of the post may delete a comment, too.
+_NOT_EVERYBODY = _ONLY_MAKER | {"DELETE /api/v1/comments/{comment_id}": "comment_id"}
 _MAKES = {
     "POST /api/v1/posts": "post_id",
     "POST /api/v1/posts/{post_id}/comments": "comment_id",
@@ -47,11 +49,23 @@ class Makers:
     ) -> None:
         """Nobody changes another's post or comment, or sees another's upload."""
         operation = case.operation.label
-        sender = self._people.sender(str(response.request.headers.get("Authorization", "")))
+        sender = self._sender(response)
         if sender is None or not response.status_code < 300:
             return
         if kind := _MAKES.get(operation):
             self._makers[kind, response.json()["id"]] = sender
-        if kind := _ONLY_MAKER.get(operation):
-            maker = self._makers.get((kind, str(case.path_parameters[kind])))
+        if operation in _ONLY_MAKER:
+            maker = self._maker(case)
             assert maker in (None, sender), f"{sender} reached what {maker} has made"
+
+    def hidden_from_sender(self, response: Response, case: Case[Any]) -> bool:
+        """Whether 404 is right for what exists: somebody else has made it."""
+        return self._maker(case) not in (None, self._sender(response))
+
+    def _sender(self, response: Response) -> str | None:
+        return self._people.sender(str(response.request.headers.get("Authorization", "")))
+
+    def _maker(self, case: Case[Any]) -> str | None:
+        """Who has made what this operation is about, if it is not for everybody."""
+        kind = _NOT_EVERYBODY.get(case.operation.label)
+        return self._makers.get((kind, str(case.path_parameters[kind]))) if kind else None

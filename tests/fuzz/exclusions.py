@@ -30,11 +30,6 @@ EXCLUSIONS = [
         message="410 Gone",
     ),
     Exclusion(
-        "Created resource not found",
-        "Only its owner sees an upload: the other person gets 404.",
-        operation="/api/v1/media/{media_id}",
-    ),
-    Exclusion(
         "Schema-violating request accepted",
         "An empty limit is none: forms send their empty fields.",
         message="parameter `limit` in query",

@@ -68,6 +68,23 @@ def test_the_maker_may_change_it(makers: Makers) -> None:
     makers.keeps_people_apart(CONTEXT, an_answer(200), case)
 
 
+@pytest.mark.parametrize(
+    ("operation", "post_id", "hidden"),
+    [
+        ("PATCH /api/v1/posts/{post_id}", "1", True),
+        ("PATCH /api/v1/posts/{post_id}", "3", False),
+        ("PATCH /api/v1/posts/{post_id}", "unknown", False),
+        ("GET /api/v1/posts/{post_id}", "1", False),
+    ],
+)
+def test_only_what_another_has_made_is_hidden(
+    makers: Makers, operation: str, post_id: str, hidden: bool
+) -> None:
+    makers.keeps_people_apart(CONTEXT, an_answer(201, {"id": "3"}), a_case("POST /api/v1/posts"))
+    case = a_case(operation, post_id=post_id)
+    assert makers.hidden_from_sender(an_answer(404), case) is hidden
+
+
 def test_an_exclusion_hides_only_what_it_describes() -> None:
     empty, other = "http://x/api/v1/users?limit=&search=a", "http://x/api/v1/users?limit=0"
     message = "Invalid component: parameter `limit` in query"

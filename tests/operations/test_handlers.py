@@ -38,7 +38,7 @@ def test_nobody_follows_an_account_while_its_row_is_removed(
     fan, leaver = person("fan"), person("leaver")
     with monkeypatch.context() as patch:
         die_after_commit(patch)  # so that no worker of the stack removes the account first
-        deletion_id = user_services.delete_account(user_id=leaver, requested_by="self")
+        deletion_id = user_services.delete_account(user_id=leaver, requested_by="staff")
     finish, followed = user_services.finish_deletion, []
 
     def finish_after_a_follow(**arguments: Any) -> bool:
