@@ -7,8 +7,8 @@ superusers give or take rank, groups and permissions.
 from collections.abc import Sequence
 from typing import Any, cast
 
+from allauth.account.adapter import get_adapter
 from allauth.account.models import EmailAddress
-from allauth.account.signals import email_confirmed
 from allauth.mfa.models import Authenticator
 from django import forms
 from django.contrib import admin, messages
@@ -277,12 +277,17 @@ class EmailAddressAdmin(ReadOnlyAdmin[EmailAddress]):
     def make_verified(
         self, request: HttpRequest, addresses: Sequence[EmailAddress], reason: str
     ) -> Sequence[Model]:
-        """An address that another account has verified stays as it is."""
+        """As the link in a mail does. One that another account has verified stays as it is."""
         verified = []
         for address in addresses:
-            if not address.verified and address.set_verified():
-                email_confirmed.send(EmailAddress, request=request, email_address=address)
-                verified.append(address)
+            if address.verified:
+                continue
+            try:
+                get_adapter().confirm_email(request, address)
+            except Conflict as problem:
+                self.message_user(request, f"{address}: {problem.detail}", messages.ERROR)
+                continue
+            verified.append(address)
         return verified
 
     def has_verify_permission(self, request: HttpRequest) -> bool:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from allauth.account.models import EmailAddress
+from django.conf import settings
 from django.db import connections, router
 from django.db.models import QuerySet
 from django.db.models.functions import Lower
@@ -125,6 +127,37 @@ def own_sessions(*, user_id: int, current_key: str) -> list[dict[str, Any]]:
 def users_with_email(email: str) -> QuerySet[User]:
     """The accounts, active or not, whose address this is, in any case. It uses the unique index."""
     return User.objects.alias(address=Lower("email")).filter(address=email.lower())
+
+
+def account_called(*, name: str) -> User | None:
+    """The account, active or not, to which this username or e-mail address logs in, in any case.
+
+    Where verification is mandatory, only a verified address does: else its log-in would tell
+    whether somebody else has verified it. One query, or two.
+    """
+    if "@" not in name:
+        return User.objects.filter(username=name.lower()).first()
+    is_mandatory = settings.ACCOUNT_EMAIL_VERIFICATION == "mandatory"
+    return account_with_email(email=name, only_verified=is_mandatory)
+
+
+def account_with_email(*, email: str, only_verified: bool = False) -> User | None:
+    """The account that has verified an address; or else, whose it is by the unique index.
+
+    Who has only claimed an address besides does not have it.
+    """
+    lower = email.lower()
+    verified = User.objects.filter(emailaddress__email=lower, emailaddress__verified=True).first()
+    return verified or (None if only_verified else users_with_email(lower).first())
+
+
+def is_email_taken(*, email: str, since: datetime) -> bool:
+    """Whether an account has verified an address, or has signed up with it after `since`.
+
+    An older claim that nobody has verified takes the address from nobody. One query, or two.
+    """
+    verified = EmailAddress.objects.filter(email=email.lower(), verified=True)
+    return verified.exists() or users_with_email(email).filter(date_joined__gt=since).exists()
 
 
 @dataclass(frozen=True)

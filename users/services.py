@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -19,7 +20,7 @@ from users import sessions
 from users.accounts.notices import send_notice
 from users.events import AccountDeleted, UserChanged, account_deleted, user_changed
 from users.models import AccountDeletion, User
-from users.selectors import users_with_email
+from users.selectors import account_with_email, users_with_email
 from users.sessions import end_sessions
 from users.store import USERS
 
@@ -59,29 +60,56 @@ def _avatar_columns(user_id: int, media_id: int | None) -> dict[str, Any]:
     return {"avatar_media_id": media_id, "avatar_key": key}
 
 
-def release_unverified(*, email: str, owner_id: int) -> list[int]:
-    """Take an address from all accounts but its owner's that have not verified it.
+def store_sign_up(*, user: User, since: datetime | None = None) -> None:
+    """Store a new account, and its address as a claim that nobody has verified yet.
 
-    In the caller's transaction. Returns the ids of accounts that have no address now: nobody can
-    reset their password until they add one.
+    While another account has the address, `user.email` stays empty, because the database lets only
+    one have it; `verify_email` changes that. Raises `IntegrityError` if somebody else takes the
+    name at the same moment; or the address, or has signed up with it after `since`.
     """
-    claims = EmailAddress.objects.filter(email__iexact=email, verified=False)
-    claims.exclude(user_id=owner_id).delete()
-    verified = EmailAddress.objects.filter(email__iexact=email, verified=True)
-    others = users_with_email(email).exclude(pk=owner_id)
-    ids = sorted(
-        others.exclude(pk__in=verified.values("user_id"))
-        .select_for_update()
-        .values_list("pk", flat=True)
-    )
-    User.objects.filter(pk__in=ids).update(email="")
-    return ids
+    email = user.email.lower()
+    with transaction.atomic(using="default"):
+        if since:
+            is_shared = users_with_email(email).filter(date_joined__lte=since).exists()
+        else:
+            is_shared = account_with_email(email=email) is not None
+        user.email = "" if is_shared else email
+        user.save()
+        EmailAddress.objects.create(user=user, email=email, primary=True)
+
+
+def verify_email(*, address: EmailAddress) -> bool:
+    """Verify an address, and take it from all who have only claimed it: one has its mailbox.
+
+    It becomes the account's primary address, if there is none. Returns False, and changes nothing,
+    if another account has verified it, or the claim is gone.
+    """
+    with transaction.atomic(using="default"):
+        # Locked in one order, so that of two who verify one address the second comes later.
+        claims = EmailAddress.objects.select_for_update().filter(email=address.email)
+        found = {claim.pk: claim for claim in claims.order_by("pk")}
+        mine = found.get(address.pk)
+        if mine is None or any(claim.verified for claim in found.values() if claim is not mine):
+            return False
+        leave_email_to(email=mine.email, owner_id=mine.user_id)
+        others = EmailAddress.objects.filter(user_id=mine.user_id, primary=True)
+        mine.primary = mine.primary or not others.exists()
+        mine.verified = True
+        mine.save()
+        if mine.primary:
+            User.objects.filter(pk=mine.user_id).update(email=mine.email)
+    address.primary, address.verified = mine.primary, True
+    return True
 
 
 def leave_email_to(*, email: str, owner_id: int) -> None:
-    """Take an address from all accounts but one, verified or not."""
+    """Take an address from all accounts but one, verified or not.
+
+    Nobody can reset the password of an account without an address, until it adds one.
+    """
     with transaction.atomic(using="default"):
-        EmailAddress.objects.filter(email__iexact=email).exclude(user_id=owner_id).delete()
+        claims = EmailAddress.objects.filter(email=email.lower())
+        claims.exclude(user_id=owner_id).delete()
         users_with_email(email).exclude(pk=owner_id).update(email="")
 
 
@@ -245,7 +273,7 @@ def ensure_account(
             },
         )
         if is_new:
-            EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
+            EmailAddress.objects.create(user=user, email=email.lower(), verified=True, primary=True)
     return user.pk, is_new
 
 

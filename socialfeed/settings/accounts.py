@@ -38,11 +38,16 @@ ACCOUNT_EMAIL_VERIFICATION = _env.str(
 ACCOUNT_PRESERVE_USERNAME_CASING = False
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_ADAPTER = "users.accounts.adapter.AccountAdapter"
+# A key in a mail verifies an address for so long. A sign-up that was not verified until then keeps
+# the address from nobody.
+ACCOUNT_EMAIL_CONFIRMATION_EXPIRE_DAYS = 3
 # To change an address, the password or the second factor takes the password or a code once more,
 # not older than 300 s: a stolen access token does not give away the account.
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 # Each such change is told by mail: to the address that the account had before.
 ACCOUNT_EMAIL_NOTIFICATIONS = True
+# Of one account, verified or not: each that is added gets a mail.
+ACCOUNT_MAX_EMAIL_ADDRESSES = 10
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
 # Limits for one account, from any address. core.http.limits counts by address, and
 # users.accounts.login_limits counts wrong passwords.
@@ -50,6 +55,8 @@ ACCOUNT_RATE_LIMITS = {
     "login": None,
     "signup": None,
     "reset_password_from_key": None,
+    # Mails with a key. Not by the address: who claims it would stop the mail to its owner.
+    "confirm_email": "10/m/ip",
     "reset_password": "5/m/key",
     "login_failed": "5/5m/key",  # wrong codes of a second factor
 }

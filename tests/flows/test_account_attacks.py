@@ -1,9 +1,11 @@
 """What an attacker tries with accounts, over HTTP: races, stolen tokens, strange bodies."""
 
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -19,13 +21,14 @@ from tests.support.accounts import (
     assert_ends,
     assert_problem,
     bearer,
+    link_in_mail,
     log_in,
     mails_to,
     send,
     totp_code,
     turn_totp_on,
 )
-from tests.support.client import PASSWORD, http_client
+from tests.support.client import PASSWORD, http_client, wait_until
 from users.models import User
 from users.services import ensure_account, set_active
 
@@ -261,10 +264,43 @@ def test_an_address_is_as_long_as_its_column_and_of_one_account(
     ensure_account(username=name, email=taken)
     EmailAddress.objects.filter(user_id=account.id).update(verified=False)
     EmailAddress.objects.create(user_id=account.id, email=taken, verified=False)
-    body = {"email": taken, "primary": True}
-    answer = http.patch(f"{AUTH}/account/email", json=body, headers=bearer(tokens))
-    assert_problem(answer, 409)
+    for claimed in (taken, f"{unique('nobody')}@example.org"):
+        EmailAddress.objects.get_or_create(user_id=account.id, email=claimed)
+        body = {"email": claimed, "primary": True}
+        answer = http.patch(f"{AUTH}/account/email", json=body, headers=bearer(tokens))
+        (error,) = assert_problem(answer, 400)["errors"]
+        assert error["code"] == "unverified_primary_email", "whether somebody has it or not"
     assert EmailAddress.objects.get(user_id=account.id, primary=True).email == account.email
+
+
+def test_who_claims_an_address_stops_neither_its_owner_nor_the_mail_to_the_owner(
+    http: httpx.Client, account: Account, unique: Callable[[str], str]
+) -> None:
+    mallory = log_in(http, username=account.username)
+    assert send(http, "/auth/reauthenticate", mallory, password=PASSWORD).status_code == 200
+    name = unique("ada")
+    address = f"{name}@example.org"
+    assert send(http, "/account/email", mallory, email=address).status_code == 200
+    theirs = link_in_mail(address, "/account/verify-email")
+    signed_up = send(http, "/auth/signup", username=name, email=address, password=PASSWORD)
+    assert signed_up.status_code == 200
+
+    def sent(pattern: str) -> set[str]:
+        return {found for text in mails_to(address) for found in re.findall(pattern, text)}
+
+    wait_until(lambda: bool(sent(r"\S+/verify-email/\S+") - {theirs}), 2)
+    (mine,) = sent(r"\S+/verify-email/\S+") - {theirs}
+    key = unquote(mine.rsplit("/", 1)[1])
+    ada = signed_up.json()["meta"]
+    assert send(http, "/auth/email/verify", ada, key=key).status_code == 200
+    stale = send(http, "/auth/email/verify", mallory, key=unquote(theirs.rsplit("/", 1)[1]))
+    assert_problem(stale, 400)
+    listed = http.get(f"{AUTH}/account/email", headers=bearer(mallory)).json()["data"]
+    assert [claim["email"] for claim in listed] == [account.email]
+    shown = log_in(http, email=address)
+    assert http.get(ME, headers=bearer(shown)).json()["username"] == name
+    assert send(http, "/auth/password/request", email=address).status_code == 200
+    wait_until(lambda: sent(r"username is (\w+)\.") == {name}, 2)
 
 
 @pytest.mark.parametrize(

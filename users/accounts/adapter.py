@@ -5,18 +5,19 @@ from typing import Any, NoReturn
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
+from allauth.account.signals import email_confirmed
 from allauth.core import context
-from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 
 from core.http.callers import client_address
 from core.http.problems import Conflict, Forbidden, TooManyRequests
-from users.accounts.login_limits import begin_attempt
+from users.accounts.login_limits import begin_attempt, session_of
 from users.models import AccountDeletion, User
-from users.services import release_unverified
+from users.selectors import account_called
+from users.services import verify_email
 
 logger = logging.getLogger(__name__)
 
@@ -30,16 +31,20 @@ _BEGAN_WITH = "log_in_began_with"
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is untyped
     """django-allauth's hooks."""
 
-    _caller: str | None = None
-
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Nothing: `authenticate` counts attempts. allauth's own limit locks out the owner."""
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
         """The user with this name and password. Raises `TooManyRequests` or `Unavailable`."""
         name = credentials.get("email") or credentials.get("username") or ""
-        attempt = begin_attempt(request=request, name=name, device=self._caller)
-        user: User | None = super().authenticate(request, **credentials)
+        account = account_called(name=name)
+        attempt = begin_attempt(request=request, account=account, name=name)
+        # Of this account alone: by an address, allauth tries the passwords of all who claim it.
+        user: User | None = super().authenticate(
+            request,
+            username=account.username if account else "",
+            password=credentials["password"],
+        )
         if user:
             attempt.succeed()
         return user
@@ -76,13 +81,15 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is
         logger.warning("A wrong name or password came from %s.", client_address(request))
 
     def reauthenticate(self, user: User, password: str) -> bool:
-        """Whether this is the caller's own password. A caller with a session is a known device."""
-        session: SessionBase | None = getattr(context.request, "session", None)
-        key = session.session_key if session is not None else None
-        # By session, so that who has stolen a token keeps out nobody else.
-        self._caller = f"session {key or client_address(context.request)}"
-        found = self.authenticate(context.request, username=user.username, password=password)
-        return found == user
+        """Whether this is the password of `user`, the caller. Wrong ones count by session."""
+        request = context.request
+        key = session_of(request, account=user)
+        attempt = begin_attempt(request=request, account=user, session_key=key)
+        if not user.check_password(password):
+            self.authentication_failed(request)
+            return False
+        attempt.succeed()
+        return True
 
     def validation_error(self, code: str, *args: Any) -> ValidationError:
         """An error of a form; too many wrong codes of a second factor raise `TooManyRequests`."""
@@ -90,6 +97,19 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is
         if code == "too_many_login_attempts":
             raise TooManyRequests(str(error.message), wait=WRONG_CODES_WAIT)
         return error
+
+    def send_confirmation_mail(
+        self, request: HttpRequest, emailconfirmation: Any, signup: bool
+    ) -> None:
+        """Send the key that verifies an address; or a notice, if another account has verified it.
+
+        Nobody but the owner of the mailbox learns which.
+        """
+        address: EmailAddress = emailconfirmation.email_address
+        if address.can_set_verified():
+            super().send_confirmation_mail(request, emailconfirmation, signup)
+        else:
+            self.send_account_already_exists_mail(address.email)
 
     def respond_user_inactive(self, request: HttpRequest, user: User) -> NoReturn:
         """Say why the right password opens nothing."""
@@ -102,13 +122,15 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is
         )
 
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
-        """Verify an address. Others who only claimed it lose it: only one has its mailbox."""
+        """Verify an address; returns True. Raises `Conflict` if another account was first."""
         try:
-            with transaction.atomic(using="default"):
-                release_unverified(email=email_address.email, owner_id=email_address.user_id)
-                return bool(super().confirm_email(request, email_address))
+            is_mine = verify_email(address=email_address)
         except IntegrityError as error:
-            raise Conflict("Another account has just verified this address.") from error
+            raise Conflict("Another account has just taken this address. Try again.") from error
+        if not is_mine:
+            raise Conflict("Another account has verified this address.")
+        email_confirmed.send(EmailAddress, request=request, email_address=email_address)
+        return True
 
     def send_notification_mail(self, *args: Any, **kwargs: Any) -> None:
         """Tell the owner what has been done. It is done already: a failure is only logged."""

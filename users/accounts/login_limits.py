@@ -1,12 +1,14 @@
-"""How many wrong passwords are tried for one account, or for a name that nobody has.
+"""How many wrong passwords or codes are tried for one account, or for a name that nobody has.
 
 Nobody can lock somebody else out: a stranger's attempts count for the stranger's address, and all
 strangers' attempts together in a slower window, which a known device passes.
 
+    a caller with a session     `login_failed`, by account and session
     known device (devices.py)   `login_failed`, by account and device
     any other client            `login_failed`, by account and address; and `login_name`, by account
 
-Over a limit: 429 with `Retry-After`, whether the password is right or not. STATE down: 503.
+Passwords and codes of a second factor have windows of their own. Over a limit: 429 with
+`Retry-After`, whether the attempt is right or not. STATE down: 503.
 """
 
 from collections.abc import Sequence
@@ -21,7 +23,6 @@ from core.http.limits.counting import Counted, count_strictly, limit_key
 from core.valkey import state_valkey
 from users.accounts.devices import known_device
 from users.models import User
-from users.selectors import users_with_email
 
 
 @dataclass(frozen=True)
@@ -36,15 +37,38 @@ class Attempt:
             counted.undo()
 
 
-def begin_attempt(*, request: HttpRequest, name: str, device: str | None = None) -> Attempt:
-    """Count an attempt to log in as `name`; raises `TooManyRequests` or `Unavailable`.
+def begin_attempt(
+    *, request: HttpRequest, account: User | None, name: str = "", session_key: str | None = None
+) -> Attempt:
+    """Count an attempt to give the password of an account, or of the `name` that nobody has.
 
-    The names of one account count together. `device`: of a caller who is known by something else
-    than the cookie, such as a session.
+    `session_key`: of a caller who has logged in to the account. Raises `TooManyRequests` or
+    `Unavailable`.
     """
-    user = _account_of(name)
-    who = f"account {user.pk}" if user else f"name {name.lower()}"
-    device = device or (known_device(request=request, user=user) if user else None)
+    who = f"account {account.pk}" if account else f"name {name.lower()}"
+    return _begin(request, who, account, session_key)
+
+
+def begin_code(*, request: HttpRequest, account: User, session_key: str | None = None) -> Attempt:
+    """Count an attempt to give a code of an account's second factor, as `begin_attempt` does."""
+    return _begin(request, f"code of account {account.pk}", account, session_key)
+
+
+def session_of(request: HttpRequest, *, account: User) -> str | None:
+    """The session of a request, if somebody has logged in to the account with it.
+
+    So who has stolen a token keeps out nobody but the users of that session.
+    """
+    return request.session.session_key if request.user.pk == account.pk else None
+
+
+def _begin(
+    request: HttpRequest, who: str, account: User | None, session_key: str | None
+) -> Attempt:
+    if session_key:
+        device: str | None = f"session {session_key}"
+    else:
+        device = known_device(request=request, user=account) if account else None
     if device:
         return Attempt([count_strictly(name="login_failed", who=_digest(who, device))])
     by_address = count_strictly(name="login_failed", who=_digest(who, client_address(request)))
@@ -63,17 +87,6 @@ def forget_failures(*, request: HttpRequest, user_id: int) -> None:
     ):
         if limit := settings.RATE_LIMITS[limit_name]:
             state_valkey().delete(limit_key(limit_name, limit, subject))
-
-
-def _account_of(name: str) -> User | None:
-    """The account with this username or e-mail address, in any case; one query, or two."""
-    lower = name.lower()
-    if "@" not in lower:
-        return User.objects.filter(username=lower).first()
-    return (
-        users_with_email(lower).first()
-        or User.objects.filter(emailaddress__email=lower).order_by("pk").first()
-    )
 
 
 def _digest(who: str, where: str = "") -> str:

@@ -16,7 +16,13 @@ from django.http import HttpResponse
 from django.urls import URLPattern, URLResolver, include, path
 
 from users.accounts.inputs import TypedInputs
-from users.accounts.views import AddressesView, NewPasswordView, OtherPasswordView, SignUpView
+from users.accounts.views import (
+    AddressesView,
+    NewPasswordView,
+    OtherPasswordView,
+    ResetRequestView,
+    SignUpView,
+)
 
 View = Callable[..., HttpResponse]
 
@@ -32,7 +38,7 @@ _account = [
     _endpoint("auth/signup", SignUpView, "signup"),
     _endpoint("auth/reauthenticate", account.ReauthenticateView, "reauthenticate"),
     _endpoint("auth/email/verify", account.VerifyEmailView, "verify_email"),
-    _endpoint("auth/password/request", account.RequestPasswordResetView, "request_password_reset"),
+    _endpoint("auth/password/request", ResetRequestView, "request_password_reset"),
     _endpoint("auth/password/reset", NewPasswordView, "reset_password"),
     _endpoint("account/password/change", OtherPasswordView, "change_password"),
     _endpoint("account/email", AddressesView, "manage_email"),

@@ -1,5 +1,6 @@
-"""Sign-up, change and reset of the password, where django-allauth's own views are not enough."""
+"""Sign-up, addresses and passwords, where django-allauth's own views are not enough."""
 
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from allauth.account.adapter import get_adapter
@@ -7,32 +8,49 @@ from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.headless.account import views
 from allauth.headless.account.inputs import (
     ChangePasswordInput,
+    MarkAsPrimaryEmailInput,
+    RequestPasswordResetInput,
     ResetPasswordInput,
     ResetPasswordKeyInput,
     SignupInput,
 )
 from allauth.headless.internal.restkit.response import ErrorResponse
-from django.contrib.auth.hashers import make_password
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
 from core.http.problems import Conflict
-from core.sql import note_written
 from users.models import User
+from users.selectors import account_with_email, is_email_taken
+from users.services import store_sign_up
+
+
+def _claims_count_since() -> datetime | None:
+    """Who has signed up with an address after this keeps others from that; None: nobody does."""
+    if settings.ACCOUNT_EMAIL_VERIFICATION == "mandatory":
+        return None
+    return timezone.now() - timedelta(days=settings.ACCOUNT_EMAIL_CONFIRMATION_EXPIRE_DAYS)
 
 
 class SignUpInput(SignupInput):  # type: ignore[misc]  # allauth is untyped
-    """Stores an account with its address or nothing, and one of two that ask at once."""
+    """Stores an account with its address or nothing, and one of two that ask at once.
+
+    When verification is mandatory, every address makes an account, also one that somebody has
+    verified: nobody learns here, or later, who has an account. Without its mailbox the new account
+    opens nothing; its owner gets a mail that says so (`AccountAdapter.send_confirmation_mail`).
+    Else a sign-up logs in, so it has to say that an address is taken.
+    """
+
+    def validate_unique_email(self, value: str) -> str:
+        """The address. Raises `ValidationError` if that may be said."""
+        since = _claims_count_since()
+        if since and is_email_taken(email=value, since=since):
+            raise get_adapter().validation_error("email_taken")
+        return value
 
     def try_save(self, request: HttpRequest) -> Any:
-        """The new user, or None, and the answer to give instead of a log-in.
-
-        When verification is mandatory, a known address gets the answer of a new one, after the same
-        time: nobody learns here who has an account.
-        """
-        if self.account_already_exists:
-            make_password(self.cleaned_data["password"])  # most of the time that an account takes
-            note_written("default")  # the answer to a write has one header more
+        """The new user, and None: allauth asks for the answer to give instead of a log-in."""
         try:
             return super().try_save(request)
         except IntegrityError:
@@ -43,9 +61,9 @@ class SignUpInput(SignupInput):  # type: ignore[misc]  # allauth is untyped
             return super().try_save(request)
 
     def save(self, request: HttpRequest) -> User:
-        """Store the account and its address, in one transaction."""
-        with transaction.atomic(using="default"):
-            user: User = super().save(request)
+        adapter = get_adapter()
+        user: User = adapter.save_user(request, adapter.new_user(request), self, commit=False)
+        store_sign_up(user=user, since=_claims_count_since())
         return user
 
 
@@ -90,7 +108,31 @@ class NewPasswordView(views.ResetPasswordView):  # type: ignore[misc]
         return cast("HttpResponse", super().get(request, *args, **kwargs))
 
 
+class ResetRequestInput(RequestPasswordResetInput):  # type: ignore[misc]
+    def clean_email(self) -> str:
+        """One account gets a mail, not each that claims the address."""
+        email = str(super().clean_email())
+        account = account_with_email(email=email)
+        self.users = [account] if account and account.is_active else []
+        return email
+
+
+class ResetRequestView(views.RequestPasswordResetView):  # type: ignore[misc]
+    input_class = ResetRequestInput
+
+
+class PrimaryInput(MarkAsPrimaryEmailInput):  # type: ignore[misc]
+    def clean_email(self) -> Any:
+        """An address that is verified: else the answer would tell whether somebody has it."""
+        address = super().clean_email()
+        if not address.verified:
+            raise get_adapter().validation_error("unverified_primary_email")
+        return address
+
+
 class AddressesView(views.ManageEmailView):  # type: ignore[misc]
+    input_class = views.ManageEmailView.input_class | {"PATCH": PrimaryInput}
+
     def handle(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Do all of a change or nothing."""
         try:

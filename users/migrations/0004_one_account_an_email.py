@@ -18,7 +18,7 @@ def refuse_shared_emails(apps: Any, schema_editor: Any) -> None:
     if shared:
         raise RuntimeError(
             f"{shared} e-mail addresses belong to several accounts. List them with `manage.py "
-            "shared_emails`, separate them there or in the admin, and migrate again."
+            "shared_emails`, separate them with its --release, and migrate again."
         )
 
 

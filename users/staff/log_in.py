@@ -25,6 +25,7 @@ from django.utils.crypto import constant_time_compare
 
 from users.accounts.login_limits import begin_attempt
 from users.models import User
+from users.selectors import account_called
 
 PENDING_SECONDS = 600
 # Members of the session: who has given a right password; whether a code came after it.
@@ -37,7 +38,11 @@ class PasswordForm(AdminAuthenticationForm):
 
     def clean(self) -> dict[str, object]:
         name = self.cleaned_data.get("username", "")
-        attempt = begin_attempt(request=cast("HttpRequest", self.request), name=name)
+        account = account_called(name=name)
+        request = cast("HttpRequest", self.request)
+        attempt = begin_attempt(request=request, account=account, name=name)
+        # As in `AccountAdapter.authenticate`.
+        self.cleaned_data["username"] = account.username if account else ""
         cleaned = super().clean()
         attempt.succeed()
         return cleaned

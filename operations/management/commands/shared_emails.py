@@ -40,6 +40,6 @@ class Command(BaseCommand):
                     self.stdout.write(f"{email.email}: account {owner}, and {names}")
         if shared and not options["release"]:
             raise CommandError(
-                f"{len(shared)} addresses belong to several accounts. Change them in the admin, or "
-                "run this again with --release."
+                f"{len(shared)} addresses belong to several accounts. Run this again with "
+                "--release."
             )
