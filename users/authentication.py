@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 
-from allauth.account.adapter import get_adapter
 from allauth.headless.tokens.strategies.jwt.internal import decode_token, session_key_from_sid
-from allauth.mfa.base.forms import ReauthenticateForm
 from allauth.mfa.utils import is_mfa_enabled
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
@@ -22,6 +20,8 @@ from core.http.callers import Caller
 from core.http.limits.counting import count_caller, uncount
 from core.http.problems import CHALLENGE, Invalid, NotFound
 from core.sql import note_reader
+from users.accounts.codes import ReauthenticationForm
+from users.accounts.login_limits import begin_attempt
 from users.models import User
 from users.sessions import ask_for_session, session_user_id
 
@@ -100,20 +100,23 @@ def _verified(token: str) -> Claims:
     return Claims(payload["sub"], session_key, float(payload["exp"]))
 
 
-def confirm_owner(*, user_id: int, password: str, code: str = "") -> None:
+def confirm_owner(*, request: Request, user_id: int, password: str, code: str = "") -> None:
     """Check the caller's password once more, and a code if the account has a second factor.
 
     `code`: of the authenticator app, or a recovery code; used up if it is right. Raises `Invalid`
-    that names what is missing or wrong; `TooManyRequests` after too many failures, for which the
-    limits of log-ins count; `NotFound` if the account does not exist any more.
+    that names what is missing or wrong; `TooManyRequests` after too many failures in this session;
+    `NotFound` if the account does not exist any more.
     """
     user = User.objects.filter(pk=user_id, is_active=True).first()
     if user is None:
         raise NotFound("This account does not exist any more.")
-    if not get_adapter().reauthenticate(user, password):
+    key = session_key(request)
+    attempt = begin_attempt(request=request._request, account=user, session_key=key)
+    if not user.check_password(password):
         raise Invalid(
             "This is not the password of your account.", field="password", code="wrong_password"
         )
+    attempt.succeed()
     if not is_mfa_enabled(user):
         return
     if not code:
@@ -123,7 +126,7 @@ def confirm_owner(*, user_id: int, password: str, code: str = "") -> None:
             field="code",
             code="required",
         )
-    if not ReauthenticateForm({"code": code}, user=user).is_valid():
+    if not ReauthenticationForm({"code": code}, user=user, session_key=key).is_valid():
         raise Invalid(
             "This code is not valid, or not any more. Send a new one.",
             field="code",

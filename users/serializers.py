@@ -105,7 +105,7 @@ class ProfileChanges(serializers.Serializer[Any]):
 class AccountToDelete(serializers.Serializer[Any]):
     """The request to delete one's own account."""
 
-    # `context`: the `user_id`.
+    # `context`: the `user_id` and the `request`.
     password = TextField(
         max_length=1000, trim_whitespace=False, help_text="The password of the account."
     )
@@ -118,7 +118,7 @@ class AccountToDelete(serializers.Serializer[Any]):
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        confirm_owner(user_id=self.context["user_id"], **attrs)
+        confirm_owner(request=self.context["request"], user_id=self.context["user_id"], **attrs)
         return attrs
 
 

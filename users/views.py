@@ -43,7 +43,9 @@ class OwnProfileView(APIView):
         of staff answer 409.
         """
         user_id = caller_id(request)
-        confirmed = AccountToDelete(data=request.data, context={"user_id": user_id})
+        confirmed = AccountToDelete(
+            data=request.data, context={"request": request, "user_id": user_id}
+        )
         confirmed.is_valid(raise_exception=True)
         requested_by = AccountDeletion.RequestedBy.SELF
         services.delete_account(user_id=user_id, requested_by=requested_by)

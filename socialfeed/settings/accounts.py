@@ -49,16 +49,19 @@ ACCOUNT_EMAIL_NOTIFICATIONS = True
 # Of one account, verified or not: each that is added gets a mail.
 ACCOUNT_MAX_EMAIL_ADDRESSES = 10
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
-# Limits for one account, from any address. core.http.limits counts by address, and
-# users.accounts.login_limits counts wrong passwords.
+# core.http.limits counts by address, and users.accounts.login_limits counts wrong passwords and
+# codes. None of these is by account: who has stolen a token must not keep out its owner.
 ACCOUNT_RATE_LIMITS = {
     "login": None,
     "signup": None,
     "reset_password_from_key": None,
+    "reset_password": "5/m/key",  # an address
+    "reauthenticate": None,
+    "change_password": None,
+    "manage_email": "20/m/ip",
     # Mails with a key. Not by the address: who claims it would stop the mail to its owner.
     "confirm_email": "10/m/ip",
-    "reset_password": "5/m/key",
-    "login_failed": "5/5m/key",  # wrong codes of a second factor
+    "login_failed": None,
 }
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "socialfeed"

@@ -35,8 +35,8 @@ RATE_LIMITS: dict[str, RateLimitItem | None] = {
     "upload": _rate_limit("RATE_LIMIT_UPLOAD", default="60/minute"),
     # Of an address, for requests that need no account.
     "login": _rate_limit("RATE_LIMIT_LOGIN", default="10/minute"),
-    # Wrong passwords for one name: from one address or one known device; and from all others
-    # together, slower, so that guessing from many addresses does not pay.
+    # Wrong passwords for one name, and wrong codes: from one address, known device or session; and
+    # from all others together, slower, so that guessing from many addresses does not pay.
     "login_failed": _rate_limit("RATE_LIMIT_LOGIN_FAILED", default="5 per 5 minutes"),
     "login_name": _rate_limit("RATE_LIMIT_LOGIN_NAME", default="30/hour"),
     "signup": _rate_limit("RATE_LIMIT_SIGNUP", default="10/minute"),

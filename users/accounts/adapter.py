@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 
 from core.http.callers import client_address
-from core.http.problems import Conflict, Forbidden, TooManyRequests
+from core.http.problems import Conflict, Forbidden
 from users.accounts.login_limits import begin_attempt, session_of
 from users.models import AccountDeletion, User
 from users.selectors import account_called
@@ -21,8 +21,6 @@ from users.services import verify_email
 
 logger = logging.getLogger(__name__)
 
-# In seconds: as long as django-allauth's limit of wrong codes, which it does not say.
-WRONG_CODES_WAIT = 300
 EMAIL_LENGTH = 254  # of the columns
 # Where a session that is not logged in yet says with which password it began.
 _BEGAN_WITH = "log_in_began_with"
@@ -90,13 +88,6 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is
             return False
         attempt.succeed()
         return True
-
-    def validation_error(self, code: str, *args: Any) -> ValidationError:
-        """An error of a form; too many wrong codes of a second factor raise `TooManyRequests`."""
-        error: ValidationError = super().validation_error(code, *args)
-        if code == "too_many_login_attempts":
-            raise TooManyRequests(str(error.message), wait=WRONG_CODES_WAIT)
-        return error
 
     def send_confirmation_mail(
         self, request: HttpRequest, emailconfirmation: Any, signup: bool

@@ -18,8 +18,11 @@ from django.urls import URLPattern, URLResolver, include, path
 from users.accounts.inputs import TypedInputs
 from users.accounts.views import (
     AddressesView,
+    AuthenticatorAppView,
+    CodeView,
     NewPasswordView,
     OtherPasswordView,
+    ReauthenticationView,
     ResetRequestView,
     SignUpView,
 )
@@ -46,10 +49,10 @@ _account = [
 _totp = "account/authenticators/totp"
 _codes = "account/authenticators/recovery-codes"
 _mfa = [
-    _endpoint("auth/2fa/authenticate", mfa.AuthenticateView, "authenticate"),
-    _endpoint("auth/2fa/reauthenticate", mfa.ReauthenticateView, "reauthenticate"),
+    _endpoint("auth/2fa/authenticate", CodeView, "authenticate"),
+    _endpoint("auth/2fa/reauthenticate", ReauthenticationView, "reauthenticate"),
     _endpoint("account/authenticators", mfa.AuthenticatorsView, "authenticators"),
-    _endpoint(_totp, mfa.ManageTOTPView, "manage_totp"),
+    _endpoint(_totp, AuthenticatorAppView, "manage_totp"),
     _endpoint(_codes, mfa.ManageRecoveryCodesView, "manage_recovery_codes"),
 ]
 _tokens = [_endpoint("tokens/refresh", tokens.RefreshTokenView, "refresh")]

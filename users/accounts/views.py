@@ -1,4 +1,4 @@
-"""Sign-up, addresses and passwords, where django-allauth's own views are not enough."""
+"""Sign-up, addresses, passwords and codes, where django-allauth's own views are not enough."""
 
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -15,12 +15,14 @@ from allauth.headless.account.inputs import (
     SignupInput,
 )
 from allauth.headless.internal.restkit.response import ErrorResponse
+from allauth.headless.mfa import views as mfa_views
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from core.http.problems import Conflict
+from users.accounts.codes import CodeInput, EnrolmentInput, ReauthenticationInput
 from users.models import User
 from users.selectors import account_with_email, is_email_taken
 from users.services import store_sign_up
@@ -140,3 +142,15 @@ class AddressesView(views.ManageEmailView):  # type: ignore[misc]
                 return cast("HttpResponse", super().handle(request, *args, **kwargs))
         except IntegrityError as error:
             raise Conflict("Another account has this address.", field="email") from error
+
+
+class CodeView(mfa_views.AuthenticateView):  # type: ignore[misc]
+    input_class = CodeInput
+
+
+class ReauthenticationView(mfa_views.ReauthenticateView):  # type: ignore[misc]
+    input_class = ReauthenticationInput
+
+
+class AuthenticatorAppView(mfa_views.ManageTOTPView):  # type: ignore[misc]
+    input_class = {"POST": EnrolmentInput}

@@ -11,9 +11,7 @@ from typing import cast
 
 from allauth.account.internal.flows.reauthentication import reauthenticate_by_password
 from allauth.mfa.adapter import get_adapter as get_mfa_adapter
-from allauth.mfa.base.forms import AuthenticateForm
 from allauth.mfa.models import Authenticator
-from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.totp.internal.flows import activate_totp
 from django.conf import settings
 from django.contrib.admin.forms import AdminAuthenticationForm
@@ -23,6 +21,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
+from users.accounts.codes import CodeForm, EnrolmentForm
 from users.accounts.login_limits import begin_attempt
 from users.models import User
 from users.selectors import account_called
@@ -92,15 +91,13 @@ def pending_log_in(request: HttpRequest) -> PendingLogIn | None:
     return PendingLogIn(user, pending["next"])
 
 
-def enter_with_code(*, request: HttpRequest, user: User, form: AuthenticateForm) -> None:
+def enter_with_code(*, request: HttpRequest, user: User, form: CodeForm) -> None:
     """Log in after a valid `form`, whose code has been used up by its validation."""
     _enter(request, user, second_factor=True)
     form.save()
 
 
-def enter_and_enrol(
-    *, request: HttpRequest, user: User, form: ActivateTOTPForm
-) -> list[str] | None:
+def enter_and_enrol(*, request: HttpRequest, user: User, form: EnrolmentForm) -> list[str] | None:
     """Log in after a valid `form`, and store its TOTP secret; returns the new recovery codes.
 
     None if the user has enrolled elsewhere meanwhile: nothing was done. The code works only once,

@@ -8,8 +8,6 @@ from typing import Any, cast
 
 from allauth.account.adapter import get_adapter
 from allauth.mfa.adapter import get_adapter as get_mfa_adapter
-from allauth.mfa.base.forms import AuthenticateForm
-from allauth.mfa.totp.forms import ActivateTOTPForm
 from django.contrib import admin, messages
 from django.contrib.admin.forms import AdminPasswordChangeForm
 from django.contrib.auth import REDIRECT_FIELD_NAME
@@ -27,6 +25,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from core.admin_actions import delete_selected
+from users.accounts.codes import CodeForm, EnrolmentForm
 from users.models import User
 from users.sessions import end_sessions, remember_session
 from users.staff.log_in import (
@@ -131,11 +130,11 @@ class StaffSite(admin.AdminSite):
             return redirect("admin:login")
         data = request.POST if request.method == "POST" else None
         if has_totp(pending.user):
-            return self._ask_for_code(request, pending, AuthenticateForm(data, user=pending.user))
-        return self._enrol(request, pending, ActivateTOTPForm(data, user=pending.user))
+            return self._ask_for_code(request, pending, CodeForm(data, user=pending.user))
+        return self._enrol(request, pending, EnrolmentForm(data, user=pending.user))
 
     def _ask_for_code(
-        self, request: HttpRequest, pending: PendingLogIn, form: AuthenticateForm
+        self, request: HttpRequest, pending: PendingLogIn, form: CodeForm
     ) -> HttpResponse:
         if form.is_valid():
             enter_with_code(request=request, user=pending.user, form=form)
@@ -143,7 +142,7 @@ class StaffSite(admin.AdminSite):
         return self._page(request, "second_factor", title="Enter a code", form=form)
 
     def _enrol(
-        self, request: HttpRequest, pending: PendingLogIn, form: ActivateTOTPForm
+        self, request: HttpRequest, pending: PendingLogIn, form: EnrolmentForm
     ) -> HttpResponse:
         if form.is_valid():
             codes = enter_and_enrol(request=request, user=pending.user, form=form)
