@@ -7,13 +7,13 @@ from django.http import HttpRequest
 
 from comments.models import Comment, CommentLike
 from comments.services import reword, take_down
-from core.admin_classes import IdSearchAdmin, LikesAdmin
+from core.admin_classes import LikesAdmin, OwnedAdmin
 
 admin.site.register(CommentLike, LikesAdmin)
 
 
 @admin.register(Comment)
-class CommentAdmin(IdSearchAdmin[Comment]):
+class CommentAdmin(OwnedAdmin[Comment]):
     """Find comments by id, post, author or text; edit one, or delete it with its replies."""
 
     list_display = ["id", "post_id", "author_id", "text", "created_at"]

@@ -3,9 +3,12 @@
 `staff_action` makes an action of a list page. It first shows a page that names the rows and asks
 for a reason. When staff have confirmed it, it acts, and adds an entry for each changed row to the
 log: who, which row, when, and why. The entries commit with the change, if that is in `default`.
+
+The forms of a `StaffPage`, which add or change a row, ask for a reason too, and log it.
 """
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, Generic, TypeVar, cast
 
@@ -13,7 +16,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import CHANGE, DELETION, LogEntry
-from django.contrib.admin.utils import unquote
+from django.contrib.admin.utils import flatten_fieldsets, unquote
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Model, QuerySet
@@ -30,8 +33,61 @@ Act = Callable[[Any, HttpRequest, Sequence[Any], str], Sequence[Model]]
 Action = Callable[[Any, HttpRequest, QuerySet[Any]], HttpResponse | None]
 
 
+class ReasonField(forms.CharField):
+    """Why staff do something. It is no part of a row, so it never counts as a change."""
+
+    def __init__(self, *, autofocus: bool = False) -> None:
+        attributes = {"class": "vTextField"} | ({"autofocus": True} if autofocus else {})
+        super().__init__(
+            max_length=200,
+            help_text="It is kept in the admin's log.",
+            widget=forms.TextInput(attrs=attributes),
+        )
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return False
+
+
 class StaffPage(admin.ModelAdmin[Row], Generic[Row]):
-    """A page whose actions may refuse rows, and whose deletions ask for a reason."""
+    """A page whose actions may refuse rows, and whose forms and deletions ask for a reason."""
+
+    def get_fields(self, request: HttpRequest, obj: Row | None = None) -> Any:
+        """Django's hook: the fields of the row, without the reason."""
+        return [name for name in super().get_fields(request, obj) if name != "reason"]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Row | None = None) -> Any:
+        """Django's hook: the reason comes last, if staff may save the form."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if self._may_save(request, obj):
+            return [*fieldsets, ("Why", {"fields": ["reason"]})]
+        return fieldsets
+
+    def get_form(
+        self, request: HttpRequest, obj: Row | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        """Django's hook: the form of the row, and a reason."""
+        if "fields" not in kwargs:
+            kwargs["fields"] = flatten_fieldsets(self.get_fieldsets(request, obj))
+        if kwargs["fields"] is not None:
+            kwargs["fields"] = [name for name in kwargs["fields"] if name != "reason"]
+        form = super().get_form(request, obj, change=change, **kwargs)
+        if not self._may_save(request, obj):
+            return form
+        metaclass: Any = type(form)
+        return metaclass(form.__name__, (form,), {"reason": ReasonField()})
+
+    def construct_change_message(  # type: ignore[override]  # Django takes a text, too
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> str:
+        """Django's hook: what the log says of a form that was saved."""
+        done = super().construct_change_message(request, form, formsets, add)
+        what = LogEntry(change_message=json.dumps(done)).get_change_message()
+        return f"{what} Reason: {form.cleaned_data['reason']}"
+
+    def _may_save(self, request: HttpRequest, obj: Row | None) -> bool:
+        if obj is None:
+            return self.has_add_permission(request)
+        return self.has_change_permission(request, obj)
 
     def lock(self, request: HttpRequest, rows: Sequence[Row]) -> Sequence[Row]:
         """The rows as they are now, locked until the transaction ends if `refusal` needs that.
@@ -43,6 +99,10 @@ class StaffPage(admin.ModelAdmin[Row], Generic[Row]):
     def refusal(self, request: HttpRequest, row: Row, action: str) -> str:
         """Why staff may not do this to a row; empty if they may. `action`: the function's name."""
         return ""
+
+    def refusals(self, request: HttpRequest, rows: Sequence[Row], action: str) -> Mapping[Row, str]:
+        """What `refusal` says of each row; for a page that can answer for many at once."""
+        return {row: self.refusal(request, row, action) for row in rows}
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
@@ -60,11 +120,7 @@ class StaffPage(admin.ModelAdmin[Row], Generic[Row]):
 class ReasonForm(forms.Form):
     """Why staff do it."""
 
-    reason = forms.CharField(
-        max_length=200,
-        help_text="It is kept in the admin's log.",
-        widget=forms.TextInput(attrs={"class": "vTextField", "autofocus": True}),
-    )
+    reason = ReasonField(autofocus=True)
 
 
 def staff_action(
@@ -113,7 +169,7 @@ def _sorted(
     page: StaffPage[Any], request: HttpRequest, rows: Sequence[Any], action: str
 ) -> tuple[list[Any], list[str]]:
     """The rows that are not refused; and of the others, which and why."""
-    refusals = {row: page.refusal(request, row, action) for row in rows}
+    refusals = page.refusals(request, rows, action)
     taken = [row for row, why in refusals.items() if not why]
     return taken, [f"{row}: {why}" for row, why in refusals.items() if why]
 

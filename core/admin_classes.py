@@ -1,9 +1,9 @@
 """Base classes for the admin pages of all apps."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import reduce
 from operator import or_
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar, cast
 
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
@@ -13,6 +13,20 @@ from core.ids import MAX_ID
 from core.likes import AbstractLike
 
 Row = TypeVar("Row", bound=Model)
+
+
+class OwnerRule(Protocol):
+    """Says why a member of staff may not touch what an account owns: by account, if not."""
+
+    def __call__(self, *, actor_id: int, user_ids: Collection[int]) -> Mapping[int, str]: ...
+
+
+_owner_rules: list[OwnerRule] = []
+
+
+def set_owner_rule(rule: OwnerRule) -> None:
+    """Let the app of the accounts say whose rows staff may touch."""
+    _owner_rules[:] = [rule]
 
 
 class IdSearchAdmin(StaffPage[Row], Generic[Row]):
@@ -47,6 +61,28 @@ class ReadOnlyAdmin(IdSearchAdmin[Row], Generic[Row]):
 
     def has_delete_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:
         return False
+
+
+class OwnedAdmin(IdSearchAdmin[Row], Generic[Row]):
+    """Rows that people own: staff change and delete only those of whom the rule lets them touch."""
+
+    owner_field = "author_id"
+
+    def refusals(self, request: HttpRequest, rows: Sequence[Row], action: str) -> Mapping[Row, str]:
+        owners = {row: getattr(row, self.owner_field) for row in rows}
+        actor_id = cast("int", request.user.pk)  # pages are for staff
+        (rule,) = _owner_rules
+        why_not = rule(actor_id=actor_id, user_ids={*owners.values()})
+        return {row: why_not.get(owner, "") for row, owner in owners.items()}
+
+    def has_change_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:
+        return super().has_change_permission(request, obj) and self._may_touch(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and self._may_touch(request, obj)
+
+    def _may_touch(self, request: HttpRequest, obj: Row | None) -> bool:
+        return obj is None or not self.refusals(request, [obj], "change")[obj]
 
 
 class LikesAdmin(ReadOnlyAdmin[AbstractLike]):

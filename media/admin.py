@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from core.admin_classes import IdSearchAdmin
+from core.admin_classes import OwnedAdmin
 from core.http.problems import NotFound
 from media.models import Media
 from media.selectors import public_url
@@ -15,9 +15,10 @@ from media.storage import variant_key
 
 
 @admin.register(Media)
-class MediaAdmin(IdSearchAdmin[Media]):
+class MediaAdmin(OwnedAdmin[Media]):
     """Find uploads by id, owner or use; change a description."""
 
+    owner_field = "owner_id"
     list_display = ["preview", "id", "owner_id", "used_as", "used_by_id", "byte_size", "created_at"]
     list_display_links = ["preview", "id"]
     list_filter = ["used_as", "created_at"]

@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from core.admin_classes import IdSearchAdmin, LikesAdmin, ReadOnlyAdmin
+from core.admin_classes import LikesAdmin, OwnedAdmin, ReadOnlyAdmin
 from core.http.problems import NotFound
 from posts.models import CommentSummary, Like, Post
 from posts.services import delete_post, edit_post
@@ -16,8 +16,8 @@ admin.site.register(Like, LikesAdmin)
 
 
 @admin.register(Post)
-class PostAdmin(IdSearchAdmin[Post]):
-    """Find posts by id, author or caption; delete one, as its author would."""
+class PostAdmin(OwnedAdmin[Post]):
+    """Find posts by id, author or caption; edit or delete one, as its author would."""
 
     list_display = ["id", "author_id", "caption", "comments_closed", "created_at", "edited_at"]
     list_filter = ["created_at"]

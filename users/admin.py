@@ -24,16 +24,16 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.shortcuts import redirect
 
-from core.admin_actions import StaffPage, staff_action
-from core.admin_classes import ReadOnlyAdmin
+from core.admin_actions import ReasonField, StaffPage, staff_action
+from core.admin_classes import ReadOnlyAdmin, set_owner_rule
 from core.http.problems import Conflict, NotFound
 from users.events import UserChanged, user_changed
 from users.models import AccountDeletion, User
-from users.selectors import described
+from users.selectors import described, rank_refusals
 from users.services import (
     delete_account,
-    end_sessions_on_commit,
     remove_second_factor,
+    replace_password,
     set_active,
 )
 from users.staff.ranks import locked_accounts, refusal
@@ -42,20 +42,22 @@ RANK_FIELDS = ["is_staff", "is_superuser", "groups", "user_permissions"]
 # Acts that take something from an account: nobody does them to the own one.
 LOSSES = {"deactivate", "delete_accounts", "reset_second_factor"}
 
+set_owner_rule(rank_refusals)
+
 
 def _actor(request: HttpRequest) -> User:
     return cast("User", request.user)  # every page is for staff
 
 
 class NewPasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]  # generic in stubs only
-    """A password that staff sets ends the user's sessions."""
+    """A password that staff set ends the user's sessions, and the user is told."""
+
+    reason = ReasonField()
 
     def save(self, commit: bool = True) -> User:
         user: User = super().save(commit=False)
         if commit:
-            # No other column: the account may have been deactivated since it was loaded.
-            user.save(update_fields=["password"])
-        end_sessions_on_commit(user_id=user.pk)
+            replace_password(user=user)
         return user
 
 
@@ -65,6 +67,7 @@ class UserAdmin(StaffPage[User], DjangoUserAdmin[User]):
 
     add_form = AdminUserCreationForm
     change_password_form = NewPasswordForm
+    change_user_password_template = "admin/set_password.html"  # noqa: S105  (a page)
     list_display = [
         "username",
         "id",
@@ -78,8 +81,9 @@ class UserAdmin(StaffPage[User], DjangoUserAdmin[User]):
     search_fields = ["=id", "username", "display_name", "=email"]
     ordering = ["-id"]
     show_full_result_count = False
-    # Only actions change `is_active`, because they ask why.
-    readonly_fields = ["id", "is_active", "avatar_media_id", "date_joined", "last_login"]
+    # Only actions change `is_active`. Only the owner changes the e-mail address, and proves it: who
+    # has the mailbox resets the password.
+    readonly_fields = ["id", "email", "is_active", "avatar_media_id", "date_joined", "last_login"]
     actions = ["activate", "deactivate", "reset_second_factor", "delete_accounts"]
     fieldsets = [
         (None, {"fields": ["id", "username", "password"]}),
@@ -182,7 +186,8 @@ class UserAdmin(StaffPage[User], DjangoUserAdmin[User]):
         """For the own account, the page that asks for the old password."""
         if unquote(id) == str(request.user.pk):
             return redirect("admin:password_change")
-        return super().user_change_password(request, id, form_url)
+        with transaction.atomic(using="default"):  # with the entry in the log
+            return super().user_change_password(request, id, form_url)
 
     def save_model(
         self, request: HttpRequest, obj: User, form: forms.ModelForm[User], change: bool

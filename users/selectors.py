@@ -24,6 +24,7 @@ from core.sql import first_found, primary_reads
 from users import store
 from users.models import AccountDeletion, User
 from users.sessions import list_sessions
+from users.staff.ranks import refusal
 from users.store import USERS, user_document
 
 UserJson = store.UserJson
@@ -158,6 +159,23 @@ def is_email_taken(*, email: str, since: datetime) -> bool:
     """
     verified = EmailAddress.objects.filter(email=email.lower(), verified=True)
     return verified.exists() or users_with_email(email).filter(date_joined__gt=since).exists()
+
+
+def rank_refusals(*, actor_id: int, user_ids: Collection[int]) -> dict[int, str]:
+    """Why a member of staff may not touch what these accounts own, by account.
+
+    Those that may be touched are left out, as are those that are gone. One query, on the primary.
+    """
+    with primary_reads():
+        found = User.objects.in_bulk({actor_id, *user_ids})
+    actor = found.get(actor_id)
+    if actor is None or not (actor.is_active and actor.is_staff):
+        return dict.fromkeys(user_ids, "your account is not active staff any more.")
+    return {
+        user_id: "only a superuser may touch what staff own."
+        for user_id in {*user_ids} & found.keys() - {actor_id}
+        if refusal(actor=actor, target=found[user_id])
+    }
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 from core.http.problems import Conflict, Invalid, NotFound
 from media import services as media_services
 from users import sessions
-from users.accounts.notices import send_notice
+from users.accounts.notices import send_notice, send_staff_notice
 from users.events import AccountDeleted, UserChanged, account_deleted, user_changed
 from users.models import AccountDeletion, User
 from users.selectors import account_with_email, users_with_email
@@ -150,14 +150,36 @@ def end_sessions_on_commit(*, user_id: int) -> None:
 
 
 def remove_second_factor(*, user_id: int) -> bool:
-    """Remove TOTP and the recovery codes of an account; returns whether it had any.
+    """Remove TOTP and the recovery codes of an account, for staff; returns whether it had any.
 
-    Ends its sessions on commit. The next log-in to the admin sets up a new second factor.
+    Ends its sessions on commit, and tells the owner. The next log-in to the admin sets up a new
+    second factor.
     """
     with transaction.atomic(using="default"):
         removed, _ = Authenticator.objects.filter(user_id=user_id).delete()
+        if removed:
+            user = User.objects.get(pk=user_id)
+            _tell_on_commit(user, f"removed the second factor of your account {user.username}")
         end_sessions_on_commit(user_id=user_id)
     return bool(removed)
+
+
+def replace_password(*, user: User) -> None:
+    """Store the password that staff have set on a user, or that there is none.
+
+    Ends the sessions on commit, and tells the owner.
+    """
+    done = "set a new password for" if user.has_usable_password() else "removed the password of"
+    with transaction.atomic(using="default"):
+        # No other column: the account may have been deactivated since it was loaded.
+        user.save(update_fields=["password"])
+        _tell_on_commit(user, f"{done} your account {user.username}")
+        end_sessions_on_commit(user_id=user.pk)
+
+
+def _tell_on_commit(user: User, done: str) -> None:
+    """Send a notice of what staff have done; before what may raise on commit."""
+    transaction.on_commit(partial(send_staff_notice, user=user, done=done), using="default")
 
 
 def delete_account(*, user_id: int, requested_by: str) -> int:
@@ -184,9 +206,11 @@ def delete_account(*, user_id: int, requested_by: str) -> int:
             User.objects.filter(pk=user_id).update(is_active=False)
             user_changed.announce(UserChanged(user_id))
             account_deleted.announce(AccountDeleted(user_id=user_id, deletion_id=deletion.pk))
-        end_sessions_on_commit(user_id=user_id)
         if is_new and requested_by == RequestedBy.SELF:
             transaction.on_commit(partial(_tell_of_deletion, user), using="default")
+        elif is_new:
+            _tell_on_commit(user, f"deleted your account {user.username}, with all that it owns")
+        end_sessions_on_commit(user_id=user_id)
     return deletion.pk
 
 

@@ -9,6 +9,7 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
+from django.core import mail
 from django.core.exceptions import PermissionDenied
 from django.db import connections
 from django.db.models import Model
@@ -80,8 +81,8 @@ def test_the_actions_deactivate_users_and_activate_them(
 
 
 def fields_of(page: Any) -> dict[str, Any]:
-    """What the form on a page would send back."""
-    values: dict[str, Any] = {}
+    """What the form on a page would send back, with a reason."""
+    values: dict[str, Any] = {"reason": "Asked for by mail."}
     for name, value in page.context["adminform"].form.initial.items():
         if name in page.context["adminform"].form.fields and value not in (None, False):
             values[name] = value
@@ -119,11 +120,53 @@ def test_a_password_that_staff_set_ends_the_sessions(
         "password1": "high-tide-at-dusk",
         "password2": "high-tide-at-dusk",
         "set-password": "1",
+        "reason": "Locked out; <called>.",
     }
     with django_capture_on_commit_callbacks(using="default", execute=True):
+        assert staff.post(url, body | {"reason": " "}).status_code == 200
+    assert (ended, mail.outbox) == ([], [])
+    with django_capture_on_commit_callbacks(using="default", execute=True):
         assert staff.post(url, body).status_code == 302
-    assert User.objects.get(pk=alice).check_password("high-tide-at-dusk")
+    user = User.objects.get(pk=alice)
+    assert user.check_password("high-tide-at-dusk")
     assert ended == [alice]
+    (entry,) = LogEntry.objects.filter(object_id=str(alice))
+    assert entry.change_message == "Changed password. Reason: Locked out; <called>."
+    assert entry.user.is_superuser
+    (told,) = mail.outbox
+    assert told.to == [user.email]
+    assert f"have set a new password for your account {user.username}." in told.body
+
+
+def test_an_owner_is_told_of_what_staff_have_done(
+    staff: Client, ada: User, django_capture_on_commit_callbacks: Any
+) -> None:
+    Authenticator.objects.create(user=ada, type="totp", data={"secret": "JBSWY3DP"})
+    for action, done in (
+        ("reset_second_factor", "removed the second factor of"),
+        ("delete_accounts", "deleted"),
+    ):
+        mail.outbox.clear()
+        with django_capture_on_commit_callbacks(using="default", execute=True):
+            staff.post(CHANGELIST, confirmed(action, [ada.pk]))
+            staff.post(CHANGELIST, confirmed(action, [ada.pk]))
+        (told,) = mail.outbox
+        assert told.to == [ada.email]
+        assert f"have {done} your account {ada.username}" in told.body
+
+
+def test_the_form_changes_no_address(staff: Client, ada: User) -> None:
+    """Who has the mailbox resets the password: only the owner changes it, and proves it."""
+    url = reverse("admin:users_user_change", args=[ada.pk])
+    page = staff.get(url)
+    assert ada.email in page.text
+    assert 'name="email"' not in page.text
+    values = {**fields_of(page), "email": "thief@example.org", "bio": "Diver."}
+    assert staff.post(url, values).status_code == 302
+    before = ada.email
+    ada.refresh_from_db()
+    assert (ada.bio, ada.email) == ("Diver.", before)
+    assert list(EmailAddress.objects.filter(user=ada).values_list("email", flat=True)) == [before]
 
 
 def test_a_new_account_is_made_in_lower_case(staff: Client, unique: Callable[[str], str]) -> None:
@@ -133,6 +176,7 @@ def test_a_new_account_is_made_in_lower_case(staff: Client, unique: Callable[[st
         "usable_password": "true",
         "password1": "high-tide-at-dusk",
         "password2": "high-tide-at-dusk",
+        "reason": "Asked for by mail.",
     }
     assert staff.post(reverse("admin:users_user_add"), body).status_code == 302
     assert User.objects.filter(username=name.lower()).exists()
@@ -229,7 +273,7 @@ def test_a_password_set_meanwhile_does_not_activate_anybody(ada: User, ended: li
     loaded = User.objects.get(pk=ada.pk)
     delete_account(user_id=ada.pk, requested_by="self")
     body = {"usable_password": "true", "password1": PASSWORD + "2", "password2": PASSWORD + "2"}
-    form = NewPasswordForm(loaded, body)
+    form = NewPasswordForm(loaded, body | {"reason": "Asked for by mail."})
     assert form.is_valid()
     form.save()
     ada.refresh_from_db()
@@ -251,6 +295,27 @@ def test_a_moderator_verifies_addresses_of_plain_users_only(
     )
     address.refresh_from_db()
     assert address.verified == (permission == "change_emailaddress" and target == "user")
+
+
+def test_an_address_that_staff_verify_is_taken_from_who_only_claims_it(
+    staff: Client, alice: int, bob: int
+) -> None:
+    wanted = "wanted@example.org"
+    User.objects.filter(pk=bob).update(email=wanted)
+    claims = {
+        user_id: EmailAddress.objects.create(user_id=user_id, email=wanted)
+        for user_id in (alice, bob)
+    }
+    page = staff.post(
+        "/admin/account/emailaddress/",
+        confirmed("make_verified", [claims[alice].pk, claims[bob].pk]),
+        follow=True,
+    )
+    assert "1 verified." in page.text
+    (left,) = EmailAddress.objects.filter(email=wanted)
+    assert left.verified
+    loser = bob if left.user_id == alice else alice
+    assert User.objects.get(pk=loser).email != wanted
 
 
 @pytest.mark.parametrize("model", [EmailAddress, Authenticator], ids=lambda model: model.__name__)
