@@ -25,6 +25,16 @@ SESSION_HEADER = "X-Session-Token"
 _SESSION_PARAMETER = {"$ref": "#/components/parameters/SessionToken"}
 # A log-in is shown by either. Their operations are those on an account, and to log in once more.
 _LOGGED_IN: list[dict[str, list[str]]] = [{"bearer": []}, {"session": []}]
+DEVICE_HEADER = "X-Device-Token"
+_DEVICE_PARAMETER = {
+    "name": DEVICE_HEADER,
+    "in": "header",
+    "schema": {"type": "string"},
+    "description": "The `device_token` of a former log-in to the account. With it, nobody else's "
+    "wrong passwords or codes keep this log-in out. Clients that keep cookies need no header.",
+}
+# Where a password or a code of somebody who is not logged in is taken.
+_TAKES_DEVICE = {"auth/login", "auth/2fa/authenticate"}
 _NEED_LOG_IN = ("account/", "auth/reauthenticate", "auth/2fa/reauthenticate")
 
 
@@ -48,6 +58,8 @@ def describe_account_answers(result: Schema, **kwargs: Any) -> Schema:
         if path.startswith(_NEED_LOG_IN):
             operation["security"] = _LOGGED_IN
             operation["parameters"].remove(_SESSION_PARAMETER)
+        if path in _TAKES_DEVICE and method == "post":
+            operation["parameters"].append(_DEVICE_PARAMETER)
     _correct_types(components["schemas"])
     _drop_unused(result)
     return result
@@ -76,6 +88,11 @@ def _correct_types(schemas: Schema) -> None:
     meta = schemas["AuthenticationMeta"]["allOf"][1]["properties"]
     # Null: nobody is known, as the session does not exist.
     meta["is_authenticated"]["nullable"] = True
+    meta["device_token"] = {
+        "type": "string",
+        "description": f"After a log-in. Keep it, and send it as `{DEVICE_HEADER}` with the next "
+        "one. It lives for a year, until a new password, and opens nothing by itself.",
+    }
     schemas["Email"]["format"] = "email"
     username = schemas["PatchedProfileChangesRequest"]["properties"]["username"]
     schemas["Username"] |= {name: username[name] for name in ("pattern", "maxLength")}

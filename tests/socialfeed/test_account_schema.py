@@ -8,7 +8,9 @@ import pytest
 from drf_spectacular.generators import SchemaGenerator
 
 from core.http.problems import CONTENT_TYPE
+from socialfeed.account_schema import DEVICE_HEADER
 from socialfeed.schema import ACCOUNT_PREFIX
+from users.accounts import devices
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +57,15 @@ def test_what_is_not_used_is_not_described(schema: dict[str, Any]) -> None:
         if kind != "securitySchemes":
             for name in members:
                 assert f'"#/components/{kind}/{name}"' in text, (kind, name)
+
+
+def test_the_token_of_a_device_is_described(schema: dict[str, Any]) -> None:
+    taking = {
+        path
+        for path, operation in operations(schema)
+        if any(named.get("name") == DEVICE_HEADER for named in operation.get("parameters", []))
+    }
+    assert taking == {"auth/login", "auth/2fa/authenticate"}
+    assert DEVICE_HEADER == devices.HEADER
+    meta = schema["components"]["schemas"]["AuthenticationMeta"]["allOf"][1]["properties"]
+    assert DEVICE_HEADER in meta["device_token"]["description"]

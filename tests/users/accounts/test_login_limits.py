@@ -14,7 +14,7 @@ from core.http.limits.counting import limit_key
 from core.valkey import state_valkey
 from tests.support.limits import new_address
 from tests.users.conftest import PASSWORD
-from users.accounts.devices import COOKIE
+from users.accounts.devices import COOKIE, HEADER
 from users.accounts.login_limits import _digest, forget_failures
 from users.models import User
 
@@ -69,6 +69,23 @@ def test_guesses_from_many_addresses_are_counted_together_and_a_known_device_pas
     assert guess(ada.username, new_address(), 1) == [429]
     assert log_in(Client(REMOTE_ADDR=new_address()), ada.username).status_code == 429
     assert log_in(phone, ada.username).status_code == 200
+
+
+def test_an_app_without_cookies_is_known_by_the_token_in_the_answer(
+    ada: User, address: str
+) -> None:
+    def log_in_with(**headers: str) -> Any:
+        body = {"username": ada.username, "password": PASSWORD}
+        phone = Client(REMOTE_ADDR=address)
+        return phone.post(LOG_IN, body, "application/json", headers=headers)
+
+    answer = log_in_with()
+    token = answer.json()["meta"]["device_token"]
+    assert token == answer.cookies[COOKIE].value
+    guess(ada.username, address, 6)
+    assert log_in_with().status_code == 429
+    assert log_in_with(**{HEADER: token + "x"}).status_code == 429
+    assert log_in_with(**{HEADER: token}).status_code == 200
 
 
 def test_a_known_device_may_not_guess_for_ever_either(ada: User, address: str) -> None:
