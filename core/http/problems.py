@@ -6,7 +6,8 @@ their own; `problem_response` and `ProblemMiddleware` turn these into the same f
     {"type": "/problems/validation", "title": "…", "status": 400, "detail": "what to change",
      "errors": [{"field": "caption", "code": "max_length", "message": "…"}]}
 
-A 5xx also has `"request_id": "…"`, by which one finds its log lines.
+A 5xx also has `"request_id": "…"`, by which one finds its log lines. Under other addresses than
+those of the API, such as the admin's, people read the same on a page.
 """
 
 import logging
@@ -20,6 +21,7 @@ from django.contrib.sessions.backends.base import UpdateError
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from rest_framework import exceptions
 
 from core.context import request_id
@@ -226,7 +228,7 @@ def _field_errors(details: Any, path: str = "") -> Iterator[dict[str, str]]:
 
 
 class ProblemMiddleware:
-    """Turns errors from outside of DRF into problem documents, under API_PREFIXES.
+    """Turns errors from outside of DRF into problem documents under API_PREFIXES, pages elsewhere.
 
     These are unknown URLs, errors of django-allauth and Django, and crashes. django-allauth's own
     members (`errors`, `data`, `meta`) stay in the document for its clients; RFC 9457 allows that.
@@ -238,20 +240,19 @@ class ProblemMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         status = response.status_code
-        if status < 400 or not request.path.startswith(API_PREFIXES):
+        if status < 400:
             return response
         content_type = response.get("Content-Type", "")
-        if content_type.startswith(CONTENT_TYPE):
+        is_problem = content_type.startswith(CONTENT_TYPE)
+        if not request.path.startswith(API_PREFIXES):
+            return _as_page(response) if is_problem else response
+        if is_problem:
             return response
         if content_type.startswith("application/json"):
             document = _with_problem_members(status, orjson.loads(response.content))
         else:
             document = problem_document(status, _plain_detail(status))
-        # The other headers (`Allow`, cookies) stay.
-        response.content = orjson.dumps(document)
-        response["Content-Type"] = CONTENT_TYPE
-        if response.has_header("Content-Length"):
-            response["Content-Length"] = str(len(response.content))
+        _replace(response, orjson.dumps(document), CONTENT_TYPE)
         for name, value in _headers(status).items():
             response.setdefault(name, value)
         return response
@@ -259,11 +260,26 @@ class ProblemMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """The answer to an exception of a view outside of DRF, while the exception is known.
 
-        Elsewhere than under API_PREFIXES, only a `Problem` becomes one: such as a 429.
+        Elsewhere than under API_PREFIXES, only a `Problem`, such as a 429, is answered here.
         """
         if isinstance(exception, Problem) or request.path.startswith(API_PREFIXES):
             return problem_response(exception)
         return None
+
+
+def _as_page(response: HttpResponse) -> HttpResponse:
+    """A problem document as a page for people, from the project's `problem.html`."""
+    page = render_to_string("problem.html", orjson.loads(response.content))
+    _replace(response, page.encode(), "text/html; charset=utf-8")
+    return response
+
+
+def _replace(response: HttpResponse, content: bytes, content_type: str) -> None:
+    """Give an answer another body. Its other headers (`Allow`, `Retry-After`, cookies) stay."""
+    response.content = content
+    response["Content-Type"] = content_type
+    if response.has_header("Content-Length"):
+        response["Content-Length"] = str(len(content))
 
 
 def _with_problem_members(status: int, body: dict[str, Any]) -> dict[str, Any]:

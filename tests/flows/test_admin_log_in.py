@@ -15,7 +15,7 @@ from users.services import ensure_account, remove_second_factor
 
 PASSWORD = "staff-of-the-tides"
 INDEX, LOG_IN, SECOND = "/admin/", "/admin/login/", "/admin/login/second-factor/"
-# Per name in five minutes: django-allauth's own limit.
+# Of each kind, in five minutes from one address (RATE_LIMIT_LOGIN_FAILED).
 FAILURES_ALLOWED = 5
 
 
@@ -113,23 +113,34 @@ def test_a_recovery_code_logs_in_once(staff: Staff) -> None:
     assert "Incorrect code" in staff.give_code(staff.recovery_codes[0]).text
 
 
+def assert_asks_to_wait(answer: httpx.Response) -> None:
+    """A page for people says how long."""
+    assert answer.status_code == httpx.codes.TOO_MANY_REQUESTS
+    seconds = int(answer.headers["Retry-After"])
+    assert 1 <= seconds <= 300
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "<h1>Too Many Requests</h1>" in answer.text
+    assert f"Try again in {seconds} seconds." in answer.text
+
+
+def test_too_many_log_ins_of_an_address_are_refused_on_a_page(staff: Staff) -> None:
+    answers = [staff.give_password(f"guess-{number}") for number in range(11)]
+    assert_asks_to_wait(answers[-1])
+
+
 def test_after_some_wrong_codes_even_the_right_one_is_refused(staff: Staff) -> None:
     staff.enrol()
     staff.give_password()
     for _ in range(FAILURES_ALLOWED):
         assert "Incorrect code" in staff.give_code("000000").text
-    refused = staff.give_code(staff.recovery_codes[0])
-    assert refused.status_code == httpx.codes.TOO_MANY_REQUESTS
-    assert 1 <= int(refused.headers["Retry-After"]) <= 300
+    assert_asks_to_wait(staff.give_code(staff.recovery_codes[0]))
     assert not staff.is_in()
 
 
 def test_after_some_wrong_passwords_even_the_right_one_is_refused(staff: Staff) -> None:
     for _ in range(FAILURES_ALLOWED):
         assert "correct username and password" in staff.give_password("guess").text
-    refused = staff.give_password()
-    assert refused.status_code == httpx.codes.TOO_MANY_REQUESTS
-    assert 1 <= int(refused.headers["Retry-After"]) <= 300
+    assert_asks_to_wait(staff.give_password())
 
 
 def test_a_code_needs_a_password_before_it(staff: Staff) -> None:

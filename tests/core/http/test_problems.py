@@ -20,7 +20,7 @@ from django.test import RequestFactory
 from rest_framework import exceptions, serializers
 
 from core.http import problems
-from core.http.problems import Problem, ProblemMiddleware, problem_response
+from core.http.problems import Problem, ProblemMiddleware, TooManyRequests, problem_response
 
 
 class Form(serializers.Serializer[Any]):
@@ -225,6 +225,18 @@ def test_pages_for_people_and_answers_that_are_no_errors_stay_as_they_are() -> N
     page = HttpResponseNotFound("<h1>Not found</h1>")
     assert through_middleware(page, "/admin/nowhere").content == b"<h1>Not found</h1>"
     assert through_middleware(HttpResponse("fine"), "/api/v1/x").content == b"fine"
+
+
+def test_a_problem_elsewhere_than_in_the_api_is_a_page() -> None:
+    problem = problem_response(TooManyRequests("Wait <17> seconds.", wait=17))
+    assert problem is not None
+    problem["Content-Length"] = "1"
+    page = through_middleware(problem, "/admin/login/")
+    assert page["Content-Type"] == "text/html; charset=utf-8"
+    assert (page.status_code, page["Retry-After"]) == (429, "17")
+    assert b"<h1>Too Many Requests</h1>" in page.content
+    assert b"Wait &lt;17&gt; seconds." in page.content
+    assert page["Content-Length"] == str(len(page.content))
 
 
 def test_what_a_view_outside_drf_raises_is_explained_on_the_apis_paths_only() -> None:

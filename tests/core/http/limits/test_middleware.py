@@ -26,10 +26,13 @@ def test_the_headers_say_what_is_left_and_when_there_is_more(
         assert answer["RateLimit-Policy"] == "2;w=60"
     assert answer.status_code == 429
     assert answer["Retry-After"] == answer["RateLimit-Reset"]
-    assert answer["Content-Type"] == "application/problem+json"
-    problem = answer.json()
+    assert answer["Content-Type"] == "text/html; charset=utf-8"
+    assert f"in {answer['Retry-After']} seconds" in answer.text
+    refused = client.get(ME)
+    assert refused["Content-Type"] == "application/problem+json"
+    problem = refused.json()
     assert (problem["type"], problem["status"]) == ("/problems/too-many-requests", 429)
-    assert f"in {answer['Retry-After']} seconds" in problem["detail"]
+    assert f"in {refused['Retry-After']} seconds" in problem["detail"]
 
 
 @pytest.mark.django_db
