@@ -15,7 +15,7 @@ INTERRUPTED = 130
 def run(options: Namespace) -> int:
     """Do what the command line asks for. Returns the exit status."""
     findings, stack, is_interrupted = Findings(), Stack(os.environ), False
-    with tqdm(total=options.requests, desc="fuzz", unit="request") as bar:
+    with tqdm(total=options.requests, desc="fuzz", unit="request", disable=None) as bar:
         bar.set_postfix_str("starting a stack")
         try:
             stack.up()

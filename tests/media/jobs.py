@@ -85,18 +85,25 @@ def _raise() -> Answer:
     raise ValueError("it is not like that")
 
 
-def _kill_template() -> Answer:
-    os.kill(os.getppid(), signal.SIGKILL)
-    threading.Event().wait()
-    return {}, []
-
-
 def _long_answer() -> Answer:
     return {}, [bytes(1 << 20)] * 20
 
 
 def _no_json() -> Answer:
     return {"facts": b"bytes"}, []
+
+
+def _read_memory_of_template() -> None:
+    """A fork has the memory of its template, at the same addresses."""
+    found, wanted = ctypes.create_string_buffer(8), ctypes.create_string_buffer(b"a secret")
+    into, from_ = _Vector(ctypes.addressof(found), 8), _Vector(ctypes.addressof(wanted), 8)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.process_vm_readv(os.getppid(), ctypes.byref(into), 1, ctypes.byref(from_), 1, 0) < 0:
+        raise OSError(ctypes.get_errno(), "process_vm_readv")
+
+
+class _Vector(ctypes.Structure):
+    _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
 
 
 def _forbidden() -> Answer:
@@ -106,6 +113,9 @@ def _forbidden() -> Answer:
         "open a socket": socket.socket,
         "start a program": lambda: subprocess.run(["true"], check=False),
         "write a file": lambda: Path("decoder").write_text("x"),
+        "rename a file": lambda: Path(__file__).rename(f"{__file__}.moved").rename(__file__),
+        "read another's memory": _read_memory_of_template,
+        "send a signal": lambda: os.kill(os.getppid(), 0),
     }
     done = []
     for name, attempt in attempts.items():
@@ -127,7 +137,6 @@ _DEEDS = {
     "killed": _killed,
     "exit": _exit,
     "raise": _raise,
-    "kill the template": _kill_template,
     "long answer": _long_answer,
     "no JSON": _no_json,
     "forbidden": _forbidden,

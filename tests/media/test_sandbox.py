@@ -1,5 +1,6 @@
 """The sandbox: limits, crashes, kills, and that none of them affects the next call."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -94,8 +95,12 @@ def test_who_takes_long_makes_way_for_others(sandbox: Make) -> None:
     assert policies == [os.SCHED_OTHER, os.SCHED_IDLE]
 
 
-def test_a_child_can_open_nothing(sandbox: Make) -> None:
-    assert facts_of(sandbox("do"), b"forbidden") == {"done": []}
+def test_a_child_can_open_nothing_and_reach_nobody(sandbox: Make) -> None:
+    """An older kernel does not keep it from other processes (`media.decoder`)."""
+    version = ctypes.CDLL(None).syscall(444, None, 0, 1)
+    allowed = [] if version >= 1 else ["read another's memory"]
+    allowed += [] if version >= 6 else ["send a signal"]
+    assert facts_of(sandbox("do"), b"forbidden") == {"done": allowed}
 
 
 @pytest.mark.parametrize(
@@ -110,7 +115,6 @@ def test_a_child_can_open_nothing(sandbox: Make) -> None:
         ("long answer", CrashedError, "exit code"),
         ("no JSON", CrashedError, "exit code"),
         ("raise", RefusedError, "it is not like that"),
-        ("kill the template", UnavailableError, "was killed"),
     ],
 )
 def test_what_fails_has_its_error_and_the_next_call_works(

@@ -37,19 +37,22 @@ def waiting(db: None) -> None:
 @pytest.mark.django_db
 @pytest.mark.usefixtures("waiting")
 def test_it_says_what_is_pending_and_for_how_long() -> None:
-    assert [line.replace("60.1 s", "60.0 s") for line in run()] == [
+    *pending, oldest = run()
+    assert pending == [
         "default: 0 pending, 0 overdue",
         "posts: 1 pending (1 post_published), 1 overdue",
         "comments: 0 pending, 0 overdue",
-        "oldest undelivered post: 60.0 s",
     ]
+    text, seconds, unit = oldest.rsplit(" ", 2)
+    assert (text, unit) == ("oldest undelivered post:", "s")
+    assert 60 <= float(seconds) < 90  # the command takes a moment, too
 
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("waiting")
 def test_its_exit_status_says_whether_a_post_waits_for_too_long() -> None:
     assert run("--max-age", "600")
-    with pytest.raises(CommandError, match=r"has waited for 60\.\d s, more than 59.5 s") as refused:
+    with pytest.raises(CommandError, match=r"waited for \d\d\.\d s, more than 59.5 s") as refused:
         run("--max-age", "59.5")
     assert refused.value.returncode == 1
     OutboxEvent.objects.using("posts").filter(done_at=None).update(done_at=Now())
