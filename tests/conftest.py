@@ -41,6 +41,8 @@ environment.set_up(
         "VALKEY_TIMEOUT_SECONDS": "2",
         # A body that stops coming is soon given up.
         "BODY_PATIENCE_SECONDS": "2",
+        # So is a client that does not read its answer.
+        "CADDY_WRITE_IDLE": "5s",
         # One address sends all requests. The log-in limit is the default; tests/flows resets it.
         "RATE_LIMIT_IP": "100000/minute",
         "RATE_LIMIT_READ": "100000/minute",

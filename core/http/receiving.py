@@ -1,4 +1,4 @@
-"""A gunicorn worker whose threads never wait for a client that sends its body slowly.
+"""A gunicorn worker whose threads never wait for a client that sends its request slowly.
 
 gunicorn's own threads read the head of a request. If the body has not come with it, the thread goes
 on with other requests, and the worker's main thread receives the body from its poll loop, as it
@@ -60,6 +60,24 @@ class ReceivingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untype
         self._leaving: dict[Any, float] = {}
         self._next_check = 0.0
         self._refuses_from: float | None = None
+
+    def enqueue_req(self, conn: Any) -> None:
+        """Give a connection to the threads; a new one when its first request begins to arrive.
+
+        The web server may open a connection and not use it at once. gunicorn would let a thread
+        wait for it for seconds.
+        """
+        if conn.initialized or conn.data_ready:
+            self.submit(conn)
+            return
+        conn.sock.setblocking(False)
+        conn.set_timeout()
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
+
+    def submit(self, conn: Any) -> None:
+        """Let the connection's request wait for a thread."""
+        super().enqueue_req(conn)
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         """Answer a request, or leave its body to the main thread. Runs in a thread."""

@@ -2,7 +2,9 @@
 
 Requests wait for a thread in the order in which they come. While more than MAX_REQUESTS_IN_FLIGHT
 run or wait, the next one in the queue is answered 503, which takes no time. So the queue is soon
-short again, and no client waits for an answer that comes too late.
+short again, and no client waits for an answer that comes too late. This is the only limit on how
+many requests an instance gets at once: the web server passes on all, and takes each answer whole,
+so that no client holds a thread by not reading.
 
 On SIGTERM the process goes on for SECONDS_TO_DRAIN, but tells the web server to send no more
 requests (`is_draining`, by `/healthz/accepting`). Then it accepts no new connection, and ends after
@@ -43,19 +45,29 @@ class Load:
     """The number of requests that run or wait in this process."""
 
     in_flight = 0
+    _lock = threading.Lock()
+
+    @classmethod
+    def change(cls, by: int) -> None:
+        """Count a request that begins to wait, or one that has ended. Any thread may call this."""
+        with cls._lock:
+            cls.in_flight += by
 
 
 class DrainingWorker(ReceivingWorker):
     """gunicorn's worker with threads; counts requests, and goes on for a while after SIGTERM."""
 
-    # gunicorn calls these two in the worker's main thread only.
-    def enqueue_req(self, conn: Any) -> None:
-        Load.in_flight += 1
-        super().enqueue_req(conn)
+    def submit(self, conn: Any) -> None:
+        Load.change(+1)
+        super().submit(conn)
 
-    def finish_request(self, conn: Any, fs: Any) -> None:
-        Load.in_flight -= 1
-        super().finish_request(conn, fs)
+    def handle(self, conn: Any) -> Any:
+        try:
+            return super().handle(conn)
+        finally:
+            # Here, in the thread. The main thread would be late, and the threads would meanwhile
+            # refuse requests for which there is room.
+            Load.change(-1)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         if not _draining.is_set():
@@ -67,7 +79,7 @@ class DrainingWorker(ReceivingWorker):
     def murder_keepalived(self) -> None:
         """While stopping, close idle connections at once: the web server sends nothing more."""
         if not self.alive:
-            for connection in self.keepalived_conns:
+            for connection in (*self.keepalived_conns, *self.pending_conns):
                 connection.timeout = 0.0
         super().murder_keepalived()
 

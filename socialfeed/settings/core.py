@@ -23,10 +23,10 @@ API_ROLE = _env.str("API_ROLE", default="all")
 if API_ROLE not in {"read", "write", "all"}:
     raise ImproperlyConfigured("API_ROLE must be 'read', 'write' or 'all'.")
 
-# While more requests than this run or wait in an API process, it answers 503.
-# More in the Write API: the web server holds reads back, but not writes, which may still arrive.
+# While more requests than this run or wait in an API process, it answers 503. The web server holds
+# none back. The costliest reads wait for a second at most; most of a write is waiting.
 MAX_REQUESTS_IN_FLIGHT = _env.int(
-    "MAX_REQUESTS_IN_FLIGHT", default=160 if API_ROLE == "write" else 40
+    "MAX_REQUESTS_IN_FLIGHT", default=160 if API_ROLE == "write" else 80
 )
 # In any BODY_PATIENCE_SECONDS a request's body must bring MIN_BODY_BYTES_PER_SECOND, or end; else
 # it is answered 408. The web server waits longer than twice this time (deploy/Caddyfile).

@@ -50,6 +50,22 @@ def opened(port: int, *parts: bytes) -> Iterator[socket.socket]:
         yield connection
 
 
+@contextmanager
+def opened_narrow(port: int, *parts: bytes) -> Iterator[socket.socket]:
+    """The same, on a connection that takes in little of an answer that its client does not read.
+
+    Over loopback, the kernel would take megabytes.
+    """
+    with socket.socket() as connection:
+        connection.settimeout(30)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        connection.connect((HOST, port))
+        for part in parts:
+            connection.sendall(part)
+        yield connection
+
+
 def ask(
     port: int, first: bytes, rest: Iterable[bytes] = (), *, gap: float = 0.0, patience: float = 30.0
 ) -> Answer:
