@@ -56,12 +56,14 @@ class Refusal(Exception):
 class Body:
     """A body that arrives: of a declared `length` in bytes, or chunked (None).
 
-    Raises `Refusal` when the declared length is too large. `now` is time.monotonic().
+    Raises `Refusal` when the declared length is too large. `sender` is the client's address, as it
+    is counted; `now` is time.monotonic().
     """
 
-    def __init__(self, *, length: int | None, now: float) -> None:
+    def __init__(self, *, length: int | None, sender: str, now: float) -> None:
         if length is not None:
             _check_size(length)
+        self.sender = sender
         self._content = _Chunked() if length is None else _Declared(length)
         self.size = 0
         self.file = SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115  (`close` closes it)

@@ -9,13 +9,15 @@ So a body is read to its end before its request is answered, whatever the answer
 connection stays good for the next request. Only a body that is refused is not read to its end:
 that answer ends the connection.
 
-At most MAX_BODIES_ARRIVING bodies arrive in a process at the same time. One more ends the one that
-has been silent the longest, so clients that send nothing keep nobody out.
+At most MAX_BODIES_ARRIVING bodies arrive in a process at the same time. For one more, the client's
+address that has the most of them loses its longest silent one. So clients that send nothing keep
+nobody out, and an address that sends a little on many connections ends only its own.
 """
 
 import io
 import socket
 import time
+from collections import Counter
 from functools import partial
 from http import HTTPStatus
 from selectors import EVENT_READ
@@ -25,6 +27,7 @@ from django.conf import settings
 from gunicorn.http.body import ChunkedReader
 from gunicorn.workers.gthread import ThreadWorker
 
+from core.http.addresses import counted_address
 from core.http.bodies import Body, Refusal
 
 WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -92,7 +95,11 @@ class ReceivingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untype
             self._left[conn] = Refusal(HTTPStatus.BAD_REQUEST, detail)
             return False
         try:
-            body = Body(length=None if is_chunked else req.body.reader.length, now=time.monotonic())
+            body = Body(
+                length=None if is_chunked else req.body.reader.length,
+                sender=_sender(req, conn),
+                now=time.monotonic(),
+            )
         except Refusal as refusal:
             self._left[conn] = refusal
             return False
@@ -132,9 +139,8 @@ class ReceivingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untype
         self._arriving[conn] = left
         self.poller.register(conn.sock, EVENT_READ, partial(self._receive, conn))
         if len(self._arriving) > settings.MAX_BODIES_ARRIVING:
-            silent = next(iter(self._arriving))
             self._give_up(
-                silent,
+                self._least_wanted(),
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "More bodies arrive at the moment than can be received, and this one was the "
                 "slowest. Try again.",
@@ -164,6 +170,12 @@ class ReceivingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untype
         except Refusal as refusal:
             self._stop_receiving(conn).close()
             self._refuse(conn, refusal)
+
+    def _least_wanted(self) -> Any:
+        """The connection whose body is ended for a new one."""
+        bodies = Counter(body.sender for body in self._arriving.values())
+        most = max(bodies.values())
+        return next(conn for conn, body in self._arriving.items() if bodies[body.sender] == most)
 
     def _stop_receiving(self, conn: Any) -> Body:
         self.poller.unregister(conn.sock)
@@ -235,3 +247,10 @@ class ReceivingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untype
                 self._give_up(
                     conn, HTTPStatus.SERVICE_UNAVAILABLE, "The service restarts. Try again."
                 )
+
+
+def _sender(req: Any, conn: Any) -> str:
+    """The address of the client, as it is counted."""
+    forwarded = [value for name, value in req.headers if name == "X-FORWARDED-FOR"]
+    peer = conn.client[0] if conn.client else ""
+    return counted_address(forwarded_for=",".join(forwarded), peer=peer)

@@ -32,7 +32,8 @@ MAX_REQUESTS_IN_FLIGHT = _env.int(
 # it is answered 408. The web server waits longer than twice this time (deploy/Caddyfile).
 BODY_PATIENCE_SECONDS = _env.float("BODY_PATIENCE_SECONDS", default=15.0)
 MIN_BODY_BYTES_PER_SECOND = _env.int("MIN_BODY_BYTES_PER_SECOND", default=4096)
-# So many bodies arrive in an API process at the same time; one more ends the most silent one.
+# So many bodies arrive in an API process at the same time; for one more, the address that has the
+# most of them loses its most silent one.
 MAX_BODIES_ARRIVING = _env.int("MAX_BODIES_ARRIVING", default=128)
 
 INSTALLED_APPS = [

@@ -21,7 +21,7 @@ from core.http.bodies import MAX_BODY_BYTES
 from devstack.lifecycle import Stack
 from tests.support.client import Person, wait_until
 from tests.support.images import encoded
-from tests.support.raw_http import Answer, ask, chunk, head, opened, read_answer
+from tests.support.raw_http import Answer, ask, chunk, head, is_answered, opened, read_answer
 
 LOGIN = "/_allauth/app/v1/auth/login"
 ME = "/api/v1/users/me"
@@ -155,6 +155,34 @@ def test_uploads_that_stall_take_no_thread_and_little_memory(
     )
     assert grown < STALLED * STALLED_BYTES / 1e6 / 4
     assert max(busy) < 5
+
+
+def test_an_address_that_sends_on_many_connections_ends_only_its_own(
+    port: int, signed_up: Callable[[str], Person]
+) -> None:
+    first, body = upload_of(noise(), signed_up("ada").http.headers["Authorization"])
+    start = head("POST", LOGIN, Content_Type=JSON, Content_Length=900_000)
+    ours = [f"127.0.0.{number}" for number in (2, 3, 4, 5)]
+    with ExitStack() as open_ones:
+        # Nearly all of each comes in its first period, and they pause for less than the second.
+        honest = [
+            open_ones.enter_context(opened(port, first, body[:-5], sender=sender))
+            for sender in ours
+        ]
+        began = time.monotonic()
+        connections = list[socket.socket]()
+        for _ in range(2 * settings.MAX_BODIES_ARRIVING + 60):
+            connections.append(open_ones.enter_context(opened(port, start)))
+            for connection in connections[-8:]:
+                with suppress(OSError):  # it was given up
+                    connection.sendall(bytes(16_384))
+        wait_until(lambda: sum(map(is_answered, connections)) >= 20, PATIENCE)
+        ended = [connection for connection in connections if is_answered(connection)]
+        assert time.monotonic() - began < 2 * PATIENCE, "the machine is too slow for this test"
+        for connection in honest:
+            connection.sendall(body[-5:])
+            assert read_answer(connection).status == 201
+        assert {read_answer(connection).status for connection in ended} == {503}
 
 
 def test_more_bodies_than_allowed_end_the_most_silent_ones(

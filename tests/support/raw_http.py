@@ -42,9 +42,9 @@ def chunk(content: bytes) -> bytes:
 
 
 @contextmanager
-def opened(port: int, *parts: bytes) -> Iterator[socket.socket]:
-    """A connection on which these bytes are sent."""
-    with socket.create_connection((HOST, port), timeout=30) as connection:
+def opened(port: int, *parts: bytes, sender: str = HOST) -> Iterator[socket.socket]:
+    """A connection on which these bytes are sent; `sender` is any loopback address."""
+    with socket.create_connection((HOST, port), 30, (sender, 0)) as connection:
         for part in parts:
             connection.sendall(part)
         yield connection
@@ -78,7 +78,7 @@ def ask(
         connection.settimeout(patience)
         try:
             for part in rest:
-                if _is_answered(connection, gap):
+                if is_answered(connection, gap):
                     break
                 connection.sendall(part)
         except OSError:
@@ -106,7 +106,7 @@ def read_answer(connection: socket.socket, *, has_content: bool = True) -> Answe
             informed.append(status)
 
 
-def _is_answered(connection: socket.socket, seconds: float) -> bool:
+def is_answered(connection: socket.socket, seconds: float = 0.0) -> bool:
     """Whether a final answer comes within so many seconds; an informational one does not count."""
     if not select([connection], [], [], seconds)[0]:
         return False

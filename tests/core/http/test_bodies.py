@@ -22,7 +22,7 @@ MakeBody = Callable[[int | None], Body]
 def arriving() -> Iterator[MakeBody]:
     """A function that makes a body of this length, or a chunked one. The test's end removes it."""
     with ExitStack() as made:
-        yield lambda length: made.enter_context(closing(Body(length=length, now=0)))
+        yield lambda length: made.enter_context(closing(Body(length=length, sender="", now=0)))
 
 
 def fed(body: Body, *pieces: bytes) -> list[bool]:
@@ -49,7 +49,7 @@ def test_a_chunked_body_may_be_cut_anywhere(chunks: list[bytes], data: st.DataOb
     raw = b"".join(map(chunk, chunks)) + END
     cut = sorted(data.draw(st.sets(st.integers(0, len(raw)), max_size=6)) | {0, len(raw)})
     pieces = [raw[start:end] for start, end in pairwise(cut)]
-    with closing(Body(length=None, now=0)) as body:
+    with closing(Body(length=None, sender="", now=0)) as body:
         assert fed(body, *pieces) == [False] * (len(pieces) - 1) + [True]
         assert body.file.read() == b"".join(chunks)
 
@@ -67,7 +67,7 @@ def test_a_body_over_the_limit_is_refused_by_its_length_or_when_it_is_reached(
     arriving: MakeBody,
 ) -> None:
     with pytest.raises(Refusal) as refused:
-        Body(length=MAX_BODY_BYTES + 1, now=0)
+        Body(length=MAX_BODY_BYTES + 1, sender="", now=0)
     assert refused.value.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     assert str(MAX_BODY_BYTES) in refused.value.detail
     body = arriving(None)
@@ -119,7 +119,7 @@ def test_a_refusal_is_a_problem_document_that_ends_the_connection() -> None:
 
 def test_a_full_disk_refuses_a_body_and_closing_it_raises_nothing() -> None:
     """A full device takes small writes into its buffer, and fails when that is flushed."""
-    body = Body(length=10, now=0.0)
+    body = Body(length=10, sender="", now=0.0)
     body.file.close()
     with open("/dev/full", "w+b", buffering=4096) as full:
         body.file = full  # type: ignore[assignment]
