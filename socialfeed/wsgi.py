@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 from core import sql
+from core.http.receiving import ReceivingWorker
 from core.http.serving import shedding
 from core.metrics import local as local_metrics
 from core.sql import connections
@@ -18,6 +19,9 @@ connections.close_lost_after_requests()
 if settings.API_ROLE != "all":
     sql.watch()
 
+ReceivingWorker.note_unread = staticmethod(
+    partial(local_metrics.note_unread, role=settings.API_ROLE)
+)
 application = shedding(
     _django,
     settings.MAX_REQUESTS_IN_FLIGHT,

@@ -18,10 +18,11 @@ import io
 import socket
 import time
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from selectors import EVENT_READ
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from gunicorn.http.body import ChunkedReader
@@ -52,6 +53,10 @@ class _Resumed:
 
 class ReceivingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
     """gunicorn's worker with threads, which get a request when its body is whole."""
+
+    # Counts an answer to a request whose body is not read, by `method` and `status`. The
+    # application sets it: gunicorn's main process, which has no application, imports this module.
+    note_unread: ClassVar[Callable[..., object]]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -189,9 +194,10 @@ class ReceivingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untype
         """Answer, and read on for a moment: to close at once would reset the connection, and the
         answer might be lost.
         """
+        method = conn.parser.mesg.method
+        self.note_unread(method=method, status=refusal.status.value)
         try:
-            is_head = conn.parser.mesg.method == "HEAD"
-            conn.sock.send(refusal.answer(with_content=not is_head))
+            conn.sock.send(refusal.answer(with_content=method != "HEAD"))
             conn.sock.shutdown(socket.SHUT_WR)
         except OSError:  # the client has gone
             self._drop(conn)

@@ -61,6 +61,17 @@ def note_refused(*, role: str) -> None:
         logger.exception("A refused request could not be counted")
 
 
+def note_unread(*, role: str, method: str, status: int) -> None:
+    """Count an answer to a request whose body is not read; a failure is only logged.
+
+    Nobody has asked for its route, so that is `unread`. It is not timed.
+    """
+    try:
+        REQUESTS.labels(role, _known(method), "unread", str(status)).inc()
+    except OSError:
+        logger.exception("A request whose body is not read could not be counted")
+
+
 def note_server(*, server: str, answers: bool, lag: float | None) -> None:
     """Put the result of a check of a SQL server into the metrics; a failure is only logged.
 
@@ -77,15 +88,19 @@ def note_server(*, server: str, answers: bool, lag: float | None) -> None:
 def note_request(*, role: str, method: str, route: str, status: int, seconds: float) -> None:
     """Count and time a request. If that fails it is logged; it raises nothing.
 
-    `route` is the URL pattern that matched, because there are few of them. A method that is not in
-    METHODS counts as `other`, because a client can invent any number of them.
+    `route` is the URL pattern that matched, because there are few of them.
     """
     try:
-        count, timer = _of_requests(role, method if method in METHODS else "other", route, status)
+        count, timer = _of_requests(role, _known(method), route, status)
         count.inc()
         timer.observe(seconds)
     except OSError:
         logger.exception("A request could not be counted")
+
+
+def _known(method: str) -> str:
+    """A method as it is counted: `other` if it is not in METHODS, for clients can invent many."""
+    return method if method in METHODS else "other"
 
 
 @cache  # as many entries as `/metrics` has lines

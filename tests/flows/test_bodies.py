@@ -4,6 +4,7 @@ import os
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -12,13 +13,16 @@ from random import Random
 from statistics import median
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 from django.conf import settings
 from PIL import Image
+from prometheus_client.parser import text_string_to_metric_families
 
 from core.http.bodies import MAX_BODY_BYTES
 from devstack.lifecycle import Stack
+from devstack.services import API_INSTANCES
 from tests.support.client import Person, wait_until
 from tests.support.images import encoded
 from tests.support.raw_http import Answer, ask, chunk, head, is_answered, opened, read_answer
@@ -157,6 +161,34 @@ def test_uploads_that_stall_take_no_thread_and_little_memory(
     assert max(busy) < 5
 
 
+def unread(stack: Stack, role: str) -> Counter[tuple[str, str]]:
+    """How many requests the instances have answered whose bodies they did not read."""
+    found = Counter[tuple[str, str]]()
+    for number in range(1, API_INSTANCES + 1):
+        (instance,) = stack.status(f"{role}-api-{number}")
+        page = httpx.get(f"{instance.url}/metrics").text
+        for family in text_string_to_metric_families(page):
+            for sample in family.samples:
+                labels = sample.labels
+                if (sample.name, labels.get("route")) == ("socialfeed_requests_total", "unread"):
+                    assert labels["role"] == role
+                    found[labels["method"], labels["status"]] += int(sample.value)
+    return found
+
+
+def test_answers_to_requests_whose_bodies_are_not_read_are_counted(stack: Stack) -> None:
+    before = {role: unread(stack, role) for role in ("read", "write")}
+    reads, writes = stack.layout.port("read-api"), stack.layout.port("write-api")
+    for method in ("GET", "HEAD", "OPTIONS"):
+        assert ask(reads, head(method, "/", Content_Length=5)).status == 400
+    assert ask(writes, head("PUT", ME, Content_Length=MAX_BODY_BYTES + 1)).status == 413
+    assert ask(writes, head("BREW", ME, Transfer_Encoding="chunked") + b"zz\r\n").status == 400
+    assert ask(writes, head("POST", LOGIN, Content_Length=5), patience=SECONDS_TO_408).status == 408
+    after = {role: unread(stack, role) - before[role] for role in before}
+    assert after["read"] == {("GET", "400"): 1, ("HEAD", "400"): 1, ("OPTIONS", "400"): 1}
+    assert after["write"] == {("PUT", "413"): 1, ("other", "400"): 1, ("POST", "408"): 1}
+
+
 def test_an_address_that_sends_on_many_connections_ends_only_its_own(
     port: int, signed_up: Callable[[str], Person]
 ) -> None:
@@ -186,8 +218,9 @@ def test_an_address_that_sends_on_many_connections_ends_only_its_own(
 
 
 def test_more_bodies_than_allowed_end_the_most_silent_ones(
-    port: int, signed_up: Callable[[str], Person]
+    stack: Stack, port: int, signed_up: Callable[[str], Person]
 ) -> None:
+    before = unread(stack, "write")
     first, body = upload_of(noise(), signed_up("ada").http.headers["Authorization"])
     silent = 2 * settings.MAX_BODIES_ARRIVING + 40  # of two instances
     with ExitStack() as stalled, ThreadPoolExecutor(1) as pool:
@@ -200,6 +233,7 @@ def test_more_bodies_than_allowed_end_the_most_silent_ones(
     refused = [answer for answer in answers if answer.status == 503]
     assert_problem(refused[0], 503, "Try again")
     assert int(refused[0].headers["Retry-After"]) > 0
+    assert (unread(stack, "write") - before)["POST", "503"] == len(refused)
 
 
 def test_more_bodies_than_allowed_that_all_go_on_end_no_process(stack: Stack, port: int) -> None:
