@@ -64,6 +64,7 @@ class Body:
         if length is not None:
             _check_size(length)
         self.sender = sender
+        self._declared = length or 0
         self._content = _Chunked() if length is None else _Declared(length)
         self.size = 0
         self.file = SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115  (`close` closes it)
@@ -84,6 +85,11 @@ class Body:
         if self._content.is_over:
             self._rewind()
         return self._content.is_over
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it is, or will be, stored on disk."""
+        return max(self._declared, self.size) > MEMORY_BYTES
 
     @property
     def rest(self) -> bytes:

@@ -11,7 +11,8 @@ that answer ends the connection.
 
 At most MAX_BODIES_ARRIVING bodies arrive in a process at the same time. For one more, the client's
 address that has the most of them loses its longest silent one. So clients that send nothing keep
-nobody out, and an address that sends a little on many connections ends only its own.
+nobody out, and an address that sends a little on many connections ends only its own. Large bodies
+of an address that come faster than MAX_BODY_BYTES_PER_SECOND are read slowly (`core.http.pace`).
 """
 
 import io
@@ -19,7 +20,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from http import HTTPStatus
 from selectors import EVENT_READ
 from typing import Any, ClassVar
@@ -29,7 +30,8 @@ from gunicorn.http.body import ChunkedReader
 from gunicorn.workers.gthread import ThreadWorker
 
 from core.http.addresses import counted_address
-from core.http.bodies import Body, Refusal
+from core.http.bodies import MAX_BODY_BYTES, Body, Refusal
+from core.http.pace import Pace
 
 WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
 RECEIVE_BYTES = 256 * 1024
@@ -64,10 +66,16 @@ class ReceivingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untype
         self._left: dict[Any, Body | Refusal] = {}
         # The longest silent first. Only the main thread uses this and the next two.
         self._arriving: dict[Any, Body] = {}
+        # Those of them that come too fast, with the time at which they are read again.
+        self._paused: dict[Any, float] = {}
         # Refused connections, with the time at which they are closed.
         self._leaving: dict[Any, float] = {}
         self._next_check = 0.0
         self._refuses_from: float | None = None
+
+    @cached_property
+    def _pace(self) -> Pace:
+        return Pace(rate=settings.MAX_BODY_BYTES_PER_SECOND, burst=MAX_BODY_BYTES)
 
     def enqueue_req(self, conn: Any) -> None:
         """Give a connection to the threads; a new one when its first request begins to arrive.
@@ -142,7 +150,10 @@ class ReceivingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untype
             self._refuse(conn, left)
             return
         self._arriving[conn] = left
-        self.poller.register(conn.sock, EVENT_READ, partial(self._receive, conn))
+        if pause := self._pause_after(left, left.size):
+            self._paused[conn] = time.monotonic() + pause
+        else:
+            self._listen(conn)
         if len(self._arriving) > settings.MAX_BODIES_ARRIVING:
             self._give_up(
                 self._least_wanted(),
@@ -168,13 +179,31 @@ class ReceivingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untype
             self._drop(conn)
             return
         try:
-            if body.feed(data):
+            is_whole = body.feed(data)
+            pause = self._pause_after(body, len(data))
+            if is_whole:
                 self._stop_receiving(conn)
                 conn.parser = _Resumed(conn.parser, body)
                 self.enqueue_req(conn)
+            elif pause:
+                self.poller.unregister(conn.sock)
+                self._paused[conn] = time.monotonic() + pause
         except Refusal as refusal:
             self._stop_receiving(conn).close()
             self._refuse(conn, refusal)
+
+    def _pause_after(self, body: Body, size: int) -> float:
+        """Count what has come of a body; returns how many seconds to wait before reading on."""
+        return self._pace.take(body.sender, size, now=time.monotonic()) if body.is_large else 0.0
+
+    def _resume(self, now: float) -> None:
+        """Read on where it has been slow enough."""
+        for conn in [conn for conn, until in self._paused.items() if until <= now]:
+            del self._paused[conn]
+            self._listen(conn)
+
+    def _listen(self, conn: Any) -> None:
+        self.poller.register(conn.sock, EVENT_READ, partial(self._receive, conn))
 
     def _least_wanted(self) -> Any:
         """The connection whose body is ended for a new one."""
@@ -183,7 +212,8 @@ class ReceivingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untype
         return next(conn for conn, body in self._arriving.items() if bodies[body.sender] == most)
 
     def _stop_receiving(self, conn: Any) -> Body:
-        self.poller.unregister(conn.sock)
+        if self._paused.pop(conn, None) is None:
+            self.poller.unregister(conn.sock)
         return self._arriving.pop(conn)
 
     def _give_up(self, conn: Any, status: HTTPStatus, detail: str) -> None:
@@ -230,6 +260,7 @@ class ReceivingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untype
         """Also end bodies that are too slow, and refused connections. gunicorn calls it often."""
         super().murder_pending()
         now = time.monotonic()
+        self._resume(now)
         if now < self._next_check:
             return
         self._next_check = now + SECONDS_BETWEEN_CHECKS

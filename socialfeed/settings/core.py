@@ -35,6 +35,9 @@ MIN_BODY_BYTES_PER_SECOND = _env.int("MIN_BODY_BYTES_PER_SECOND", default=4096)
 # So many bodies arrive in an API process at the same time; for one more, the address that has the
 # most of them loses its most silent one.
 MAX_BODIES_ARRIVING = _env.int("MAX_BODIES_ARRIVING", default=128)
+# An API process receives so many bytes a second of large bodies from one address, after a first one
+# of any size; it reads a faster client more slowly.
+MAX_BODY_BYTES_PER_SECOND = _env.int("MAX_BODY_BYTES_PER_SECOND", default=8_000_000)
 
 INSTALLED_APPS = [
     "socialfeed.apps.StaffAdminConfig",

@@ -18,7 +18,6 @@ SETTINGS = {
     "RATE_LIMIT_IP": "100000000/minute",
     "RATE_LIMIT_READ": "100000000/minute",
     "RATE_LIMIT_WRITE": "100000000/minute",
-    "RATE_LIMIT_UPLOAD": "100000000/minute",
 }
 
 
