@@ -29,8 +29,10 @@ PORT_OFFSETS = {
     "s3-admin": 9,
     "read-api": 10,
     "write-api": 20,
+    # The web server's site for media, so that they have an origin of their own.
+    "media": 30,
 }
-PORT_SPAN = 30
+PORT_SPAN = 31
 # SeaweedFS serves gRPC at each of its ports plus this.
 GRPC_OFFSET = 10_000
 # Bases end below their gRPC ports, and those below the ephemeral ports (32768 on Linux).
@@ -88,6 +90,11 @@ class Layout:
     def public_origin(self) -> str:
         """The origin of the stack in a browser."""
         return f"http://{HOST}:{self.port('caddy')}"
+
+    @property
+    def media_origin(self) -> str:
+        """The origin of the pictures in a browser."""
+        return f"http://{HOST}:{self.port('media')}"
 
 
 def is_free(port: int) -> bool:

@@ -22,6 +22,7 @@ from devstack.layout import (
     POSTGRES_PASSWORD,
     PROJECT_DIR,
     S3_ACCESS_KEY,
+    S3_BUCKET,
     S3_SECRET_KEY,
     Layout,
     StackError,
@@ -112,7 +113,7 @@ def parts(
         external("postgres-primary", *primaries) or _postgres(layout, postgres, "primary"),
         external("postgres-replica", *replicas) or _postgres(layout, postgres, "replica"),
         *_project_services(layout, environ, urls["STATE_URL"]),
-        _caddy(layout, environ),
+        _caddy(layout, environ, urls["S3_ENDPOINT_URL"]),
     ]
 
 
@@ -300,8 +301,8 @@ def _project_services(
     )
 
 
-def _caddy(layout: Layout, environ: Mapping[str, str]) -> Service:
-    port = layout.port("caddy")
+def _caddy(layout: Layout, environ: Mapping[str, str], store_url: str) -> Service:
+    port, media_port = layout.port("caddy"), layout.port("media")
     folder = layout.var_dir / "caddy"
 
     def upstreams(role: str) -> str:
@@ -315,6 +316,10 @@ def _caddy(layout: Layout, environ: Mapping[str, str]) -> Service:
         "READ_API_UPSTREAMS": upstreams("read"),
         "WRITE_API_UPSTREAMS": upstreams("write"),
         "STATIC_ROOT": environ.get("STATIC_ROOT") or str(layout.var_dir / "static"),
+        "CADDY_MEDIA": "on",
+        "CADDY_MEDIA_LISTEN": f"http://:{media_port}",
+        "S3_ENDPOINT_URL": store_url,
+        "S3_BUCKET": environ.get("S3_BUCKET") or S3_BUCKET,
         # Through supervisord, the lines would take a twentieth of the CPU time of a home read.
         "CADDY_ACCESS_LOG": environ.get("CADDY_ACCESS_LOG") or "file",
         "CADDY_ACCESS_LOG_FILE": environ.get("CADDY_ACCESS_LOG_FILE")
@@ -340,7 +345,7 @@ def _caddy(layout: Layout, environ: Mapping[str, str]) -> Service:
         phase=Phase.APPLICATION,
         command=(caddy, "run", *config),
         probe=probes.http_answer(port, "/healthz/live"),
-        ports=(port,),
+        ports=(port, media_port),
         url=layout.public_origin,
         environ=own_environ,
         cwd=folder,

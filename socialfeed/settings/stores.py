@@ -7,7 +7,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 
 from socialfeed.settings.core import API_ROLE
-from socialfeed.settings.environment import _LOCAL_DEFAULTS, LOCAL, _env, _required
+from socialfeed.settings.environment import _LAYOUT, _LOCAL_DEFAULTS, LOCAL, _env, _required
 
 # --- SQL ------------------------------------------------------------------------------------------
 
@@ -106,10 +106,9 @@ SESSION_ENGINE = "users.session_stores"
 # --- Object storage -------------------------------------------------------------------------------
 
 S3_BUCKET_NAME = _required("S3_BUCKET")
-# Where clients fetch media: the endpoint itself, or a CDN in front of the bucket.
-MEDIA_PUBLIC_BASE = (
-    _env.str("MEDIA_PUBLIC_BASE", default="") or f"{_required('S3_ENDPOINT_URL')}/{S3_BUCKET_NAME}"
-).rstrip("/")
+# Where clients fetch media: the web server's site for them, a CDN, or the bucket itself.
+_MEDIA_BASE = _LAYOUT.media_origin if LOCAL else f"{_required('S3_ENDPOINT_URL')}/{S3_BUCKET_NAME}"
+MEDIA_PUBLIC_BASE = (_env.str("MEDIA_PUBLIC_BASE", default="") or _MEDIA_BASE).rstrip("/")
 STORAGES = {
     "default": {
         "BACKEND": "storages.backends.s3.S3Storage",

@@ -13,6 +13,14 @@ from media import storage
 
 pytestmark = pytest.mark.usefixtures("django_db_setup")
 
+
+@pytest.fixture(autouse=True)
+def asked_directly(settings: Any) -> None:
+    """Ask the store itself. What the web server adds is in tests/flows/test_media_site.py."""
+    options = settings.STORAGES["default"]["OPTIONS"]
+    settings.MEDIA_PUBLIC_BASE = f"{options['endpoint_url']}/{options['bucket_name']}"
+
+
 VARIANTS = {"full": b"one", "small": b"two", "thumb": b"three"}
 
 

@@ -19,7 +19,7 @@ from tests.support.production import REQUIRED, production
 
 # Where a setting may be read from the environment.
 SOURCES = ["socialfeed/settings", "deploy", "devstack"]
-READS = r"(?:env\.\w+|required|rate_limit|environ\.get)\(\s*\"([A-Z0-9_]+)\"|{\$([A-Z_]+)"
+READS = r"(?:env\.\w+|required|rate_limit|environ\.get)\(\s*\"([A-Z0-9_]+)\"|{\$([A-Z0-9_]+)"
 # What the stack passes to its own processes, and the system's own variables.
 NOT_SETTINGS = {"HOME", "PATH", "LC_ALL", "SOCIALFEED_STACK"}
 
