@@ -184,7 +184,7 @@ class ReceivingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untype
             if is_whole:
                 self._stop_receiving(conn)
                 conn.parser = _Resumed(conn.parser, body)
-                self.enqueue_req(conn)
+                self.submit(conn)
             elif pause:
                 self.poller.unregister(conn.sock)
                 self._paused[conn] = time.monotonic() + pause

@@ -1,8 +1,9 @@
 """Load shedding and graceful stop of an API process.
 
 Requests wait for a thread in the order in which they come. While more than MAX_REQUESTS_IN_FLIGHT
-run or wait, the next one in the queue is answered 503, which takes no time. So the queue is soon
-short again, and no client waits for an answer that comes too late. This is the only limit on how
+run or wait, one more is answered 503: a plain GET when it comes, by the main thread, as that is
+cheap; any other request when it is next in the queue. So the queue stays short, and no client waits
+for an answer that comes too late. This is the only limit on how
 many requests an instance gets at once: the web server passes on all, and takes each answer whole,
 so that no client holds a thread by not reading.
 
@@ -11,10 +12,15 @@ requests (`is_draining`, by `/healthz/accepting`). Then it accepts no new connec
 its last answer. So a restart aborts no request.
 """
 
+import socket
 import threading
 from collections.abc import Callable, Iterable
-from typing import Any
+from functools import partial
+from selectors import EVENT_READ
+from typing import Any, ClassVar
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from django.conf import settings
 
 from core.http.receiving import ReceivingWorker
 
@@ -41,6 +47,14 @@ def is_draining() -> bool:
     return _draining.is_set()
 
 
+_SHED_ANSWER = b"HTTP/1.1 503 Service Unavailable\r\n%s\r\n%s" % (
+    "".join(f"{name}: {value}\r\n" for name, value in _SHED_HEADERS).encode(),
+    _SHED,
+)
+# A longer head is left to a thread.
+_HEAD_BYTES = 16 * 1024
+
+
 class Load:
     """The number of requests that run or wait in this process."""
 
@@ -57,9 +71,34 @@ class Load:
 class DrainingWorker(ReceivingWorker):
     """gunicorn's worker with threads; counts requests, and goes on for a while after SIGTERM."""
 
+    # Counts a refused request; the application sets it, as `note_unread`.
+    note_refused: ClassVar[Callable[..., object]]
+
+    def enqueue_req(self, conn: Any) -> None:
+        if Load.in_flight <= settings.MAX_REQUESTS_IN_FLIGHT or not self._refuse_at_once(conn):
+            super().enqueue_req(conn)
+
     def submit(self, conn: Any) -> None:
         Load.change(+1)
         super().submit(conn)
+
+    def _refuse_at_once(self, conn: Any) -> bool:
+        """Answer 503 to a GET whose head has come, and keep the connection; False if it is another
+        request. The main thread does this: a thread would take several times as long.
+        """
+        conn.sock.setblocking(False)
+        try:
+            if not _is_plain_get(conn.sock.recv(_HEAD_BYTES, socket.MSG_PEEK)):
+                return False
+            conn.sock.recv(_HEAD_BYTES)
+            conn.sock.send(_SHED_ANSWER)
+        except OSError:  # nothing has come, or the client has gone: a thread finds out
+            return False
+        self.note_refused()
+        conn.set_timeout()
+        self.keepalived_conns.append(conn)
+        self.poller.register(conn.sock, EVENT_READ, partial(self.on_client_socket_readable, conn))
+        return True
 
     def handle(self, conn: Any) -> Any:
         try:
@@ -82,6 +121,16 @@ class DrainingWorker(ReceivingWorker):
             for connection in (*self.keepalived_conns, *self.pending_conns):
                 connection.timeout = 0.0
         super().murder_keepalived()
+
+
+def _is_plain_get(data: bytes) -> bool:
+    """Whether this is one whole GET request without a body, and no probe."""
+    if not data.startswith(b"GET ") or data.find(b"\r\n\r\n") != len(data) - 4:
+        return False
+    path = data[4 : data.find(b" ", 4)].partition(b"?")[0].decode("latin-1")
+    lower = data.lower()
+    has_body = b"\r\ncontent-length:" in lower or b"\r\ntransfer-encoding:" in lower
+    return path not in PROBES and not has_body
 
 
 def shedding(

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from core.http.serving import PROBES, Load, shedding
+from core.http.serving import PROBES, Load, _is_plain_get, shedding
 
 LIMIT = 3
 
@@ -42,3 +42,23 @@ def test_while_too_many_are_in_flight_all_but_probes_are_refused(
         assert int(dict(headers)["Retry-After"]) > 0
         assert dict(headers)["Content-Type"] == "application/problem+json"
         assert orjson.loads(body)["status"] == 503
+
+
+@pytest.mark.parametrize(
+    ("request_", "is_plain"),
+    [
+        (b"GET /api/v1/posts?a=1 HTTP/1.1\r\nHost: a\r\n\r\n", True),
+        (b"GET /metrics?x HTTP/1.1\r\nHost: a\r\n\r\n", False),
+        (b"GET /x HTTP/1.1\r\nHost: a\r\n", False),
+        (b"GET /x HTTP/1.1\r\n\r\nGET /y HTTP/1.1\r\n\r\n", False),
+        (b"GET /x HTTP/1.1\r\ncontent-Length: 4\r\n\r\n", False),
+        (b"GET /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", False),
+        (b"HEAD /x HTTP/1.1\r\nHost: a\r\n\r\n", False),
+        (b"POST /x HTTP/1.1\r\nHost: a\r\n\r\n", False),
+        (b"", False),
+    ],
+)
+def test_only_a_whole_get_without_a_body_is_refused_when_it_comes(
+    request_: bytes, is_plain: bool
+) -> None:
+    assert _is_plain_get(request_) == is_plain
