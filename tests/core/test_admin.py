@@ -154,7 +154,8 @@ def test_staff_edit_a_comment_even_if_it_is_hidden(
     comment_id = add_comment(post_id=post_id, author_id=alice, text="Rude.")
     if hidden:
         deactivate(bob)
-    assert staff.post(address(Comment, "change", comment_id), {"text": "-"}).status_code == 302
+    data = {"text": "-", "reason": "Rude."}
+    assert staff.post(address(Comment, "change", comment_id), data).status_code == 302
     comment = Comment.objects.get(pk=comment_id)
     assert comment.text == "-"
     assert comment.edited_at is not None
@@ -165,7 +166,7 @@ def test_staff_edit_a_comment_even_if_it_is_hidden(
 
 def test_staff_close_a_post_for_comments(staff: Client, alice: int, bob: int) -> None:
     post_id = make_posts(bob, 1)[0]
-    data = {"caption": "No. 0", "comments_closed": "on"}
+    data = {"caption": "No. 0", "comments_closed": "on", "reason": "A quarrel."}
     assert staff.post(address(Post, "change", post_id), data).status_code == 302
     post = Post.objects.get(pk=post_id)
     assert post.comments_closed
@@ -189,7 +190,8 @@ def test_a_description_that_staff_edit_is_shown_with_its_post_at_once(
     )
     assert shown_post(post_id, alice)["media"][0]["alt"] == "Low tide"
     with django_capture_on_commit_callbacks(using="posts", execute=True):
-        answer = staff.post(address(Media, "change", media.pk), {"alt": "High tide"})
+        data = {"alt": "High tide", "reason": "Asked for by mail."}
+        answer = staff.post(address(Media, "change", media.pk), data)
         assert answer.status_code == 302
     assert shown_post(post_id, alice)["media"][0]["alt"] == "High tide"
     payload = {"media_id": media.pk, "post_id": post_id}
