@@ -244,16 +244,17 @@ def _confine(template: int, limits: Limits) -> None:
 
 
 def _forbid_the_rest() -> None:
-    """Let this process read no memory of another, send it no signal, and touch no file by name.
+    """Let this process read no memory of another, send it no signal, and write to no file by name.
 
-    By Landlock, as far as the kernel has it: processes since Linux 5.13, signals since 6.12.
-    Without it, the limits above stay.
+    By Landlock, as far as the kernel has it: processes and most of files since Linux 5.13, the
+    length of a file since 6.2, signals since 6.12. Without it, the limits above stay. Landlock
+    leaves the owner, mode and times of a file to its owner.
     """
     version = _LIBC.syscall(_LANDLOCK_CREATE_RULESET, None, 0, _LANDLOCK_VERSION)
     if version < 1:
         return
-    # It forbids rights to files and to TCP ports, and the scopes of signals and sockets.
-    files = (1 << 13) - 1
+    # Bits for rights to files, rights to TCP ports, and scopes (of signals and sockets).
+    files = (1 << {1: 13, 2: 14}.get(version, 15)) - 1
     rules = struct.pack("=QQQ", files, 0b11 if version >= 4 else 0, 0b11 if version >= 6 else 0)
     ruleset = _LIBC.syscall(_LANDLOCK_CREATE_RULESET, rules, len(rules), 0)
     if ruleset < 0 or _LIBC.syscall(_LANDLOCK_RESTRICT_SELF, ruleset, 0):

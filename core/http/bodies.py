@@ -102,8 +102,12 @@ class Body:
             return False
         wanted = settings.BODY_PATIENCE_SECONDS * settings.MIN_BODY_BYTES_PER_SECOND
         is_too_slow: bool = self._came_in_window < wanted
-        self._window_began, self._came_in_window = now, 0
+        self.watch_from(now)
         return is_too_slow
+
+    def watch_from(self, now: float) -> None:
+        """Begin anew to watch how fast it comes."""
+        self._window_began, self._came_in_window = now, 0
 
     def close(self) -> None:
         """Remove what was stored."""

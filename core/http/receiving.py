@@ -200,6 +200,9 @@ class ReceivingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untype
         """Read on where it has been slow enough."""
         for conn in [conn for conn, until in self._paused.items() if until <= now]:
             del self._paused[conn]
+            # It has not been silent: it was not read.
+            body = self._arriving[conn] = self._arriving.pop(conn)
+            body.watch_from(now)
             self._listen(conn)
 
     def _listen(self, conn: Any) -> None:
@@ -256,6 +259,10 @@ class ReceivingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untype
         self.nr_conns -= 1
         conn.close()
 
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Wake in time for what `murder_pending` checks, also during a stop."""
+        super().wait_for_and_dispatch_events(timeout=min(timeout, SECONDS_BETWEEN_CHECKS))
+
     def murder_pending(self) -> None:
         """Also end bodies that are too slow, and refused connections. gunicorn calls it often."""
         super().murder_pending()
@@ -266,7 +273,11 @@ class ReceivingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untype
         self._next_check = now + SECONDS_BETWEEN_CHECKS
         for conn in [conn for conn, until in self._leaving.items() if until < now]:
             self._leave(conn)
-        for conn in [conn for conn, body in self._arriving.items() if body.is_too_slow(now)]:
+        for conn in [
+            conn
+            for conn, body in self._arriving.items()
+            if conn not in self._paused and body.is_too_slow(now)
+        ]:
             self._give_up(
                 conn,
                 HTTPStatus.REQUEST_TIMEOUT,

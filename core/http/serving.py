@@ -88,12 +88,19 @@ class DrainingWorker(ReceivingWorker):
         """
         conn.sock.setblocking(False)
         try:
-            if not _is_plain_get(conn.sock.recv(_HEAD_BYTES, socket.MSG_PEEK)):
-                return False
-            conn.sock.recv(_HEAD_BYTES)
-            conn.sock.send(_SHED_ANSWER)
+            data = conn.sock.recv(_HEAD_BYTES, socket.MSG_PEEK)
         except OSError:  # nothing has come, or the client has gone: a thread finds out
             return False
+        if not _is_plain_get(data):
+            return False
+        try:
+            conn.sock.recv(len(data))
+            is_sent = conn.sock.send(_SHED_ANSWER) == len(_SHED_ANSWER)
+        except OSError:
+            is_sent = False
+        if not is_sent:  # the client has gone, or does not read
+            self._drop(conn)
+            return True
         self.note_refused()
         conn.set_timeout()
         self.keepalived_conns.append(conn)

@@ -38,6 +38,8 @@ MAX_BODIES_ARRIVING = _env.int("MAX_BODIES_ARRIVING", default=128)
 # An API process receives so many bytes a second of large bodies from one address, after a first one
 # of any size; it reads a faster client more slowly.
 MAX_BODY_BYTES_PER_SECOND = _env.int("MAX_BODY_BYTES_PER_SECOND", default=8_000_000)
+if MAX_BODY_BYTES_PER_SECOND < 100_000:
+    raise ImproperlyConfigured("MAX_BODY_BYTES_PER_SECOND must be 100000 or more.")
 
 INSTALLED_APPS = [
     "socialfeed.apps.StaffAdminConfig",

@@ -369,3 +369,14 @@ def test_a_restart_lets_a_body_arrive(stack: Stack, signed_up: Callable[[str], P
         answer = upload.result()
     assert answer.status == 201, answer
     assert answer.seconds > 5
+
+
+def test_a_restart_answers_a_body_that_stalls(stack: Stack) -> None:
+    start = head("POST", LOGIN, Content_Type=JSON, Content_Length=200_000)
+    with opened(stack.layout.port("write-api"), start, bytes(100_000)) as stalled:
+        stalled.settimeout(2 * SECONDS_TO_408)
+        with ThreadPoolExecutor(1) as pool:
+            restart = pool.submit(stack.restart, ["write-api-1"])
+            answer = read_answer(stalled)
+            restart.result()
+    assert answer.status in (408, 503), answer

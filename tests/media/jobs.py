@@ -114,6 +114,7 @@ def _forbidden() -> Answer:
         "start a program": lambda: subprocess.run(["true"], check=False),
         "write a file": lambda: Path("decoder").write_text("x"),
         "rename a file": lambda: Path(__file__).rename(f"{__file__}.moved").rename(__file__),
+        "shorten a file": lambda: os.truncate(__file__, Path(__file__).stat().st_size),
         "read another's memory": _read_memory_of_template,
         "send a signal": lambda: os.kill(os.getppid(), 0),
     }
