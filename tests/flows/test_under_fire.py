@@ -13,6 +13,7 @@ from random import Random
 from threading import Event
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 
@@ -41,8 +42,11 @@ class Actor:
     comments: list[str] = field(default_factory=list)
 
     def request(self, method: str, path: str, **body: Any) -> Any:
-        """The answer; None when the server died before it answered."""
-        response = self.person.http.request(method, f"/api/v1{path}", **body)
+        """The answer; None when the server died before it had answered, or amid its answer."""
+        try:
+            response = self.person.http.request(method, f"/api/v1{path}", **body)
+        except httpx.RemoteProtocolError:
+            return None
         return None if response.status_code >= 500 else response
 
     def like(self, wanted: bool) -> str:
