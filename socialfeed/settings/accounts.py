@@ -67,4 +67,6 @@ MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "socialfeed"
 
 vars().update(_env.email_url_config(_required("EMAIL_URL")))
+# Mails are sent while a request waits. Seconds for each answer of the mail server.
+EMAIL_TIMEOUT = 5
 DEFAULT_FROM_EMAIL = _env.str("MAIL_FROM", default="socialfeed <no-reply@localhost>")
