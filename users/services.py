@@ -15,6 +15,7 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from core.http.problems import Conflict, Invalid, NotFound
+from core.sql.transactions import after_commit
 from media import services as media_services
 from users import sessions
 from users.accounts.notices import send_notice, send_staff_notice
@@ -178,8 +179,11 @@ def replace_password(*, user: User) -> None:
 
 
 def _tell_on_commit(user: User, done: str) -> None:
-    """Send a notice of what staff have done; before what may raise on commit."""
-    transaction.on_commit(partial(send_staff_notice, user=user, done=done), using="default")
+    """Send a notice of what staff have done; before what may raise on commit.
+
+    Its own errors are logged, and do not keep the sessions from ending.
+    """
+    after_commit("default", send_staff_notice, user=user, done=done)
 
 
 def delete_account(*, user_id: int, requested_by: str) -> int:
@@ -207,7 +211,7 @@ def delete_account(*, user_id: int, requested_by: str) -> int:
             user_changed.announce(UserChanged(user_id))
             account_deleted.announce(AccountDeleted(user_id=user_id, deletion_id=deletion.pk))
         if is_new and requested_by == RequestedBy.SELF:
-            transaction.on_commit(partial(_tell_of_deletion, user), using="default")
+            after_commit("default", _tell_of_deletion, user)
         elif is_new:
             _tell_on_commit(user, f"deleted your account {user.username}, with all that it owns")
         end_sessions_on_commit(user_id=user_id)

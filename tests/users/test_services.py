@@ -5,16 +5,18 @@ from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
+from django.db import DatabaseError
 
 from core.http.problems import Conflict, Invalid, NotFound
 from core.outbox.models import OutboxEvent
 from media.models import Media
 from tests.support.account_data import add_admin_log_entry, count_account_rows
-from tests.users.conftest import deletions
-from users import selectors
+from tests.users.conftest import deletions, open_session
+from users import selectors, services
 from users.events import user_changed
 from users.models import User
 from users.services import (
@@ -23,10 +25,12 @@ from users.services import (
     finish_deletion,
     import_users,
     note_removed,
+    remove_second_factor,
+    replace_password,
     set_active,
     update_profile,
 )
-from users.sessions import remember_session
+from users.sessions import list_sessions, remember_session
 
 pytestmark = pytest.mark.django_db
 
@@ -177,6 +181,38 @@ def events(user_id: int) -> list[str]:
     """The kinds of the events about a user, in order."""
     rows = OutboxEvent.objects.filter(payload__user_id=user_id).order_by("pk")
     return list(rows.values_list("kind", flat=True))
+
+
+def by_whom(requested_by: str) -> Callable[[User], object]:
+    return lambda user: delete_account(user_id=user.pk, requested_by=requested_by)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda user: remove_second_factor(user_id=user.pk),
+        lambda user: replace_password(user=user),
+        by_whom("staff"),
+        by_whom("self"),
+    ],
+    ids=["second factor", "password", "deletion by staff", "own deletion"],
+)
+def test_a_notice_that_raises_leaves_no_session_alive(
+    ada: User,
+    act: Callable[[User], object],
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise DatabaseError("the server has gone")
+
+    monkeypatch.setattr(services, "send_staff_notice", fail)
+    monkeypatch.setattr(services, "send_notice", fail)
+    Authenticator.objects.create(user=ada, type="totp", data={"secret": "JBSWY3DP"})
+    open_session(ada.pk)
+    with django_capture_on_commit_callbacks(using="default", execute=True):
+        act(ada)
+    assert list_sessions(user_id=ada.pk) == []
 
 
 def test_a_deleted_account_is_deactivated_and_its_sessions_end_on_commit(
