@@ -29,7 +29,7 @@ from core.admin_classes import ReadOnlyAdmin, set_owner_rule
 from core.http.problems import Conflict, NotFound
 from users.events import UserChanged, user_changed
 from users.models import AccountDeletion, User
-from users.selectors import described, rank_refusals
+from users.selectors import described, holders_of_email, rank_refusals
 from users.services import (
     delete_account,
     remove_second_factor,
@@ -300,8 +300,10 @@ class EmailAddressAdmin(ReadOnlyAdmin[EmailAddress]):
         return request.user.has_perm("account.change_emailaddress")
 
     def lock(self, request: HttpRequest, rows: Sequence[EmailAddress]) -> Sequence[EmailAddress]:
-        """The addresses, with their users' present ranks."""
-        user_ids = {row.user_id for row in rows}
+        """The addresses, with their users' present ranks. Other holders of them are locked too."""
+        user_ids = {row.user_id for row in rows} | holders_of_email(
+            emails={row.email for row in rows}
+        )
         request.user, found = locked_accounts(actor=_actor(request), user_ids=user_ids)
         users = {user.pk: user for user in found}
         there = [row for row in rows if row.user_id in users]
@@ -310,7 +312,14 @@ class EmailAddressAdmin(ReadOnlyAdmin[EmailAddress]):
         return there
 
     def refusal(self, request: HttpRequest, row: EmailAddress, action: str) -> str:
-        return refusal(actor=_actor(request), target=row.user)
+        """Verifying takes the address from all its other holders, so their ranks count too."""
+        why_not = refusal(actor=_actor(request), target=row.user)
+        if why_not or _actor(request).is_superuser:
+            return why_not
+        others = holders_of_email(emails=[row.email]) - {row.user_id}
+        if rank_refusals(actor_id=_actor(request).pk, user_ids=others):
+            return "an account of staff has this address too; only a superuser may verify it."
+        return ""
 
 
 @admin.register(Authenticator)

@@ -130,6 +130,14 @@ def users_with_email(email: str) -> QuerySet[User]:
     return User.objects.alias(address=Lower("email")).filter(address=email.lower())
 
 
+def holders_of_email(*, emails: Collection[str]) -> set[int]:
+    """The accounts whose address, or one of whose claims, is one of these; in any case."""
+    lower = {email.lower() for email in emails}
+    owners = User.objects.alias(address=Lower("email")).filter(address__in=lower)
+    claims = EmailAddress.objects.filter(email__in=lower)
+    return {*owners.values_list("pk", flat=True), *claims.values_list("user_id", flat=True)}
+
+
 def account_called(*, name: str) -> User | None:
     """The account, active or not, to which this username or e-mail address logs in, in any case.
 

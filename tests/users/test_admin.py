@@ -22,6 +22,7 @@ from tests.support.staff import confirmed, promote, staff_browser
 from tests.users.conftest import PASSWORD, deletions
 from users.admin import NewPasswordForm
 from users.models import AccountDeletion, User
+from users.selectors import holders_of_email
 from users.services import delete_account, finish_deletion, note_removed
 
 pytestmark = pytest.mark.django_db
@@ -295,6 +296,28 @@ def test_a_moderator_verifies_addresses_of_plain_users_only(
     )
     address.refresh_from_db()
     assert address.verified == (permission == "change_emailaddress" and target == "user")
+
+
+@pytest.mark.parametrize("rank", ["user", "staff", "superuser"])
+@pytest.mark.parametrize("held_as", ["own address", "claim"])
+def test_a_moderator_takes_an_address_from_plain_users_only(
+    ada: User, alice: int, bob: int, held_as: str, rank: str
+) -> None:
+    promote(ada.pk, "view_emailaddress", "change_emailaddress", is_staff=True)
+    promote(bob, is_staff=rank != "user", is_superuser=rank == "superuser")
+    wanted = "wanted@example.org"
+    if held_as == "claim":
+        EmailAddress.objects.create(user_id=bob, email=wanted)
+    else:
+        User.objects.filter(pk=bob).update(email=wanted.title())
+    address = EmailAddress.objects.create(user_id=alice, email=wanted)
+    page = staff_browser(ada.pk).post(
+        "/admin/account/emailaddress/", confirmed("make_verified", [address.pk]), follow=True
+    )
+    address.refresh_from_db()
+    assert address.verified == (rank == "user")
+    assert ("only a superuser may verify it" in page.text) == (rank != "user")
+    assert holders_of_email(emails=[wanted]) == ({alice} if rank == "user" else {alice, bob})
 
 
 def test_an_address_that_staff_verify_is_taken_from_who_only_claims_it(
