@@ -36,8 +36,10 @@ RATE_LIMITS: dict[str, RateLimitItem | None] = {
     # Of an address, for requests that need no account.
     "login": _rate_limit("RATE_LIMIT_LOGIN", default="10/minute"),
     # Wrong passwords for one name, and wrong codes: from one address, known device or session; and
-    # from all others together, slower, so that guessing from many addresses does not pay.
+    # two slower limits, so that guessing does not pay: from one known device or session for long,
+    # and from all others together.
     "login_failed": _rate_limit("RATE_LIMIT_LOGIN_FAILED", default="5 per 5 minutes"),
+    "login_device": _rate_limit("RATE_LIMIT_LOGIN_DEVICE", default="30/day"),
     "login_name": _rate_limit("RATE_LIMIT_LOGIN_NAME", default="30/hour"),
     "signup": _rate_limit("RATE_LIMIT_SIGNUP", default="10/minute"),
     "reset": _rate_limit("RATE_LIMIT_RESET", default="10/minute"),

@@ -11,8 +11,8 @@ from tests.support.environment import own_environment
 
 # One address and few people send all requests. The limits are high, but still counted.
 _LIMITS = (
-    *("IP", "READ", "WRITE", "UPLOAD", "LOGIN", "LOGIN_FAILED", "LOGIN_NAME"),
-    *("SIGNUP", "RESET", "REFRESH"),
+    *("IP", "READ", "WRITE", "UPLOAD", "LOGIN", "LOGIN_FAILED"),
+    *("LOGIN_DEVICE", "LOGIN_NAME", "SIGNUP", "RESET", "REFRESH"),
 )
 SETTINGS = {
     "LOG_LEVEL": "ERROR",

@@ -3,8 +3,8 @@
 Nobody can lock somebody else out: a stranger's attempts count for the stranger's address, and all
 strangers' attempts together in a slower window, which a known device passes.
 
-    a caller with a session     `login_failed`, by account and session
-    known device (devices.py)   `login_failed`, by account and device
+    a caller with a session     `login_failed` and `login_device`, by account and session
+    known device (devices.py)   `login_failed` and `login_device`, by account and device
     any other client            `login_failed`, by account and address; and `login_name`, by account
 
 Passwords and codes of a second factor have windows of their own. Over a limit: 429 with
@@ -70,7 +70,9 @@ def _begin(
     else:
         device = known_device(request=request, user=account) if account else None
     if device:
-        return Attempt([count_strictly(name="login_failed", who=_digest(who, device))])
+        subject = _digest(who, device)
+        limits = ("login_failed", "login_device")
+        return Attempt([count_strictly(name=name, who=subject) for name in limits])
     by_address = count_strictly(name="login_failed", who=_digest(who, client_address(request)))
     return Attempt([by_address, count_strictly(name="login_name", who=_digest(who))])
 

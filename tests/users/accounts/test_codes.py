@@ -78,6 +78,21 @@ def test_wrong_codes_with_a_stolen_token_do_not_make_the_owner_wait(
     assert way(own, new_code(secret)).status_code in {200, 202}
 
 
+@pytest.mark.parametrize("way", [reauthenticate, delete])
+def test_a_session_guesses_few_codes_a_day_and_keeps_nobody_else_out(
+    ada: User,
+    secret: str,
+    limited: Callable[[str, str], RateLimitItem],
+    way: Callable[[dict[str, str], str], Any],
+) -> None:
+    limited("login_failed", "100 per 5 minutes")
+    limited("login_device", "7/day")
+    stolen, own = token_of(ada), token_of(ada)
+    assert [way(stolen, "000000").status_code for _ in range(8)] == [400] * 7 + [429]
+    assert int(way(stolen, new_code(secret))["Retry-After"]) > 3600
+    assert way(own, new_code(secret)).status_code in {200, 202}
+
+
 def test_wrong_first_codes_with_a_stolen_token_do_not_make_the_owner_wait(ada: User) -> None:
     stolen, own = token_of(ada), token_of(ada)
     path = f"{AUTH}/account/authenticators/totp"

@@ -96,6 +96,26 @@ def test_a_known_device_may_not_guess_for_ever_either(ada: User, address: str) -
     assert log_in(Client(REMOTE_ADDR=address), ada.username).status_code == 200
 
 
+def test_a_known_device_guesses_few_passwords_a_day_and_keeps_nobody_else_out(
+    ada: User, limited: Limited, address: str
+) -> None:
+    daily = django_settings.RATE_LIMITS["login_device"]
+    assert daily is not None
+    assert (daily.amount, daily.get_expiry()) == (30, 24 * 3600)
+    limited("login_failed", "100 per 5 minutes")
+    limited("login_device", "7/day")
+    phone, tablet = Client(REMOTE_ADDR=address), Client(REMOTE_ADDR=address)
+    for device in (phone, tablet):
+        assert log_in(device, ada.username).status_code == 200
+    statuses = [log_in(phone, ada.username, f"wrong-{n}").status_code for n in range(8)]
+    assert statuses == [400] * 7 + [429]
+    refused = log_in(phone, ada.username)
+    assert refused.status_code == 429, "the right password too"
+    assert int(refused["Retry-After"]) > 3600
+    for device in (tablet, Client(REMOTE_ADDR=address)):
+        assert log_in(device, ada.username).status_code == 200
+
+
 def test_all_names_of_an_account_count_together(ada: User, address: str) -> None:
     EmailAddress.objects.create(user=ada, email="second@example.org", verified=True)
     names = [ada.username, ada.email.upper(), "second@example.org", ada.username.upper()]
