@@ -187,6 +187,9 @@ class UserAdmin(StaffPage[User], DjangoUserAdmin[User]):
         if unquote(id) == str(request.user.pk):
             return redirect("admin:password_change")
         with transaction.atomic(using="default"):  # with the entry in the log
+            # Locked before Django checks the ranks, because the account may be getting one.
+            target = self.get_object(request, unquote(id))
+            self.lock(request, [target] if target else [])
             return super().user_change_password(request, id, form_url)
 
     def save_model(

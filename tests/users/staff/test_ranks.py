@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import Group, Permission
-from django.db import connections
+from django.db import connections, transaction
 from django.test import Client
 from django.urls import reverse
 
 from tests.support.staff import confirmed, promote, staff_browser
-from users.admin import RANK_FIELDS
+from users.admin import RANK_FIELDS, NewPasswordForm
 from users.models import AccountDeletion, User
 from users.services import ensure_account
 
@@ -283,6 +283,33 @@ def test_who_lost_the_rank_since_the_form_was_checked_changes_nothing(
     plain = User.objects.get(pk=target_id)
     assert change(is_superuser="on")(browser, plain).status_code == 403
     assert state(target_id) == before | {"is_staff": False}
+
+
+@pytest.mark.usefixtures("committed")
+def test_nobody_gets_or_loses_a_rank_while_staff_set_a_password(
+    person: Callable[[str], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The form is checked under the locks of both accounts."""
+    actor_id, target_id = person("actor"), person("target")
+    browser = ACTORS["moderator"].browser(actor_id)
+    full_clean = NewPasswordForm.full_clean
+    free: list[int] = []
+
+    def look_from_elsewhere() -> None:
+        rows = User.objects.select_for_update(skip_locked=True)
+        with transaction.atomic(using="default"):
+            free.extend(row.pk for row in rows.filter(pk__in=[actor_id, target_id]))
+        connections.close_all()
+
+    def look_first(form: NewPasswordForm) -> None:
+        thread = threading.Thread(target=look_from_elsewhere)
+        thread.start()
+        thread.join()
+        full_clean(form)
+
+    monkeypatch.setattr(NewPasswordForm, "full_clean", look_first)
+    assert set_password(browser, User.objects.get(pk=target_id)).status_code == 302
+    assert free == []
 
 
 @pytest.mark.usefixtures("committed")
