@@ -62,17 +62,28 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is
         return refusal
 
     def login(self, request: HttpRequest, user: User) -> None:
-        """Log in, unless the account was suspended or got a new password since `pre_login`."""
+        """Log in, unless the account was suspended or got a new password since `pre_login`.
+
+        Checked again when the session is stored: what happened before that has not ended it.
+        """
+        began_with = request.session.pop(_BEGAN_WITH, "")
+        self._refuse_if_changed(request, user, began_with)
+        super().login(request, user)
+        try:
+            self._refuse_if_changed(request, user, began_with)
+        except Forbidden:
+            self.logout(request)
+            raise
+
+    def _refuse_if_changed(self, request: HttpRequest, user: User, began_with: str) -> None:
         now = User.objects.get(pk=user.pk)
         if not now.is_active:
             self.respond_user_inactive(request, now)
-        began_with = request.session.pop(_BEGAN_WITH, "")
         if began_with and not constant_time_compare(began_with, now.get_session_auth_hash()):
             raise Forbidden(
                 "The password has been changed since this log-in began. Begin again.",
                 code="log_in_again",
             )
-        super().login(request, user)
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         """Log it, without the name: people type their password there by mistake."""

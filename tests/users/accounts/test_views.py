@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress, EmailConfirmationHMAC
-from django.contrib.auth.hashers import Argon2PasswordHasher
+from django.contrib.auth.hashers import Argon2PasswordHasher, make_password
+from django.contrib.auth.signals import user_logged_in
+from django.contrib.sessions.backends.cache import SessionStore
 from django.core import mail
 from django.db import IntegrityError, transaction
 from django.test import Client
@@ -18,6 +20,7 @@ from tests.users.conftest import PASSWORD
 from users.models import User
 from users.selectors import shared_emails
 from users.services import ensure_account, leave_email_to, verify_email
+from users.sessions import list_sessions
 
 pytestmark = pytest.mark.django_db
 AUTH = "/_allauth/app/v1"
@@ -32,6 +35,33 @@ def mandatory(settings: Any) -> None:
 def sign_up(address: str, username: str, email: str) -> Any:
     body = {"username": username, "email": email, "password": PASSWORD}
     return Client(REMOTE_ADDR=address).post(SIGN_UP, body, content_type="application/json")
+
+
+@pytest.mark.parametrize("code", ["account_suspended", "log_in_again"])
+def test_what_happens_while_a_session_is_stored_leaves_no_session(
+    ada: User, address: str, code: str
+) -> None:
+    """Its own end of the sessions came before this one was stored."""
+    keys: list[str] = []
+
+    def change_account(*, request: Any, user: User, **kwargs: Any) -> None:
+        keys.append(request.session.session_key)
+        assert [row.session_key for row in list_sessions(user_id=user.pk)] == keys
+        if code == "account_suspended":
+            User.objects.filter(pk=user.pk).update(is_active=False)
+        else:
+            User.objects.filter(pk=user.pk).update(password=make_password("high-tide-at-dusk"))
+
+    user_logged_in.connect(change_account)
+    try:
+        body = {"username": ada.username, "password": PASSWORD}
+        answer = Client(REMOTE_ADDR=address).post(LOG_IN, body, "application/json")
+    finally:
+        user_logged_in.disconnect(change_account)
+    assert answer.status_code == 403
+    assert [error["code"] for error in answer.json()["errors"]] == [code]
+    assert list_sessions(user_id=ada.pk) == []
+    assert [SessionStore().exists(key) for key in keys] == [False]
 
 
 def outcome(answer: Any) -> tuple[int, list[str], Any]:
