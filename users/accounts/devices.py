@@ -46,8 +46,15 @@ def device_token(*, request: HttpRequest) -> str | None:
 
 
 def known_device(*, request: HttpRequest, user: User) -> str | None:
-    """The number of the device, if `user` has logged in from it with the present password."""
-    token = request.headers.get(HEADER) or request.COOKIES.get(COOKIE, "")
+    """The number of the device, if `user` has logged in from it with the present password.
+
+    The header counts first. One of another account hides no cookie.
+    """
+    tokens = (request.headers.get(HEADER, ""), request.COOKIES.get(COOKIE, ""))
+    return next(filter(None, (_device_of(token, user) for token in tokens)), None)
+
+
+def _device_of(token: str, user: User) -> str | None:
     try:
         signed = _signer.unsign(token, max_age=LIFETIME)
     except signing.BadSignature:

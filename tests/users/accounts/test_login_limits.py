@@ -158,6 +158,24 @@ def test_a_cookie_that_is_not_of_this_account_makes_no_known_device(
     assert log_in(client, ada.username).status_code == 429
 
 
+@pytest.mark.parametrize("valid", ["cookie", "header"])
+def test_a_token_of_another_account_hides_none_of_this_one(
+    ada: User, alice: int, address: str, valid: str
+) -> None:
+    other = User.objects.get(pk=alice)
+    other.set_password(PASSWORD)
+    other.save()
+    tokens = [
+        log_in(Client(REMOTE_ADDR=address), user.username).cookies[COOKIE].value
+        for user in (ada, other)
+    ]
+    cookie, header = tokens if valid == "cookie" else reversed(tokens)
+    guess(ada.username, address, 6)
+    phone = Client(REMOTE_ADDR=address, headers={HEADER: header})
+    phone.cookies[COOKIE] = cookie
+    assert log_in(phone, ada.username).status_code == 200
+
+
 def test_the_cookie_is_sent_to_the_log_in_only_and_no_script_reads_it(
     ada: User, address: str
 ) -> None:
