@@ -4,14 +4,19 @@ django-allauth's own limit is one window for each account: whoever sends wrong c
 owner. It is off (ACCOUNT_RATE_LIMITS).
 """
 
+import logging
 from typing import Any
 
 from allauth.core import context
 from allauth.headless.mfa import inputs
 from allauth.mfa.base import forms
 from allauth.mfa.totp.forms import ActivateTOTPForm
+from django.core.exceptions import ValidationError
 
+from core.http.callers import client_address
 from users.accounts.login_limits import begin_code, session_of
+
+logger = logging.getLogger(__name__)
 
 
 class LimitedCode:
@@ -27,10 +32,14 @@ class LimitedCode:
         self._session_key = session_key
 
     def clean_code(self) -> str:
-        """The code, which its check has used up."""
+        """The code, which its check has used up. A wrong one is logged, without the name."""
         key = self._session_key or session_of(context.request, account=self.user)
         attempt = begin_code(request=context.request, account=self.user, session_key=key)
-        code: str = super().clean_code()  # type: ignore[misc]  # of the form beside this
+        try:
+            code: str = super().clean_code()  # type: ignore[misc]  # of the form beside this
+        except ValidationError:
+            logger.warning("A wrong code came from %s.", client_address(context.request))
+            raise
         attempt.succeed()
         return code
 

@@ -147,6 +147,19 @@ def test_wrong_codes_at_the_admin_count_with_those_of_the_api_by_address(
     assert give_code(elsewhere, new_code(secret)) == 302
 
 
+def test_wrong_codes_are_logged_with_their_address_and_neither_name_nor_code(
+    ada: User, secret: str, address: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert guess(ada, address, 1) == [400]
+    assert reauthenticate(token_of(ada), "000000").status_code == 400
+    assert delete(token_of(ada), "000000").status_code == 400
+    assert log_in(Client(REMOTE_ADDR=address), ada, new_code(secret)).status_code == 200
+    lines = [record.getMessage() for record in caplog.records if record.name.startswith("users")]
+    assert lines == [f"A wrong code came from {place}." for place in (address, *["127.0.0.1"] * 2)]
+    assert ada.username not in caplog.text
+    assert "000000" not in caplog.text
+
+
 @pytest.mark.parametrize("path", ["/auth/reauthenticate", "/account/password/change"])
 def test_no_limit_of_wrong_passwords_is_one_for_all_sessions(ada: User, path: str) -> None:
     stolen, own = token_of(ada), token_of(ada)
