@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 
+from allauth.account.adapter import get_adapter
 from allauth.headless.tokens.strategies.jwt.internal import decode_token, session_key_from_sid
 from allauth.mfa.utils import is_mfa_enabled
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -21,7 +22,6 @@ from core.http.limits.counting import count_caller, uncount
 from core.http.problems import CHALLENGE, Invalid, NotFound
 from core.sql import note_reader
 from users.accounts.codes import ReauthenticationForm
-from users.accounts.login_limits import begin_attempt
 from users.models import User
 from users.sessions import ask_for_session, session_user_id
 
@@ -111,12 +111,10 @@ def confirm_owner(*, request: Request, user_id: int, password: str, code: str = 
     if user is None:
         raise NotFound("This account does not exist any more.")
     key = session_key(request)
-    attempt = begin_attempt(request=request._request, account=user, session_key=key)
-    if not user.check_password(password):
+    if not get_adapter().reauthenticate(user, password, session_key=key):
         raise Invalid(
             "This is not the password of your account.", field="password", code="wrong_password"
         )
-    attempt.succeed()
     if not is_mfa_enabled(user):
         return
     if not code:

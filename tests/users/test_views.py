@@ -49,11 +49,15 @@ def test_another_password_deletes_nothing(
 
 
 def test_the_password_of_another_account_deletes_neither(
-    ada: User, api: Callable[[int], Any], unique: Callable[[str], str]
+    ada: User,
+    api: Callable[[int], Any],
+    unique: Callable[[str], str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     name = unique("eve")
     eve, _ = ensure_account(username=name, email=f"{name}@example.org", password=PASSWORD + "!")
     assert api(ada.pk).delete(ME, {"password": PASSWORD + "!"}, format="json").status_code == 400
+    assert "A wrong name or password came from" in caplog.text
     assert not AccountDeletion.objects.filter(user_id__in=[ada.pk, eve]).exists()
 
 

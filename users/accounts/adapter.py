@@ -89,10 +89,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is
         """Log it, without the name: people type their password there by mistake."""
         logger.warning("A wrong name or password came from %s.", client_address(request))
 
-    def reauthenticate(self, user: User, password: str) -> bool:
-        """Whether this is the password of `user`, the caller. Wrong ones count by session."""
+    def reauthenticate(self, user: User, password: str, session_key: str | None = None) -> bool:
+        """Whether this is the password of `user`, the caller. Wrong ones count by session.
+
+        `session_key`: if the session is not that of the request.
+        """
         request = context.request
-        key = session_of(request, account=user)
+        key = session_key or session_of(request, account=user)
         attempt = begin_attempt(request=request, account=user, session_key=key)
         if not user.check_password(password):
             self.authentication_failed(request)

@@ -143,13 +143,19 @@ def test_right_passwords_use_up_nothing(ada: User, address: str) -> None:
     assert guess(ada.username, address, 5) == [400] * 5
 
 
+@pytest.fixture
+def other(alice: int) -> User:
+    """Another account, with the same password."""
+    user = User.objects.get(pk=alice)
+    user.set_password(PASSWORD)
+    user.save()
+    return user
+
+
 @pytest.mark.parametrize("spoil", ["", "x" * 40, "another account"])
 def test_a_cookie_that_is_not_of_this_account_makes_no_known_device(
-    ada: User, alice: int, address: str, spoil: str
+    ada: User, other: User, address: str, spoil: str
 ) -> None:
-    other = User.objects.get(pk=alice)
-    other.set_password(PASSWORD)
-    other.save()
     client = Client(REMOTE_ADDR=address)
     assert log_in(client, other.username).status_code == 200
     if spoil != "another account":
@@ -160,11 +166,8 @@ def test_a_cookie_that_is_not_of_this_account_makes_no_known_device(
 
 @pytest.mark.parametrize("valid", ["cookie", "header"])
 def test_a_token_of_another_account_hides_none_of_this_one(
-    ada: User, alice: int, address: str, valid: str
+    ada: User, other: User, address: str, valid: str
 ) -> None:
-    other = User.objects.get(pk=alice)
-    other.set_password(PASSWORD)
-    other.save()
     tokens = [
         log_in(Client(REMOTE_ADDR=address), user.username).cookies[COOKIE].value
         for user in (ada, other)
