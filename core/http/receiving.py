@@ -64,7 +64,7 @@ class ReceivingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untype
         super().__init__(*args, **kwargs)
         # What a thread has left to the main thread, by connection.
         self._left: dict[Any, Body | Refusal] = {}
-        # The longest silent first. Only the main thread uses this and the next two.
+        # The longest silent first. Only the main thread uses this and those below.
         self._arriving: dict[Any, Body] = {}
         # Those of them that come too fast, with the time at which they are read again.
         self._paused: dict[Any, float] = {}
