@@ -22,7 +22,7 @@ from timeline.entries import (
     timeline_slice,
 )
 from timeline.page_replay import PageReplay
-from timeline.seen import SeenPosts, delivered_up_to
+from timeline.seen import SeenPosts
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def _page(
 ) -> TimelinePage:
     seen = since or SeenPosts()
     # Before the page is read: what is delivered meanwhile may not be on it.
-    delivered = delivered_up_to()
+    delivered = seen.delivered()
     documents, next_cursor = _documents(timeline, viewer_id, limit, cursor, seen)
     next_since = newer_since = None
     if since is not None:

@@ -1,10 +1,10 @@
 """Pull to refresh, with posts that are delivered late and out of order."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.http.pagination import encode_cursor
@@ -15,26 +15,37 @@ from timeline.seen import MAX_IDS, MAX_TOKEN_LENGTH, SeenPosts
 START = datetime(2026, 1, 1, tzinfo=UTC)
 LONGEST_TRANSACTION = 2  # seconds
 LIMIT = 3
+# In seconds; mostly none.
+pauses = st.just(0) | st.integers(0, 90)
 
 
 def second(number: int) -> datetime:
     return START + timedelta(seconds=number)
 
 
+# What a page is made of: the posts that are there now, and up to where a process knows that they
+# are delivered.
+Now = Callable[[], tuple[list[int], int]]
+
+
 def read(
-    ids: list[int], seen: SeenPosts | None, delivered: int, limit: int = LIMIT
+    now: Now, seen: SeenPosts | None, limit: int = LIMIT
 ) -> Iterator[tuple[list[int], SeenPosts]]:
     """Read page by page as the view does: each page's posts, and its `newer`."""
     before = None
     while True:
+        ids, delivered = now()
         since = seen or SeenPosts()
+        if since.walk is not None:
+            delivered = since.walk
         left = [
             id_
             for id_ in sorted(ids, reverse=True)
             if id_ > since.floor and id_ not in since.ids and (before is None or id_ < before)
         ]
         page, is_last = left[:limit], len(left) <= limit
-        yield page, since.up_to_page(page, is_last=is_last, delivered=delivered)
+        newer = since.up_to_page(page, is_last=is_last, delivered=delivered)
+        yield page, SeenPosts.decode(newer.encode())
         if is_last:
             return
         before = page[-1]
@@ -48,11 +59,15 @@ posts = st.lists(
 )
 
 
-@given(posts=posts, visits=st.sets(st.integers(1, 700), min_size=1, max_size=8))
-@example(posts=[(10, 0, 0), (9, 5, 0)], visits={11, 20})
+@given(
+    posts=posts,
+    visits=st.sets(st.integers(1, 700), min_size=1, max_size=8),
+    data=st.data(),
+)
 def test_every_post_comes_once_however_late(
-    posts: list[tuple[int, int, int]], visits: set[int]
+    posts: list[tuple[int, int, int]], visits: set[int], data: st.DataObject
 ) -> None:
+    """The client pauses between pages; each page comes from a process that asked some time ago."""
     arrives = {first_id_at(second(at)) + n: at + delay for at, delay, n in posts}
     inserted = {first_id_at(second(at)) + n: at for at, _, n in posts}
 
@@ -61,31 +76,44 @@ def test_every_post_comes_once_however_late(
         under_way = [at for id_, at in inserted.items() if at <= now < arrives[id_]]
         return first_id_at(second(min([now, *under_way]) - LONGEST_TRANSACTION))
 
+    clock = 0
+
+    def now() -> tuple[list[int], int]:
+        """The next page is read: after a pause, from a process that asked a while ago."""
+        nonlocal clock
+        clock += data.draw(pauses, label="pause")
+        asked = clock - data.draw(pauses, label="seconds since this process asked")
+        return [id_ for id_, at in arrives.items() if at <= clock], delivered(max(0, asked))
+
     first, *others = sorted(visits)
-    there = [id_ for id_, at in arrives.items() if at <= first]
+    clock = first
     # The client scrolls down to the end, but only the first page says what is newer.
-    shown = [id_ for page, _ in read(there, None, delivered(first)) for id_ in page]
-    first_page, seen = next(read(there, None, delivered(first)))
-    is_whole = len(first_page) == len(shown)
+    pages = list(read(now, None))
+    shown = [id_ for page, _ in pages for id_ in page]
+    first_page, seen = pages[0]
     for visit in others:
-        now_there = [id_ for id_, at in arrives.items() if at <= visit]
-        pages = list(read(now_there, seen, delivered(visit)))
+        clock = max(clock, visit)
+        pages = list(read(now, seen))
         shown += [id_ for page, _ in pages for id_ in page]
-        seen = SeenPosts.decode(pages[-1][1].encode())
+        seen = pages[-1][1]
     assert len(shown) == len(set(shown)), "nothing twice"
-    wanted = {id_ for id_, at in arrives.items() if at <= max(visits)}
+    # Whatever came during the last visit comes at the next one.
+    clock = max([clock, *arrives.values()])
+    shown += [id_ for page, _ in read(now, seen) for id_ in page]
+    assert len(shown) == len(set(shown)), "nothing twice"
     # What came late into the part that the client had scrolled through is not newer.
-    scrolled = not is_whole and first_page
-    excused = {id_ for id_ in wanted if id_ < first_page[-1]} if scrolled else set()
-    assert wanted - set(shown) <= excused, "nothing missing"
+    scrolled = first_page[-1] if len(first_page) == LIMIT else 0
+    missing = arrives.keys() - set(shown)
+    assert all(id_ < scrolled for id_ in missing), "nothing missing"
 
 
 @given(
     floor=st.integers(0, 2**62),
     ids=st.frozensets(st.integers(1, 2**62), max_size=2 * MAX_IDS),
+    walk=st.none() | st.integers(0, 2**62),
 )
-def test_a_token_comes_back_as_it_went(floor: int, ids: frozenset[int]) -> None:
-    seen = SeenPosts(floor, frozenset(floor + id_ for id_ in ids))
+def test_a_token_comes_back_as_it_went(floor: int, ids: frozenset[int], walk: int | None) -> None:
+    seen = SeenPosts(floor, frozenset(floor + id_ for id_ in ids), walk)
     assert SeenPosts.decode(seen.encode()) == seen
 
 
@@ -103,7 +131,7 @@ def test_a_token_stays_short_and_repeats_nothing_after_very_many_posts(floor: in
     shown: list[int] = []
     seen = SeenPosts(floor)
     for _ in range(2):
-        for page, newer in read(ids, seen, delivered=0, limit=37):
+        for page, newer in read(lambda: (ids, 0), seen, limit=37):
             shown += page
             for token in (newer.encode(), seen.with_page(shown, delivered=0).encode()):
                 assert len(token) <= MAX_TOKEN_LENGTH

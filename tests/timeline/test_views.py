@@ -13,9 +13,15 @@ from fanout.handlers import show_comments
 from posts.services import like_post
 from tests.support.feeds import HOME, access_token
 from tests.support.posts_factory import make_posts
+from timeline import seen
+from timeline.services import deliver_to_home_timelines
 from usergraph.services import import_follows
 
 pytestmark = pytest.mark.django_db
+
+
+# Of no log: a delivery with it skips no timeline.
+MAX_LSN = 2**62
 
 
 def ids(page: Any) -> list[str]:
@@ -39,6 +45,34 @@ def test_later_pages_say_nothing_of_what_is_newer(get_home: Callable[..., Any]) 
     assert second.json()["newer"] is None
     assert 'rel="prev"' not in second["Link"]
     assert ids(get_home(first["newer"]).json()) == []
+
+
+def test_what_arrives_during_a_walk_is_shown_by_the_next_one(
+    get_home: Callable[..., Any], alice: int, bob: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is above the pages that are still to come. Each page has another process's knowledge."""
+    noted = 0
+    monkeypatch.setattr(seen, "delivered_up_to", lambda: noted)
+    newer = get_home().json()["newer"]
+
+    def deliver(*post_ids: int) -> None:
+        for post_id in post_ids:
+            deliver_to_home_timelines(
+                post_id=post_id, author_id=bob, user_ids=[alice], graph_lsn=MAX_LSN
+            )
+
+    first, second, late, last = make_posts(bob, 4)
+    deliver(first, second, last)
+    page = get_home(f"{newer}&limit=2").json()
+    assert ids(page) == [str(last), str(second)]
+    deliver(late)
+    noted = last
+    page = get_home(page["next"]).json()
+    assert ids(page) == [str(first)]
+    noted = 0
+    page = get_home(page["newer"]).json()
+    assert ids(page) == [str(late)]
+    assert ids(get_home(page["newer"]).json()) == []
 
 
 @pytest.fixture
