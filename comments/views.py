@@ -17,6 +17,7 @@ from comments.serializers import (
 from core.http.callers import caller_id
 from core.http.idempotency import idempotent
 from core.http.pagination import page_request, page_response
+from core.http.repetitions import repeatable
 from core.http.schema import PAGE_PARAMETERS
 from posts import selectors as post_selectors
 from usergraph.visibility import visible_people
@@ -62,6 +63,7 @@ class CommentView(APIView):
         return _shown(request, comment_id)
 
     @extend_schema(request=CommentText, responses=CommentDocument, tags=["comments"])
+    @repeatable(database="comments", is_atomic=True)
     def patch(self, request: Request, comment_id: int) -> Response:
         """Change the text of one's own comment."""
         changes = CommentText(data=request.data)
@@ -72,6 +74,7 @@ class CommentView(APIView):
         return _shown(request, comment_id)
 
     @extend_schema(responses={204: None}, tags=["comments"])
+    @repeatable(database="comments")
     def delete(self, request: Request, comment_id: int) -> Response:
         """Delete one's own comment, or a comment on one's own post, and the replies to it."""
         services.delete_comment(comment_id=comment_id, user_id=caller_id(request))

@@ -24,6 +24,8 @@ from usergraph.events import FollowChanged, FollowsRemoved, follow_changed, foll
 
 def deliver_to_author(post: PostChanged) -> None:
     """Put a post into its author's own timelines."""
+    # A reader may have asked for it too early, and "no such post" may be cached.
+    post_services.refresh_records(post_ids=[post.post_id])
     timeline_services.deliver_to_own_timelines(post_id=post.post_id, author_id=post.author_id)
 
 

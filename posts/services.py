@@ -44,8 +44,6 @@ def publish_post(*, author_id: int, caption: str, media_ids: Sequence[int]) -> i
             owner_id=author_id, media_ids=media_ids, used_as="post", used_by_id=post.pk
         )
         counters.change_counts(database="posts", deltas={made_by(author_id): 1})
-        # A reader may have asked for the post too early, and "no such post" may be cached.
-        after_commit("posts", refresh_records, post_ids=[post.pk])
         post_published.announce(PostChanged(post_id=post.pk, author_id=author_id))
     return post.pk
 

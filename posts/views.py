@@ -10,6 +10,7 @@ from core.http.callers import caller_id
 from core.http.idempotency import idempotent
 from core.http.pagination import page_request, page_response
 from core.http.rendering import fragments
+from core.http.repetitions import repeatable
 from core.http.schema import PAGE_PARAMETERS
 from posts import selectors, services
 from posts.serializers import NewPost, PostChanges, PostDocument, PostPage, PostsQuery
@@ -51,6 +52,7 @@ class PostView(APIView):
         return _shown(request, post_id)
 
     @extend_schema(request=PostChanges, responses=PostDocument, tags=["posts"])
+    @repeatable(database="posts", is_atomic=True)
     def patch(self, request: Request, post_id: int) -> Response:
         """Change the caption of one's own post, or close it for comments."""
         changes = PostChanges(data=request.data)
@@ -61,6 +63,7 @@ class PostView(APIView):
         return _shown(request, post_id)
 
     @extend_schema(responses={204: None}, tags=["posts"])
+    @repeatable(database="posts")
     def delete(self, request: Request, post_id: int) -> Response:
         """Delete one's own post. No timeline shows it any more."""
         services.delete_post(post_id=post_id, author_id=caller_id(request))

@@ -9,6 +9,7 @@ from rest_framework.views import APIView
 
 from core.http.callers import caller_id
 from core.http.pagination import page_request, page_response
+from core.http.repetitions import repeatable
 from core.http.schema import PAGE_PARAMETERS
 from usergraph import selectors, services
 from usergraph.visibility import visible_people, visible_user_id
@@ -20,6 +21,7 @@ class FollowView(APIView):
     """The caller's edge to a user. PUT and DELETE may be repeated."""
 
     @extend_schema(request=None, responses={204: None}, tags=["graph"])
+    @repeatable(database="default")
     def put(self, request: Request, username: str) -> Response:
         """Follow a user."""
         services.follow_user(
@@ -29,6 +31,7 @@ class FollowView(APIView):
         return Response(status=204)
 
     @extend_schema(responses={204: None}, tags=["graph"])
+    @repeatable(database="default")
     def delete(self, request: Request, username: str) -> Response:
         """Unfollow a user."""
         services.unfollow_user(

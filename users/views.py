@@ -7,6 +7,7 @@ from rest_framework.views import APIView
 
 from core.http.callers import caller_id
 from core.http.pagination import page_request, page_response
+from core.http.repetitions import repeatable
 from users import selectors, services
 from users.authentication import session_key
 from users.models import AccountDeletion
@@ -27,6 +28,7 @@ class OwnProfileView(APIView):
         return Response(selectors.own_profile(user_id=caller_id(request)))
 
     @extend_schema(request=ProfileChanges, responses=ProfileDocument, tags=["users"])
+    @repeatable(database="default")
     def patch(self, request: Request) -> Response:
         """Change the caller's username, display name, bio or avatar."""
         changes = ProfileChanges(data=request.data)
@@ -35,6 +37,7 @@ class OwnProfileView(APIView):
         return Response(selectors.own_profile(user_id=caller_id(request)))
 
     @extend_schema(request=AccountToDelete, responses={202: None}, tags=["users"])
+    @repeatable(database="default")
     def delete(self, request: Request) -> Response:
         """Delete the caller's account and all that it owns, for good.
 

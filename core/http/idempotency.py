@@ -36,7 +36,7 @@ from core.http.callers import caller_id
 from core.http.idempotency_keys import MAX_LENGTH, IdempotencyKey, lock_key, store_key, stored_key
 from core.http.problems import Invalid, Problem
 from core.http.rendering import OrjsonRenderer
-from core.sql import note_written
+from core.http.repetitions import repetition_of
 from core.sql.transactions import undoable_transaction
 
 logger = logging.getLogger(__name__)
@@ -88,7 +88,8 @@ def idempotent(*, database: str) -> Callable[[Post[P]], Post[P]]:
                 body_hash=_body_hash(request),
             )
             _check_other_databases(database, keyed)
-            return _once(database, keyed, lambda: handler(view, request, *args, **kwargs))
+            with repetition_of(request, database=database, key=key):
+                return _once(database, keyed, lambda: handler(view, request, *args, **kwargs))
 
         post.__dict__["takes_idempotency_key"] = True
         return post
@@ -145,8 +146,6 @@ def _once(database: str, keyed: IdempotencyKey, work: Callable[[], Response]) ->
             row = stored_key(database, keyed)
             if row is not None:
                 _check_same(row, keyed)
-                # The process that stored it may have died before it stored the LSN of that write.
-                note_written(database)
                 return _answer(row, {REPLAYED: "true"})
             with uncommitted_reads(database=database):
                 answer = work()

@@ -34,11 +34,22 @@ def deliver_event(*, database: str, event_id: int) -> Delivery | None:
     That is: the row is done, or gone, or another process has its lease. If the handler raises, the
     sweeper wakes the row again later, and the error goes on to the caller.
     """
+    lease = rows.take_lease(database=database, event_id=event_id)
+    return _deliver(lease) if lease is not None else None
+
+
+def deliver_in_request(*, database: str, event_id: int) -> Delivery | None:
+    """The same at once, whichever process has the row's lease: that one may have died.
+
+    If it has not, two processes run the handler. That does no harm, as any step may run twice.
+    """
+    lease = rows.take_over_lease(database=database, event_id=event_id)
+    return _deliver(lease) if lease is not None else None
+
+
+def _deliver(lease: rows.Lease) -> Delivery | None:
     start, entries = time.monotonic(), 0
     saved_at = start
-    lease = rows.take_lease(database=database, event_id=event_id)
-    if lease is None:
-        return None
     event, cursor = lease.event, lease.event.cursor
     try:
         subscription = _subscription(lease)
@@ -48,7 +59,7 @@ def deliver_event(*, database: str, event_id: int) -> Delivery | None:
                 continue
             if not rows.save_cursor(lease, cursor=cursor):
                 logger.warning(
-                    "lost the lease of %s/%s: another process goes on", database, event_id
+                    "lost the lease of %s/%s: another process goes on", lease.database, event.pk
                 )
                 return None
             saved_at = time.monotonic()

@@ -20,7 +20,8 @@ from typing import Generic, TypeVar
 from django.db import connections
 
 from core.outbox import rows
-from core.outbox.delivery import deliver_event
+from core.outbox.delivery import deliver_in_request
+from core.outbox.repetitions import tag_of_announcement
 from core.outbox.subscriptions import Handler, Subscription, subscribers_of
 from core.outbox.tasks import wake
 from core.sql.transactions import after_commit
@@ -65,6 +66,7 @@ class Event(Generic[Payload]):
         """
         if not connections[self.database].in_atomic_block:
             raise RuntimeError(f"{self.name} is announced outside of the transaction of its change")
+        tag = tag_of_announcement()
         for subscription in subscribers_of(self.name):
             event_id = rows.record(
                 database=self.database,
@@ -72,10 +74,11 @@ class Event(Generic[Payload]):
                 subscriber=subscription.subscriber,
                 payload=vars(payload),
                 wake_after=rows.FIRST_WAKE if after is None else after,
+                request_tag=tag if after is None else None,
             )
             if after is not None:
                 continue
             if subscription.first is not None:
                 after_commit(self.database, subscription.first, payload)
-            deliver = deliver_event if subscription.in_request else wake
+            deliver = deliver_in_request if subscription.in_request else wake
             after_commit(self.database, deliver, database=self.database, event_id=event_id)

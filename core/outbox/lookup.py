@@ -40,6 +40,12 @@ def pending_event(*, database: str, kind: str, payload: dict[str, Any]) -> Outbo
     return rows.filter(done_at__isnull=True, kind=kind, payload=payload).first()
 
 
+def pending_of_request(*, database: str, tag: int) -> list[OutboxEvent]:
+    """The pending rows that requests with this tag have announced, in their order."""
+    rows = OutboxEvent.objects.using(database).filter(done_at__isnull=True, request_tag=tag)
+    return list(rows.order_by("pk"))
+
+
 def rows_beside(
     *, database: str, kind: str, subject_id: int, subscriber: str, **payload: int
 ) -> QuerySet[OutboxEvent]:

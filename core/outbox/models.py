@@ -11,7 +11,8 @@ class OutboxEvent(TimeOrderedModel):
 
     `cursor`: how far the delivery has come. `lease_token`, `lease_until`: which process delivers it
     now. While `done_at` is null, the sweeper wakes it from `wake_at` on. `subscriber`: an app's
-    name; empty in rows of a release that had one subscriber per event.
+    name; empty in rows of a release that had one subscriber per event. `request_tag`: see
+    `core.outbox.repetitions`.
     """
 
     kind = models.CharField(max_length=32)
@@ -25,6 +26,7 @@ class OutboxEvent(TimeOrderedModel):
     wake_at = models.DateTimeField()
     done_at = models.DateTimeField(null=True)
     last_error = models.TextField(default="", blank=True)
+    request_tag = models.BigIntegerField(null=True, editable=False)
 
     class Meta:
         app_label = "core"
@@ -37,6 +39,11 @@ class OutboxEvent(TimeOrderedModel):
             ),
             models.Index(
                 fields=["id"], name="outbox_oldest", condition=models.Q(done_at__isnull=True)
+            ),
+            models.Index(
+                fields=["request_tag"],
+                name="outbox_of_request",
+                condition=models.Q(done_at__isnull=True, request_tag__isnull=False),
             ),
             models.Index(
                 fields=["done_at"], name="outbox_done", condition=models.Q(done_at__isnull=False)

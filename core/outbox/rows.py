@@ -26,8 +26,9 @@ ERROR_LENGTH = 2000
 
 # Plain SQL: each write and each delivery runs these, and the ORM costs more than the statement.
 _RECORD_SQL = """
-INSERT INTO fanout_outboxevent (kind, subscriber, payload, cursor, attempts, last_error, wake_at)
-VALUES (%s, %s, %s, 0, 0, '', statement_timestamp() + %s * interval '1 second')
+INSERT INTO fanout_outboxevent
+    (kind, subscriber, payload, cursor, attempts, last_error, wake_at, request_tag)
+VALUES (%s, %s, %s, 0, 0, '', statement_timestamp() + %s * interval '1 second', %s)
 RETURNING id
 """
 # If PostgreSQL crashes it may lose a lease, or that a row is done. The row is then delivered again,
@@ -38,7 +39,8 @@ _TAKE_SQL = f"""
 UPDATE fanout_outboxevent
 SET lease_token = %(token)s, lease_until = {_UNTIL}, wake_at = {_UNTIL}, attempts = attempts + 1
 WHERE id = %(id)s AND done_at IS NULL
-    AND (lease_until IS NULL OR lease_until < statement_timestamp()) {_UNHURRIED}
+    AND (%(takes_over)s OR lease_until IS NULL OR lease_until < statement_timestamp())
+    {_UNHURRIED}
 RETURNING *
 """  # noqa: S608  (constants)
 _MINE = "WHERE id = %(id)s AND lease_token = %(token)s::uuid AND done_at IS NULL"
@@ -54,11 +56,12 @@ SET done_at = statement_timestamp(), lease_until = NULL, last_error = '' {_MINE}
 
 @dataclass(frozen=True)
 class Lease:
-    """The right to deliver one row, until it lapses."""
+    """The right to deliver one row, until it lapses: `seconds` after it was taken or extended."""
 
     database: str
     token: uuid.UUID
     event: OutboxEvent
+    seconds: float
 
 
 def record(
@@ -68,28 +71,41 @@ def record(
     subscriber: str,
     payload: Mapping[str, Any],
     wake_after: timedelta = FIRST_WAKE,
+    request_tag: int | None = None,
 ) -> int:
     """Write a row in the caller's transaction on `database`; returns its id."""
     text, seconds = json.dumps(payload), wake_after.total_seconds()
     with connections[database].cursor() as cursor:
-        cursor.execute(_RECORD_SQL, [kind, subscriber, text, seconds])
+        cursor.execute(_RECORD_SQL, [kind, subscriber, text, seconds, request_tag])
         return int(cursor.fetchone()[0])
 
 
 def take_lease(*, database: str, event_id: int) -> Lease | None:
     """Take the right to deliver a row; None if it is done, gone, or leased by another process."""
-    token = uuid.uuid4()
     seconds = settings.OUTBOX_LEASE_SECONDS
-    parameters = {"token": token, "id": event_id, "seconds": seconds}
+    return _take(database, event_id, seconds=seconds, takes_over=False)
+
+
+def take_over_lease(*, database: str, event_id: int) -> Lease | None:
+    """The same for a request, whoever has the lease; None if the row is done or gone.
+
+    It lapses soon: if the request dies, others see its write once the sweeper has delivered it.
+    """
+    seconds = FIRST_WAKE.total_seconds()
+    return _take(database, event_id, seconds=seconds, takes_over=True)
+
+
+def _take(database: str, event_id: int, *, seconds: float, takes_over: bool) -> Lease | None:
+    token = uuid.uuid4()
+    parameters = {"token": token, "id": event_id, "seconds": seconds, "takes_over": takes_over}
     rows = OutboxEvent.objects.using(database).raw(_TAKE_SQL, parameters)
     event = next(iter(rows), None)
-    return None if event is None else Lease(database, token, event)
+    return None if event is None else Lease(database, token, event, seconds)
 
 
 def save_cursor(lease: Lease, *, cursor: int) -> bool:
     """Save how far the delivery has come, and extend the lease; False if the lease is lost."""
-    seconds = settings.OUTBOX_LEASE_SECONDS
-    return _update(lease, _SAVE_SQL, cursor=cursor, seconds=seconds)
+    return _update(lease, _SAVE_SQL, cursor=cursor, seconds=lease.seconds)
 
 
 def mark_done(lease: Lease) -> bool:
@@ -97,9 +113,13 @@ def mark_done(lease: Lease) -> bool:
     return _update(lease, _DONE_SQL)
 
 
-def _update(lease: Lease, sql: str, **numbers: int) -> bool:
+def _update(lease: Lease, sql: str, **numbers: float) -> bool:
     """Change the row if this delivery still has the lease; returns whether it has."""
-    parameters: dict[str, int | str] = {"id": lease.event.pk, "token": str(lease.token), **numbers}
+    parameters: dict[str, float | str] = {
+        "id": lease.event.pk,
+        "token": str(lease.token),
+        **numbers,
+    }
     with connections[lease.database].cursor() as cursor:
         cursor.execute(sql, parameters)
         return bool(cursor.rowcount)

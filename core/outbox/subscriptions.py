@@ -44,9 +44,18 @@ class Subscription(Generic[Payload]):
         known[self.subscriber] = self
 
     def steps(self, payload: Mapping[str, Any], cursor: int) -> Iterable[Step]:
-        """Run the handler on a row's payload. Fields that its dataclass lacks are left out."""
+        """Run the handler on a row's payload."""
+        return self.handler(self._payload(payload), cursor)
+
+    def do_first(self, payload: Mapping[str, Any]) -> None:
+        """Do for a row's payload what the announcing request does before it wakes a worker."""
+        if self.first is not None:
+            self.first(self._payload(payload))
+
+    def _payload(self, payload: Mapping[str, Any]) -> Payload:
+        """A row's payload as its dataclass. Fields that the dataclass lacks are left out."""
         known = {field.name: payload[field.name] for field in fields(self.payload)}  # type: ignore[arg-type]
-        return self.handler(self.payload(**known), cursor)
+        return self.payload(**known)
 
 
 _subscriptions: dict[str, dict[str, Subscription[Any]]] = {}

@@ -16,6 +16,7 @@ from tests.chaos.durability import (
     sticking_off,
     sweeper_off,
 )
+from tests.chaos.retries import retried_writes
 from tests.chaos.scenario import Scenario
 from tests.chaos.world import Setup
 
@@ -38,6 +39,7 @@ SCENARIOS = {
         Scenario("rolling_restart", PLAIN, "Restart everything under load.", rolling_restart),
         Scenario("frozen_workers", PLAIN, "Freeze workers, then kill them.", frozen_workers),
         Scenario("everything_killed", PLAIN, "Kill -9 of everything, by turns.", everything_killed),
+        Scenario("retried_writes", PLAIN, "Kill the Write API, retry, read.", retried_writes),
         Scenario("replica_killed", PLAIN, "Read without the replica.", replica_killed),
         Scenario("primary_down", PLAIN, "Read and write without the primary.", primary_down),
         Scenario("own_writes", LAGGING, "Read own writes, replay paused.", own_writes_seen),
