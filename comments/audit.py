@@ -3,11 +3,15 @@
 from collections.abc import Iterator
 
 from comments.models import Comment, CommentLike
-from core.counters import CountAudit
+from core.counters import CountAudit, ShownAudit
 from core.ids import id_batches
 
-COMMENTS = CountAudit(Comment, "post_id")
-LIKES = CountAudit(CommentLike, "subject_id")
+COMMENTS = CountAudit(Comment, "post_id", if_column="is_shown")
+LIKES = CountAudit(CommentLike, "subject_id", if_column="is_shown")
+SHOWN = [
+    ShownAudit(Comment, "author_id", "is_shown"),
+    ShownAudit(CommentLike, "user_id", "is_shown"),
+]
 
 
 def all_ids(*, size: int) -> Iterator[list[int]]:

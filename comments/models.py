@@ -15,11 +15,12 @@ class Comment(TimeOrderedModel):
 
     `reply_to` is the comment that this one replies to, on the same post; that is no reply itself.
     When a comment with very many replies is deleted, some replies exist a moment longer: so there
-    is no constraint.
+    is no constraint. `is_shown`: the author is active. A comment that is not shown is not counted.
     """
 
     post_id = models.BigIntegerField(editable=False)
-    author_id = models.BigIntegerField(db_index=True, editable=False)
+    author_id = models.BigIntegerField(editable=False)
+    is_shown = models.BooleanField(db_default=True, editable=False)
     text = models.CharField(max_length=TEXT_MAX_LENGTH, validators=[refuse_deceptive_text])
     reply_to = models.ForeignKey(
         "self",
@@ -34,7 +35,13 @@ class Comment(TimeOrderedModel):
     edited_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
-        indexes = [models.Index(fields=["post_id", "id"], name="comment_by_post")]
+        indexes = [
+            models.Index(fields=["post_id", "id"], name="comment_by_post"),
+            models.Index(fields=["author_id", "id"], name="comment_by_author"),
+            models.Index(
+                fields=["author_id"], condition=models.Q(is_shown=False), name="comment_hidden"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"comment {self.pk} on {self.post_id}"

@@ -20,7 +20,6 @@ from core.cached_values import VERSION_SQL
 from core.counters import count_sql
 from core.http.problems import NotFound
 from core.ids import MAX_ID
-from core.likes import likers_page as likers_of
 from core.sql import first_found, primary_reads
 from posts import selectors as post_selectors
 from posts.selectors import VisiblePost
@@ -44,13 +43,13 @@ LEFT JOIN comments_commentlike AS mine
     ON mine.user_id = %(viewer_id)s AND mine.subject_id = comment.id
 ORDER BY comment.id {{direction}}
 """  # noqa: S608  (constants)
-_OF_POST = "post_id = %(post_id)s AND id > %(above)s AND id < %(below)s"
+_OF_POST = "post_id = %(post_id)s AND id > %(above)s AND id < %(below)s AND is_shown"
 _SUMMARY_SQL = f"""
 SELECT {VERSION_SQL}, {count_sql("post.id")}, recent.*
 FROM (SELECT %(post_id)s::bigint AS id) AS post
 LEFT JOIN LATERAL (
     SELECT id, author_id, text, created_at, edited_at, reply_to_id FROM comments_comment
-    WHERE post_id = post.id ORDER BY id DESC LIMIT {RECENT}
+    WHERE post_id = post.id AND is_shown ORDER BY id DESC LIMIT {RECENT}
 ) AS recent ON TRUE
 """  # noqa: S608  (a constant)
 
@@ -229,16 +228,20 @@ class UncheckedComment:
         return VisibleComment(self.comment_id, post.post_id, self.author_id, post.author_id)
 
 
-def visible_comment(*, comment_id: int, viewer_id: int) -> VisibleComment:
-    """A comment, if the viewer may see both it and its post; else raises `NotFound`."""
+def unchecked_comment(*, comment_id: int) -> UncheckedComment:
+    """A comment that exists; raises `NotFound`."""
     rows = Comment.objects.filter(pk=comment_id).values_list("post_id", "author_id")
     found = first_found(rows.first)
     if found is None:
         raise NotFound(_NO_COMMENT)
-    post_id, author_id = found
-    post = post_selectors.unchecked_post(post_id=post_id)
-    people = visible_people(viewer_id=viewer_id, user_ids={post.author_id, author_id})
-    comment = UncheckedComment(comment_id, post_id, author_id)
+    return UncheckedComment(comment_id, *found)
+
+
+def visible_comment(*, comment_id: int, viewer_id: int) -> VisibleComment:
+    """A comment, if the viewer may see both it and its post; else raises `NotFound`."""
+    comment = unchecked_comment(comment_id=comment_id)
+    post = post_selectors.unchecked_post(post_id=comment.post_id)
+    people = visible_people(viewer_id=viewer_id, user_ids={post.author_id, comment.author_id})
     return comment.visible_to(people, post.visible_to(people))
 
 
@@ -249,16 +252,17 @@ def existing_ids(*, comment_ids: Collection[int]) -> set[int]:
 
 
 def likers_page(
-    *, comment_id: int, viewer_id: int, after: int | None, limit: int
-) -> tuple[list[int], int | None]:
-    """The ids of those who like a comment: first those whom the viewer follows, then others, newest
-    first.
+    *, comment_id: int, viewer_id: int, after: str | None, limit: int
+) -> tuple[list[orjson.Fragment], str | None]:
+    """Those who like a comment, as `usergraph.selectors.likers_page` finds them.
 
-    Also returns the cursor of the next page, None at the end. Raises `NotFound` if the viewer may
-    not see the comment.
+    Raises `NotFound` if the viewer may not see the comment or its post.
     """
     comment = visible_comment(comment_id=comment_id, viewer_id=viewer_id)
-    followed = graph_selectors.followed_ids(viewer_id=viewer_id)
-    return likers_of(
-        likes=CommentLike, subject_id=comment.comment_id, first=followed, after=after, limit=limit
+    return graph_selectors.likers_page(
+        likes=CommentLike,
+        subject_id=comment.comment_id,
+        viewer_id=viewer_id,
+        after=after,
+        limit=limit,
     )

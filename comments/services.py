@@ -11,11 +11,12 @@ from comments.events import CommentsChanged, CommentsDeleted, comments_changed, 
 from comments.models import Comment, CommentLike
 from core import counters
 from core.http.problems import Conflict, Invalid, NotFound
-from core.likes import add_like, remove_like, remove_likes_by, remove_likes_of
+from core.likes import add_like, remove_like, remove_likes_by, remove_likes_of, show_likes_by
 from core.outbox import batches
 from core.outbox.batches import Removed, repeated
 from posts import selectors as post_selectors
 from posts.selectors import VisiblePost
+from users.services import steady_account
 
 _NOT_YOURS = "You have no such comment."
 # What one transaction removes at most.
@@ -28,7 +29,20 @@ RETURNING id
 """
 # The lock prevents a deletion, and lets others reply at the same time.
 _ANSWERED_SQL = """
-SELECT reply_to_id FROM comments_comment WHERE id = %s AND post_id = %s FOR KEY SHARE
+SELECT reply_to_id FROM comments_comment WHERE id = %s AND post_id = %s AND is_shown FOR KEY SHARE
+"""
+# The comments that a step of a walk reaches, and which of them change.
+_SHOW_SQL = """
+WITH reached AS (
+    SELECT id, post_id FROM comments_comment
+    WHERE author_id = %(user_id)s AND id > %(after)s
+    ORDER BY id LIMIT %(limit)s FOR UPDATE
+), changed AS (
+    UPDATE comments_comment AS comment SET is_shown = %(is_shown)s FROM reached
+    WHERE comment.id = reached.id AND comment.is_shown <> %(is_shown)s
+    RETURNING comment.post_id
+)
+SELECT (SELECT max(id) FROM reached), ARRAY(SELECT post_id FROM changed)
 """
 
 
@@ -92,9 +106,13 @@ def reword(*, comment_id: int, text: str) -> bool:
 
 
 def delete_comment(*, comment_id: int, user_id: int) -> None:
-    """Delete a comment and its replies; raises `NotFound` unless the user wrote it or its post."""
-    comment = selectors.visible_comment(comment_id=comment_id, viewer_id=user_id)
-    if user_id not in (comment.author_id, comment.post_author_id):
+    """Delete a comment and its replies; raises `NotFound` unless the user wrote it or its post.
+
+    The author of the post may delete it though its author is not visible, such as suspended.
+    """
+    comment = selectors.unchecked_comment(comment_id=comment_id)
+    post = post_selectors.visible_post(post_id=comment.post_id, viewer_id=user_id)
+    if user_id not in (comment.author_id, post.author_id):
         raise NotFound(_NOT_YOURS)
     if not take_down(comment_ids=[comment_id], actor_id=user_id):
         raise NotFound(_NOT_YOURS)
@@ -107,15 +125,19 @@ def take_down(*, comment_ids: Collection[int], actor_id: int | None = None) -> l
     causes that.
     """
     with transaction.atomic(using="comments"):
-        rows = Comment.objects.select_for_update().order_by("pk").values_list("pk", "post_id")
+        rows = Comment.objects.select_for_update().order_by("pk")
         # Once locked, none of them can get another reply.
-        going = dict(rows.filter(pk__in=comment_ids))
+        going = {row.pk: row for row in rows.filter(pk__in=comment_ids)}
         if not going:
             return []
-        going |= dict(rows.filter(reply_to_id__in=list(going))[:REPLIES_AT_ONCE])
+        replies = rows.filter(reply_to_id__in=list(going))[:REPLIES_AT_ONCE]
+        going |= {row.pk: row for row in replies}
         Comment.objects.filter(pk__in=going).delete()
         comments_deleted.announce(CommentsDeleted(list(going)))
-        _count([(post_id, -n) for post_id, n in Multiset(going.values()).items()], actor_id)
+        counted: Multiset[int] = Multiset()
+        for row in going.values():
+            counted[row.post_id] -= row.is_shown
+        _count(counted.items(), actor_id)
     return list(going)
 
 
@@ -146,7 +168,8 @@ def remove_likes_of_comments(*, comment_ids: Collection[int], limit: int) -> int
 def _count(changes: Iterable[tuple[int, int]], actor_id: int | None) -> None:
     """Change the comment counts of posts and announce it, in the caller's transaction."""
     for post_id, delta in changes:
-        counters.change_counts(database="comments", deltas={post_id: delta}, actor_id=actor_id)
+        if delta:
+            counters.change_counts(database="comments", deltas={post_id: delta}, actor_id=actor_id)
         comments_changed.announce(CommentsChanged(post_id))
 
 
@@ -176,6 +199,33 @@ def settle_counters(*, limit: int) -> int:
         while remove_likes_of_comments(comment_ids=gone, limit=_LIKES_AT_ONCE):
             pass
     return len(changes)
+
+
+def show_comments_of_account(*, user_id: int, after: int, limit: int) -> int | None:
+    """Show the comments of an active account, hide those of another: one step, up to `limit`
+    comments above the id `after`. Returns the last one that it has reached, None at the end.
+    """
+    parameters = {"user_id": user_id, "after": after, "limit": limit}
+    with (
+        steady_account(user_id=user_id) as is_active,
+        transaction.atomic(using="comments"),
+        connections["comments"].cursor() as cursor,
+    ):
+        cursor.execute(_SHOW_SQL, parameters | {"is_shown": is_active})
+        reached, post_ids = cursor.fetchone()
+        by = 1 if is_active else -1
+        counted = [(post_id, by * n) for post_id, n in Multiset(post_ids).items()]
+        _count(counted, user_id)
+    return int(reached) if reached else None
+
+
+def show_likes_of_account(*, user_id: int, after: int, limit: int) -> int | None:
+    """The same for the likes that the account has given to comments; `after` is a comment."""
+    with steady_account(user_id=user_id) as is_active:
+        reached, _ = show_likes_by(
+            likes=CommentLike, user_id=user_id, is_shown=is_active, after=after, limit=limit
+        )
+    return reached
 
 
 def remove_comment_likes_on_post(*, post_id: int, limit: int) -> int:

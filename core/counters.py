@@ -158,12 +158,13 @@ class CountAudit:
     """Compares one kind of count with the rows that it counts, and corrects it.
 
     `rows`: the model of the rows. `column`: has the id that a row counts for. The subject is that
-    id or, with `is_made_by`, `made_by(id)`.
+    id or, with `is_made_by`, `made_by(id)`. `if_column`: rows in which this is false do not count.
     """
 
     rows: type[models.Model]
     column: str
     is_made_by: bool = False
+    if_column: str = "TRUE"
 
     @property
     def database(self) -> str:
@@ -177,7 +178,7 @@ class CountAudit:
     def _truth_sql(self, subject: str) -> str:
         """A query that counts a subject's rows; `subject` as in `count_sql`."""
         table, id_ = self.rows._meta.db_table, f"-{subject}" if self.is_made_by else subject
-        return f"SELECT count(*) FROM {table} WHERE {self.column} = {id_}"  # noqa: S608
+        return f"SELECT count(*) FROM {table} WHERE {self.column} = {id_} AND {self.if_column}"  # noqa: S608
 
     def compared(self, ids: Sequence[int]) -> dict[int, tuple[int, int]]:
         """(count, number of rows) of some ids, both in one snapshot."""
@@ -200,3 +201,28 @@ class CountAudit:
             with connections[self.database].cursor() as cursor:
                 sql = _CORRECT_SQL.format(truth=self._truth_sql("counter.subject_id"))
                 cursor.execute(sql, [subject_id])
+
+
+@dataclass(frozen=True)
+class ShownAudit:
+    """Finds accounts that have rows which are shown though they are not active, or hidden though
+    they are.
+
+    `rows`: the model of the rows. `account`: the column with the account. `shown`: the flag.
+    """
+
+    rows: type[models.Model]
+    account: str
+    shown: str
+
+    def wrong(self, *, is_active: Mapping[int, bool]) -> set[int]:
+        """Those of some accounts, given with whether they are active; one query by index."""
+        mine = f"SELECT FROM {self.rows._meta.db_table} WHERE {self.account} = asked.id"
+        sql = f"""
+            SELECT id FROM unnest(%s::bigint[], %s::boolean[]) AS asked (id, is_active)
+            WHERE CASE WHEN is_active THEN EXISTS ({mine} AND NOT {self.shown})
+                ELSE EXISTS ({mine} AND {self.shown}) END
+        """  # noqa: S608
+        with connections[router.db_for_write(self.rows)].cursor() as cursor:
+            cursor.execute(sql, [list(is_active), list(is_active.values())])
+            return {account_id for (account_id,) in cursor.fetchall()}

@@ -1,18 +1,15 @@
 """Operations' event handlers: remove what belonged to deleted posts and accounts."""
 
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
 
 from core.outbox.batches import as_steps, repeated
+from core.outbox.events import AFTER_THE_LAST_REQUEST
 from core.outbox.subscriptions import Step
 from operations import purge
 from posts.events import PostChanged, post_deleted
 from usergraph import services as graph_services
 from users import services as user_services
 from users.events import AccountDeleted, account_deleted
-
-# No request runs so long: those that began before an account was deactivated have ended by then.
-_AFTER_THE_LAST_REQUEST = timedelta(minutes=2)
 
 
 @post_deleted.subscribe("operations")
@@ -38,5 +35,5 @@ def remove_account(account: AccountDeleted, cursor: int) -> Iterator[Step]:
         for _ in repeated("follows", graph_services.remove_follows_of_user, user_id=user_id):
             pass
         if user_services.finish_deletion(deletion_id=deletion_id):
-            account_deleted.announce(account, after=_AFTER_THE_LAST_REQUEST)
+            account_deleted.announce(account, after=AFTER_THE_LAST_REQUEST)
     purge.drop_cached_account(user_id=user_id)

@@ -4,6 +4,9 @@ The rows are the truth: likes, comments, follows, posts. Made from them are the 
 beside its rows; the comment summaries, which are in the posts database; and the posts' records in
 CACHE. A count and its rows are compared in one snapshot. A summary or a record counts as drift only
 if no pending change will refresh it, and none has refreshed it during the check.
+
+What an inactive account has made is not shown, and what is not shown is not counted. Each row says
+whether it is shown, which is compared with its account.
 """
 
 import logging
@@ -11,16 +14,21 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from comments import audit as comment_audit
 from comments import selectors as comment_selectors
+from comments import services as comment_services
 from core.counters import folded_lately, made_by
 from core.metrics.shared import set_gauges
+from core.outbox.batches import SMALL_STEP
 from core.outbox.lookup import pending_subjects
 from core.sql import primary_reads
 from posts import audit as post_audit
 from posts import selectors as post_selectors
+from posts import services as post_services
 from usergraph import audit as graph_audit
+from usergraph import services as graph_services
 from users import selectors as user_selectors
 
 logger = logging.getLogger(__name__)
@@ -43,6 +51,7 @@ class What(StrEnum):
     FOLLOWERS = "followers of account"
     FOLLOWING = "accounts followed by account"
     POSTS = "posts of account"
+    SHOWN = "likes, comments and follows of account"
 
 
 # Of each count: the subjects that have it, and what compares it with the rows.
@@ -54,6 +63,15 @@ _AUDITS = {
     What.FOLLOWING: ("accounts", graph_audit.FOLLOWING),
     What.POSTS: ("accounts", post_audit.POSTS),
 }
+_SHOWN = (*post_audit.SHOWN, *comment_audit.SHOWN, *graph_audit.SHOWN)
+# What shows the rows of an active account and hides those of another, step by step.
+_WALKS = (
+    post_services.show_likes_of_account,
+    comment_services.show_comments_of_account,
+    comment_services.show_likes_of_account,
+    partial(graph_services.show_account, is_follower=True),
+    partial(graph_services.show_account, is_follower=False),
+)
 
 
 @dataclass(frozen=True)
@@ -66,6 +84,8 @@ class Drift:
 
     def __str__(self) -> str:
         detail = f"off by {self.off:+}" if self.is_count else "not what the rows say"
+        if self.what == What.SHOWN:
+            detail = "shown though it is not active, or hidden though it is"
         return f"{self.what} {self.subject_id}: {detail}"
 
     @property
@@ -126,6 +146,8 @@ def find_drift(*, subjects: Subjects) -> list[Drift]:
             drifts += [Drift(What.SUMMARY, id_, 1) for id_ in _stale_summaries(posts)]
             stale = post_audit.stale_records(post_ids=posts, pending=_pending)
             drifts += [Drift(What.RECORD, id_, 1) for id_ in sorted(stale)]
+        if accounts := existing.accounts:
+            drifts += [Drift(What.SHOWN, id_, 1) for id_ in _wrongly_shown(accounts)]
         if drifts:  # some of these may have been deleted during the check
             existing = _existing(existing)
         left = {*existing.posts, *existing.comments, *existing.accounts}
@@ -153,6 +175,14 @@ def _stale_summaries(post_ids: Sequence[int]) -> Iterator[int]:
             yield post_id
 
 
+def _wrongly_shown(account_ids: Sequence[int]) -> list[int]:
+    """Accounts with rows that are shown or hidden by mistake, and that no pending row mends."""
+    accounts = user_selectors.accounts(user_ids=account_ids)
+    is_active = {id_: account.is_active for id_, account in accounts.items()}
+    wrong = {id_ for audit in _SHOWN for id_ in audit.wrong(is_active=is_active)}
+    return sorted(wrong - pending_subjects(database="default", field="user_id", ids=wrong))
+
+
 def _pending(post_ids: Collection[int]) -> set[int]:
     """Those posts that a pending outbox row names."""
     return {
@@ -172,6 +202,11 @@ def repair(*, drift: Drift) -> None:
         post_audit.replace_comment_summary(
             post_id=id_, version=now.version, count=now.count, recent=now.recent
         )
+    if drift.what == What.SHOWN:
+        for walk in _WALKS:
+            after: int | None = 0
+            while after is not None:
+                after = walk(user_id=id_, after=after, limit=SMALL_STEP)
     if drift.what in (What.LIKES, What.COMMENTS, What.SUMMARY, What.RECORD):
         post_audit.drop_records(post_ids=[id_])
 

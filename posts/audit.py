@@ -7,13 +7,14 @@ from django.db import transaction
 
 from core import counters
 from core.cached_values import stale_ids
-from core.counters import CountAudit
+from core.counters import CountAudit, ShownAudit
 from core.ids import id_batches
 from posts.models import CommentSummary, Like, Post
 from posts.store import RECORDS
 
-LIKES = CountAudit(Like, "subject_id")
+LIKES = CountAudit(Like, "subject_id", if_column="is_shown")
 POSTS = CountAudit(Post, "author_id", is_made_by=True)
+SHOWN = [ShownAudit(Like, "user_id", "is_shown")]
 
 
 def all_ids(*, size: int) -> Iterator[list[int]]:

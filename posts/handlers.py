@@ -3,12 +3,14 @@
 A like needs no row of its own: its counter change is one; `services.settle_counters` sweeps it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from core.outbox.batches import STEP
 from core.outbox.subscriptions import Step
 from media.events import MediaChanged, media_changed
 from posts import selectors, services
 from posts.events import PostChanged, PostEdited, post_deleted, post_edited
+from users.events import AccountSwitched, account_switched
 from users.selectors import add_profile_part
 
 
@@ -16,6 +18,16 @@ def refresh_record(post: PostEdited | PostChanged | MediaChanged, cursor: int) -
     """Show a post as it is now, or that it is gone."""
     services.refresh_records(post_ids=[post.post_id])
     return ()
+
+
+@account_switched.subscribe("posts")
+def show_likes(account: AccountSwitched, cursor: int) -> Iterator[Step]:
+    """Show and count the likes of an active account; hide those of a deactivated one."""
+    after: int | None = cursor
+    while after is not None:
+        after = services.show_likes_of_account(user_id=account.user_id, after=after, limit=STEP)
+        if after is not None:
+            yield Step(after)
 
 
 post_edited.subscribe("posts", in_request=True)(refresh_record)

@@ -39,7 +39,7 @@ SELECT asked.id, {VERSION_SQL}, post.author_id, post.caption, post.comments_clos
     post.created_at, post.edited_at, {count_sql("asked.id")}, summary.count, summary.recent,
     ARRAY(
         SELECT user_id FROM posts_like
-        WHERE subject_id = asked.id ORDER BY id DESC LIMIT {LIKERS_KEPT}
+        WHERE subject_id = asked.id AND is_shown ORDER BY id DESC LIMIT {LIKERS_KEPT}
     )
 FROM unnest(%s::bigint[]) AS asked (id)
 LEFT JOIN posts_post AS post ON post.id = asked.id

@@ -9,12 +9,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, NewType, cast
 
+import orjson
 from django.db import connections, router
 
 from core.counters import counts, made_by
 from core.http.problems import NotFound
 from core.ids import MAX_ID
-from core.likes import likers_page as likers_of
 from core.sql import primary_reads
 from posts import store
 from posts.models import Like, Post
@@ -173,17 +173,16 @@ def visible_post(*, post_id: int, viewer_id: int) -> VisiblePost:
 
 
 def likers_page(
-    *, post_id: int, viewer_id: int, after: int | None, limit: int
-) -> tuple[list[int], int | None]:
-    """The ids of those who like a post: first those whom the viewer follows, then others, newest
-    first.
+    *, post_id: int, viewer_id: int, after: str | None, limit: int
+) -> tuple[list[orjson.Fragment], str | None]:
+    """Those who like a post, as `usergraph.selectors.likers_page` finds them.
 
-    Also returns the cursor of the next page, None at the end. Raises `NotFound` if the viewer may
-    not see the post.
+    Raises `NotFound` if the viewer may not see the post.
     """
     post = visible_post(post_id=post_id, viewer_id=viewer_id)
-    followed = graph_selectors.followed_ids(viewer_id=viewer_id)
-    return likers_of(likes=Like, subject_id=post.post_id, first=followed, after=after, limit=limit)
+    return graph_selectors.likers_page(
+        likes=Like, subject_id=post.post_id, viewer_id=viewer_id, after=after, limit=limit
+    )
 
 
 def posts_by_author(

@@ -123,7 +123,8 @@ class PostDocument(serializers.Serializer[Any]):
     counts = PostCounts()
     viewer = PostViewer()
     recent_likes = UserDocument(
-        many=True, help_text="The latest, at most 3; people whom the caller follows come first."
+        many=True,
+        help_text="Of the latest 8, at most 3; people whom the caller follows come first.",
     )
     recent_comments = RecentComment(many=True, help_text="The latest, at most 2, newest first.")
 

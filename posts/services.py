@@ -10,13 +10,14 @@ from django.db.models.functions import Now
 from core import counters
 from core.counters import made_by
 from core.http.problems import NotFound
-from core.likes import add_like, remove_like, remove_likes_by, remove_likes_of
+from core.likes import add_like, remove_like, remove_likes_by, remove_likes_of, show_likes_by
 from core.outbox.batches import Removed, repeated
 from core.sql.transactions import after_commit
 from media import services as media_services
 from posts import selectors, store
 from posts.events import PostChanged, PostEdited, post_deleted, post_edited, post_published
 from posts.models import CommentSummary, Like, Post
+from users.services import steady_account
 
 # Inserts a summary and deletes the older ones, except those that another transaction deletes now.
 _STORE_SUMMARY_SQL = """
@@ -183,6 +184,19 @@ def remove_likes_by_user(*, user_id: int, limit: int) -> int:
     many. For an account that is being deleted; call it until it returns 0.
     """
     return remove_likes_by(likes=Like, user_id=user_id, limit=limit)
+
+
+def show_likes_of_account(*, user_id: int, after: int, limit: int) -> int | None:
+    """Show the likes of an active account, hide those of another: one step, up to `limit` posts
+    above the id `after`. Returns the last post that it has reached, None at the end. CACHE down:
+    raises.
+    """
+    with steady_account(user_id=user_id) as is_active:
+        reached, post_ids = show_likes_by(
+            likes=Like, user_id=user_id, is_shown=is_active, after=after, limit=limit
+        )
+    refresh_records(post_ids=post_ids)
+    return reached
 
 
 def drop_cached_user(*, user_id: int) -> None:

@@ -8,13 +8,12 @@ from rest_framework.views import APIView
 
 from core.http.callers import caller_id
 from core.http.idempotency import idempotent
-from core.http.pagination import page_request, page_response
+from core.http.pagination import LongCursorQuery, page_request, page_response
 from core.http.rendering import fragments
 from core.http.repetitions import repeatable
-from core.http.schema import PAGE_PARAMETERS
 from posts import selectors, services
 from posts.serializers import NewPost, PostChanges, PostDocument, PostPage, PostsQuery
-from usergraph.visibility import visible_people, visible_user_id
+from usergraph.visibility import visible_user_id
 from users.serializers import UserPage
 
 
@@ -92,12 +91,14 @@ class LikeView(APIView):
 
 
 class LikersView(APIView):
-    @extend_schema(parameters=PAGE_PARAMETERS, responses=UserPage, tags=["likes"])
+    @extend_schema(parameters=[LongCursorQuery], responses=UserPage, tags=["likes"])
     def get(self, request: Request, post_id: int) -> Response:
-        """List who likes a post: first whom the caller follows, then others, newest first."""
-        page = page_request(request)
-        user_ids, cursor = selectors.likers_page(
+        """List who likes a post: first whom the caller follows, then others, newest first.
+
+        Whom the caller follows is taken as of the first page; up to 100 of them come first.
+        """
+        page = page_request(request, str, query_class=LongCursorQuery)
+        people, cursor = selectors.likers_page(
             post_id=post_id, viewer_id=caller_id(request), after=page.after, limit=page.limit
         )
-        people = visible_people(viewer_id=caller_id(request), user_ids=user_ids)
-        return page_response(request, people.in_order(user_ids), cursor)
+        return page_response(request, people, cursor)

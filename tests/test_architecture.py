@@ -89,7 +89,7 @@ def test_every_event_is_in_the_event_table() -> None:
         for name, value in vars(__import__(f"{path.parent.name}.events").events).items()
         if isinstance(value, Event)
     }
-    assert len(names) == 10
+    assert len(names) == 11
     for name in names:
         assert f"`{name}`" in table
 

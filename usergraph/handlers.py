@@ -1,7 +1,28 @@
-"""What User Graph adds to User Info: members of a profile, and whom a viewer must not see."""
+"""What User Graph adds to User Info, and what follows from the activation of an account.
 
-from usergraph import selectors, visibility
+It adds members of a profile, and whom a viewer must not see.
+"""
+
+from collections.abc import Iterable
+from functools import partial
+
+from core.outbox.batches import STEP, walked
+from core.outbox.subscriptions import Step
+from usergraph import selectors, services, visibility
+from users.events import AccountSwitched, account_switched
 from users.selectors import add_hiding_rule, add_profile_part
 
 add_profile_part(selectors.profile_part)
 add_hiding_rule(lambda viewer_id: visibility.hidden_user_ids(viewer_id=viewer_id))
+
+
+@account_switched.subscribe("usergraph")
+def show_account(account: AccountSwitched, cursor: int) -> Iterable[Step]:
+    """Count an active account among followers and followed accounts; a deactivated one not."""
+
+    def walk(after: int, *, is_follower: bool) -> int | None:
+        return services.show_account(
+            user_id=account.user_id, after=after, limit=STEP, is_follower=is_follower
+        )
+
+    return walked(partial(walk, is_follower=True), partial(walk, is_follower=False), cursor=cursor)

@@ -10,7 +10,10 @@ from core.ids import TimeOrderedModel
 
 
 class Follow(TimeOrderedModel):
-    """An edge: `follower` follows `followee`. Lists are ordered by its id, newest first."""
+    """An edge: `follower` follows `followee`. Lists are ordered by its id, newest first.
+
+    `follower_shown`, `followee_shown`: that account is active. Who is not shown is not counted.
+    """
 
     follower = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
@@ -19,6 +22,8 @@ class Follow(TimeOrderedModel):
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    follower_shown = models.BooleanField(db_default=True, editable=False)
+    followee_shown = models.BooleanField(db_default=True, editable=False)
 
     class Meta:
         constraints = [
@@ -32,6 +37,16 @@ class Follow(TimeOrderedModel):
             models.Index(fields=["followee", "follower"], name="follow_fan_out"),
             models.Index(fields=["followee", "id"], name="follow_followers_list"),
             models.Index(fields=["follower", "id"], name="follow_following_list"),
+            models.Index(
+                fields=["follower"],
+                condition=models.Q(follower_shown=False),
+                name="follow_hidden_follower",
+            ),
+            models.Index(
+                fields=["followee"],
+                condition=models.Q(followee_shown=False),
+                name="follow_hidden_followee",
+            ),
         ]
 
     def __str__(self) -> str:

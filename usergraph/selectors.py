@@ -2,17 +2,19 @@
 
 import logging
 from bisect import bisect_right
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import orjson
 from django.conf import settings
 from django.db import connections, router
 from django.db.models import QuerySet
 
 from core.cached_values import CacheBatch, Pending
 from core.counters import counts, made_by
+from core.likes import LikersCursor, Likes, first_likers, likers
 from core.sql import primary_reads
 from core.valkey import ValkeyUnavailable
 from usergraph import store, visibility
@@ -201,25 +203,51 @@ def is_following(*, follower_id: int, followee_id: int) -> bool:
     return Follow.objects.filter(follower_id=follower_id, followee_id=followee_id).exists()
 
 
-def followers_page(*, user_id: int, after: int | None, limit: int) -> tuple[list[int], int | None]:
-    """A user's active followers, newest edge first; and the next page's cursor, None at the end."""
+def followers(*, user_id: int, after: int | None, limit: int) -> list[tuple[int, int]]:
+    """Up to `limit` active followers of a user as (user id, edge id), newest edge first.
+
+    `after`: the last edge before.
+    """
     edges = Follow.objects.filter(followee_id=user_id, follower__is_active=True)
-    return _page(edges, "follower_id", after, limit)
+    return _others(edges, "follower_id", after, limit)
 
 
-def following_page(*, user_id: int, after: int | None, limit: int) -> tuple[list[int], int | None]:
-    """The ids of the active users whom a user follows, as `followers_page` does."""
+def following(*, user_id: int, after: int | None, limit: int) -> list[tuple[int, int]]:
+    """The active users whom a user follows, as `followers` does."""
     edges = Follow.objects.filter(follower_id=user_id, followee__is_active=True)
-    return _page(edges, "followee_id", after, limit)
+    return _others(edges, "followee_id", after, limit)
 
 
-def _page(
+def _others(
     edges: QuerySet[Follow], column: str, after: int | None, limit: int
-) -> tuple[list[int], int | None]:
+) -> list[tuple[int, int]]:
     if after is not None:
         edges = edges.filter(pk__lt=after)
-    rows = list(edges.order_by("-pk").values_list("pk", column)[: limit + 1])
-    return [other for _, other in rows[:limit]], rows[limit - 1][0] if len(rows) > limit else None
+    return list(edges.order_by("-pk").values_list(column, "pk")[:limit])
+
+
+def likers_page(
+    *, likes: Likes, subject_id: int, viewer_id: int, after: str | None, limit: int
+) -> tuple[list[orjson.Fragment], str | None]:
+    """Those who like something and whom the viewer may see: first those whom the viewer follows,
+    as of the first page and up to `core.likes.FIRST_LIMIT`; then others, newest first.
+
+    Also returns the cursor of the next page, None at the end.
+    """
+    if after is None:
+        position, followed = None, followed_ids(viewer_id=viewer_id)
+        first: Sequence[int] = first_likers(likes=likes, subject_id=subject_id, among=followed)
+    else:
+        cursor = LikersCursor.decode(after)
+        position, first = cursor.position, cursor.first
+
+    def read(after: int | None, limit: int) -> list[tuple[int, int]]:
+        return likers(likes=likes, subject_id=subject_id, first=first, after=after, limit=limit)
+
+    page, last = visibility.visible_page(
+        viewer_id=viewer_id, read=read, after=position, limit=limit
+    )
+    return page, None if last is None else LikersCursor(last, first).encode()
 
 
 def profile_part(user_id: int, viewer_id: int) -> dict[str, dict[str, Any]]:

@@ -16,12 +16,13 @@ from core.http.problems import Conflict, Invalid, NotFound
 from usergraph import selectors, store
 from usergraph.events import FollowChanged, FollowsRemoved, follow_changed, follows_removed
 from usergraph.models import Follow, PulledAuthor
+from users.services import steady_account
 
 _IMPORT_SQL = """
 INSERT INTO usergraph_follow (follower_id, followee_id)
 SELECT * FROM unnest(%s::bigint[], %s::bigint[])
 ON CONFLICT DO NOTHING
-RETURNING follower_id, followee_id
+RETURNING follower_id, followee_id, follower_shown, followee_shown
 """
 # Whether a user follows another, and how many accounts the user follows.
 _FOLLOWING_SQL = f"""
@@ -32,13 +33,33 @@ FROM (SELECT %s::bigint AS follower_id) AS asked
 """  # noqa: S608  (a constant)
 # The edge and the changes of both counts, in one statement: a follow is sent often.
 _COUNTED_SQL = f"""
-WITH edge AS ({{edge}} RETURNING follower_id, followee_id), counted AS (
+WITH edge AS (
+    {{edge}} RETURNING follower_id, followee_id, follower_shown, followee_shown
+), counted AS (
     {CHANGE_SQL}
-    SELECT followee_id, {{by}}, NULL::bigint FROM edge
-    UNION ALL SELECT -follower_id, {{by}}, NULL FROM edge
+    SELECT followee_id, {{by}}, NULL::bigint FROM edge WHERE follower_shown
+    UNION ALL SELECT -follower_id, {{by}}, NULL FROM edge WHERE followee_shown
 )
 SELECT FROM edge
 """  # noqa: S608  (a constant)
+# The edges that a step of a walk reaches, which of them change, and the counts of their other ends.
+_SHOW_SQL = f"""
+WITH reached AS (
+    SELECT id FROM usergraph_follow
+    WHERE {{side}}_id = %(user_id)s AND id > %(after)s
+    ORDER BY id LIMIT %(limit)s FOR UPDATE
+), changed AS (
+    UPDATE usergraph_follow AS edge SET {{side}}_shown = %(is_shown)s FROM reached
+    WHERE edge.id = reached.id AND edge.{{side}}_shown <> %(is_shown)s
+    RETURNING {{counted}}
+), counted AS (
+    {CHANGE_SQL}
+    SELECT counted, %(by)s, NULL::bigint FROM changed AS changed (counted)
+)
+SELECT max(id) FROM reached
+"""  # noqa: S608  (a constant)
+_SHOW_FOLLOWER_SQL = _SHOW_SQL.format(side="follower", counted="edge.followee_id")
+_SHOW_FOLLOWEE_SQL = _SHOW_SQL.format(side="followee", counted="-edge.follower_id")
 _FOLLOW_SQL = _COUNTED_SQL.format(
     by=1,
     edge="INSERT INTO usergraph_follow (follower_id, followee_id) VALUES (%s, %s) "
@@ -50,6 +71,8 @@ _UNFOLLOW_SQL = _COUNTED_SQL.format(
 # An author is pulled above FANOUT_PUSH_LIMIT followers, and pushed again at this share of it. The
 # gap keeps one follower who comes and goes from changing the mode each time.
 _PUSHED_AGAIN_AT = 0.8
+# Follower, followee, and whether each of them is shown.
+_Edge = Sequence[int]
 
 
 def follow_user(*, follower_id: int, followee_id: int) -> bool:
@@ -94,13 +117,30 @@ def unfollow_user(*, follower_id: int, followee_id: int) -> bool:
     return followed
 
 
-def _count(edges: Iterable[Sequence[int]], *, by: int) -> None:
+def show_account(*, user_id: int, after: int, limit: int, is_follower: bool) -> int | None:
+    """Count an active account in what it follows, or in whom its followers follow; another not.
+
+    One step: up to `limit` edges above the id `after`, in which the account is the follower or the
+    followee. Returns the last edge that it has reached, None at the end.
+    """
+    sql = _SHOW_FOLLOWER_SQL if is_follower else _SHOW_FOLLOWEE_SQL
+    parameters = {"user_id": user_id, "after": after, "limit": limit}
+    with steady_account(user_id=user_id) as is_active, connections["default"].cursor() as cursor:
+        by = 1 if is_active else -1
+        cursor.execute(sql, parameters | {"is_shown": is_active, "by": by})
+        (reached,) = cursor.fetchone()
+    return int(reached) if reached else None
+
+
+def _count(edges: Iterable[_Edge], *, by: int) -> None:
     """Change the counts of followers and of followed accounts, in the caller's transaction."""
     deltas: Multiset[int] = Multiset()
-    for follower_id, followee_id in edges:
-        deltas[followee_id] += by
-        deltas[made_by(follower_id)] += by
-    counters.change_counts(database="default", deltas=deltas)
+    for follower_id, followee_id, follower_shown, followee_shown in edges:
+        deltas[followee_id] += by * follower_shown
+        deltas[made_by(follower_id)] += by * followee_shown
+    changed = {subject_id: delta for subject_id, delta in deltas.items() if delta}
+    if changed:
+        counters.change_counts(database="default", deltas=changed)
 
 
 def settle_counters(*, limit: int) -> int:
@@ -118,15 +158,15 @@ def remove_follows_of_user(*, user_id: int, limit: int) -> int:
     """
     with transaction.atomic(using="default"):
         edges = Follow.objects.filter(Q(follower_id=user_id) | Q(followee_id=user_id))
-        locked = edges.select_for_update().values_list("pk", "follower_id", "followee_id")
-        rows = list(locked[:limit])
+        columns = ("follower_id", "followee_id", "follower_shown", "followee_shown")
+        rows = list(edges.select_for_update().values_list("pk", *columns)[:limit])
         if rows:
-            Follow.objects.filter(pk__in=[pk for pk, _, _ in rows]).delete()
+            Follow.objects.filter(pk__in=[pk for pk, *_ in rows]).delete()
             _count([edge for _, *edge in rows], by=-1)
             follows_removed.announce(
                 FollowsRemoved(
-                    follower_ids=tuple({follower_id for _, follower_id, _ in rows}),
-                    followee_ids=tuple({followee_id for _, _, followee_id in rows}),
+                    follower_ids=tuple({follower_id for _, follower_id, *_ in rows}),
+                    followee_ids=tuple({followee_id for _, _, followee_id, *_ in rows}),
                 )
             )
         else:

@@ -12,7 +12,7 @@ from core.http.pagination import page_request, page_response
 from core.http.repetitions import repeatable
 from core.http.schema import PAGE_PARAMETERS
 from usergraph import selectors, services
-from usergraph.visibility import visible_people, visible_user_id
+from usergraph.visibility import visible_page, visible_user_id
 from users import selectors as user_selectors
 from users.serializers import UserPage
 
@@ -45,21 +45,25 @@ class FollowersView(APIView):
     @extend_schema(parameters=PAGE_PARAMETERS, responses=UserPage, tags=["graph"])
     def get(self, request: Request, username: str) -> Response:
         """List a user's followers, the newest first."""
-        return _user_page(request, username, selectors.followers_page)
+        return _user_page(request, username, selectors.followers)
 
 
 class FollowingView(APIView):
     @extend_schema(parameters=PAGE_PARAMETERS, responses=UserPage, tags=["graph"])
     def get(self, request: Request, username: str) -> Response:
         """List the accounts that a user follows, the newest first."""
-        return _user_page(request, username, selectors.following_page)
+        return _user_page(request, username, selectors.following)
 
 
 def _user_page(
-    request: Request, username: str, read: Callable[..., tuple[list[int], int | None]]
+    request: Request, username: str, read: Callable[..., list[tuple[int, int]]]
 ) -> Response:
-    page = page_request(request)
-    user_id = visible_user_id(viewer_id=caller_id(request), username=username)
-    ids, cursor = read(user_id=user_id, after=page.after, limit=page.limit)
-    people = visible_people(viewer_id=caller_id(request), user_ids=ids)
-    return page_response(request, people.in_order(ids), cursor)
+    page, viewer_id = page_request(request), caller_id(request)
+    user_id = visible_user_id(viewer_id=viewer_id, username=username)
+    people, cursor = visible_page(
+        viewer_id=viewer_id,
+        read=lambda after, limit: read(user_id=user_id, after=after, limit=limit),
+        after=page.after,
+        limit=page.limit,
+    )
+    return page_response(request, people, cursor)

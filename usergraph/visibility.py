@@ -10,7 +10,7 @@ Today everybody sees every active account and all that it owns. Blocks belong in
 `visible_people` finds.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -18,6 +18,10 @@ import orjson
 from core.http.rendering import fragments
 from users import selectors as user_selectors
 from users.selectors import UserJson
+
+# A page leaves out people who are hidden, and reads on to replace them: at most MAX_ROUNDS times,
+# NEXT_STEP rows each time after the first.
+MAX_ROUNDS, NEXT_STEP = 4, 200
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,38 @@ def visible_people(*, viewer_id: int, user_ids: Collection[int]) -> VisiblePeopl
     if hidden := hidden_user_ids(viewer_id=viewer_id):
         documents = {id_: document for id_, document in documents.items() if id_ not in hidden}
     return VisiblePeople(viewer_id, documents, authors=documents)
+
+
+def visible_page(
+    *,
+    viewer_id: int,
+    read: Callable[[int | None, int], Sequence[tuple[int, int]]],
+    after: int | None,
+    limit: int,
+) -> tuple[list[orjson.Fragment], int | None]:
+    """A page of those people of a list whom the viewer may see, and the next page's cursor.
+
+    `read(after, limit)`: up to `limit` rows after a cursor as (user id, cursor), fewer only at the
+    end. It goes on until the page is full; a page is short at the end, where the cursor is None,
+    and where very many in a row are hidden.
+    """
+    page: list[tuple[int, int]] = []
+    documents: dict[int, UserJson] = {}
+    wanted = limit + 1
+    for _ in range(MAX_ROUNDS):
+        rows = read(after, wanted)
+        people = visible_people(viewer_id=viewer_id, user_ids=[user_id for user_id, _ in rows])
+        documents |= people.documents
+        page += [row for row in rows if row[0] in documents]
+        if len(page) > limit:
+            page = page[:limit]
+            after = page[-1][1]
+            break
+        if len(rows) < wanted:
+            after = None
+            break
+        after, wanted = rows[-1][1], NEXT_STEP
+    return fragments(documents[user_id] for user_id, _ in page), after
 
 
 def visible_user_id(*, viewer_id: int, username: str) -> int:

@@ -24,5 +24,13 @@ class AccountDeleted:
     deletion_id: int
 
 
+@dataclass(frozen=True)
+class AccountSwitched:
+    """An account has been activated or deactivated; which, is to be read from its row."""
+
+    user_id: int
+
+
 user_changed = Event("user_changed", UserChanged, database="default")
 account_deleted = Event("account_deleted", AccountDeleted, database="default")
+account_switched = Event("account_switched", AccountSwitched, database="default")

@@ -15,11 +15,19 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from core.http.problems import Conflict, Invalid, NotFound
+from core.outbox.events import AFTER_THE_LAST_REQUEST
 from core.sql.transactions import after_commit
 from media import services as media_services
 from users import sessions
 from users.accounts.notices import send_notice, send_staff_notice
-from users.events import AccountDeleted, UserChanged, account_deleted, user_changed
+from users.events import (
+    AccountDeleted,
+    AccountSwitched,
+    UserChanged,
+    account_deleted,
+    account_switched,
+    user_changed,
+)
 from users.models import AccountDeletion, User
 from users.selectors import account_with_email, users_with_email
 from users.sessions import end_sessions
@@ -130,11 +138,25 @@ def set_active(*, user_ids: list[int], active: bool) -> int:
         User.objects.filter(pk__in=changed).update(is_active=active)
         for user_id in changed:
             user_changed.announce(UserChanged(user_id))
+            account_switched.announce(AccountSwitched(user_id))
+            # Once more for what requests write that are still running.
+            account_switched.announce(AccountSwitched(user_id), after=AFTER_THE_LAST_REQUEST)
         if not active:
             # Of all: STATE may have been down when one of them was deactivated before.
             for user_id in user_ids:
                 end_sessions_on_commit(user_id=user_id)
     return len(changed)
+
+
+@contextmanager
+def steady_account(*, user_id: int) -> Iterator[bool]:
+    """Whether an account is active. It stays so during the block, in which others may refer to it.
+
+    False for an account that does not exist.
+    """
+    with transaction.atomic(using="default"):
+        account = User.objects.select_for_update(no_key=True).filter(pk=user_id, is_active=True)
+        yield account.first() is not None
 
 
 def refresh_documents(*, user_ids: Collection[int]) -> None:

@@ -84,6 +84,14 @@ class PageQuery(serializers.Serializer[Any]):
     )
 
 
+class LongCursorQuery(PageQuery):
+    """The query parameters of a list whose cursor also says how the list is ordered."""
+
+    cursor = serializers.CharField(
+        required=False, max_length=2500, help_text="Where to go on: from a page's `next`."
+    )
+
+
 @dataclass(frozen=True)
 class PageRequest:
     """What a client asks of a list: `limit` rows, after the row `after` (None: from the top).

@@ -28,6 +28,25 @@ def repeated(
         yield kind, removed
 
 
+# Walks on from an id; returns the last id that it has reached, None at the end.
+Walk = Callable[[int], int | None]
+
+
+def walked(first: Walk, second: Walk, *, cursor: int) -> Iterator[Step]:
+    """Two walks as the steps of a handler, one after the other, from its saved cursor.
+
+    All ids are positive. A cursor of the second walk is the negative of its id.
+    """
+    if cursor >= 0:
+        while (reached := first(cursor)) is not None:
+            cursor = reached
+            yield Step(cursor)
+        cursor = 0
+    while (reached := second(-cursor)) is not None:
+        cursor = -reached
+        yield Step(cursor)
+
+
 def as_steps(removals: Iterable[Removed]) -> Iterator[Step]:
     """Turn removals into the steps of a handler. The cursor only counts: the handler ignores it."""
     for number, _ in enumerate(removals, start=1):

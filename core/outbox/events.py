@@ -27,6 +27,8 @@ from core.outbox.tasks import wake
 from core.sql.transactions import after_commit
 
 Payload = TypeVar("Payload")
+# No request runs so long: those that began before a change have ended by then.
+AFTER_THE_LAST_REQUEST = timedelta(minutes=2)
 
 
 class Event(Generic[Payload]):

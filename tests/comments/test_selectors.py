@@ -10,7 +10,7 @@ from comments.models import Comment
 from comments.selectors import comment_page, likers_page, summary
 from comments.services import add_comment, delete_comment, like_comment
 from core.http.problems import NotFound
-from tests.support.api_documents import deactivate
+from tests.support.api_documents import deactivate, shown_ids
 from tests.support.posts_factory import make_posts
 from usergraph.services import import_follows
 
@@ -157,7 +157,7 @@ def test_those_who_like_a_comment_are_listed_whom_one_follows_first(
             page, after = likers_page(
                 comment_id=comment_id, viewer_id=alice, after=after, limit=limit
             )
-            found += page
+            found += shown_ids(page)
             if after is None:
                 break
         assert found == wanted, limit

@@ -8,11 +8,20 @@ from typing import Any
 import pytest
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
+from hypothesis import given
+from hypothesis import strategies as st
 
+import core.likes
 from core.counters import CounterChange, counts
+from core.http.pagination import LongCursorQuery, encode_cursor
+from core.http.problems import Invalid
+from core.ids import MAX_ID
 from core.likes import (
+    FIRST_LIMIT,
+    LikersCursor,
     add_like,
-    likers_page,
+    first_likers,
+    likers,
     remove_like,
     remove_likes_by,
     remove_likes_of,
@@ -40,12 +49,12 @@ def walk(
     found: list[list[int]] = []
     after = None
     while True:
-        page, after = likers_page(
-            likes=Like, subject_id=SUBJECT, first=first, after=after, limit=limit
-        )
+        rows = likers(likes=Like, subject_id=SUBJECT, first=first, after=after, limit=limit)
+        page = [user_id for user_id, _ in rows]
         found.append(page)
-        if after is None:
+        if len(rows) < limit:
             return found
+        after = rows[-1][1]
         assert len(found) < 100
         if between:
             between(page)
@@ -76,7 +85,8 @@ def test_those_named_first_come_first_and_everybody_once_at_any_limit(
     wanted = [id_ for id_ in newest if id_ in among] + [id_ for id_ in newest if id_ not in among]
     for limit in range(1, len(people) + 2):
         pages = walk([*among, 98, 99], limit)
-        assert pages == ([wanted[at : at + limit] for at in range(0, len(wanted), limit)] or [[]])
+        assert [id_ for page in pages for id_ in page] == wanted
+        assert all(len(page) == limit for page in pages[:-1])
 
 
 @pytest.mark.parametrize("limit", range(1, 8))
@@ -101,11 +111,38 @@ def test_paging_loses_and_repeats_nobody_while_likes_come_and_go(limit: int) -> 
 def test_a_page_takes_two_queries_at_most() -> None:
     like(list(range(1, 30)))
     with CaptureQueriesContext(connections["posts"]) as queries:
-        likers_page(likes=Like, subject_id=SUBJECT, first=list(range(5)), after=None, limit=20)
+        likers(likes=Like, subject_id=SUBJECT, first=list(range(5)), after=None, limit=20)
     assert len(queries) == 2
     with CaptureQueriesContext(connections["posts"]) as queries:
-        likers_page(likes=Like, subject_id=SUBJECT, first=[], after=None, limit=20)
+        likers(likes=Like, subject_id=SUBJECT, first=[], after=None, limit=20)
     assert len(queries) == 1
+
+
+def test_the_latest_likers_among_some_people_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    like([4, 1, 3, 2])
+    among = {"likes": Like, "subject_id": SUBJECT, "among": [1, 2, 4, 9]}
+    assert first_likers(**among) == [2, 1, 4]  # type: ignore[arg-type]
+    monkeypatch.setattr(core.likes, "FIRST_LIMIT", 2)
+    assert first_likers(**among) == [2, 1]  # type: ignore[arg-type]
+
+
+@given(
+    position=st.integers(-MAX_ID, MAX_ID),
+    first=st.lists(st.integers(1, MAX_ID), max_size=FIRST_LIMIT, unique=True),
+)
+def test_a_cursor_comes_back_as_it_went_and_fits_the_parameter(
+    position: int, first: list[int]
+) -> None:
+    text = LikersCursor(position, first).encode()
+    found = LikersCursor.decode(text)
+    assert (found.position, sorted(found.first)) == (position, sorted(first))
+    LongCursorQuery().run_validation({"cursor": encode_cursor(text)})
+
+
+@pytest.mark.parametrize("text", ["", "likers", "likers x", "likers 1 ", "likers 1  2", "seen 1"])
+def test_what_is_no_cursor_is_refused(text: str) -> None:
+    with pytest.raises(Invalid, match="cursor"):
+        LikersCursor.decode(text)
 
 
 def test_likes_of_what_is_gone_are_removed_uncounted_step_by_step() -> None:

@@ -63,6 +63,8 @@ class TalkMachine(RuleBasedStateMachine):
 
     def like(self, post: int, person: int, *, dies: bool) -> None:
         shown, user = self.talk.posts[post], self.talk.people[person]
+        if user in self.talk.inactive:
+            return
         act = lambda: post_services.like_post(post_id=shown.id, user_id=user)  # noqa: E731
         if self.did(act, allowed=not self.talk.is_gone(shown), dies=dies) and (
             user not in shown.likers
@@ -77,6 +79,8 @@ class TalkMachine(RuleBasedStateMachine):
     @rule(post=posts, person=people, dies=dies)
     def unlike(self, post: int, person: int, dies: bool) -> None:
         shown, user = self.talk.posts[post], self.talk.people[person]
+        if user in self.talk.inactive:
+            return
         act = lambda: post_services.unlike_post(post_id=shown.id, user_id=user)  # noqa: E731
         if self.did(act, allowed=not self.talk.is_gone(shown), dies=dies) and user in shown.likers:
             shown.likers.remove(user)
@@ -88,7 +92,11 @@ class TalkMachine(RuleBasedStateMachine):
         if reply is not None and shown.comments:
             answered = shown.comments[reply % len(shown.comments)]
         allowed = not self.talk.is_gone(shown) and not shown.is_closed
-        allowed = allowed and (answered is None or answered.reply_to is None)
+        if answered is not None:
+            is_shown = answered.author not in self.talk.inactive
+            allowed = allowed and is_shown and answered.reply_to is None
+        if user in self.talk.inactive:
+            return
         text, made = f"No. {len(shown.comments)}", []
         reply_to = answered.id if answered else None
 
@@ -124,19 +132,24 @@ class TalkMachine(RuleBasedStateMachine):
 
     @rule(post=posts, number=numbers, person=people, dies=dies)
     def delete_comment(self, post: int, number: int, person: int, dies: bool) -> None:
-        found, user = self.said(post, number), self.talk.people[person]
-        if found and self.did(
-            lambda: comment_services.delete_comment(comment_id=found[1].id, user_id=user),
-            allowed=user in (found[0].author, found[1].author),
+        shown, user = self.talk.posts[post], self.talk.people[person]
+        if not shown.comments or self.talk.is_gone(shown) or user in self.talk.inactive:
+            return
+        # The author of the post may delete what nobody is shown any more.
+        said = shown.comments[number % len(shown.comments)]
+        if self.did(
+            lambda: comment_services.delete_comment(comment_id=said.id, user_id=user),
+            allowed=user in (shown.author, said.author),
             dies=dies,
         ):
-            gone = found[1].id
-            found[0].comments = [s for s in found[0].comments if gone not in (s.id, s.reply_to)]
+            shown.comments = [s for s in shown.comments if said.id not in (s.id, s.reply_to)]
 
     @rule(post=posts, number=numbers, person=people)
     def like_comment(self, post: int, number: int, person: int) -> None:
         if found := self.said(post, number):
             said, user = found[1], self.talk.people[person]
+            if user in self.talk.inactive:
+                return
             change = (
                 comment_services.unlike_comment
                 if user in said.likers
@@ -176,6 +189,8 @@ class TalkMachine(RuleBasedStateMachine):
         active = user in self.talk.inactive
         self.did(lambda: set_active(user_ids=[user], active=active), allowed=True, dies=dies)
         self.talk.inactive ^= {user}
+        # A worker shows or hides what the account has made.
+        self.talk.is_behind = True
 
     @rule(post=posts, rare=st.integers(0, 5), dies=dies)
     def delete_post(self, post: int, rare: int, dies: bool) -> None:

@@ -35,6 +35,11 @@ def shown_post(post_id: int, viewer_id: int) -> Any:
     return orjson.loads(post_document(post_id=post_id, viewer_id=viewer_id))
 
 
+def shown_ids(page: Sequence[Any]) -> list[int]:
+    """The ids of the documents on a page, as a client decodes them."""
+    return [int(document["id"]) for document in orjson.loads(orjson.dumps(page))]
+
+
 def shown_comment(comment_id: int, viewer_id: int) -> Any:
     """The document of a comment, as a client decodes it."""
     document = comment_document(comment_id=comment_id, viewer_id=viewer_id)

@@ -68,19 +68,19 @@ class Conversation:
         """The changeable members of a post's document that a viewer must see; None: no document."""
         if self.is_gone(post):
             return None
-        latest = post.likers[::-1][:8]
-        first = [p for p in latest if (viewer, p) in self.follows]
-        likers = [*first, *(p for p in latest if p not in first)][:4]
+        likers = [p for p in post.likers[::-1] if p not in self.inactive]
+        first = [p for p in likers if (viewer, p) in self.follows]
+        said = [said for said in post.comments[::-1] if said.author not in self.inactive]
         return {
             "author": self.names[post.author],
             "comments_closed": post.is_closed,
-            "counts": {"likes": len(post.likers), "comments": len(post.comments)},
+            "counts": {"likes": len(likers), "comments": len(said)},
             "viewer": {"liked": viewer in post.likers},
-            "recent_likes": [self.names[p] for p in likers if p not in self.inactive][:3],
+            "recent_likes": [
+                self.names[p] for p in [*first, *(p for p in likers if p not in first)][:3]
+            ],
             "recent_comments": [
-                (str(said.id), self.names[said.author], said.text, said.edited)
-                for said in post.comments[::-1][:2]
-                if said.author not in self.inactive
+                (str(one.id), self.names[one.author], one.text, one.edited) for one in said[:2]
             ],
         }
 
@@ -119,7 +119,7 @@ class Conversation:
         assert [
             (int(c["id"]), c["text"], c["counts"]["likes"], c["viewer"]["liked"]) for c in page
         ] == [
-            (said.id, said.text, len(said.likers), viewer in said.likers)
+            (said.id, said.text, len(said.likers - self.inactive), viewer in said.likers)
             for said in post.comments
             if said.author not in self.inactive
         ]

@@ -282,7 +282,7 @@ def _called(call: ast.Call) -> str:
         ("user_documents", {"usergraph/visibility.py:visible_people"}),
         ("users_by_prefix", {"users/views.py:get"}),
         ("UncheckedPost", {"posts/selectors.py:unchecked_post"}),
-        ("UncheckedComment", {"comments/selectors.py:visible_comment"}),
+        ("UncheckedComment", {"comments/selectors.py:unchecked_comment"}),
     ],
 )
 def test_nothing_else_makes_or_reads_what_is_visible(name: str, callers: set[str]) -> None:
