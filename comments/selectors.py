@@ -17,7 +17,7 @@ from django.db import connections, router
 
 from comments.models import Comment, CommentLike
 from core.cached_values import VERSION_SQL
-from core.counters import count_sql
+from core.counters import count_sql, counts
 from core.http.problems import NotFound
 from core.ids import MAX_ID
 from core.sql import first_found, primary_reads
@@ -196,6 +196,12 @@ def _documents(
         for id_, author_id, *columns, likes, liked, post_id in rows
         if author_id in users and post_id == post.post_id
     ]
+
+
+def comment_counts(*, comment_id: int) -> dict[str, int]:
+    """The counts of a comment that its caller may see, from the primary; one query."""
+    found = counts(database=router.db_for_write(Comment), subject_ids=[comment_id])
+    return {"likes": max(0, found[comment_id])}
 
 
 @dataclass(frozen=True)

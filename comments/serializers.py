@@ -48,6 +48,16 @@ class CommentCounts(serializers.Serializer[Any]):
     likes = serializers.IntegerField()
 
 
+@extend_schema_serializer(
+    examples=[OpenApiExample("Liked", {"liked": True, "counts": {"likes": 3}})]
+)
+class CommentLikeState(serializers.Serializer[Any]):
+    """Whether the caller likes the comment now, and the comment's counts."""
+
+    liked = serializers.BooleanField()
+    counts = CommentCounts()
+
+
 class CommentViewer(serializers.Serializer[Any]):
     liked = serializers.BooleanField(help_text="The caller likes this comment.")
 

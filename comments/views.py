@@ -1,5 +1,6 @@
 """Comments: add, list, read, edit, delete, like, list likers."""
 
+from django.urls import reverse
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -9,6 +10,7 @@ from comments import selectors, services
 from comments.serializers import (
     NEWEST,
     CommentDocument,
+    CommentLikeState,
     CommentPage,
     CommentsQuery,
     CommentText,
@@ -19,7 +21,7 @@ from core.http.idempotency import idempotent
 from core.http.pagination import LongCursorQuery, page_request, page_response
 from core.http.repetitions import repeatable
 from posts import selectors as post_selectors
-from users.serializers import UserPage
+from usergraph.serializers import PeoplePage
 
 
 class CommentsView(APIView):
@@ -32,7 +34,9 @@ class CommentsView(APIView):
         post = post_selectors.visible_post(post_id=post_id, viewer_id=caller_id(request))
         comment_id = services.comment_on(post=post, **new.validated_data)
         document = selectors.comment_document_on(post=post, comment_id=comment_id)
-        return Response(document, status=201)
+        answer = Response(document, status=201)
+        answer.headers["Location"] = reverse("comment", args=[comment_id])
+        return answer
 
     @extend_schema(
         operation_id="comments_list",
@@ -87,21 +91,21 @@ def _shown(request: Request, comment_id: int) -> Response:
 class CommentLikeView(APIView):
     """The caller's like of a comment. PUT and DELETE may be repeated."""
 
-    @extend_schema(request=None, responses={204: None}, tags=["likes"])
+    @extend_schema(request=None, responses=CommentLikeState, tags=["likes"])
     def put(self, request: Request, comment_id: int) -> Response:
-        """Like a comment."""
+        """Like a comment. Answers the same if the caller likes it already."""
         services.like_comment(comment_id=comment_id, user_id=caller_id(request))
-        return Response(status=204)
+        return Response({"liked": True, "counts": selectors.comment_counts(comment_id=comment_id)})
 
-    @extend_schema(responses={204: None}, tags=["likes"])
+    @extend_schema(responses=CommentLikeState, tags=["likes"])
     def delete(self, request: Request, comment_id: int) -> Response:
-        """Remove the caller's like of a comment. Answers 204 also if there was none."""
+        """Remove the caller's like of a comment. Answers the same if there was none."""
         services.unlike_comment(comment_id=comment_id, user_id=caller_id(request))
-        return Response(status=204)
+        return Response({"liked": False, "counts": selectors.comment_counts(comment_id=comment_id)})
 
 
 class CommentLikersView(APIView):
-    @extend_schema(parameters=[LongCursorQuery], responses=UserPage, tags=["likes"])
+    @extend_schema(parameters=[LongCursorQuery], responses=PeoplePage, tags=["likes"])
     def get(self, request: Request, comment_id: int) -> Response:
         """List who likes a comment: first whom the caller follows, then others, newest first.
 

@@ -1,5 +1,6 @@
 """Uploads."""
 
+from django.urls import reverse
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.request import Request
@@ -36,7 +37,9 @@ class UploadView(APIView):
         upload = Upload(data=request.data)
         upload.is_valid(raise_exception=True)
         media = services.store_image(owner_id=caller_id(request), **upload.validated_data)
-        return Response(selectors.media_document(media), status=201)
+        answer = Response(selectors.media_document(media), status=201)
+        answer.headers["Location"] = reverse("media", args=[media.pk])
+        return answer
 
 
 class MediaView(APIView):

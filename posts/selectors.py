@@ -139,6 +139,14 @@ class VisiblePost:
     comments_closed: bool
 
 
+def post_counts(*, post_id: int) -> dict[str, int]:
+    """The counts of a post that its caller may see; raises `NotFound`. Warm: one round trip."""
+    record = store.RECORDS.get([post_id]).get(post_id)
+    if record is None:
+        raise NotFound(_NO_POST)
+    return {"likes": record.likes, "comments": record.comments}
+
+
 class UncheckedPost:
     """An existing post that may be hidden: tells only its author, to ask `visible_people` about."""
 

@@ -105,6 +105,16 @@ class PostCounts(serializers.Serializer[Any]):
     comments = serializers.IntegerField(help_text="Replies are comments too.")
 
 
+@extend_schema_serializer(
+    examples=[OpenApiExample("Liked", {"liked": True, "counts": {"likes": 3, "comments": 1}})]
+)
+class LikeState(serializers.Serializer[Any]):
+    """Whether the caller likes the post now, and the post's counts."""
+
+    liked = serializers.BooleanField()
+    counts = PostCounts()
+
+
 class PostViewer(serializers.Serializer[Any]):
     liked = serializers.BooleanField(help_text="The caller likes this post.")
 

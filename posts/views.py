@@ -1,20 +1,30 @@
 """Posts: publish, read, edit, delete, list by author, like, list likers."""
 
 import orjson
+from django.http import HttpResponseBase
+from django.urls import reverse
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core.http.callers import caller_id
+from core.http.etags import IF_NONE_MATCH, UNCHANGED, conditional_answer
 from core.http.idempotency import idempotent
 from core.http.pagination import LongCursorQuery, page_request, page_response
 from core.http.rendering import fragments
 from core.http.repetitions import repeatable
 from posts import selectors, services
-from posts.serializers import NewPost, PostChanges, PostDocument, PostPage, PostsQuery
+from posts.serializers import (
+    LikeState,
+    NewPost,
+    PostChanges,
+    PostDocument,
+    PostPage,
+    PostsQuery,
+)
+from usergraph.serializers import PeoplePage
 from usergraph.visibility import visible_user_id
-from users.serializers import UserPage
 
 
 class PostsView(APIView):
@@ -29,7 +39,9 @@ class PostsView(APIView):
             caption=new.validated_data["caption"],
             media_ids=new.validated_data["media"],
         )
-        return _shown(request, post_id, status=201)
+        answer = Response(_document(request, post_id), status=201)
+        answer.headers["Location"] = reverse("post", args=[post_id])
+        return answer
 
     @extend_schema(
         operation_id="posts_list", parameters=[PostsQuery], responses=PostPage, tags=["posts"]
@@ -45,10 +57,12 @@ class PostsView(APIView):
 
 
 class PostView(APIView):
-    @extend_schema(responses=PostDocument, tags=["posts"])
-    def get(self, request: Request, post_id: int) -> Response:
+    @extend_schema(
+        parameters=[IF_NONE_MATCH], responses={200: PostDocument, 304: UNCHANGED}, tags=["posts"]
+    )
+    def get(self, request: Request, post_id: int) -> HttpResponseBase:
         """Show a post."""
-        return _shown(request, post_id)
+        return conditional_answer(request, _document(request, post_id))
 
     @extend_schema(request=PostChanges, responses=PostDocument, tags=["posts"])
     @repeatable(database="posts", is_atomic=True)
@@ -59,7 +73,7 @@ class PostView(APIView):
         services.edit_post(
             post_id=post_id, author_id=caller_id(request), changes=changes.validated_data
         )
-        return _shown(request, post_id)
+        return Response(_document(request, post_id))
 
     @extend_schema(responses={204: None}, tags=["posts"])
     @repeatable(database="posts")
@@ -69,29 +83,29 @@ class PostView(APIView):
         return Response(status=204)
 
 
-def _shown(request: Request, post_id: int, status: int = 200) -> Response:
+def _document(request: Request, post_id: int) -> orjson.Fragment:
     document = selectors.post_document(post_id=post_id, viewer_id=caller_id(request))
-    return Response(orjson.Fragment(document), status=status)
+    return orjson.Fragment(document)
 
 
 class LikeView(APIView):
     """The caller's like of a post. PUT and DELETE may be repeated."""
 
-    @extend_schema(request=None, responses={204: None}, tags=["likes"])
+    @extend_schema(request=None, responses=LikeState, tags=["likes"])
     def put(self, request: Request, post_id: int) -> Response:
-        """Like a post."""
+        """Like a post. Answers the same if the caller likes it already."""
         services.like_post(post_id=post_id, user_id=caller_id(request))
-        return Response(status=204)
+        return Response({"liked": True, "counts": selectors.post_counts(post_id=post_id)})
 
-    @extend_schema(responses={204: None}, tags=["likes"])
+    @extend_schema(responses=LikeState, tags=["likes"])
     def delete(self, request: Request, post_id: int) -> Response:
-        """Remove the caller's like of a post. Answers 204 also if there was none."""
+        """Remove the caller's like of a post. Answers the same if there was none."""
         services.unlike_post(post_id=post_id, user_id=caller_id(request))
-        return Response(status=204)
+        return Response({"liked": False, "counts": selectors.post_counts(post_id=post_id)})
 
 
 class LikersView(APIView):
-    @extend_schema(parameters=[LongCursorQuery], responses=UserPage, tags=["likes"])
+    @extend_schema(parameters=[LongCursorQuery], responses=PeoplePage, tags=["likes"])
     def get(self, request: Request, post_id: int) -> Response:
         """List who likes a post: first whom the caller follows, then others, newest first.
 

@@ -4,13 +4,12 @@ A page is full unless the timeline ends there: entries whose post or author does
 or is hidden, are left out, and older entries take their places.
 """
 
-import base64
-import hashlib
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
+from core.http.etags import etag_of
 from core.valkey import ValkeyUnavailable, recorded_reads
 from posts import selectors as post_selectors
 from timeline.entries import (
@@ -102,7 +101,7 @@ def _page(
     if since is not None or cursor is None:
         is_last = next_cursor is None
         newer_since = seen.up_to_page(list(documents), is_last=is_last, delivered=delivered)
-    etag = _etag(documents.values(), next_cursor)
+    etag = etag_of([b"%d" % (next_cursor or 0), *documents.values()])
     return TimelinePage(etag, documents, next_cursor, next_since, newer_since)
 
 
@@ -137,9 +136,3 @@ def _documents(
         documents = dict(islice(documents.items(), limit))
         return documents, next(reversed(documents))
     return documents, None if is_end else before
-
-
-def _etag(documents: Iterable[bytes], next_cursor: int | None) -> str:
-    """A weak ETag: it names the content of a page, not the bytes of an answer."""
-    digest = hashlib.sha256(b"\0".join((b"%d" % (next_cursor or 0), *documents))).digest()
-    return f'W/"{base64.urlsafe_b64encode(digest[:12]).decode()}"'

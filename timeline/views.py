@@ -5,12 +5,13 @@ from typing import TypedDict
 from django.http import HttpResponseBase, HttpResponseNotModified
 from django.utils.cache import get_conditional_response
 from django.utils.http import parse_etags
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core.http.callers import caller_id
+from core.http.etags import IF_NONE_MATCH, UNCHANGED, for_caller
 from core.http.pagination import ListAddress, add_links, page_request
 from core.http.rendering import fragments
 from timeline.page_replay import PageReplay
@@ -19,12 +20,7 @@ from timeline.seen import SeenPosts
 from timeline.serializers import TimelineAnswer, TimelineQuery
 from usergraph.visibility import visible_user_id
 
-IF_NONE_MATCH = OpenApiParameter(
-    "If-None-Match",
-    location=OpenApiParameter.HEADER,
-    description="The `ETag` of the page that the client has. While that is unchanged: 304.",
-)
-ANSWERS = {200: TimelineAnswer, 304: OpenApiResponse(description="The page is unchanged.")}
+ANSWERS = {200: TimelineAnswer, 304: UNCHANGED}
 _schema = extend_schema(
     parameters=[TimelineQuery, IF_NONE_MATCH], responses=ANSWERS, tags=["timelines"]
 )
@@ -83,10 +79,7 @@ def _answer(request: Request, page: TimelinePage) -> HttpResponseBase:
         response = get_conditional_response(request._request, etag=page.etag)
     if response is None:
         response = _page_response(request, page)
-    response.headers["ETag"] = page.etag
-    response.headers["Cache-Control"] = "private, no-cache"
-    response.headers["Vary"] = "Authorization"
-    return response
+    return for_caller(response, etag=page.etag)
 
 
 def _page_response(request: Request, page: TimelinePage) -> Response:

@@ -250,12 +250,17 @@ def likers_page(
     return page, None if last is None else LikersCursor(last, first).encode()
 
 
-def profile_part(user_id: int, viewer_id: int) -> dict[str, dict[str, Any]]:
-    """What User Graph adds to a profile."""
+def graph_counts(*, user_id: int) -> dict[str, int]:
+    """How many follow a user, and how many the user follows; one query."""
     subjects = [user_id, made_by(user_id)]
     found = counts(database=router.db_for_read(Follow), subject_ids=subjects)
     followers, following = (max(0, found[subject]) for subject in subjects)
+    return {"followers": followers, "following": following}
+
+
+def profile_part(user_id: int, viewer_id: int) -> dict[str, dict[str, Any]]:
+    """What User Graph adds to a profile."""
     return {
-        "counts": {"followers": followers, "following": following},
+        "counts": graph_counts(user_id=user_id),
         "viewer": {"following": is_following(follower_id=viewer_id, followee_id=user_id)},
     }

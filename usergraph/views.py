@@ -12,44 +12,44 @@ from core.http.pagination import page_request, page_response
 from core.http.repetitions import repeatable
 from core.http.schema import PAGE_PARAMETERS
 from usergraph import selectors, services
+from usergraph.serializers import FollowState, PeoplePage
 from usergraph.visibility import visible_page, visible_user_id
 from users import selectors as user_selectors
-from users.serializers import UserPage
 
 
 class FollowView(APIView):
     """The caller's edge to a user. PUT and DELETE may be repeated."""
 
-    @extend_schema(request=None, responses={204: None}, tags=["graph"])
+    @extend_schema(request=None, responses=FollowState, tags=["graph"])
     @repeatable(database="default")
     def put(self, request: Request, username: str) -> Response:
-        """Follow a user."""
-        services.follow_user(
-            follower_id=caller_id(request),
-            followee_id=visible_user_id(viewer_id=caller_id(request), username=username),
-        )
-        return Response(status=204)
+        """Follow a user. Answers the same if the caller follows them already."""
+        followee_id = visible_user_id(viewer_id=caller_id(request), username=username)
+        services.follow_user(follower_id=caller_id(request), followee_id=followee_id)
+        return _state(followee_id, following=True)
 
-    @extend_schema(responses={204: None}, tags=["graph"])
+    @extend_schema(responses=FollowState, tags=["graph"])
     @repeatable(database="default")
     def delete(self, request: Request, username: str) -> Response:
-        """Unfollow a user."""
-        services.unfollow_user(
-            follower_id=caller_id(request),
-            followee_id=user_selectors.user_id_by_username(username=username, active_only=False),
-        )
-        return Response(status=204)
+        """Unfollow a user. Answers the same if the caller did not follow them."""
+        followee_id = user_selectors.user_id_by_username(username=username, active_only=False)
+        services.unfollow_user(follower_id=caller_id(request), followee_id=followee_id)
+        return _state(followee_id, following=False)
+
+
+def _state(user_id: int, *, following: bool) -> Response:
+    return Response({"following": following, "counts": selectors.graph_counts(user_id=user_id)})
 
 
 class FollowersView(APIView):
-    @extend_schema(parameters=PAGE_PARAMETERS, responses=UserPage, tags=["graph"])
+    @extend_schema(parameters=PAGE_PARAMETERS, responses=PeoplePage, tags=["graph"])
     def get(self, request: Request, username: str) -> Response:
         """List a user's followers, the newest first."""
         return _user_page(request, username, selectors.followers)
 
 
 class FollowingView(APIView):
-    @extend_schema(parameters=PAGE_PARAMETERS, responses=UserPage, tags=["graph"])
+    @extend_schema(parameters=PAGE_PARAMETERS, responses=PeoplePage, tags=["graph"])
     def get(self, request: Request, username: str) -> Response:
         """List the accounts that a user follows, the newest first."""
         return _user_page(request, username, selectors.following)

@@ -15,13 +15,17 @@ from dataclasses import dataclass
 
 import orjson
 
+from core.cached_values import CacheBatch
 from core.http.rendering import fragments
+from usergraph import store
+from usergraph.models import Follow
 from users import selectors as user_selectors
 from users.selectors import UserJson
 
 # A page leaves out people who are hidden, and reads on to replace them: at most MAX_ROUNDS times,
 # NEXT_STEP rows each time after the first.
 MAX_ROUNDS, NEXT_STEP = 4, 200
+_JSON = {True: b"true", False: b"false"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,10 @@ class VisiblePeople:
 
 def visible_people(*, viewer_id: int, user_ids: Collection[int]) -> VisiblePeople:
     """Those of `user_ids` whom the viewer may see; warm, one round trip and no SQL."""
-    documents = user_selectors.user_documents(user_ids=user_ids)
+    return _visible(viewer_id, user_selectors.user_documents(user_ids=user_ids))
+
+
+def _visible(viewer_id: int, documents: Mapping[int, UserJson]) -> VisiblePeople:
     if hidden := hidden_user_ids(viewer_id=viewer_id):
         documents = {id_: document for id_, document in documents.items() if id_ not in hidden}
     return VisiblePeople(viewer_id, documents, authors=documents)
@@ -64,15 +71,15 @@ def visible_page(
 
     `read(after, limit)`: up to `limit` rows after a cursor as (user id, cursor), fewer only at the
     end. It goes on until the page is full; a page is short at the end, where the cursor is None,
-    and where very many in a row are hidden.
+    and where very many in a row are hidden. Each document has `viewer`. Warm: one round trip, and
+    one query for a viewer who follows nobody, or more than `store.FOLLOWED_LIMIT`.
     """
     page: list[tuple[int, int]] = []
-    documents: dict[int, UserJson] = {}
+    documents: dict[int, bytes] = {}
     wanted = limit + 1
     for _ in range(MAX_ROUNDS):
         rows = read(after, wanted)
-        people = visible_people(viewer_id=viewer_id, user_ids=[user_id for user_id, _ in rows])
-        documents |= people.documents
+        documents |= _listed(viewer_id, [user_id for user_id, _ in rows])
         page += [row for row in rows if row[0] in documents]
         if len(page) > limit:
             page = page[:limit]
@@ -83,6 +90,23 @@ def visible_page(
             break
         after, wanted = rows[-1][1], NEXT_STEP
     return fragments(documents[user_id] for user_id, _ in page), after
+
+
+def _listed(viewer_id: int, user_ids: Sequence[int]) -> dict[int, bytes]:
+    """The documents, with `viewer`, of those whom the viewer may see."""
+    batch = CacheBatch()
+    documents = user_selectors.add_user_documents(batch, user_ids=user_ids)
+    cached = batch.add(store.FOLLOWED, [viewer_id])
+    batch.read()
+    people = _visible(viewer_id, documents.values)
+    followed: Collection[int] = cached.values[viewer_id]
+    if not followed:  # nobody, or too many to be cached
+        edges = Follow.objects.filter(follower_id=viewer_id, followee_id__in=people.documents)
+        followed = set(edges.values_list("followee_id", flat=True))
+    return {
+        id_: b'%b,"viewer":{"following":%b}}' % (document[:-1], _JSON[id_ in followed])
+        for id_, document in people.documents.items()
+    }
 
 
 def visible_user_id(*, viewer_id: int, username: str) -> int:

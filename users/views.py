@@ -1,11 +1,13 @@
 """Profiles, the search for them, and one's own sessions."""
 
+from django.http import HttpResponseBase
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core.http.callers import caller_id
+from core.http.etags import IF_NONE_MATCH, UNCHANGED, conditional_answer
 from core.http.pagination import page_request, page_response
 from core.http.repetitions import repeatable
 from users import selectors, services
@@ -22,10 +24,14 @@ from users.serializers import (
 
 
 class OwnProfileView(APIView):
-    @extend_schema(responses=ProfileDocument, tags=["users"])
-    def get(self, request: Request) -> Response:
+    @extend_schema(
+        parameters=[IF_NONE_MATCH],
+        responses={200: ProfileDocument, 304: UNCHANGED},
+        tags=["users"],
+    )
+    def get(self, request: Request) -> HttpResponseBase:
         """Show the caller's profile."""
-        return Response(selectors.own_profile(user_id=caller_id(request)))
+        return conditional_answer(request, selectors.own_profile(user_id=caller_id(request)))
 
     @extend_schema(request=ProfileChanges, responses=ProfileDocument, tags=["users"])
     @repeatable(database="default")
@@ -80,10 +86,15 @@ class SessionView(APIView):
 
 
 class ProfileView(APIView):
-    @extend_schema(responses=ProfileDocument, tags=["users"])
-    def get(self, request: Request, username: str) -> Response:
+    @extend_schema(
+        parameters=[IF_NONE_MATCH],
+        responses={200: ProfileDocument, 304: UNCHANGED},
+        tags=["users"],
+    )
+    def get(self, request: Request, username: str) -> HttpResponseBase:
         """Show a user's profile."""
-        return Response(selectors.profile(username=username, viewer_id=caller_id(request)))
+        profile = selectors.profile(username=username, viewer_id=caller_id(request))
+        return conditional_answer(request, profile)
 
 
 class UserSearchView(APIView):

@@ -70,8 +70,8 @@ def idempotent(*, database: str) -> Callable[[Post[P]], Post[P]]:
     """Let clients repeat a view's `post`, which writes to `database` and answers JSON, with a key.
 
     With a key, the view runs inside a transaction on `database` and reads what that has written.
-    Functions that it calls after the commit run before the answer, as without a key. Its own
-    headers are not stored. Without a key nothing is different.
+    Functions that it calls after the commit run before the answer, as without a key. Of its
+    headers, `Location` is stored. Without a key nothing is different.
     """
     _databases.add(database)
 
@@ -152,6 +152,7 @@ def _once(database: str, keyed: IdempotencyKey, work: Callable[[], Response]) ->
             if answer.status_code >= HTTPStatus.BAD_REQUEST:
                 raise _RefusedError(answer)
             keyed.status, keyed.body = answer.status_code, OrjsonRenderer().render(answer.data)
+            keyed.location = answer.headers.get("Location", "")
             store_key(database, keyed)
     except _RefusedError as refused:
         return refused.answer
@@ -185,4 +186,6 @@ def _check_other_databases(database: str, keyed: IdempotencyKey) -> None:
 
 def _answer(row: IdempotencyKey, headers: dict[str, str]) -> Response:
     """The answer in a row. The first answer is made from it too, so it equals its replays."""
+    if row.location:
+        headers["Location"] = row.location
     return Response(orjson.Fragment(bytes(row.body)), status=row.status, headers=headers)

@@ -24,6 +24,9 @@ class IdempotencyKey(TimeOrderedModel):
     body_hash = models.CharField(max_length=64, help_text="SHA-256, in hexadecimal.")
     status = models.PositiveSmallIntegerField()
     body = models.BinaryField(help_text="Of the answer: JSON.")
+    location = models.CharField(
+        max_length=200, blank=True, db_default="", help_text="Of what was made."
+    )
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -76,7 +79,7 @@ def store_key(database: str, request: IdempotencyKey) -> None:
         [request],
         update_conflicts=True,
         unique_fields=["caller_id", "key"],
-        update_fields=["route", "body_hash", "status", "body", "created_at"],
+        update_fields=["route", "body_hash", "status", "body", "location", "created_at"],
     )
 
 

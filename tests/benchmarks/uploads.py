@@ -103,7 +103,7 @@ def _ask(port: int, messages: Sequence[bytes]) -> list[Read]:
 
 
 def _is_done(read: Read) -> bool:
-    return read.status == 204
+    return read.status == 200
 
 
 def _waits(reads: Sequence[Read]) -> list[float]:

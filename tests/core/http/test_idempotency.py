@@ -62,6 +62,22 @@ def test_the_same_request_is_done_once_and_answered_the_same(
 
 
 @pytest.mark.parametrize("what", ROWS)
+def test_the_answer_and_its_replay_say_where_it_is(
+    ask: Ask, alice: int, api: Api, requests: Requests, what: str
+) -> None:
+    answer, replay = (ask(*requests[what]) for _ in range(2))
+    assert api(alice).get(answer["Location"]).json()["id"] == answer.json()["id"]
+    assert replay["Location"] == answer["Location"]
+
+
+def test_without_a_key_the_answer_says_where_it_is(
+    ask: Ask, alice: int, api: Api, requests: Requests
+) -> None:
+    answer = ask(*requests["comment"], None)
+    assert api(alice).get(answer["Location"]).json() == answer.json()
+
+
+@pytest.mark.parametrize("what", ROWS)
 def test_what_is_answered_is_what_is_shown_afterwards(
     ask: Ask, alice: int, api: Api, requests: Requests, what: str
 ) -> None:

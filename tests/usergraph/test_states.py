@@ -1,0 +1,93 @@
+"""Answers that say what is so now, and lists that say whom the caller follows."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from comments.services import add_comment
+from tests.support.posts_factory import make_posts
+from usergraph import store
+from usergraph.services import follow_user, import_follows
+from users.models import User
+
+pytestmark = pytest.mark.usefixtures("committed")
+Api = Callable[[int], Any]
+V = "/api/v1"
+
+
+@pytest.fixture
+def alice(committed: None, person: Callable[[str], int]) -> int:
+    return person("alice")
+
+
+@pytest.fixture
+def bob(committed: None, person: Callable[[str], int]) -> int:
+    return person("bob")
+
+
+def name_of(user_id: int) -> str:
+    return User.objects.get(pk=user_id).username
+
+
+def test_a_like_and_its_end_answer_the_new_state_each_time(alice: int, bob: int, api: Api) -> None:
+    (post_id,) = make_posts(bob, 1)
+    comment_id = add_comment(post_id=post_id, author_id=bob, text="First.")
+    for address, rest in ((f"posts/{post_id}", {"comments": 1}), (f"comments/{comment_id}", {})):
+        for method, liked in (("put", True), ("put", True), ("delete", False), ("delete", False)):
+            answer = getattr(api(alice), method)(f"{V}/{address}/like")
+            assert answer.status_code == 200
+            counts = {"likes": int(liked), **rest}
+            assert answer.json() == {"liked": liked, "counts": counts}
+
+
+def test_a_follow_and_its_end_answer_the_new_state_each_time(
+    alice: int, bob: int, api: Api
+) -> None:
+    address = f"{V}/users/{name_of(bob)}/follow"
+    for method, is_so in (("put", True), ("put", True), ("delete", False), ("delete", False)):
+        answer = getattr(api(alice), method)(address)
+        counts = {"followers": int(is_so), "following": 0}
+        assert answer.json() == {"following": is_so, "counts": counts}
+
+
+@pytest.mark.parametrize("limit", [1000, 1], ids=["few followed", "more than are cached"])
+def test_every_list_of_people_says_whom_the_caller_follows(
+    person: Callable[[str], int], api: Api, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    monkeypatch.setattr(
+        store, "_FOLLOWED_SQL", store._FOLLOWED_SQL.replace("LIMIT 1001", f"LIMIT {limit + 1}")
+    )
+    monkeypatch.setattr(store, "FOLLOWED_LIMIT", limit)
+    alice, author, *fans = (person(f"one{number}") for number in range(5))
+    (post_id,) = make_posts(author, 1)
+    comment_id = add_comment(post_id=post_id, author_id=author, text="First.")
+    list(import_follows(edges=[(fan, author) for fan in fans]))
+    list(import_follows(edges=[(author, fan) for fan in fans]))
+    list(import_follows(edges=[(alice, fan) for fan in fans[:2]]))
+    for fan in fans:
+        api(fan).put(f"{V}/posts/{post_id}/like")
+        api(fan).put(f"{V}/comments/{comment_id}/like")
+    for address in (
+        f"users/{name_of(author)}/followers",
+        f"users/{name_of(author)}/following",
+        f"posts/{post_id}/likes",
+        f"comments/{comment_id}/likes",
+    ):
+        results = api(alice).get(f"{V}/{address}").json()["results"]
+        viewers = {int(one["id"]): one["viewer"] for one in results}
+        assert viewers == {fan: {"following": fan in fans[:2]} for fan in fans}, address
+
+
+def test_whom_the_caller_follows_costs_no_round_trip_more(
+    alice: int, bob: int, person: Callable[[str], int], api: Api, round_trips: Callable[[], int]
+) -> None:
+    for number in range(3):
+        follow_user(follower_id=person(f"fan{number}"), followee_id=bob)
+    follow_user(follower_id=alice, followee_id=bob)
+    client, address = api(alice), f"{V}/users/{name_of(bob)}/followers"
+    client.get(address)
+    before = round_trips()
+    assert len(client.get(address).json()["results"]) == 4
+    # The rate limit; the users together with whom alice follows.
+    assert round_trips() - before == 2
