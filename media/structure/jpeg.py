@@ -9,6 +9,7 @@ second picture or a video there.
 
 import re
 import struct
+from dataclasses import dataclass
 
 from media.structure.limits import (
     DAMAGED,
@@ -42,12 +43,16 @@ _SOI, _EOI, _SOS, _DHT, _DAC, _DQT, _DRI, _DNL, _COM = (
 )
 _TABLES = frozenset({_DHT, _DAC, _DQT})
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {_DHT, _DAC, 0xC8}
+_PROGRESSIVE = 0xC2
+# Frames from here on have arithmetic codes.
+_ARITHMETIC = 0xC9
 _APPS = range(0xE0, 0xF0)
 _APP1, _APP13 = 0xE1, 0xED
 # Bytes that belong to no segment: anything up to FF and a marker. FF00 and FFFF are no markers.
 _MARKER = re.compile(rb"\xff[\x01-\xfe]")
 _MARKER_AFTER_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _WINDOW = 64 * 1024
+_COEFFICIENTS = 64  # of a block
 
 
 def is_jpeg(content: bytes) -> bool:
@@ -60,14 +65,40 @@ def check_jpeg(content: bytes, *, max_pixels: int) -> None:
     _Walk(content, max_pixels).to_the_end()
 
 
-class _Walk:
-    """A walk over all segments and scans, and what it has counted so far."""
+@dataclass(frozen=True)
+class Scans:
+    """Where the entropy-coded bytes of each scan begin and end, and what there is besides."""
 
-    def __init__(self, content: bytes, max_pixels: int) -> None:
+    places: list[tuple[int, int]]
+    has_restarts: bool
+    has_end: bool
+    # Whether they bring all coefficients of all components, in full precision.
+    bring_all: bool
+
+
+def find_scans(content: bytes) -> Scans:
+    """The scans of a JPEG that `check_jpeg` has accepted."""
+    walk = _Walk(content, max_pixels=None)
+    walk.to_the_end()
+    bring_all = not any(walk.missing.values())
+    return Scans(walk.places, walk.has_restarts, walk.has_end, bring_all)
+
+
+class _Walk:
+    """A walk over all segments and scans, and what it has counted so far.
+
+    Without `max_pixels`, in a file that was checked before, it counts no bytes in scans.
+    """
+
+    def __init__(self, content: bytes, max_pixels: int | None) -> None:
         self.content, self.max_pixels = content, max_pixels
         self.at = 2  # behind SOI
-        self.has_frame = False
-        self.segments = self.padding = self.scans = self.ff_in_scans = 0
+        self.frame = 0  # the marker
+        self.has_restarts = self.has_end = False
+        self.places: list[tuple[int, int]] = []
+        # By component: the coefficients of a block that no scan has brought in full precision.
+        self.missing: dict[int, set[int]] = {}
+        self.segments = self.padding = self.ff_in_scans = 0
         self.bytes_of = {"metadata": 0, "tables": 0, "comments": 0, "exif": 0, "photoshop": 0}
 
     def to_the_end(self) -> None:
@@ -76,7 +107,8 @@ class _Walk:
             self._segment(marker)
             if marker == _SOS:
                 self._scan()
-        if not self.scans:
+        self.has_end = marker == _EOI
+        if not self.places:
             raise NotAnImageError(DAMAGED)
 
     def _next_marker(self) -> int | None:
@@ -101,7 +133,9 @@ class _Walk:
         if length < 2 or end > len(self.content):
             raise NotAnImageError(DAMAGED)
         if marker in _FRAMES:
-            self._frame(self.content[start:end])
+            self._frame(marker, self.content[start:end])
+        elif marker == _SOS:
+            self._scan_header(self.content[start:end])
         elif marker in _TABLES:
             self._add("tables", length, MAX_TABLE_BYTES)
         elif marker in _APPS:
@@ -112,7 +146,9 @@ class _Walk:
                 self._add("photoshop", length, MAX_PHOTOSHOP_BYTES)
         elif marker == _COM:
             self._add("comments", length, MAX_COMMENT_BYTES)
-        elif marker not in {_SOS, _DRI, _DNL}:
+        elif marker == _DRI:
+            self.has_restarts |= any(self.content[start:end])
+        elif marker != _DNL:
             # A second SOI, restart markers outside of scans, extensions that no picture has.
             raise NotAnImageError(DAMAGED)
         self.at = end
@@ -122,28 +158,47 @@ class _Walk:
         if self.bytes_of[what] > limit:
             raise refuse_excess(f"bytes of {what}", limit)
 
-    def _frame(self, header: bytes) -> None:
+    def _frame(self, marker: int, header: bytes) -> None:
         """The frame header: precision, height, width, and three bytes for each component."""
-        if self.has_frame or len(header) < 6 or len(header) != 6 + 3 * header[5]:
+        if self.frame or len(header) < 6 or len(header) != 6 + 3 * header[5]:
             raise NotAnImageError(DAMAGED)
-        self.has_frame = True
+        if marker >= _ARITHMETIC:
+            raise NotAnImageError("JPEGs with arithmetic codes are not supported")
+        self.frame = marker
+        self.missing = {id_: set(range(_COEFFICIENTS)) for id_ in header[6::3]}
         height, width = struct.unpack_from(">HH", header, 1)
-        check_size(width, height, file_bytes=len(self.content), max_pixels=self.max_pixels)
+        if self.max_pixels is not None:
+            check_size(width, height, file_bytes=len(self.content), max_pixels=self.max_pixels)
+
+    def _scan_header(self, header: bytes) -> None:
+        """The scan header: how many components, two bytes for each, and what the scan brings of
+        them: the first and last coefficient, and the last bits of these that are still missing.
+        """
+        if not self.frame or not header or len(header) != 4 + 2 * header[0]:
+            raise NotAnImageError(DAMAGED)
+        first, last, precision = header[-3:]
+        if self.frame != _PROGRESSIVE:
+            first, last, precision = 0, _COEFFICIENTS - 1, 0
+        if not precision & 0x0F:
+            for id_ in header[1:-3:2]:
+                self.missing.get(id_, set()).difference_update(range(first, last + 1))
 
     def _scan(self) -> None:
         """Go behind the entropy-coded bytes of a scan."""
-        self.scans += 1
-        if not self.has_frame:
-            raise NotAnImageError(DAMAGED)
-        if self.scans > MAX_SCANS:
+        if len(self.places) == MAX_SCANS:
             raise refuse_excess("scans", MAX_SCANS)
+        start = self.at
         while self.at < len(self.content):
             end = self.at + _WINDOW
-            self.ff_in_scans += self.content.count(b"\xff", self.at, end)
+            if self.max_pixels is not None:
+                self.ff_in_scans += self.content.count(b"\xff", self.at, end)
             if self.ff_in_scans > MAX_FF_IN_SCANS:
                 raise refuse_excess("bytes of FF in its scans", MAX_FF_IN_SCANS)
             # A marker may begin at the last byte of the window.
             if found := _MARKER_AFTER_SCAN.search(self.content, self.at, end + 1):
                 self.at = found.start()
-                return
-            self.at = end
+                break
+            self.at = min(end, len(self.content))
+        # FF before a marker, or at the end of a file that is cut off, is no code.
+        tail = self.content[max(start, self.at - _WINDOW) : self.at]
+        self.places.append((start, self.at - len(tail) + len(tail.rstrip(b"\xff"))))

@@ -14,6 +14,8 @@ FREE_PIXELS = 4_000_000
 # Beyond them, a file needs a byte for so many pixels. A blank page needs most of them: one byte for
 # 8,256 pixels in PNG with a bit for each pixel, fewer in other formats.
 PIXELS_PER_BYTE = 10_000
+# How much of a picture must be there. Browsers show what there is of any; a feed should not.
+ENOUGH = 0.9
 
 DAMAGED = "The image is damaged or incomplete"
 
@@ -42,6 +44,12 @@ def check_size(width: int, height: int, *, file_bytes: int, max_pixels: int) -> 
         raise NotAnImageError(
             f"The image claims {width} x {height} pixels, but its file has only {file_bytes} bytes"
         )
+
+
+def check_share(share: float) -> None:
+    """Refuse a picture of which less than ENOUGH is there. `share`: 0 to 1."""
+    if share < ENOUGH:
+        raise NotAnImageError(f"The image is incomplete: less than {ENOUGH:.0%} of it is there")
 
 
 def refuse_excess(what: str, limit: int) -> NotAnImageError:

@@ -6,6 +6,7 @@ ancillary, for the decoder and for us, except PLTE.
 """
 
 import struct
+from collections.abc import Iterator
 
 from media.structure.limits import (
     DAMAGED,
@@ -39,25 +40,32 @@ def is_png(content: bytes) -> bool:
 
 def check_png(content: bytes, *, max_pixels: int) -> None:
     """Raise the errors of `check_structure` for a PNG; see the limits above."""
-    at = len(_SIGNATURE)
     counted = _Counted()
-    while at + _HEADER.size <= len(content):
-        length, name = _HEADER.unpack_from(content, at)
-        start = at + _HEADER.size
-        if at == len(_SIGNATURE):
-            if name != b"IHDR" or length != 13 or start + 8 > len(content):
+    for name, start, length in all_chunks(content):
+        if not counted.seen:
+            if name != b"IHDR" or length != 13 or start + length > len(content):
                 raise NotAnImageError(DAMAGED)
             width, height = struct.unpack_from(">II", content, start)
             check_size(width, height, file_bytes=len(content), max_pixels=max_pixels)
-        if name == b"IEND":
-            return
         counted.add(name, length)
         # The number of frames of an APNG.
         if name == b"acTL" and content[start : start + 4] > b"\0\0\0\1":
             raise NotAnImageError("Animated images are not supported")
-        at = start + length + 4  # the checksum
-    if at == len(_SIGNATURE):
+    if not counted.seen:
         raise NotAnImageError(DAMAGED)
+
+
+def all_chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """The chunks before IEND: name, where the content begins, and its length by the header. The
+    last one may be cut off.
+    """
+    at = len(_SIGNATURE)
+    while at + _HEADER.size <= len(content):
+        length, name = _HEADER.unpack_from(content, at)
+        if name == b"IEND":
+            return
+        yield name, at + _HEADER.size, length
+        at += _HEADER.size + length + 4  # the checksum
 
 
 class _Counted:

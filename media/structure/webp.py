@@ -23,7 +23,8 @@ _HEADER = struct.Struct("<4sI")
 # A still has seven at most, and some that the specification does not know.
 MAX_CHUNKS = 64
 _METADATA = frozenset({b"ICCP", b"EXIF", b"XMP "})
-_PIXELS = frozenset({b"VP8 ", b"VP8L"})
+# The chunks with the pixels.
+PIXELS = frozenset({b"VP8 ", b"VP8L"})
 # The part of an ANMF chunk before its own chunks.
 _FRAME_HEADER = 16
 
@@ -40,17 +41,17 @@ def check_webp(content: bytes, *, max_pixels: int) -> None:
     canvas: Size | None = None
     frames: list[Size] = []
     metadata = 0
-    for name, start, end in _all_chunks(content):
+    for name, start, length in all_chunks(content):
         if name == b"VP8X":
-            canvas = _canvas(content[start:end])
+            canvas = _canvas(content[start : start + length])
             check_size(*canvas, file_bytes=len(content), max_pixels=max_pixels)
-        elif name in _PIXELS:
+        elif name in PIXELS:
             frames.append(_picture(name, content[start : start + 10]))
         elif name in _METADATA:
-            metadata += end - start
+            metadata += length
             if metadata > MAX_METADATA_BYTES:
                 raise refuse_excess("bytes of metadata", MAX_METADATA_BYTES)
-            if name == b"EXIF" and end - start > MAX_EXIF_BYTES:
+            if name == b"EXIF" and length > MAX_EXIF_BYTES:
                 raise refuse_excess("bytes of exif", MAX_EXIF_BYTES)
         if len(frames) > 1:
             raise NotAnImageError("Animated images are not supported")
@@ -62,20 +63,24 @@ def check_webp(content: bytes, *, max_pixels: int) -> None:
         raise NotAnImageError(DAMAGED)
 
 
-def _all_chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """All chunks, also those in frames: name, and where the content begins and ends.
+def claimed_bytes(content: bytes) -> int:
+    """How long the file is by its own header."""
+    length: int = struct.unpack_from("<I", content, 4)[0]
+    return 8 + length
 
-    The last one may be cut off. Raises `NotAnImageError` beyond MAX_CHUNKS.
+
+def all_chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """All chunks, also those in frames: name, where the content begins, and its length by the
+    header. The last one may be cut off. Raises `NotAnImageError` beyond MAX_CHUNKS.
     """
-    (riff_length,) = struct.unpack_from("<I", content, 4)
-    until = min(8 + riff_length, len(content))
+    until = min(claimed_bytes(content), len(content))
     at = _RIFF_HEADER
     for _ in range(MAX_CHUNKS):
         if at + _HEADER.size > until:
             return
         name, length = _HEADER.unpack_from(content, at)
         start = at + _HEADER.size
-        yield name, start, min(start + length, until)
+        yield name, start, length
         # The chunks of a frame come right after its header.
         at = start + _FRAME_HEADER if name == b"ANMF" else start + length + length % 2
     raise refuse_excess("chunks", MAX_CHUNKS)

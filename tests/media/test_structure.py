@@ -15,8 +15,8 @@ from PIL import Image, PngImagePlugin
 from media.images import process_image
 from media.structure import ImageTooLargeError, NotAnImageError, check_structure, jpeg, png
 from media.structure.limits import MAX_ASPECT
-from tests.support.hostile import HOSTILE, chunk, in_the_scan, segment, with_chunks, with_segments
-from tests.support.images import decoded, encoded, jpeg_with_gps, linear_grey_profile, plain
+from tests.support.hostile import HOSTILE, in_the_scan, segment, with_chunks, with_segments
+from tests.support.images import chunk, decoded, encoded, jpeg_with_gps, linear_grey_profile, plain
 
 MAX_PIXELS = 30_000_000
 # Of CPU time. The scan of ten megabytes takes a thirtieth of it; a Python step for each byte takes
@@ -282,6 +282,30 @@ def test_a_png_has_one_of_each_single_chunk() -> None:
     profile = dict(chunks_of(photo))[b"iCCP"]
     with pytest.raises(NotAnImageError, match="damaged"):
         check(with_chunks(photo, chunk(b"iCCP", profile)))
+
+
+def test_arithmetic_codes_are_refused_by_name() -> None:
+    """Browsers do not know them, and the decoder cannot be fed piece by piece."""
+    for marker in (0xC9, 0xCA, 0xCD):
+        with pytest.raises(NotAnImageError, match="arithmetic"):
+            check(PHOTO.replace(b"\xff\xc0", bytes((0xFF, marker))))
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_scans_are_found_with_what_they_bring(progressive: bool) -> None:
+    content = encoded(noise(), progressive=progressive)
+    scans = jpeg.find_scans(content)
+    assert len(scans.places) == (10 if progressive else 1)
+    assert scans.places[-1][1] == len(content) - 2
+    assert (scans.has_restarts, scans.has_end, scans.bring_all) == (False, True, True)
+    without_the_last = content[: scans.places[-1][0]].rpartition(b"\xff\xda")[0]
+    if progressive:
+        assert not jpeg.find_scans(without_the_last).bring_all
+    cut = jpeg.find_scans(content[:-2])
+    assert (cut.has_end, cut.places) == (False, scans.places)
+    # A file may end within a marker, which is no part of the scan.
+    assert jpeg.find_scans(content[:-1]).places == scans.places
+    assert jpeg.find_scans(encoded(noise(), restart_marker_blocks=3)).has_restarts
 
 
 def test_empty_chunks_of_pixels_are_counted() -> None:

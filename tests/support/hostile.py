@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.support.images import encoded, padded_jpeg, plain
+from tests.support.images import chunk, encoded, padded_jpeg, plain
 
 # As large as an upload may be.
 MEGABYTES = 10
@@ -27,12 +27,6 @@ def in_the_scan(jpeg: bytes, content: bytes) -> bytes:
     at = jpeg.rindex(b"\xff\xda")
     at += 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
     return jpeg[:at] + content + jpeg[at:]
-
-
-def chunk(name: bytes, content: bytes) -> bytes:
-    """A chunk of a PNG."""
-    checksum = zlib.crc32(name + content)
-    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum)
 
 
 def with_chunks(png: bytes, *chunks: bytes) -> bytes:

@@ -105,3 +105,21 @@ def large_pictures() -> list[bytes]:
     noise = [Image.effect_noise((790, 592), spread).resize(size) for spread in (40, 60, 80)]
     jpeg = encoded(Image.merge("RGB", noise), progressive=True, subsampling=0, quality=80)
     return [jpeg, encoded(Image.new("RGBA", size, (9, 9, 9, 99)), "PNG")]
+
+
+def png(
+    header: tuple[int, int, int, int], rows: bytes, *chunks: tuple[bytes, bytes], interlace: int = 0
+) -> bytes:
+    """A PNG of rows with their filters, or of the rows of seven passes. `header`: width, height,
+    depth, colour type. The chunks, with names, come before the pixels.
+    """
+    parts = [b"\x89PNG\r\n\x1a\n", chunk(b"IHDR", struct.pack(">IIBB2xB", *header, interlace))]
+    parts += [chunk(name, content) for name, content in chunks]
+    parts += [chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")]
+    return b"".join(parts)
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    """A chunk of a PNG."""
+    checksum = zlib.crc32(name + content)
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum)
