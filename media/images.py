@@ -8,17 +8,14 @@ white. Any upload gives a picture or one of the two errors of `media.structure`.
 """
 
 import io
-import struct
 from typing import Any
 
 import blurhash
-from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+from PIL import Image, ImageCms
 
-from media.structure import ImageTooLargeError, NotAnImageError
-from media.structure.limits import DAMAGED, check_size
+from media.picture import FORMATS, read_picture
 from media.variants import VARIANTS, ProcessedImage
 
-FORMATS = ("JPEG", "PNG", "WEBP")
 FULL_WIDTH = 1080
 SMALL_WIDTH = 320
 THUMB_SIDE = 150
@@ -29,28 +26,6 @@ _REDUCING_GAP = 1.5
 # In pixels. Enough for the four waves of a blurhash; the time grows with the square.
 _BLURHASH_SIDE = 20
 _SRGB = ImageCms.createProfile("sRGB")
-# How to turn a picture upright, by its EXIF orientation; 1 is upright.
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-# What the parsers of Pillow raise for damaged content.
-_DAMAGED = (
-    ArithmeticError,
-    AssertionError,
-    EOFError,
-    LookupError,
-    OSError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    struct.error,
-)
 
 
 def make_variants(content: bytes, *, max_pixels: int) -> tuple[dict[str, Any], list[bytes]]:
@@ -78,9 +53,10 @@ def process_image(content: bytes, *, max_pixels: int) -> ProcessedImage:
     square from the middle. Raises `NotAnImageError` or `ImageTooLargeError`; the size is checked
     before anything is decoded.
     """
-    image = _decode(content, max_pixels)
+    # It is not known yet which of its sides is the width.
+    picture = read_picture(content, max_pixels=max_pixels, side=FULL_WIDTH)
     # Shrunk first: the conversion of colours then costs a fraction.
-    full = _clean(_at_most(image, FULL_WIDTH), image.info.get("icc_profile"))
+    full = _clean(_at_most(picture.image, FULL_WIDTH), picture.profile)
     small = _at_most(full, SMALL_WIDTH)
     return ProcessedImage(
         variants=dict(zip(VARIANTS, map(_jpeg, (full, small, _thumb(full))), strict=True)),
@@ -88,52 +64,6 @@ def process_image(content: bytes, *, max_pixels: int) -> ProcessedImage:
         height=full.height,
         blurhash=_blurhash(small),
     )
-
-
-def _decode(content: bytes, max_pixels: int) -> Image.Image:
-    """The picture, upright, in a mode that can be resized, with its colours not converted yet."""
-    try:
-        image = Image.open(io.BytesIO(content), formats=FORMATS)
-    except UnidentifiedImageError as error:
-        raise NotAnImageError("The file is not an image of a known format") from error
-    # Pillow's own limit, far above ours. The warning is raised only where warnings are errors.
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageTooLargeError("The image has far too many pixels") from error
-    except _DAMAGED as error:
-        raise NotAnImageError(DAMAGED) from error
-    # The scan has checked the size that it read. This is the one that Pillow has read.
-    check_size(*image.size, file_bytes=len(content), max_pixels=max_pixels)
-    # Pillow calls a JPEG with more pictures behind the first one MPO. Some phones write such files
-    # (depth, a second lens); the first picture is the photo.
-    is_jpeg = image.format in {"JPEG", "MPO"}
-    if not is_jpeg and getattr(image, "is_animated", False):
-        raise NotAnImageError("Animated images are not supported")
-    try:
-        # Decodes a JPEG at a half, a quarter or an eighth of its size if both sides stay large
-        # enough: it is not known yet which one is the width.
-        image.draft("RGB", (FULL_WIDTH, FULL_WIDTH))
-        image.load()
-        return _upright(_resizable(image))
-    except _DAMAGED as error:
-        raise NotAnImageError(DAMAGED) from error
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation)
-    except _DAMAGED:  # the EXIF is broken: the image is taken as upright
-        return image
-    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
-
-
-def _resizable(image: Image.Image) -> Image.Image:
-    """The image in L, LA, RGB, RGBA or CMYK, which can be resized; grey stays grey."""
-    if image.mode.startswith("I"):
-        image = image.point(lambda value: value / 256).convert("L")
-    mode = {"1": "L", "P": "RGB"}.get(image.mode, image.mode)
-    if image.has_transparency_data and not mode.endswith("A"):
-        mode += "A"
-    return image if image.mode == mode else image.convert(mode)
 
 
 def _at_most(image: Image.Image, width: int) -> Image.Image:

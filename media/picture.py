@@ -1,0 +1,133 @@
+"""Reads an upload: its pixels, upright, and the profile of its colours. No Django, no storage."""
+
+import io
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
+
+from media.formats.jpeg import load_jpeg
+from media.formats.png import load_png
+from media.formats.webp import complete_webp
+from media.structure import ImageTooLargeError, NotAnImageError
+from media.structure.limits import DAMAGED, check_size
+from media.structure.webp import is_webp
+
+FORMATS = ("JPEG", "PNG", "WEBP")
+# How to turn a picture upright, by its EXIF orientation; 1 is upright.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_ON_ITS_SIDE = frozenset({5, 6, 7, 8})
+# What the parsers of Pillow raise for damaged content.
+_DAMAGED = (
+    ArithmeticError,
+    AssertionError,
+    EOFError,
+    LookupError,
+    OSError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An upload, decoded."""
+
+    # Upright, in L, LA, RGB, RGBA or CMYK; without metadata. May be smaller than the upload.
+    image: Image.Image
+    # Width and height of the upload once it is upright.
+    size: tuple[int, int]
+    # The ICC profile of the colours.
+    profile: bytes | None
+
+
+def read_picture(content: bytes, *, max_pixels: int, side: int) -> Picture:
+    """Decode an upload, of which some may be missing (`media.formats`).
+
+    A JPEG is decoded at a half, a quarter or an eighth of its size if both sides stay as long as
+    `side`. Raises `NotAnImageError` or `ImageTooLargeError`; the size is checked before anything is
+    decoded.
+    """
+    with _tolerant():
+        image = _open(content, max_pixels)
+        size = image.size
+        try:
+            loaded = _load(image, content, side)
+        except NotAnImageError:
+            raise
+        except _DAMAGED as error:
+            raise NotAnImageError(DAMAGED) from error
+    profile, orientation = loaded.info.get("icc_profile"), _orientation(loaded.info.get("exif"))
+    loaded.info = {}
+    if orientation in _UPRIGHT:
+        loaded = loaded.transpose(_UPRIGHT[orientation])
+    if orientation in _ON_ITS_SIDE:
+        size = size[::-1]
+    return Picture(loaded, size, profile)
+
+
+@contextmanager
+def _tolerant() -> Iterator[None]:
+    """Pillow ignores damaged metadata of a PNG, and stops without an error where pixels end."""
+    ImageFile.LOAD_TRUNCATED_IMAGES = True
+    try:
+        yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = False
+
+
+def _open(content: bytes, max_pixels: int) -> ImageFile.ImageFile:
+    """The picture, of which only the headers were read."""
+    if is_webp(content):
+        content = complete_webp(content)
+    try:
+        image = Image.open(io.BytesIO(content), formats=FORMATS)
+    except UnidentifiedImageError as error:
+        raise NotAnImageError("The file is not an image of a known format") from error
+    # Pillow's own limit, far above ours. The warning is raised only where warnings are errors.
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageTooLargeError("The image has far too many pixels") from error
+    except _DAMAGED as error:
+        raise NotAnImageError(DAMAGED) from error
+    # The scan has checked the size that it read. This is the one that Pillow has read.
+    check_size(*image.size, file_bytes=len(content), max_pixels=max_pixels)
+    return image
+
+
+def _load(image: ImageFile.ImageFile, content: bytes, side: int) -> Image.Image:
+    """The decoded picture; its `info` may have `icc_profile` and `exif`."""
+    # Pillow calls a JPEG with more pictures behind the first one MPO. Some phones write such files
+    # (depth, a second lens); the first picture is the photo.
+    if image.format in {"JPEG", "MPO"}:
+        return load_jpeg(content, side=side)
+    if getattr(image, "is_animated", False):
+        raise NotAnImageError("Animated images are not supported")
+    if image.format == "PNG":
+        return load_png(image, content)
+    image.load()
+    return image
+
+
+def _orientation(exif: bytes | None) -> int | None:
+    """The EXIF orientation. One in XMP turns no picture: browsers ignore it, too."""
+    if not exif:
+        return None
+    try:
+        tags = Image.Exif()
+        tags.load(exif)
+        found = tags.get(ExifTags.Base.Orientation)
+    except _DAMAGED:  # the image is taken as upright
+        return None
+    return found if isinstance(found, int) else None
