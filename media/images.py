@@ -8,6 +8,7 @@ white. Any upload gives a picture or one of the two errors of `media.structure`.
 """
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 import blurhash
@@ -17,6 +18,9 @@ from media.picture import FORMATS, read_picture
 from media.variants import VARIANTS, ProcessedImage
 
 FULL_WIDTH = 1080
+# Of `full`: a wide picture gets wider than FULL_WIDTH rather than lower than this (1.91 : 1).
+FULL_SHORT_SIDE = 566
+FULL_SIDE = 4096
 SMALL_WIDTH = 320
 THUMB_SIDE = 150
 QUALITY = 85
@@ -49,59 +53,81 @@ def load_codecs() -> None:
 def process_image(content: bytes, *, max_pixels: int) -> ProcessedImage:
     """Decode an upload and make its variants: `full`, `small` and `thumb`.
 
-    `full` is 1080 and `small` 320 pixels wide at most, never enlarged; `thumb` is the 150 pixel
-    square from the middle. Raises `NotAnImageError` or `ImageTooLargeError`; the size is checked
-    before anything is decoded.
+    Each is made from the upload, and never enlarged. `full` is 1080 pixels wide at most; a picture
+    that would then be less than 566 high gets as wide as that takes. No side is over 4096. `small`
+    is 320 pixels wide at most, and no larger than `full`. `thumb` is the square from the middle, of
+    150 pixels at most. Raises `NotAnImageError` or `ImageTooLargeError`; the size is checked before
+    anything is decoded.
     """
-    # It is not known yet which of its sides is the width.
+    # Each variant's short side is at most as long, so what is decoded has enough pixels for all.
     picture = read_picture(content, max_pixels=max_pixels, side=FULL_WIDTH)
+    image, (width, height) = picture.image, picture.size
+    scale = _full_scale(width, height)
+    to_srgb = _converter(image.mode.removesuffix("A"), picture.profile)
     # Shrunk first: the conversion of colours then costs a fraction.
-    full = _clean(_at_most(picture.image, FULL_WIDTH), picture.profile)
-    small = _at_most(full, SMALL_WIDTH)
+    full, small, thumb = (
+        _clean(variant, to_srgb)
+        for variant in (
+            _shrunk(image, width * scale, height * scale),
+            _shrunk(image, *(side * min(scale, SMALL_WIDTH / width) for side in (width, height))),
+            _thumb(image, min(THUMB_SIDE, width, height)),
+        )
+    )
     return ProcessedImage(
-        variants=dict(zip(VARIANTS, map(_jpeg, (full, small, _thumb(full))), strict=True)),
+        variants=dict(zip(VARIANTS, map(_jpeg, (full, small, thumb)), strict=True)),
         width=full.width,
         height=full.height,
+        original_width=width,
+        original_height=height,
         blurhash=_blurhash(small),
     )
 
 
-def _at_most(image: Image.Image, width: int) -> Image.Image:
-    if image.width <= width:
-        return image
-    size = (width, max(1, round(image.height * width / image.width)))
+def _full_scale(width: int, height: int) -> float:
+    scale = max(FULL_WIDTH / width, FULL_SHORT_SIDE / min(width, height))
+    return min(1.0, scale, FULL_SIDE / max(width, height))
+
+
+def _shrunk(image: Image.Image, width: float, height: float) -> Image.Image:
+    size = max(1, round(width)), max(1, round(height))
     return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=_REDUCING_GAP)
 
 
-def _clean(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """The image in sRGB, on white, without the metadata in `info` that a variant would carry."""
+def _thumb(image: Image.Image, side: int) -> Image.Image:
+    whole = min(image.size)
+    left, top = (image.width - whole) // 2, (image.height - whole) // 2
+    return image.resize(
+        (side, side),
+        Image.Resampling.LANCZOS,
+        box=(left, top, left + whole, top + whole),
+        reducing_gap=_REDUCING_GAP,
+    )
+
+
+def _clean(image: Image.Image, to_srgb: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """The image in sRGB, on white, without metadata."""
     alpha = image.getchannel("A") if image.mode.endswith("A") else None
-    colours = _to_srgb(image.convert(image.mode.removesuffix("A")), profile).convert("RGB")
+    colours = to_srgb(image.convert(image.mode.removesuffix("A")))
     clean = Image.new("RGB", image.size, "white")
     clean.paste(colours, mask=alpha)
     return clean
 
 
-def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    if not profile:
-        return image
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        converted = ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError):  # it does not fit: the colours are taken as sRGB
-        return image
-    return converted or image
+def _converter(mode: str, profile: bytes | None) -> Callable[[Image.Image], Image.Image]:
+    """What converts images of this mode, with colours of this profile, to sRGB."""
+    transform = None
+    if profile:
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            transform = ImageCms.buildTransform(source, _SRGB, mode, "RGB")
+        except (ImageCms.PyCMSError, OSError):  # it does not fit: the colours are taken as sRGB
+            pass
 
+    def to_srgb(image: Image.Image) -> Image.Image:
+        converted = ImageCms.applyTransform(image, transform) if transform else None
+        return converted or image.convert("RGB")
 
-def _thumb(image: Image.Image) -> Image.Image:
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    return image.resize(
-        (THUMB_SIDE, THUMB_SIDE),
-        Image.Resampling.LANCZOS,
-        box=(left, top, left + side, top + side),
-        reducing_gap=_REDUCING_GAP,
-    )
+    return to_srgb
 
 
 def _blurhash(image: Image.Image) -> str:

@@ -7,29 +7,39 @@ VARIANTS = ("full", "small", "thumb")
 # A blurhash of four by three waves.
 _BLURHASH_LENGTH = 28
 _START_OF_JPEG = b"\xff\xd8\xff"
+_MAX_SIDE = 2**31 - 1  # of a column
 
 
 @dataclass(frozen=True)
 class ProcessedImage:
-    """JPEG bytes by variant; the width and height, in pixels, are those of `full`."""
+    """JPEG bytes by variant. In pixels: the width and height of `full`, and those of the upload,
+    once it is upright.
+    """
 
     variants: dict[str, bytes]
     width: int
     height: int
+    original_width: int
+    original_height: int
     blurhash: str
 
     def facts(self) -> dict[str, int | str]:
         """What `from_answer` needs besides the variants."""
-        return {"width": self.width, "height": self.height, "blurhash": self.blurhash}
+        return {name: getattr(self, name) for name in (*_SIDES, "blurhash")}
 
     @classmethod
     def from_answer(cls, facts: Mapping[str, object], blobs: Sequence[bytes]) -> "ProcessedImage":
         """The image in an answer of a decoder, which is not trusted. Raises ValueError."""
-        width, height, blurhash = (facts.get(name) for name in ("width", "height", "blurhash"))
-        if not (isinstance(width, int) and isinstance(height, int) and isinstance(blurhash, str)):
+        blurhash = facts.get("blurhash")
+        sides = {name: side for name in _SIDES if isinstance(side := facts.get(name), int)}
+        if len(sides) != len(_SIDES) or not isinstance(blurhash, str):
             raise ValueError("the facts are of other types")
-        if width < 1 or height < 1 or len(blurhash) != _BLURHASH_LENGTH:
+        in_range = all(1 <= side <= _MAX_SIDE for side in sides.values())
+        if not in_range or len(blurhash) != _BLURHASH_LENGTH:
             raise ValueError("the facts are out of range")
         if len(blobs) != len(VARIANTS) or not all(b.startswith(_START_OF_JPEG) for b in blobs):
             raise ValueError("the variants are no JPEGs")
-        return cls(dict(zip(VARIANTS, blobs, strict=True)), width, height, blurhash)
+        return cls(dict(zip(VARIANTS, blobs, strict=True)), blurhash=blurhash, **sides)
+
+
+_SIDES = ("width", "height", "original_width", "original_height")

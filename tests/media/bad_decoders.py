@@ -22,7 +22,8 @@ def answer_nothing(_content: bytes, **_options: Any) -> Answer:
 
 
 def answer_no_jpeg(_content: bytes, **_options: Any) -> Answer:
-    return {"width": 1, "height": 1, "blurhash": "x" * 28}, [b"<html>"] * 3
+    sides = dict.fromkeys(("width", "height", "original_width", "original_height"), 1)
+    return {**sides, "blurhash": "x" * 28}, [b"<html>"] * 3
 
 
 def die(_content: bytes, **_options: Any) -> Answer:

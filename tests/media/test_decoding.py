@@ -138,15 +138,20 @@ def test_whatever_happens_to_a_decoder_nothing_is_stored(
     assert not Media.objects.filter(owner_id=alice).exists()
 
 
+ORIGINAL = {"original_width": 1, "original_height": 1}
+
+
 @pytest.mark.parametrize(
     ("facts", "blobs"),
     [
-        ({"width": 1, "height": 1}, [b"\xff\xd8\xff"] * 3),
-        ({"width": "1", "height": 1, "blurhash": "x" * 28}, [b"\xff\xd8\xff"] * 3),
-        ({"width": 0, "height": 1, "blurhash": "x" * 28}, [b"\xff\xd8\xff"] * 3),
-        ({"width": 1, "height": 1, "blurhash": "x" * 29}, [b"\xff\xd8\xff"] * 3),
-        ({"width": 1, "height": 1, "blurhash": "x" * 28}, [b"\xff\xd8\xff"] * 2),
-        ({"width": 1, "height": 1, "blurhash": "x" * 28}, [b"<html>"] * 3),
+        ({"width": 1, "height": 1, **ORIGINAL}, [b"\xff\xd8\xff"] * 3),
+        ({"width": 1, "height": 1, "blurhash": "x" * 28}, [b"\xff\xd8\xff"] * 3),
+        ({"width": "1", "height": 1, **ORIGINAL, "blurhash": "x" * 28}, [b"\xff\xd8\xff"] * 3),
+        ({"width": 0, "height": 1, **ORIGINAL, "blurhash": "x" * 28}, [b"\xff\xd8\xff"] * 3),
+        ({"width": 2**31, "height": 1, **ORIGINAL, "blurhash": "x" * 28}, [b"\xff\xd8\xff"] * 3),
+        ({"width": 1, "height": 1, **ORIGINAL, "blurhash": "x" * 29}, [b"\xff\xd8\xff"] * 3),
+        ({"width": 1, "height": 1, **ORIGINAL, "blurhash": "x" * 28}, [b"\xff\xd8\xff"] * 2),
+        ({"width": 1, "height": 1, **ORIGINAL, "blurhash": "x" * 28}, [b"<html>"] * 3),
     ],
 )
 def test_an_answer_is_not_believed(facts: dict[str, object], blobs: list[bytes]) -> None:

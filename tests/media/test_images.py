@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
-from media.images import FULL_WIDTH, SMALL_WIDTH, process_image
+from media.images import (
+    FULL_SHORT_SIDE,
+    FULL_SIDE,
+    FULL_WIDTH,
+    SMALL_WIDTH,
+    THUMB_SIDE,
+    process_image,
+)
 from media.structure import ImageTooLargeError, NotAnImageError, check_structure
 from media.structure.jpeg import MAX_SCANS
 from media.structure.limits import MAX_ASPECT
@@ -65,19 +72,68 @@ def test_variants_are_bounded_never_enlarged_and_keep_their_shape(width: int, he
             processed(content)
         return
     image = processed(content)
-    assert (image.width, image.height) == decoded(image.variants["full"]).size
-    for name, limit in (("full", FULL_WIDTH), ("small", SMALL_WIDTH)):
-        got = decoded(image.variants[name]).size
-        assert got[0] == min(width, limit)
-        assert abs(got[1] - height * got[0] / width) <= 2
-    assert decoded(image.variants["thumb"]).size == (150, 150)
+    sizes = {name: decoded(content).size for name, content in image.variants.items()}
+    assert (image.width, image.height) == sizes["full"]
+    assert (image.original_width, image.original_height) == (width, height)
+    for name in ("full", "small"):
+        got = sizes[name]
+        assert got[0] <= width
+        assert abs(got[1] - height * got[0] / width) <= 0.5 + 0.5 * height / width
+    assert max(sizes["full"]) <= FULL_SIDE
+    if max(sizes["full"]) < FULL_SIDE:
+        assert min(sizes["full"]) >= min(width, height, FULL_SHORT_SIDE)
+    if min(sizes["full"]) > FULL_SHORT_SIDE:
+        assert sizes["full"][0] <= FULL_WIDTH
+    assert sizes["small"][0] == min(sizes["full"][0], SMALL_WIDTH)
+    assert sizes["thumb"] == (min(width, height, THUMB_SIDE),) * 2
+
+
+@pytest.mark.parametrize(
+    ("size", "full", "small", "thumb"),
+    [
+        ((12_000, 600), (4096, 205), (320, 16), 150),
+        ((600, 12_000), (205, 4096), (205, 4096), 150),
+        ((6000, 2000), (1698, 566), (320, 107), 150),
+        ((3000, 400), (3000, 400), (320, 43), 150),
+        ((1080, 566), (1080, 566), (320, 168), 150),
+        ((4000, 2000), (1132, 566), (320, 160), 150),
+        ((1080, 10_800), (410, 4096), (320, 3200), 150),
+        ((64, 48), (64, 48), (64, 48), 48),
+        ((20, 1), (20, 1), (20, 1), 1),
+    ],
+)
+@pytest.mark.parametrize("format_", ["JPEG", "PNG"])
+def test_a_panorama_keeps_its_pixels(
+    size: tuple[int, int],
+    full: tuple[int, int],
+    small: tuple[int, int],
+    thumb: int,
+    format_: str,
+) -> None:
+    image = processed(encoded(Image.new("RGB", size, "tomato"), format_))
+    sizes = {name: decoded(content).size for name, content in image.variants.items()}
+    assert sizes == {"full": full, "small": small, "thumb": (thumb, thumb)}
+    assert (image.original_width, image.original_height) == size
+
+
+def test_every_variant_shows_the_details_of_the_upload() -> None:
+    """The middle of a panorama has stripes that its `full` is too small for."""
+    picture = Image.new("RGB", (12_000, 600), "white")
+    for left in range(5700, 6300, 16):
+        picture.paste("black", (left, 0, left + 8, 600))
+    image = processed(encoded(picture, "PNG"))
+    thumb = decoded(image.variants["thumb"]).convert("L").resize((150, 1))
+    levels = set(thumb.tobytes())
+    assert max(levels) - min(levels) > 150
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_orientation_is_applied(orientation: int) -> None:
     """The dark quarter, top left in the file, is where the orientation puts it."""
     image = processed(jpeg_with_gps((640, 480), orientation))
-    assert (image.width, image.height) == ((640, 480) if orientation < 5 else (480, 640))
+    upright = (640, 480) if orientation < 5 else (480, 640)
+    assert (image.width, image.height) == upright
+    assert (image.original_width, image.original_height) == upright
     corners = {1: "nw", 2: "ne", 3: "se", 4: "sw", 5: "nw", 6: "ne", 7: "se", 8: "sw"}
     places = {"nw": (0.2, 0.2), "ne": (0.8, 0.2), "sw": (0.2, 0.8), "se": (0.8, 0.8)}
     for name, place in places.items():
@@ -97,6 +153,7 @@ def test_a_tall_photo_is_as_wide_as_it_may_be_once_upright() -> None:
     """It lies on its side in the file, and is decoded at half its size."""
     image = processed(jpeg_with_gps((4032, 3024), orientation=6))
     assert (image.width, image.height) == (1080, 1440)
+    assert (image.original_width, image.original_height) == (3024, 4032)
 
 
 @pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP"])
@@ -180,8 +237,8 @@ def test_every_kind_of_pixel_becomes_rgb_on_white(
 
 def test_what_is_transparent_leaves_no_dark_fringe_when_it_shrinks() -> None:
     """Its hidden colour is black, and must not be mixed into its visible neighbours."""
-    image = Image.new("RGBA", (3000, 300), (0, 0, 0, 0))
-    image.paste("white", (0, 0, 1501, 300))
+    image = Image.new("RGBA", (3000, 1600), (0, 0, 0, 0))
+    image.paste("white", (0, 0, 1501, 1600))
     full = decoded(processed(encoded(image, "PNG")).variants["full"])
     assert full.width == FULL_WIDTH
     darkest, _ = full.convert("L").getextrema()
