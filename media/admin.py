@@ -24,8 +24,11 @@ class MediaAdmin(OwnedAdmin[Media]):
     list_filter = ["used_as", "created_at"]
     id_fields = ["pk", "owner_id", "used_by_id"]
     search_fields = ["storage_prefix__exact"]
-    fields = ["preview", "alt", "id", "owner_id", "width", "height", "byte_size", "blurhash"]
-    readonly_fields = ["preview", "id", "owner_id", "width", "height", "byte_size", "blurhash"]
+    readonly_fields = [
+        *("preview", "id", "owner_id", "width", "height", "original_width", "original_height"),
+        *("byte_size", "blurhash"),
+    ]
+    fields = ["preview", "alt", *readonly_fields[1:]]
 
     @admin.display(description="picture")
     def preview(self, media: Media) -> SafeString:

@@ -19,6 +19,13 @@ class Media(TimeOrderedModel):
     owner_id = models.BigIntegerField(db_index=True, editable=False)
     width = models.PositiveIntegerField(help_text="Of the full variant, in pixels.")
     height = models.PositiveIntegerField(help_text="Of the full variant, in pixels.")
+    # Null in rows from before it was recorded: uploads are not kept, so nobody knows it any more.
+    original_width = models.IntegerField(
+        null=True, blank=True, help_text="Of the upload, upright, in pixels."
+    )
+    original_height = models.IntegerField(
+        null=True, blank=True, help_text="Of the upload, upright, in pixels."
+    )
     byte_size = models.PositiveIntegerField(help_text="Of all variants together.")
     blurhash = models.CharField(max_length=40)
     alt = models.CharField(

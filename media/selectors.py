@@ -1,6 +1,10 @@
 """Reads of Media. A media document is what every answer shows of a picture:
 
-{"id", "type", "url", "width", "height", "blurhash", "alt", "variants": {"thumb", "small"}}
+{"id", "type", "url", "width", "height", "original_width", "original_height", "blurhash", "alt",
+"variants": {"thumb", "small"}}
+
+The original size is left out where it is not known: in old rows, and in posts' records that were
+cached before it was recorded (they live a day).
 """
 
 from collections.abc import Sequence
@@ -17,12 +21,14 @@ __all__ = ["documents_of_posts", "media_document", "own_media", "public_url"]
 def media_document(media: Media) -> dict[str, Any]:
     """The document of a loaded media."""
     prefix = media.storage_prefix
+    original = {"original_width": media.original_width, "original_height": media.original_height}
     return {
         "id": str(media.pk),
         "type": "image",
         "url": public_url(variant_key(prefix, "full")),
         "width": media.width,
         "height": media.height,
+        **{name: side for name, side in original.items() if side is not None},
         "blurhash": media.blurhash,
         "alt": media.alt,
         "variants": {name: public_url(variant_key(prefix, name)) for name in ("thumb", "small")},

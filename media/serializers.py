@@ -15,10 +15,15 @@ MEDIA_EXAMPLE = {
     "url": f"{_BASE}/full.jpg",
     "width": 1080,
     "height": 1350,
+    "original_width": 3024,
+    "original_height": 3780,
     "blurhash": "LEHV6nWB2yk8pyo0adR*.7kCMdnj",
     "alt": "A beach at low tide",
     "variants": {"thumb": f"{_BASE}/thumb.jpg", "small": f"{_BASE}/small.jpg"},
 }
+
+
+_ORIGINAL = "Of the upload, upright, in pixels. Left out if it was not recorded: in old uploads."
 
 
 def _intact(text: str) -> None:
@@ -31,7 +36,12 @@ class Upload(serializers.Serializer[Any]):
     """An image to upload, as multipart/form-data."""
 
     # No ImageField: it would decode the image a second time.
-    file = serializers.FileField(allow_empty_file=True, help_text="A JPEG, PNG or WebP image.")
+    file = serializers.FileField(
+        allow_empty_file=True,
+        help_text=(
+            "A JPEG, PNG or WebP image. Of one that is cut off, 90 % of the picture must be there."
+        ),
+    )
     alt = serializers.CharField(
         required=False,
         default="",
@@ -45,7 +55,7 @@ class Upload(serializers.Serializer[Any]):
 class MediaVariants(serializers.Serializer[Any]):
     """Addresses of the smaller variants."""
 
-    thumb = serializers.URLField(help_text="150 pixels square.")
+    thumb = serializers.URLField(help_text="The square from the middle, of 150 pixels at most.")
     small = serializers.URLField(help_text="320 pixels wide at most.")
 
 
@@ -55,9 +65,16 @@ class MediaDocument(serializers.Serializer[Any]):
 
     id = serializers.CharField()
     type = serializers.ChoiceField(choices=["image"])
-    url = serializers.URLField(help_text="1080 pixels wide at most.")
-    width = serializers.IntegerField()
-    height = serializers.IntegerField()
+    url = serializers.URLField(
+        help_text=(
+            "1080 pixels wide at most; a wide picture is wider, so that it is 566 pixels high. No "
+            "side is over 4096 pixels, and nothing is enlarged."
+        )
+    )
+    width = serializers.IntegerField(help_text="Of the picture at `url`, in pixels.")
+    height = serializers.IntegerField(help_text="Of the picture at `url`, in pixels.")
+    original_width = serializers.IntegerField(required=False, help_text=_ORIGINAL)
+    original_height = serializers.IntegerField(required=False, help_text=_ORIGINAL)
     blurhash = serializers.CharField(help_text="A placeholder; see blurha.sh.")
     alt = serializers.CharField()
     variants = MediaVariants()

@@ -36,11 +36,22 @@ def test_a_stored_image_has_its_row_and_its_objects(alice: int, upload: Upload) 
     media = upload(alice, jpeg_with_gps((1600, 1200)), alt="Low tide")
     media.refresh_from_db()
     assert (media.owner_id, media.width, media.height) == (alice, 1080, 810)
+    assert (media.original_width, media.original_height) == (1600, 1200)
     assert (media.alt, media.used_as, media.used_by_id) == ("Low tide", "", None)
     keys = storages["default"].listdir(media.storage_prefix)[1]
     assert sorted(keys) == ["full.jpg", "small.jpg", "thumb.jpg"]
     sizes = [storages["default"].size(f"{media.storage_prefix}/{key}") for key in keys]
     assert sum(sizes) == media.byte_size
+
+
+def test_an_upload_whose_size_was_not_recorded_has_none(alice: int, upload: Upload) -> None:
+    """As in rows from before it was recorded, and from processes that do not know it yet."""
+    media = upload(alice, jpeg_with_gps())
+    known = selectors.media_document(media)
+    Media.objects.filter(pk=media.pk).update(original_width=None, original_height=None)
+    document = selectors.own_media(media_id=media.pk, owner_id=alice)
+    assert set(known) - set(document) == {"original_width", "original_height"}
+    assert document == {name: known[name] for name in document}
 
 
 def test_a_row_that_cannot_be_inserted_leaves_no_objects(

@@ -55,11 +55,13 @@ def test_an_upload_answers_its_document(alice: int, api: Api) -> None:
     document = response.json()
     assert response.status_code == 201
     assert set(document) == {
-        *("id", "type", "url", "width", "height", "blurhash", "alt", "variants")
+        *("id", "type", "url", "width", "height", "original_width", "original_height"),
+        *("blurhash", "alt", "variants"),
     }
     assert isinstance(document["id"], str)
     assert (document["type"], document["alt"]) == ("image", "Low tide")
     assert (document["width"], document["height"]) == (1080, 1440)
+    assert (document["original_width"], document["original_height"]) == (1200, 1600)
     assert set(document["variants"]) == {"thumb", "small"}
     full = httpx.get(document["url"])
     assert decoded(full.content).size == (1080, 1440)
