@@ -10,10 +10,10 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -21,10 +21,11 @@ import psutil
 
 from devstack import launch
 from devstack.layout import GRPC_OFFSET, PROJECT_DIR, Layout, StackError, free_port_base, is_free
+from devstack.logs import LogReader
 from devstack.postgres import Postgres, data_dirs_of, remove_data, unprivileged_account
-from devstack.probes import NOT_READY
 from devstack.services import External, Phase, Service, addresses, parts, s3_ports
-from devstack.supervisor import SECONDS_TO_STOP, Program, Supervisor
+from devstack.status import Status, age, status_of
+from devstack.supervisor import SECONDS_TO_STOP, Supervisor
 
 # Seconds from the beginning of `up`; together less than a minute.
 START_LIMIT = 48.0
@@ -33,25 +34,7 @@ STOP_LIMIT = SECONDS_TO_STOP + 5.0
 POLL_INTERVAL = 0.1
 # `up` fails when a service was started so many times and never answered.
 HOPELESS_STARTS = 5
-# A worker that is older and does not answer is busy with a task, and not starting.
-SECONDS_TO_BOOT = 30.0
 LOG_LINES = 15
-
-
-@dataclass(frozen=True)
-class Status:
-    """One line of `stack status`; `detail` says why a service that runs does not answer."""
-
-    name: str
-    state: str
-    pid: int | None = None
-    port: int | None = None
-    url: str | None = None
-    detail: str | None = None
-
-    @property
-    def is_up(self) -> bool:
-        return self.state in {"running", "external"}
 
 
 class Stack:
@@ -95,13 +78,18 @@ class Stack:
         """The bundled services, in the order in which they start."""
         return [part for part in self.parts if isinstance(part, Service)]
 
-    def up(self) -> list[str]:
-        """Start what does not run and wait until all services answer; returns what it started."""
+    def up(self, *, must_be_down: bool = False) -> list[str]:
+        """Start what does not run and wait until all services answer; returns what it started.
+
+        `must_be_down`: raise StackError if the stack runs.
+        """
         deadline = time.monotonic() + START_LIMIT
         for folder in (self.run_dir, self.log_dir):
             folder.mkdir(parents=True, exist_ok=True)
         with self.lock():
             fresh = not self.supervisor.is_running()
+            if must_be_down and not fresh:
+                raise StackError(self._runs_already())
             if fresh:
                 self._sweep()
             missing = self._missing()
@@ -122,6 +110,16 @@ class Stack:
                     self._stop(started, time.monotonic() + FAILURE_STOP_LIMIT)
                 raise
         return started
+
+    def _runs_already(self) -> str:
+        pid = self.supervisor.pid()
+        since = datetime.now(UTC) - timedelta(seconds=age(pid))
+        return (
+            f"The stack runs already, since {since:%F %T} UTC (supervisord has the pid {pid}): "
+            f"{self.layout.public_origin}/\n"
+            "`stack status` shows its services, `stack logs -f` its logs, and `stack down` stops "
+            "it. `stack up --detach` starts what does not run."
+        )
 
     def _missing(self) -> list[Service]:
         """The services that do not run."""
@@ -171,7 +169,7 @@ class Stack:
 
         def is_up() -> bool:
             nonlocal status
-            status = _status(service, self.supervisor.programs())
+            status = status_of(service, self.supervisor.programs())
             if status.pid is not None:
                 pids.add(status.pid)
             if len(pids) >= HOPELESS_STARTS:
@@ -222,10 +220,9 @@ class Stack:
         comes last: its new code may read keys that only the new code of the others refreshes.
         """
         known = {service.name: service for service in self.services}
-        if unknown := set(names) - known.keys():
-            raise StackError(
-                f"No service is called {', '.join(sorted(unknown))}; there are {', '.join(known)}."
-            )
+        _refuse_unknown("service", names, known)
+        if not self.supervisor.is_running():
+            raise StackError("The stack is not up. Start it with `stack up`.")
         chosen = [known[name] for name in known if name in names or not names]
         chosen = [service for service in chosen if names or service.is_ours]
         chosen.sort(key=_restart_order)
@@ -240,18 +237,32 @@ class Stack:
 
     def status(self, *names: str) -> list[Status]:
         """The status of some parts of the stack, or of all; probes each of them now."""
+        _refuse_unknown("service", names, [part.name for part in self.parts])
         programs = self.supervisor.programs()
         asked = [part for part in self.parts if not names or part.name in names]
         with ThreadPoolExecutor(len(asked)) as pool:
-            return list(pool.map(lambda part: _status(part, programs), asked))
+            return list(pool.map(lambda part: status_of(part, programs), asked))
 
-    def down(self) -> bool:
-        """Stop everything; returns whether anything was running."""
-        if not self.run_dir.exists():
-            return False
-        with self.lock(patience=START_LIMIT + FAILURE_STOP_LIMIT):
-            ran = self.supervisor.is_running() or bool(self._processes())
-            self._take_down(STOP_LIMIT)
+    def log_reader(self, names: Sequence[str] = ()) -> LogReader:
+        """A reader of the logs of some services, or of all. Raises StackError if there is none."""
+        logs = [*(service.name for service in self.services), "prepare", "supervisord"]
+        _refuse_unknown("log", names, logs)
+        if not self.log_dir.exists():
+            raise StackError("There are no logs: the stack was never started.")
+        return LogReader(self.log_dir, names)
+
+    def down(self, *, only_pid: int | None = None) -> bool:
+        """Stop everything; returns whether anything was running.
+
+        `only_pid`: only if supervisord still has this pid.
+        """
+        ran = False
+        if self.run_dir.exists():
+            with self.lock(patience=START_LIMIT + FAILURE_STOP_LIMIT):
+                if only_pid not in {None, self.supervisor.pid()}:
+                    return False
+                ran = self.supervisor.is_running() or bool(self._processes())
+                self._take_down(STOP_LIMIT)
         return ran
 
     def remove(self) -> None:
@@ -324,6 +335,11 @@ class Stack:
             yield
 
 
+def _refuse_unknown(what: str, names: Collection[str], known: Collection[str]) -> None:
+    if unknown := sorted(set(names) - set(known)):
+        raise StackError(f"No {what} is called {', '.join(unknown)}; there are {', '.join(known)}.")
+
+
 def _await(condition: Callable[[], bool], deadline: float) -> bool:
     """Wait until the condition is true; False if it is not at the deadline (time.monotonic)."""
     while not condition():
@@ -331,29 +347,6 @@ def _await(condition: Callable[[], bool], deadline: float) -> bool:
             return False
         time.sleep(POLL_INTERVAL)
     return True
-
-
-def _status(part: Service | External, programs: Mapping[str, Program]) -> Status:
-    if isinstance(part, External):
-        return Status(part.name, "external", url=part.url)
-    port = part.ports[0] if part.ports else None
-    program = programs.get(part.name)
-    if program is None or program.pid == 0:
-        return Status(part.name, "stopped", port=port, url=part.url)
-    try:
-        part.probe(program.pid)
-    except NOT_READY as error:
-        busy = not part.always_answers and _age(program.pid) > SECONDS_TO_BOOT
-        state = "running" if busy else "starting"
-        return Status(part.name, state, program.pid, port, part.url, str(error).strip())
-    return Status(part.name, "running", program.pid, port, part.url)
-
-
-def _age(pid: int) -> float:
-    try:
-        return time.time() - float(psutil.Process(pid).create_time())
-    except psutil.NoSuchProcess:
-        return 0.0
 
 
 def _restart_order(service: Service) -> int:

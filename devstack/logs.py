@@ -5,14 +5,14 @@ A service may have a second log, `NAME-access.log`.
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 
 class LogReader:
     """Follows the `*.log` files of services (`names`; empty: all), also rotated and new files."""
 
-    def __init__(self, folder: Path, names: list[str]) -> None:
+    def __init__(self, folder: Path, names: Sequence[str]) -> None:
         self._folder = folder
         self._names = names
         # By file: its inode, and the number of bytes that were read.

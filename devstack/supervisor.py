@@ -82,6 +82,11 @@ class Supervisor:
             return False
         return True
 
+    def pid(self) -> int:
+        """The pid of supervisord; 0 when it does not run."""
+        # It writes the file before it answers the first call.
+        return int((self.run_dir / "supervisord.pid").read_text()) if self.is_running() else 0
+
     def start(self, services: Iterable[Service], environ: Mapping[str, str]) -> None:
         """Start the daemon in a session of its own; starts none of its programs."""
         self._make_socket_dir()

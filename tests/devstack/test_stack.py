@@ -4,14 +4,9 @@ The session's stack is shared, so a test may kill a service of it but leaves it 
 start, break or stop a stack make one of their own.
 """
 
-import json
-import os
 import shutil
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -23,16 +18,15 @@ from devstack.layout import (
     GRPC_OFFSET,
     HOST,
     PORT_SPAN,
-    PROJECT_DIR,
     Layout,
-    free_port_base,
     is_free,
 )
-from devstack.lifecycle import Stack, Status, _restart_order
+from devstack.lifecycle import Stack, _restart_order
 from devstack.logs import LogReader
-from devstack.postgres import Postgres, remove_data
+from devstack.postgres import Postgres
 from devstack.services import External, Phase, Service, addresses, mask, parts
 from tests.support.client import wait_until
+from tests.support.stacks import down, manage, one, up
 
 SERVICES = [
     "valkey-cache",
@@ -55,57 +49,6 @@ SECONDS_TO_COME_BACK = 10.0
 SECONDS_TO_RECOVER = 30.0
 
 
-def manage(environ: Mapping[str, str], *args: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(PROJECT_DIR / "manage.py"), "stack", *args],
-        env=dict(environ),
-        capture_output=True,
-        text=True,
-        timeout=75,
-        check=False,
-    )
-
-
-@pytest.fixture
-def own_environ(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """The environment of a test's own stack: an unused folder and unused ports."""
-    replaced = {*Layout(1024, tmp_path).urls(), "PUBLIC_ORIGIN", "STATIC_ROOT", launch.STACK_MARK}
-    inherited = {key: value for key, value in os.environ.items() if key not in replaced}
-    environ = {
-        **inherited,
-        "STACK_PORT_BASE": str(free_port_base()),
-        "STACK_VAR_DIR": str(tmp_path / "var"),
-    }
-    yield environ
-    manage(environ, "down")
-    remove_data(tmp_path / "var")
-
-
-def up(environ: Mapping[str, str]) -> float:
-    """Start the stack. Returns the seconds until everything answered."""
-    began = time.monotonic()
-    done = manage(environ, "up", "--detach")
-    took = time.monotonic() - began
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert launch.processes_of(environ["STACK_VAR_DIR"])
-    return took
-
-
-def down(environ: Mapping[str, str]) -> float:
-    """Stop the stack. Returns the seconds until no process was left."""
-    began = time.monotonic()
-    done = manage(environ, "down")
-    took = time.monotonic() - began
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert not launch.processes_of(environ["STACK_VAR_DIR"])
-    return took
-
-
-def one(stack: Stack, name: str) -> Status:
-    (status,) = stack.status(name)
-    return status
-
-
 def test_status_shows_every_service_running(stack: Stack) -> None:
     statuses = {status.name: status for status in stack.status()}
 
@@ -115,15 +58,6 @@ def test_status_shows_every_service_running(stack: Stack) -> None:
         assert status.pid is not None
         assert psutil.pid_exists(status.pid)
         assert (status.port is None) == (name in WITHOUT_PORT)
-
-
-def test_status_as_json(stack: Stack) -> None:
-    done = manage(stack.environ, "status", "--json")
-
-    assert done.returncode == 0, done.stderr
-    shown = json.loads(done.stdout)
-    assert shown["up"] is True
-    assert [service["name"] for service in shown["services"]] == SERVICES
 
 
 def test_everything_listens_on_loopback_only(stack: Stack) -> None:
@@ -177,35 +111,6 @@ def test_the_web_servers_requests_have_a_log_of_their_own(stack: Stack) -> None:
     assert not list(LogReader(stack.log_dir, ["access"]).new_lines())
 
 
-def test_a_second_up_finds_the_stack_up(stack: Stack) -> None:
-    done = manage(stack.environ, "up", "--detach")
-
-    assert done.returncode == 0, done.stderr
-    assert "up already" in done.stdout
-
-
-def test_a_restart_of_an_unknown_service_is_refused(stack: Stack) -> None:
-    done = manage(stack.environ, "restart", "read-api-1", "read-api")
-
-    assert done.returncode == 1
-    assert "No service is called read-api; there are valkey-cache," in done.stderr
-
-
-def test_a_restart_takes_the_named_services_or_all_of_this_project(stack: Stack) -> None:
-    before = {status.name: status.pid for status in stack.status()}
-
-    done = manage(stack.environ, "restart", "beat")
-
-    assert done.returncode == 0, done.stderr
-    assert "Restarted beat." in done.stdout
-    changed = {status.name for status in stack.status() if status.pid != before[status.name]}
-    assert changed == {"beat"}
-    ours = [service.name for service in stack.services if service.is_ours]
-    assert ours == [
-        name for name in SERVICES if "api" in name or "worker" in name or name == "beat"
-    ]
-
-
 def test_old_workers_end_before_the_write_api_is_new_and_the_read_api_comes_last(
     stack: Stack,
 ) -> None:
@@ -213,37 +118,6 @@ def test_old_workers_end_before_the_write_api_is_new_and_the_read_api_comes_last
     names = [service.name for service in sorted(ours, key=_restart_order)]
     assert {name.split("-")[0] for name in names[:3]} == {"worker", "beat"}
     assert [name.rstrip("-12") for name in names[3:]] == ["write-api"] * 2 + ["read-api"] * 2
-
-
-def test_a_second_up_at_the_same_time_is_refused(stack: Stack) -> None:
-    with stack.lock():
-        done = manage(stack.environ, "up", "--detach")
-
-    assert done.returncode == 1
-    assert "at work" in done.stderr
-
-
-def test_a_taken_port_is_named_with_the_setting_that_moves_it(
-    own_environ: dict[str, str],
-) -> None:
-    port = int(own_environ["STACK_PORT_BASE"]) + 1
-    with socket.create_server((HOST, port)):
-        done = manage(own_environ, "up", "--detach")
-
-    assert done.returncode == 1
-    assert f"Port {port} (postgres-primary) is taken" in done.stderr
-    assert "STACK_PORT_BASE=" in done.stderr
-
-
-def test_a_service_that_fails_is_named_with_its_log(own_environ: dict[str, str]) -> None:
-    began = time.monotonic()
-    done = manage(own_environ | {"GUNICORN_THREADS": "many"}, "up", "--detach")
-
-    assert time.monotonic() - began < 60
-    assert done.returncode == 1
-    assert "read-api-1 exits again and again" in done.stderr
-    assert "invalid literal for int() with base 10: 'many'" in done.stderr
-    assert not launch.processes_of(own_environ["STACK_VAR_DIR"])
 
 
 def test_a_stack_goes_up_and_down_and_leaves_nothing(

@@ -16,8 +16,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from devstack.layout import PROJECT_DIR, StackError
-from devstack.lifecycle import Stack, Status
+from devstack.lifecycle import Stack
 from devstack.logs import LogReader
+from devstack.status import Status
 
 EXIT_NOT_ALL_UP = 3
 INTERRUPTED = 130  # the exit status of a program that Ctrl-C ended
@@ -31,8 +32,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
-        up = actions.add_parser("up", help="start what does not run; Ctrl-C takes everything down")
-        up.add_argument("--detach", action="store_true", help="return once everything answers")
+        up = actions.add_parser(
+            "up", help="start the stack and show its logs; Ctrl-C takes everything down"
+        )
+        up.add_argument(
+            "--detach",
+            action="store_true",
+            help="start what does not run, and return once everything answers",
+        )
         up.add_argument("--demo", action="store_true", help="fill in demo data first")
         status = actions.add_parser("status", help="show each service; exit code 3 if one is off")
         status.add_argument("--json", action="store_true")
@@ -58,19 +65,21 @@ class Command(BaseCommand):
             sys.exit(INTERRUPTED)
 
     def _up(self, stack: Stack, options: dict[str, Any]) -> None:
-        if not stack.up():
+        detach = options["detach"]
+        if not stack.up(must_be_down=not detach):
             self._say("The stack is up already.")
+        pid = stack.supervisor.pid()
         try:
             if options["demo"]:
                 self._seed(stack)
             self._summary(stack)
-            if not options["detach"]:
-                self._follow(stack, LogReader(stack.log_dir, []), history=0)
+            if not detach:
+                self._follow(stack, stack.log_reader(), pid, history=0)
         except (KeyboardInterrupt, StackError) as end:
-            if options["detach"]:
+            if detach:
                 raise
             self._say("Stopping the stack.")
-            stack.down()
+            stack.down(only_pid=pid)
             if isinstance(end, StackError):
                 raise
 
@@ -93,18 +102,21 @@ class Command(BaseCommand):
         self._say("The stack is down." if stack.down() else "The stack was not up.")
 
     def _logs(self, stack: Stack, options: dict[str, Any]) -> None:
-        reader = LogReader(stack.log_dir, options["service"])
+        reader = stack.log_reader(options["service"])
         if options["follow"]:
-            self._follow(stack, reader, history=10)
+            self._follow(stack, reader, stack.supervisor.pid(), history=10)
         else:
             for text in reader.new_lines(last=50):
                 self._say(text)
 
-    def _follow(self, stack: Stack, reader: LogReader, *, history: int) -> None:
-        """Print new log lines until the stack is stopped elsewhere, or nobody reads the output."""
+    def _follow(self, stack: Stack, reader: LogReader, pid: int, *, history: int) -> None:
+        """Print new log lines until the stack is stopped elsewhere, or nobody reads the output.
+
+        `pid`: of supervisord. Another one's is another stack, though in the same folder.
+        """
         for text in reader.new_lines(last=history):
             self._say(text)
-        while stack.supervisor.is_running():
+        while pid and stack.supervisor.pid() == pid:
             for text in reader.new_lines():
                 self._say(text)
             if not self._is_read:

@@ -1,0 +1,27 @@
+"""What the tests of the local stack share."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devstack import launch
+from devstack.layout import Layout, free_port_base
+from devstack.postgres import remove_data
+from tests.support.stacks import manage
+
+
+@pytest.fixture
+def own_environ(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The environment of a test's own stack: an unused folder and unused ports."""
+    replaced = {*Layout(1024, tmp_path).urls(), "PUBLIC_ORIGIN", "STATIC_ROOT", launch.STACK_MARK}
+    inherited = {key: value for key, value in os.environ.items() if key not in replaced}
+    environ = {
+        **inherited,
+        "STACK_PORT_BASE": str(free_port_base()),
+        "STACK_VAR_DIR": str(tmp_path / "var"),
+    }
+    yield environ
+    manage(environ, "down")
+    remove_data(tmp_path / "var")

@@ -1,0 +1,146 @@
+"""`manage.py stack`: what it refuses, what it says, and how it ends."""
+
+import json
+import re
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from devstack import launch
+from devstack.layout import (
+    HOST,
+    StackError,
+)
+from devstack.lifecycle import Stack
+from tests.devstack.test_stack import SERVICES
+from tests.support.stacks import manage
+
+
+def test_status_as_json(stack: Stack) -> None:
+    done = manage(stack.environ, "status", "--json")
+
+    assert done.returncode == 0, done.stderr
+    shown = json.loads(done.stdout)
+    assert shown["up"] is True
+    assert [service["name"] for service in shown["services"]] == SERVICES
+
+
+def test_a_second_up_finds_the_stack_up(stack: Stack) -> None:
+    done = manage(stack.environ, "up", "--detach")
+
+    assert done.returncode == 0, done.stderr
+    assert "up already" in done.stdout
+
+
+def test_an_up_that_would_show_logs_refuses_a_stack_that_it_has_not_started(stack: Stack) -> None:
+    before = stack.supervisor.programs()
+
+    done = manage(stack.environ, "up", "--demo")
+
+    assert done.returncode == 1
+    pid = stack.supervisor.pid()
+    assert re.search(
+        rf"runs already, since 20.* UTC \(supervisord has the pid {pid}\)", done.stderr
+    )
+    assert stack.layout.public_origin in done.stderr
+    for way_out in ("stack status", "stack logs -f", "stack down", "stack up --detach"):
+        assert f"`{way_out}`" in done.stderr
+    assert "Stopping" not in done.stdout
+    assert stack.supervisor.programs() == before, "nothing was stopped or started"
+
+
+def test_who_has_started_one_stack_does_not_stop_another_in_its_place(stack: Stack) -> None:
+    pid = stack.supervisor.pid()
+    assert stack.down(only_pid=pid + 1) is False
+    assert stack.supervisor.pid() == pid
+
+
+def test_unknown_names_are_refused(stack: Stack) -> None:
+    for follow in ([], ["-f"]):
+        done = manage(stack.environ, "logs", "caddy", "nosuch", *follow)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "No log is called nosuch; there are valkey-cache," in done.stderr
+        assert done.stderr.rstrip().endswith("caddy, prepare, supervisord.")
+    with pytest.raises(StackError, match="No service is called nosuch; there are valkey-cache,"):
+        stack.status("beat", "nosuch")
+
+
+@pytest.mark.parametrize("log", ["prepare", "supervisord", "worker-1"])
+def test_each_log_can_be_named(log: str, stack: Stack) -> None:
+    done = manage(stack.environ, "logs", log)
+    assert done.returncode == 0, done.stderr
+    assert {line.split()[0] for line in done.stdout.splitlines()} <= {log}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["restart"], "The stack is not up."),
+        (["logs"], "There are no logs"),
+        (["logs", "-f"], "no"),
+    ],
+    ids=["restart", "logs", "logs -f"],
+)
+def test_a_stack_that_was_never_started_has_no_logs_and_no_restarts(
+    arguments: list[str], said: str, own_environ: dict[str, str]
+) -> None:
+    done = manage(own_environ, *arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not Path(own_environ["STACK_VAR_DIR"]).exists()
+
+
+def test_a_restart_of_an_unknown_service_is_refused(stack: Stack) -> None:
+    done = manage(stack.environ, "restart", "read-api-1", "read-api")
+
+    assert done.returncode == 1
+    assert "No service is called read-api; there are valkey-cache," in done.stderr
+
+
+def test_a_restart_takes_the_named_services_or_all_of_this_project(stack: Stack) -> None:
+    before = {status.name: status.pid for status in stack.status()}
+
+    done = manage(stack.environ, "restart", "beat")
+
+    assert done.returncode == 0, done.stderr
+    assert "Restarted beat." in done.stdout
+    changed = {status.name for status in stack.status() if status.pid != before[status.name]}
+    assert changed == {"beat"}
+    ours = [service.name for service in stack.services if service.is_ours]
+    assert ours == [
+        name for name in SERVICES if "api" in name or "worker" in name or name == "beat"
+    ]
+
+
+def test_a_second_up_at_the_same_time_is_refused(stack: Stack) -> None:
+    with stack.lock():
+        done = manage(stack.environ, "up", "--detach")
+
+    assert done.returncode == 1
+    assert "at work" in done.stderr
+
+
+def test_a_taken_port_is_named_with_the_setting_that_moves_it(
+    own_environ: dict[str, str],
+) -> None:
+    port = int(own_environ["STACK_PORT_BASE"]) + 1
+    with socket.create_server((HOST, port)):
+        done = manage(own_environ, "up", "--detach")
+
+    assert done.returncode == 1
+    assert f"Port {port} (postgres-primary) is taken" in done.stderr
+    assert "STACK_PORT_BASE=" in done.stderr
+
+
+def test_a_service_that_fails_is_named_with_its_log(own_environ: dict[str, str]) -> None:
+    began = time.monotonic()
+    done = manage(own_environ | {"GUNICORN_THREADS": "many"}, "up", "--detach")
+
+    assert time.monotonic() - began < 60
+    assert done.returncode == 1
+    assert "read-api-1 exits again and again" in done.stderr
+    assert "invalid literal for int() with base 10: 'many'" in done.stderr
+    assert not launch.processes_of(own_environ["STACK_VAR_DIR"])
