@@ -54,8 +54,9 @@ INSTALLED_APPS = [
     "allauth.mfa",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "rest_framework",
+    # Its commands replace those of the apps below it.
     "socialfeed.apps.SocialfeedConfig",
+    "rest_framework",
     "devstack",
     "core",
     "media",
