@@ -4,8 +4,37 @@
 import os
 import sys
 
-from django.core.management import execute_from_command_line
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import ManagementUtility
+from django.core.management.base import BaseCommand
+
+from devstack.layout import Layout, StackError
+
+# These read and write no data. (`stack` knows which servers are its own.)
+OFFLINE = {
+    *("check", "collectstatic", "diffsettings", "findstatic", "generateschema", "makemigrations"),
+    *("spectacular", "stack", "test", "testserver"),
+}
+
+
+class CommandLine(ManagementUtility):
+    """Django's. But on the local stack, no command reaches the stack of another checkout."""
+
+    def fetch_command(self, subcommand: str) -> BaseCommand:
+        command = super().fetch_command(subcommand)
+        asks_for_help = not {"-h", "--help"}.isdisjoint(self.argv)
+        runs = self.argv[1:2] == [subcommand] and not asks_for_help
+        if runs and subcommand not in OFFLINE and settings.LOCAL:
+            Layout.from_environ(os.environ).refuse_strangers(os.environ)
+        return command
+
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "socialfeed.settings")
-    execute_from_command_line(sys.argv)
+    try:
+        CommandLine(sys.argv).execute()
+    except (ImproperlyConfigured, StackError) as error:
+        if "--traceback" in sys.argv:
+            raise
+        sys.exit(f"manage.py: {error}")

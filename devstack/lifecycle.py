@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 
 from devstack import launch
-from devstack.layout import GRPC_OFFSET, PROJECT_DIR, Layout, StackError, free_port_base, is_free
+from devstack.layout import GRPC_OFFSET, PROJECT_DIR, Layout, StackError, is_free
 from devstack.logs import LogReader
 from devstack.postgres import Postgres, data_dirs_of, remove_data, unprivileged_account
 from devstack.services import External, Phase, Service, addresses, parts, s3_ports
@@ -94,6 +94,7 @@ class Stack:
                 self._sweep()
             missing = self._missing()
             self._check_ports(missing)
+            self.layout.remember_ports()
             started: list[str] = []
             try:
                 if fresh:
@@ -136,9 +137,8 @@ class Stack:
             for port in service.ports:
                 if not is_free(port):
                     raise StackError(
-                        f"Port {port} ({service.name}) is taken by another program. Move the "
-                        f"stack with STACK_PORT_BASE (now {self.layout.port_base}), for example "
-                        f"STACK_PORT_BASE={free_port_base()}."
+                        f"Port {port} ({service.name}) is taken by another program. "
+                        f"{self.layout.advice_to_move()}"
                     )
 
     def _start_phase(
@@ -251,10 +251,11 @@ class Stack:
             raise StackError("There are no logs: the stack was never started.")
         return LogReader(self.log_dir, names)
 
-    def down(self, *, only_pid: int | None = None) -> bool:
+    def down(self, *, only_pid: int | None = None, forget_ports: bool = False) -> bool:
         """Stop everything; returns whether anything was running.
 
-        `only_pid`: only if supervisord still has this pid.
+        `only_pid`: only if supervisord still has this pid. `forget_ports`: the next `up` may choose
+        others.
         """
         ran = False
         if self.run_dir.exists():
@@ -263,6 +264,8 @@ class Stack:
                     return False
                 ran = self.supervisor.is_running() or bool(self._processes())
                 self._take_down(STOP_LIMIT)
+                if forget_ports:
+                    self.layout.forget_ports()
         return ran
 
     def remove(self) -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from devstack import launch
-from devstack.layout import StackError
+from devstack.layout import StackError, control_socket
 from devstack.services import Service
 
 SECONDS_TO_STOP = 20
@@ -70,7 +70,7 @@ class Supervisor:
     @property
     def socket_path(self) -> Path:
         """The control socket, in the folder that `_make_socket_dir` has made."""
-        return (self.run_dir / "control").resolve() / "supervisor.sock"
+        return control_socket(self.var_dir)
 
     def is_running(self) -> bool:
         """Whether supervisord runs. True while it is shutting down."""

@@ -23,5 +23,5 @@ def own_environ(tmp_path: Path) -> Iterator[dict[str, str]]:
         "STACK_VAR_DIR": str(tmp_path / "var"),
     }
     yield environ
-    manage(environ, "down")
+    manage(environ | {"STACK_PORT_BASE": ""}, "down")  # whatever ports it has now
     remove_data(tmp_path / "var")

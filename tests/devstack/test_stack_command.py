@@ -2,20 +2,32 @@
 
 import json
 import re
+import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
 
 from devstack import launch
 from devstack.layout import (
     HOST,
+    PROJECT_DIR,
+    S3_ACCESS_KEY,
+    S3_BUCKET,
+    S3_SECRET_KEY,
     StackError,
+    free_port_base,
 )
 from devstack.lifecycle import Stack
+from devstack.probes import query
 from tests.devstack.test_stack import SERVICES
-from tests.support.stacks import manage
+from tests.support.client import wait_until
+from tests.support.stacks import down, manage, up
 
 
 def test_status_as_json(stack: Stack) -> None:
@@ -55,6 +67,12 @@ def test_who_has_started_one_stack_does_not_stop_another_in_its_place(stack: Sta
     pid = stack.supervisor.pid()
     assert stack.down(only_pid=pid + 1) is False
     assert stack.supervisor.pid() == pid
+
+
+def test_a_stack_remembers_its_ports(stack: Stack) -> None:
+    environ = {**stack.environ, "STACK_PORT_BASE": ""}
+    assert manage(environ, "status").returncode == 0
+    assert Stack(environ).layout == stack.layout
 
 
 def test_unknown_names_are_refused(stack: Stack) -> None:
@@ -144,3 +162,49 @@ def test_a_service_that_fails_is_named_with_its_log(own_environ: dict[str, str])
     assert "read-api-1 exits again and again" in done.stderr
     assert "invalid literal for int() with base 10: 'many'" in done.stderr
     assert not launch.processes_of(own_environ["STACK_VAR_DIR"])
+
+
+def test_ctrl_c_stops_the_stack_that_it_has_started_and_its_data_can_move_to_other_ports(
+    own_environ: dict[str, str], tmp_path: Path
+) -> None:
+    output = tmp_path / "output"
+    command = [sys.executable, str(PROJECT_DIR / "manage.py"), "stack", "up"]
+    # The suite may run in the background, where SIGINT is ignored, also by children.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    with output.open("w") as file:
+        shown = subprocess.Popen(command, env=own_environ, stdout=file, stderr=subprocess.STDOUT)
+    signal.signal(signal.SIGINT, handler)
+    wait_until(lambda: "API docs:" in output.read_text() or shown.poll() is not None, 75)
+    first = Stack(own_environ)
+    bucket(first).put_object(Key="moved", Body=b"with it")
+    system = "SELECT system_identifier::text FROM pg_control_system()"
+    before = query(first.layout.port("postgres-primary"), system)
+    shown.send_signal(signal.SIGINT)
+    assert shown.wait(30) == 0
+    assert "Stopping the stack." in output.read_text()
+    assert not launch.processes_of(own_environ["STACK_VAR_DIR"])
+
+    moved = own_environ | {"STACK_PORT_BASE": str(free_port_base())}
+    for action in (["up", "--detach"], ["status"], ["down", "--forget-ports"]):
+        done = manage(moved, *action)
+        assert done.returncode == 1
+        assert "has the ports from" in done.stderr
+    assert manage(own_environ | {"STACK_PORT_BASE": ""}, "down", "--forget-ports").returncode == 0
+    up(moved)
+    second = Stack(moved)
+    assert second.layout.port_base != first.layout.port_base
+    assert query(second.layout.port("postgres-primary"), system) == before
+    assert bucket(second).Object("moved").get()["Body"].read() == b"with it"
+    down(moved)
+
+
+def bucket(stack: Stack) -> Any:
+    """The stack's bucket in its object store."""
+    store = boto3.resource(
+        "s3",
+        endpoint_url=stack.layout.urls()["S3_ENDPOINT_URL"],
+        region_name="us-east-1",
+        aws_access_key_id=S3_ACCESS_KEY,
+        aws_secret_access_key=S3_SECRET_KEY,
+    )
+    return store.Bucket(S3_BUCKET)

@@ -49,7 +49,12 @@ class Command(BaseCommand):
         restart.add_argument(
             "service", nargs="*", help="for example: write-api-1 (default: all of this project)"
         )
-        actions.add_parser("down", help="stop everything")
+        down = actions.add_parser("down", help="stop everything")
+        down.add_argument(
+            "--forget-ports",
+            action="store_true",
+            help="let the next `up` take the ports of STACK_PORT_BASE",
+        )
         logs = actions.add_parser("logs", help="print the end of the logs")
         logs.add_argument("-f", "--follow", action="store_true")
         logs.add_argument("service", nargs="*")
@@ -99,7 +104,8 @@ class Command(BaseCommand):
         self._say(f"Restarted {', '.join(stack.restart(options['service']))}.")
 
     def _down(self, stack: Stack, options: dict[str, Any]) -> None:
-        self._say("The stack is down." if stack.down() else "The stack was not up.")
+        ran = stack.down(forget_ports=options["forget_ports"])
+        self._say("The stack is down." if ran else "The stack was not up.")
 
     def _logs(self, stack: Stack, options: dict[str, Any]) -> None:
         reader = stack.log_reader(options["service"])
