@@ -1,10 +1,15 @@
-"""Shared by the commands: argument types, progress bars, and errors with advice."""
+"""Shared by the commands: argument types, progress bars, errors with advice, and results.
+
+With `--json` a command prints its result as one JSON document, and nothing else, to stdout. Ids are
+strings there; a person is `{"id": ..., "username": ...}`.
+"""
 
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import orjson
 from django.core.management.base import CommandError, OutputWrapper
 from django.db import InterfaceError, OperationalError
 from tqdm import tqdm
@@ -32,6 +37,11 @@ def at_least(
 
     number.__name__ = "number"  # argparse uses this name in its error message
     return number
+
+
+def username(text: str) -> str:
+    """A type for argparse: a username, with or without `@`, in any case."""
+    return text.removeprefix("@").lower()
 
 
 @contextmanager
@@ -75,3 +85,31 @@ def write_line(stdout: OutputWrapper, line: str) -> None:
     """Write a line, and leave a progress bar on the same terminal intact."""
     with tqdm.external_write_mode():
         stdout.write(line)
+
+
+def write_json(stdout: OutputWrapper, document: Mapping[str, Any]) -> None:
+    """Write the result of a command; datetimes as RFC 3339, UTC."""
+    options = orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z
+    write_line(stdout, orjson.dumps(document, option=options).decode())
+
+
+@contextmanager
+def summed_up(
+    stdout: OutputWrapper,
+    *,
+    text: Callable[[], str],
+    document: Callable[[], Mapping[str, Any]] | None,
+) -> Iterator[None]:
+    """At the end, also after an error or Ctrl-C, write what was done: the document, or else text.
+
+    The document gets a member `complete`: false if something has stopped the command.
+    """
+    is_complete = False
+    try:
+        yield
+        is_complete = True
+    finally:
+        if document is None:
+            write_line(stdout, text())
+        else:
+            write_json(stdout, {**document(), "complete": is_complete})

@@ -11,7 +11,7 @@ whether it is shown, which is compared with its account.
 
 import logging
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -83,15 +83,26 @@ class Drift:
     off: int
 
     def __str__(self) -> str:
+        return self.described("")
+
+    def described(self, whose: str) -> str:
+        """The drift in words; `whose`: the name of who has made the subject, or is it."""
         detail = f"off by {self.off:+}" if self.is_count else "not what the rows say"
         if self.what == What.SHOWN:
             detail = "shown though it is not active, or hidden though it is"
-        return f"{self.what} {self.subject_id}: {detail}"
+        return f"{self.what} {self.subject_id}{whose and f' ({whose})'}: {detail}"
 
     @property
     def is_count(self) -> bool:
         """Whether the value is a number."""
         return self.what in _AUDITS
+
+    @property
+    def kind(self) -> str:
+        """What the subject is: `posts`, `comments` or `accounts`, as in `Subjects`."""
+        if self.is_count:
+            return _AUDITS[self.what][0]
+        return "accounts" if self.what == What.SHOWN else "posts"
 
 
 @dataclass(frozen=True)
@@ -152,6 +163,27 @@ def find_drift(*, subjects: Subjects) -> list[Drift]:
             existing = _existing(existing)
         left = {*existing.posts, *existing.comments, *existing.accounts}
         return [drift for drift in drifts if drift.subject_id in left]
+
+
+def owners(*, drifts: Iterable[Drift]) -> dict[Drift, int]:
+    """Whose each subject is: the author of a post or comment, or the account itself.
+
+    One query for posts and one for comments, if any has drifted. Subjects that are gone have none.
+    """
+    ids: dict[str, set[int]] = {"posts": set(), "comments": set(), "accounts": set()}
+    drifts = list(drifts)
+    for drift in drifts:
+        ids[drift.kind].add(drift.subject_id)
+    found = {
+        "posts": post_audit.authors(post_ids=ids["posts"]) if ids["posts"] else {},
+        "comments": comment_audit.authors(comment_ids=ids["comments"]) if ids["comments"] else {},
+        "accounts": {id_: id_ for id_ in ids["accounts"]},
+    }
+    return {
+        drift: found[drift.kind][drift.subject_id]
+        for drift in drifts
+        if drift.subject_id in found[drift.kind]
+    }
 
 
 def _existing(subjects: Subjects) -> Subjects:

@@ -22,6 +22,11 @@ def all_ids(*, size: int) -> Iterator[list[int]]:
     return id_batches(Post, size=size)
 
 
+def authors(*, post_ids: Collection[int]) -> dict[int, int]:
+    """The authors of those of some posts that exist, by id; one query."""
+    return dict(Post.objects.filter(pk__in=post_ids).values_list("pk", "author_id"))
+
+
 def comment_summaries(*, post_ids: Collection[int]) -> dict[int, tuple[int, int, list[Any]]]:
     """The latest (version, count, latest comments) of each post that has a comment summary."""
     rows = CommentSummary.objects.filter(post_id__in=post_ids).order_by("version")

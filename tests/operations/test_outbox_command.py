@@ -1,5 +1,6 @@
 """`manage.py outbox`, for people, scripts and autoscalers."""
 
+import json
 from datetime import timedelta
 from io import StringIO
 
@@ -10,6 +11,7 @@ from django.db.models.functions import Now
 
 from core.outbox import rows
 from core.outbox.models import OutboxEvent
+from core.outbox.subscriptions import event_names
 from core.sql import PRIMARIES
 from operations.management.commands import outbox as command
 
@@ -46,6 +48,23 @@ def test_it_says_what_is_pending_and_for_how_long() -> None:
     text, seconds, unit = oldest.rsplit(" ", 2)
     assert (text, unit) == ("oldest undelivered post:", "s")
     assert 60 <= float(seconds) < 90  # the command takes a moment, too
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("waiting")
+def test_it_prints_one_json_document() -> None:
+    out = StringIO()
+    with pytest.raises(CommandError, match="waited for"):
+        call_command("outbox", "--json", "--max-age", "59.5", stdout=out)
+    document = json.loads(out.getvalue())
+    assert list(document["databases"]) == [*PRIMARIES]
+    nothing = dict.fromkeys(event_names(), 0)
+    posts = {"pending": 1, "by_kind": nothing | {"post_published": 1}, "overdue": 1}
+    assert document["databases"]["posts"] == posts
+    assert document["databases"]["comments"] == {"pending": 0, "by_kind": nothing, "overdue": 0}
+    assert 60 <= document["oldest_post_age_seconds"] < 90
+    OutboxEvent.objects.using("posts").filter(done_at=None).update(done_at=Now())
+    assert json.loads("\n".join(run("--json")))["oldest_post_age_seconds"] is None
 
 
 @pytest.mark.django_db

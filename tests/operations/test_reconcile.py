@@ -1,8 +1,9 @@
 """The reconciler finds and repairs what has drifted, but not what is under way."""
 
 import io
+import json
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from core.metrics.shared import read_stored
 from core.outbox.models import OutboxEvent
 from core.valkey import cache_valkey
 from operations import reconcile, tasks
+from operations.people import People
 from operations.reconcile import Drift, Subjects, What
 from posts.keys import record_key
 from posts.models import CommentSummary, Like
@@ -28,6 +30,7 @@ from tests.support.client import wait_until
 from tests.support.crashes import die_after_commit
 from tests.support.posts_factory import make_posts
 from usergraph.services import follow_user
+from users.models import User
 
 LIMIT = 10_000
 
@@ -235,8 +238,75 @@ def run(*arguments: str) -> str:
     return output.getvalue()
 
 
+def name_of(user_id: int) -> str:
+    return User.objects.get(pk=user_id).username
+
+
+def test_a_drift_is_told_with_whose_it_is_without_a_query_for_each(
+    seen: tuple[int, int, int], django_assert_num_queries: Any
+) -> None:
+    alice, post_id, comment_id = seen
+    bob = Comment.objects.get(pk=comment_id).author_id
+    drifts = [
+        *(Drift(What.LIKES, post_id, 3), Drift(What.RECORD, post_id, 1)),
+        *(Drift(What.COMMENT_LIKES, comment_id, -1), Drift(What.POSTS, bob, 2)),
+        *(Drift(What.COMMENTS, 1, 1), Drift(What.COMMENT_LIKES, 1, 1)),
+        Drift(What.SHOWN, bob, 1),
+    ]
+    with (
+        django_assert_num_queries(1, using="posts"),
+        django_assert_num_queries(1, using="comments"),
+    ):
+        owners = reconcile.owners(drifts=drifts)
+    assert [owners.get(drift) for drift in drifts] == [alice, alice, bob, bob, None, None, bob]
+    assert reconcile.owners(drifts=[]) == {}
+    with django_assert_num_queries(1):
+        people = People(owners.values())
+    assert people.document(alice) == {"id": str(alice), "username": name_of(alice)}
+    assert people.name(1) == "gone"
+    assert people.document(1) == {"id": "1", "username": None}
+    with django_assert_num_queries(0):
+        People([])
+
+
+def test_the_command_prints_one_json_document(seen: tuple[int, int, int]) -> None:
+    alice, post_id, _ = seen
+    sound = {"checked": 1, "drifted": 0, "off_by": 0, "drifts": [], "complete": True}
+    assert json.loads(run("verify", "--json", str(post_id))) == sound
+    miscount("posts", post_id)
+    drift = {
+        "subject": {"type": "post", "id": str(post_id)},
+        "user": {"id": str(alice), "username": name_of(alice)},
+    }
+    for verb, repaired in (("verify", False), ("reconcile", True)):
+        output = io.StringIO()
+        with suppress(CommandError):
+            call_command("counters", verb, "--json", str(post_id), stdout=output)
+        assert json.loads(output.getvalue()) == {
+            "checked": 1,
+            "drifted": 2,
+            "off_by": 38,
+            "drifts": [
+                {**drift, "what": "likes", "off_by": 38, "repaired": repaired},
+                {**drift, "what": "record", "off_by": None, "repaired": repaired},
+            ],
+            "complete": True,
+        }
+    assert json.loads(run("verify", "--json", str(post_id))) == sound
+
+
+def test_a_document_says_when_something_has_stopped_the_command(
+    seen: tuple[int, int, int], closed_cache: None
+) -> None:
+    output = io.StringIO()
+    with pytest.raises(CommandError, match="CACHE_URL"):
+        call_command("counters", "verify", "--json", str(seen[1]), stdout=output)
+    document = json.loads(output.getvalue())
+    assert (document["checked"], document["complete"]) == (0, False)
+
+
 def test_the_command_verifies_and_reconciles(seen: tuple[int, int, int]) -> None:
-    _, post_id, _ = seen
+    alice, post_id, _ = seen
     assert (
         run("verify", str(post_id))
         == "checked 1 posts, comments and accounts: 0 drifted, off by 0\n"
@@ -247,9 +317,10 @@ def test_the_command_verifies_and_reconciles(seen: tuple[int, int, int]) -> None
         CommandError, match=r"2 drifted\. To repair them: manage.py counters reconc"
     ):
         call_command("counters", "verify", str(post_id), stdout=output)
-    assert f"likes of post {post_id}: off by +3\n" in output.getvalue()
+    author = f"by @{name_of(alice)}"
+    assert f"likes of post {post_id} ({author}): off by +3\n" in output.getvalue()
     printed = run("reconcile", str(post_id))
-    assert f"likes of post {post_id}: off by +3; repaired\n" in printed
+    assert f"likes of post {post_id} ({author}): off by +3; repaired\n" in printed
     assert printed.endswith("checked 1 posts, comments and accounts: 2 drifted, off by 3\n")
 
     def is_repaired(which: list[str]) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from importlib import import_module
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.apps import apps
@@ -29,18 +30,27 @@ def migrate() -> None:
 
 
 def test_shared_addresses_are_named_and_the_migration_waits_until_they_are_released(
-    alice: int, bob: int, unconstrained: None, unique: Callable[[str], str]
+    alice: int,
+    bob: int,
+    unconstrained: None,
+    unique: Callable[[str], str],
+    django_assert_num_queries: Any,
 ) -> None:
     assert run() == ""
     email = f"{unique('shared')}@example.org"
     User.objects.filter(pk=alice).update(email=email)
     User.objects.filter(pk=bob).update(email=email.upper())
-    with pytest.raises(CommandError, match="1 addresses belong to several accounts"):
+    with (
+        pytest.raises(CommandError, match="1 addresses belong to several accounts"),
+        django_assert_num_queries(2),  # the addresses, and all names
+    ):
         run()
     with pytest.raises(RuntimeError, match=r"^1 e-mail addresses .*manage\.py shared_emails"):
         migrate()
-    assert (
-        run("--release") == f"{email}: left to account {min(alice, bob)}, not {max(alice, bob)}\n"
+    said = run("--release")
+    owner, other = (
+        f"{user_id} (@{User.objects.get(pk=user_id).username})" for user_id in sorted((alice, bob))
     )
+    assert said == f"{email}: left to account {owner}, not {other}\n"
     assert run() == ""
     migrate()

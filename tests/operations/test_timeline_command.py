@@ -17,11 +17,12 @@ from core.commands import INTERRUPTED
 from core.valkey import cache_valkey
 from devstack.layout import HOST, PROJECT_DIR
 from tests.support.client import wait_until
-from tests.support.drift import put, refs_of, warm
+from tests.support.drift import change_header, put, refs_of, warm
 from tests.support.posts_factory import make_posts
 from timeline import audit, inventory, store
 from timeline.entries import Timeline, home_timeline, profile_timeline
 from timeline.pages import home_page
+from timeline.store import Viewing
 from usergraph.services import import_follows
 from users.models import User
 
@@ -88,9 +89,9 @@ def test_show_decodes_a_warm_timeline_newest_first(alice: int) -> None:
     for options in ([], ["--profile"]):
         lines = run("show", name_of(alice), *options).splitlines()
         assert "2 entries, complete, for 14.0 days" in lines[0]
-        assert [line.split()[:2] for line in lines[2:4]] == [
-            [str(new), str(alice)],
-            [str(old), str(alice)],
+        assert [line.split()[:3] for line in lines[2:4]] == [
+            [str(new), str(alice), f"@{name_of(alice)}"],
+            [str(old), str(alice), f"@{name_of(alice)}"],
         ]
         assert lines[-1] == "(end)"
     assert run("show", name_of(alice), "--limit", "1").splitlines()[-1] == "(more)"
@@ -109,6 +110,25 @@ def test_show_calls_a_cold_timeline_cold_and_one_being_built_so(alice: int) -> N
     assert "is cold" in run("show", name_of(alice))
     assert store.begin_build(key=home_timeline(user_id=alice).key, graph_lsn=0)
     assert "being built" in run("show", name_of(alice))
+
+
+@pytest.mark.django_db
+def test_show_names_each_author_without_a_query_for_each(
+    timelines: list[Timeline], alice: int, bob: int, django_assert_num_queries: Any
+) -> None:
+    gone = 10**15
+    refs = [*refs_of(timelines[0]), (1, gone)]
+    put(timelines[0], refs)
+    change_header(timelines[0], Viewing(graph_lsn=1, pulled=(bob, gone)))
+    owner = f"@{name_of(alice).upper()}"
+    with django_assert_num_queries(2):  # whose it is, and all names
+        lines = run("show", owner).splitlines()
+    assert lines[1] == (
+        f"each read pulls the posts of these authors: {bob} (@{name_of(bob)}), {gone} (gone)"
+    )
+    names = [f"@{name_of(author_id)}" for _, author_id in refs[:-1]]
+    assert [line.split()[2] for line in lines[3:-1]] == [*names, "gone"]
+    assert len({len(line) for line in lines[3:-1]}) == 1, "a table"
 
 
 # --- verify -------------------------------------------------------------------------------------

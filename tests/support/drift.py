@@ -6,7 +6,7 @@ from typing import cast
 from core.valkey import cache_valkey
 from timeline import entries, store
 from timeline.entries import Timeline
-from timeline.store import Ref
+from timeline.store import Ref, Viewing
 
 
 def warm(timeline: Timeline) -> None:
@@ -25,3 +25,11 @@ def put(timeline: Timeline, refs: list[Ref]) -> None:
     header = cast("bytes", client.lindex(timeline.key, 0))
     client.delete(timeline.key)
     client.rpush(timeline.key, header, *(struct.pack(">qq", *ref) for ref in refs))
+
+
+def change_header(timeline: Timeline, viewing: Viewing) -> None:
+    """Replace what the header of a warm timeline says of its viewer."""
+    client = cache_valkey()
+    header = client.lindex(timeline.key, 0)
+    assert isinstance(header, bytes)
+    client.lset(timeline.key, 0, header[:1] + viewing.pack())  # type: ignore[arg-type]

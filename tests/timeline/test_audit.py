@@ -10,7 +10,7 @@ import pytest
 
 from core.valkey import cache_valkey
 from posts.models import Post
-from tests.support.drift import put, refs_of, warm
+from tests.support.drift import change_header, put, refs_of, warm
 from tests.support.posts_factory import make_posts
 from timeline import audit, inventory, services, store
 from timeline.audit import Finding, Totals
@@ -26,13 +26,6 @@ def check(timeline: Timeline, grace_seconds: float = 0) -> Finding:
     time.sleep(0.002)  # ids have milliseconds: now all is older than a grace of 0
     (finding,) = audit.audit(timelines=[timeline], grace_seconds=grace_seconds)
     return finding
-
-
-def change_header(timeline: Timeline, viewing: Viewing) -> None:
-    client = cache_valkey()
-    header = client.lindex(timeline.key, 0)
-    assert isinstance(header, bytes)
-    client.lset(timeline.key, 0, header[:1] + viewing.pack())  # type: ignore[arg-type]
 
 
 def pull(author_id: int, state: str = "pulled") -> None:

@@ -6,10 +6,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from core.commands import at_least, errors_with_advice, with_progress, write_line
+from core.commands import at_least, errors_with_advice, summed_up, with_progress, write_line
 from core.ids import MAX_ID
 from operations import reconcile
-from operations.reconcile import Subjects
+from operations.people import People
+from operations.reconcile import Drift, Subjects
 
 HELP = {
     "verify": "Compare the counts of likes, comments, follows and posts, and the comments shown "
@@ -28,6 +29,7 @@ class Command(BaseCommand):
         for name, text in HELP.items():
             example = f"Example: manage.py counters {name} --minutes 10"
             verb = verbs.add_parser(name, help=text, description=text, epilog=example)
+            verb.add_argument("--json", action="store_true", help="Print one JSON document.")
             which = verb.add_mutually_exclusive_group()
             which.add_argument(
                 "post_ids",
@@ -47,7 +49,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         with errors_with_advice():
-            self._run(self._batches(options), repair=options["verb"] == "reconcile")
+            self._run(
+                self._batches(options),
+                repair=options["verb"] == "reconcile",
+                as_json=options["json"],
+            )
 
     def _batches(self, options: dict[str, Any]) -> Iterable[Subjects]:
         if options["all"]:
@@ -57,21 +63,51 @@ class Command(BaseCommand):
         seconds = options["minutes"] * 60.0
         return reconcile.in_batches(reconcile.subjects_lately(seconds=seconds, limit=10**9))
 
-    def _run(self, batches: Iterable[Subjects], *, repair: bool) -> None:
-        checked = drifted = off = 0
-        try:
+    def _run(self, batches: Iterable[Subjects], *, repair: bool, as_json: bool) -> None:
+        checked = off = 0
+        found: list[dict[str, Any]] = []
+
+        def text() -> str:
+            return (
+                f"checked {checked} posts, comments and accounts: {len(found)} drifted, "
+                f"off by {off}"
+            )
+
+        def document() -> dict[str, Any]:
+            return {"checked": checked, "drifted": len(found), "off_by": off, "drifts": found}
+
+        with summed_up(self.stdout, text=text, document=document if as_json else None):
             for batch in with_progress(batches, unit="checked"):
-                for drift in reconcile.find_drift(subjects=batch):
+                drifts = reconcile.find_drift(subjects=batch)
+                owners = reconcile.owners(drifts=drifts)
+                people = People(owners.values())
+                for drift in drifts:
                     if repair:
                         reconcile.repair(drift=drift)
-                    drifted += 1
+                    owner = owners.get(drift)
+                    found.append(_document(drift, owner, people) | {"repaired": repair})
                     off += abs(drift.off) if drift.is_count else 0
-                    write_line(self.stdout, f"{drift}{'; repaired' if repair else ''}")
+                    if not as_json:
+                        line = drift.described(_whose(drift, owner, people))
+                        write_line(self.stdout, f"{line}{'; repaired' if repair else ''}")
                 checked += len(batch)
-        finally:
-            write_line(
-                self.stdout,
-                f"checked {checked} posts, comments and accounts: {drifted} drifted, off by {off}",
+        if found and not repair:
+            raise CommandError(
+                f"{len(found)} drifted. To repair them: manage.py counters reconcile"
             )
-        if drifted and not repair:
-            raise CommandError(f"{drifted} drifted. To repair them: manage.py counters reconcile")
+
+
+def _whose(drift: Drift, owner: int | None, people: People) -> str:
+    if owner is None:
+        return ""
+    return people.name(owner) if drift.kind == "accounts" else f"by {people.name(owner)}"
+
+
+def _document(drift: Drift, owner: int | None, people: People) -> dict[str, Any]:
+    """`subject` is a post, a comment or an account, `user` its author or the account itself."""
+    return {
+        "what": drift.what.name.lower(),
+        "subject": {"type": drift.kind.removesuffix("s"), "id": str(drift.subject_id)},
+        "user": None if owner is None else people.document(owner),
+        "off_by": drift.off if drift.is_count else None,
+    }

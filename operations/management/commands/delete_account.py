@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from core.commands import INTERRUPTED
+from core.commands import INTERRUPTED, username
 from core.http.problems import Conflict, NotFound
 from core.valkey import ValkeyUnavailable
 from users.selectors import DeletionProgress, deletion_progress, described, user_id_by_username
@@ -26,7 +26,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.epilog = "Example: manage.py delete_account ada --wait"
-        parser.add_argument("username")
+        parser.add_argument("username", type=username)
         parser.add_argument("--yes", action="store_true", help="Do not ask.")
         parser.add_argument(
             "--wait", action="store_true", help="Show the progress until all is removed."
@@ -35,16 +35,16 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         done = "Nothing was done."
         try:
-            username = options["username"].removeprefix("@").lower()
-            user_id = user_id_by_username(username=username, active_only=False)
+            name = options["username"]
+            user_id = user_id_by_username(username=name, active_only=False)
             if not options["yes"]:
-                self._ask(username)
+                self._ask(name)
             done = "The deletion goes on; the admin's account deletions show it."
             deletion_id = delete_account(user_id=user_id, requested_by=RequestedBy.COMMAND)
-            self.stdout.write(f"@{username} is deactivated, and is being removed.")
+            self.stdout.write(f"@{name} is deactivated, and is being removed.")
             if options["wait"]:
                 removed = described(self._wait(deletion_id).removed)
-                self.stdout.write(f"@{username} is gone: {removed}.")
+                self.stdout.write(f"@{name} is gone: {removed}.")
         except (NotFound, Conflict) as problem:
             raise CommandError(problem.detail) from problem
         except ValkeyUnavailable as error:
@@ -56,9 +56,9 @@ class Command(BaseCommand):
         except KeyboardInterrupt as error:
             raise CommandError(f"Interrupted. {done}", returncode=INTERRUPTED) from error
 
-    def _ask(self, username: str) -> None:
+    def _ask(self, name: str) -> None:
         try:
-            answer = input(f"Delete @{username} and all that it owns, for good? [y/N] ")
+            answer = input(f"Delete @{name} and all that it owns, for good? [y/N] ")
         except EOFError as error:
             raise CommandError("There is no answer. Nothing was done; use --yes.") from error
         if answer.strip().lower() not in {"y", "yes"}:

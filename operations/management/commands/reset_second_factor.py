@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from core.commands import username
 from core.http.problems import NotFound
 from core.valkey import ValkeyUnavailable
 from users.selectors import user_id_by_username
@@ -22,12 +23,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.epilog = "Example: manage.py reset_second_factor ada"
-        parser.add_argument("username")
+        parser.add_argument("username", type=username)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        username = options["username"].removeprefix("@").lower()
+        name = options["username"]
         try:
-            user_id = user_id_by_username(username=username, active_only=False)
+            user_id = user_id_by_username(username=name, active_only=False)
             removed = remove_second_factor(user_id=user_id)
         except NotFound as problem:
             raise CommandError(problem.detail) from problem
@@ -37,4 +38,4 @@ class Command(BaseCommand):
                 "removed. Run this again once STATE is back, to end the sessions."
             ) from error
         had = "had a second factor: it is removed" if removed else "had no second factor"
-        self.stdout.write(f"@{username} {had}. All sessions have ended.")
+        self.stdout.write(f"@{name} {had}. All sessions have ended.")

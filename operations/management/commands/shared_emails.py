@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from core.commands import errors_with_advice
+from operations.people import People
 from users import selectors, services
 
 
@@ -30,14 +31,15 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         with errors_with_advice():
             shared = selectors.shared_emails()
+            people = People(user_id for email in shared for user_id in email.user_ids)
             for email in shared:
-                owner, *others = email.user_ids
-                names = ", ".join(map(str, others))
+                named = [f"{user_id} ({people.name(user_id)})" for user_id in email.user_ids]
+                owner, others = named[0], ", ".join(named[1:])
                 if options["release"]:
-                    services.leave_email_to(email=email.email, owner_id=owner)
-                    self.stdout.write(f"{email.email}: left to account {owner}, not {names}")
+                    services.leave_email_to(email=email.email, owner_id=email.user_ids[0])
+                    self.stdout.write(f"{email.email}: left to account {owner}, not {others}")
                 else:
-                    self.stdout.write(f"{email.email}: account {owner}, and {names}")
+                    self.stdout.write(f"{email.email}: account {owner}, and {others}")
         if shared and not options["release"]:
             raise CommandError(
                 f"{len(shared)} addresses belong to several accounts. Run this again with "
