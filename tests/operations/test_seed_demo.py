@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from comments.models import Comment, CommentLike
 from posts.models import Like, Post
@@ -45,3 +45,11 @@ def test_the_demo_has_likes_and_comments_once(
     call_command("seed_demo", posts=POSTS)
     assert made() == first
     assert "demo login: demo / demo-tide-and-light" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "command", [["seed_demo"], ["seed_graph", "--edges", "none"]], ids=" ".join
+)
+def test_a_negative_number_of_posts_is_refused(command: list[str]) -> None:
+    with pytest.raises(CommandError, match="must be 0 to 1000000000, not -1"):
+        call_command(*command, "--posts", "-1")

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from comments.selectors import summary
 from comments.services import add_comment, like_comment
+from core.commands import at_least
 from media.services import store_image
 from operations.pictures import picture
 from posts.selectors import post_count, post_refs, visible_post
@@ -47,7 +48,9 @@ class Command(BaseCommand):
     help = "Fill the local stack with 30 accounts, pictures, follows, posts, likes and comments."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--posts", type=int, default=60, help="How many posts (default 60).")
+        parser.add_argument(
+            "--posts", type=at_least(0), default=60, help="How many posts (default 60)."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.LOCAL:

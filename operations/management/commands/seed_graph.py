@@ -11,6 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from core.commands import at_least
 from media.services import store_image
 from operations.pictures import picture
 from posts.services import publish_post
@@ -34,7 +35,7 @@ class Command(BaseCommand):
         parser.add_argument("--edges", type=Path, required=True, help="The file of edges.")
         parser.add_argument(
             "--posts",
-            type=int,
+            type=at_least(0),
             default=0,
             help="Then publish so many posts by random members, with fan-out (default 0).",
         )
