@@ -242,6 +242,22 @@ def name_of(user_id: int) -> str:
     return User.objects.get(pk=user_id).username
 
 
+def test_posts_that_do_not_exist_are_named_before_anything_is_repaired(
+    seen: tuple[int, int, int],
+) -> None:
+    _, post_id, _ = seen
+    miscount("posts", post_id)
+    for verb in ("verify", "reconcile"):
+        with pytest.raises(CommandError, match=r"^There is no post 1, 2\.$") as refused:
+            run(verb, "2", str(post_id), "1")
+        assert refused.value.returncode == 1
+        assert not getattr(refused.value, "__notes__", None) or refused.value.__notes__ == [""]
+    assert {drift.what for drift in reconcile.find_drift(subjects=Subjects(posts=[post_id]))} == {
+        What.LIKES,
+        What.RECORD,
+    }
+
+
 def test_a_drift_is_told_with_whose_it_is_without_a_query_for_each(
     seen: tuple[int, int, int], django_assert_num_queries: Any
 ) -> None:

@@ -11,10 +11,12 @@ from core.ids import MAX_ID
 from operations import reconcile
 from operations.people import People
 from operations.reconcile import Drift, Subjects
+from posts.selectors import existing_ids
 
 HELP = {
     "verify": "Compare the counts of likes, comments, follows and posts, and the comments shown "
-    "with posts, with the rows. Exit status 1 when something has drifted. Changes nothing.",
+    "with posts, with the rows. Exit status 1 when something has drifted, or a post is missing. "
+    "Changes nothing.",
     "reconcile": "The same, and repair what has drifted.",
 }
 
@@ -58,8 +60,10 @@ class Command(BaseCommand):
     def _batches(self, options: dict[str, Any]) -> Iterable[Subjects]:
         if options["all"]:
             return reconcile.all_subjects()
-        if options["post_ids"]:
-            return reconcile.in_batches(Subjects(posts=options["post_ids"]))
+        if post_ids := options["post_ids"]:
+            if missing := sorted(set(post_ids) - existing_ids(post_ids=post_ids)):
+                raise CommandError(f"There is no post {', '.join(map(str, missing))}.")
+            return reconcile.in_batches(Subjects(posts=post_ids))
         seconds = options["minutes"] * 60.0
         return reconcile.in_batches(reconcile.subjects_lately(seconds=seconds, limit=10**9))
 
