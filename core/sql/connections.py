@@ -8,7 +8,7 @@ from typing import Any
 
 from celery import Task, signals
 from django.core.signals import request_finished
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.dispatch import receiver
@@ -21,7 +21,9 @@ _opened = threading.local()
 
 @receiver(connection_created)
 def _note_opened(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
-    vars(_opened)[connection.alias] = connection
+    # Not one beside a transaction (core.sql.transactions): its user closes it.
+    if connections[connection.alias] is connection:
+        vars(_opened)[connection.alias] = connection
 
 
 def close_lost_connections(**kwargs: Any) -> None:

@@ -1,11 +1,12 @@
-"""Calls a function after a transaction has committed, or after it was rolled back."""
+"""Calls a function after a transaction has committed or was rolled back; writes beside one."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from django.db import transaction
+from django.db import connections, transaction
+from django.db.backends.utils import CursorWrapper
 
 # The open `undoable_transaction`: its database, and the functions to call on a rollback.
 _undoable: ContextVar[tuple[str, ExitStack] | None] = ContextVar("undoable", default=None)
@@ -53,3 +54,23 @@ def undo_on_rollback(database: str, function: Callable[..., object], /, **argume
     undoable = _undoable.get()
     if undoable is not None and undoable[0] == database:
         undoable[1].callback(function, **arguments)
+
+
+@contextmanager
+def beside_transaction(database: str) -> Iterator[CursorWrapper]:
+    """A cursor whose statements commit at once, also inside of a transaction on `database`.
+
+    Inside of one it opens a connection of its own, which takes some milliseconds, and must not
+    touch rows that the transaction has locked.
+    """
+    connection = connections[database]
+    if not connection.in_atomic_block:
+        with connection.cursor() as cursor:
+            yield cursor
+        return
+    beside = connection.copy()
+    try:
+        with beside.cursor() as cursor:
+            yield cursor
+    finally:
+        beside.close()

@@ -1,4 +1,4 @@
-"""What a transaction undoes outside its database when it is rolled back."""
+"""What a transaction undoes when it is rolled back; what is written beside it."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -7,7 +7,9 @@ import psycopg2
 import pytest
 from django.db import OperationalError, connections, transaction
 
-from core.sql.transactions import undo_on_rollback, undoable_transaction
+from core.sql import connections as sql_connections
+from core.sql.transactions import beside_transaction, undo_on_rollback, undoable_transaction
+from users.models import User
 
 pytestmark = pytest.mark.usefixtures("committed")
 
@@ -68,3 +70,24 @@ def test_nothing_is_undone_when_the_commit_may_have_happened() -> None:
     with pytest.raises(OperationalError):
         lose_the_connection_before_the_commit(stored)
     assert stored == ["an object"]
+
+
+def test_what_is_written_beside_a_transaction_is_committed_at_once_and_stays(
+    person: Callable[[str], int],
+) -> None:
+    """Inside of one, on a connection of its own, which is closed; else on the thread's."""
+    ids = [person("ada") for _ in range(2)]
+    sql = "UPDATE users_user SET bio = 'beside' WHERE id = %s"
+    with beside_transaction("default") as cursor:
+        assert cursor.db is connections["default"]
+        cursor.execute(sql, [ids[0]])
+    with transaction.atomic(using="default"):
+        with beside_transaction("default") as cursor:
+            beside = cursor.db
+            cursor.execute(sql, [ids[1]])
+        assert beside is not connections["default"]
+        assert beside.connection is None
+        assert User.objects.filter(pk__in=ids, bio="beside").count() == 2
+        transaction.set_rollback(True, using="default")
+    assert User.objects.filter(pk__in=ids, bio="beside").count() == 2
+    assert vars(sql_connections._opened)["default"] is connections["default"]
