@@ -19,19 +19,30 @@ class MediaAdmin(OwnedAdmin[Media]):
     """Find uploads by id, owner or use; change a description."""
 
     owner_field = "owner_id"
-    list_display = ["preview", "id", "owner_id", "used_as", "used_by_id", "byte_size", "created_at"]
+    list_display = [
+        "preview",
+        "id",
+        "owner_id",
+        "used_as",
+        "used_by_id",
+        "place",
+        "byte_size",
+        "created_at",
+    ]
     list_display_links = ["preview", "id"]
-    list_filter = ["used_as", "created_at"]
+    list_filter = ["used_as", "place", "created_at"]
     id_fields = ["pk", "owner_id", "used_by_id"]
     search_fields = ["storage_prefix__exact"]
     readonly_fields = [
-        *("preview", "id", "owner_id", "width", "height", "original_width", "original_height"),
-        *("byte_size", "blurhash"),
+        *("preview", "id", "owner_id", "place", "width", "height"),
+        *("original_width", "original_height", "byte_size", "blurhash"),
     ]
     fields = ["preview", "alt", *readonly_fields[1:]]
 
     @admin.display(description="picture")
-    def preview(self, media: Media) -> SafeString:
+    def preview(self, media: Media) -> SafeString | str:
+        if media.place != Media.Place.PUBLIC:
+            return media.get_place_display()
         source = public_url(variant_key(media.storage_prefix, "thumb"))
         return format_html('<img src="{}" alt="{}" width="75" height="75">', source, media.alt)
 

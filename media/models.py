@@ -16,6 +16,17 @@ class Media(TimeOrderedModel):
         POST = "post"
         AVATAR = "avatar"
 
+    class Place(models.TextChoices):
+        """Where the objects are."""
+
+        # Nowhere yet, or some of them: the upload is still running, or it has died.
+        ARRIVING = "arriving"
+        PUBLIC = "public"
+        # Where nobody reads them: the account of the owner is deactivated.
+        WITHHELD = "withheld"
+        # On their way between the two; each is in one of them, or in both.
+        MOVING = "moving"
+
     owner_id = models.BigIntegerField(db_index=True, editable=False)
     width = models.PositiveIntegerField(help_text="Of the full variant, in pixels.")
     height = models.PositiveIntegerField(help_text="Of the full variant, in pixels.")
@@ -32,8 +43,11 @@ class Media(TimeOrderedModel):
         max_length=ALT_MAX_LENGTH, blank=True, default="", validators=[refuse_deceptive_text]
     )
     storage_prefix = models.CharField(max_length=100, unique=True)
+    place = models.CharField(
+        max_length=10, choices=Place, default=Place.PUBLIC, db_default="public", editable=False
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
-    # The post or the user (avatar) that uses it, and its place among the media of that post.
+    # The post or the user (avatar) that uses it, and its number among the media of that post.
     used_as = models.CharField(max_length=10, choices=Use, blank=True, default="")
     used_by_id = models.BigIntegerField(null=True, blank=True)
     position = models.PositiveSmallIntegerField(null=True, blank=True)
@@ -45,7 +59,13 @@ class Media(TimeOrderedModel):
                 fields=["used_by_id", "position"],
                 name="media_of_post",
                 condition=models.Q(used_as="post"),
-            )
+            ),
+            models.Index(
+                fields=["created_at"], name="media_unused", condition=models.Q(used_as="")
+            ),
+            models.Index(
+                fields=["created_at"], name="media_arriving", condition=models.Q(place="arriving")
+            ),
         ]
         constraints = [
             models.CheckConstraint(

@@ -37,7 +37,7 @@ def media_document(media: Media) -> dict[str, Any]:
 
 def own_media(*, media_id: int, owner_id: int) -> dict[str, Any]:
     """The document of an upload, for its owner; raises `NotFound` for other users."""
-    mine = Media.objects.filter(pk=media_id, owner_id=owner_id)
+    mine = Media.objects.filter(pk=media_id, owner_id=owner_id).exclude(place="arriving")
     media = first_found(mine.first)
     if media is None:
         raise NotFound("You have no such media.")

@@ -1,29 +1,50 @@
-"""Writes of Media."""
+"""Writes of Media.
 
-from collections.abc import Sequence
+A row exists before its objects and until they are gone, or until their removal is announced. So no
+object is unknown, whatever dies. Rows are locked while their objects move or go.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.core.files import File
 from django.db import transaction
 from django.db.models import QuerySet
+from django.db.models.expressions import DatabaseDefault
+from django.db.models.functions import Now
 
-from core.http.problems import Invalid, NotFound, TooLarge, Unavailable
-from core.sql.transactions import undo_on_rollback
-from media import storage
+from core.http.problems import Conflict, Invalid, NotFound, TooLarge, Unavailable
+from core.sql.transactions import beside_transaction, undo_on_rollback
+from media import objects, storage
 from media.decoding import decode_image
-from media.events import MediaChanged, media_changed
+from media.events import (
+    AvatarClaimed,
+    MediaChanged,
+    MediaRemoved,
+    avatar_claimed,
+    media_changed,
+    media_removed,
+)
 from media.models import Media
-from media.variants import VARIANTS
+
+# What functions here raise if the object store, or the CDN, does not answer or refuses.
+Unreachable = objects.Unreachable
+Place = Media.Place
+# An upload that takes longer, from the insert of its row on, has died, or fails.
+ARRIVAL = timedelta(seconds=40)
 
 
 def store_image(*, owner_id: int, file: File[Any], alt: str = "") -> Media:
     """Store an uploaded image, cleaned, in all variants; returns its row.
 
     Raises `Invalid` for an empty file, `TooLarge` over MEDIA_MAX_BYTES, the errors of
-    `decode_image`, and `Unavailable` if the object store does not answer. Nothing stays stored if
-    this raises, or if the caller's transaction is rolled back (`undo_on_rollback`). The objects are
-    stored before the row, so that a reader of the row can fetch them.
+    `decode_image`, and `Unavailable` if the object store does not answer in time. If this raises,
+    if the caller's transaction is rolled back (`undo_on_rollback`), or if this process dies,
+    nothing stays: `remove_dead_uploads` finds the row, which commits before the objects are stored.
     """
     size = file.size
     if not size:
@@ -35,29 +56,50 @@ def store_image(*, owner_id: int, file: File[Any], alt: str = "") -> Media:
             field="file",
         )
     image = decode_image(file.read())
-    prefix = storage.new_prefix()
+    media = Media(
+        owner_id=owner_id,
+        width=image.width,
+        height=image.height,
+        original_width=image.original_width,
+        original_height=image.original_height,
+        byte_size=sum(map(len, image.variants.values())),
+        blurhash=image.blurhash,
+        alt=alt,
+        storage_prefix=storage.new_prefix(),
+        place=Place.ARRIVING,
+    )
+    _insert_beside(media)
+    prefix, variants = media.storage_prefix, image.variants
+    forget = partial(storage.delete_variants, prefix=prefix, variants=list(variants))
     try:
-        storage.put_variants(prefix=prefix, variants=image.variants)
+        storage.put_variants(prefix=prefix, variants=variants)
     except storage.StoreUnavailable as error:
         raise Unavailable("The object store does not answer. Try again in a while.") from error
     try:
-        media = Media.objects.create(
-            owner_id=owner_id,
-            width=image.width,
-            height=image.height,
-            original_width=image.original_width,
-            original_height=image.original_height,
-            byte_size=sum(map(len, image.variants.values())),
-            blurhash=image.blurhash,
-            alt=alt,
-            storage_prefix=prefix,
-        )
+        arriving = Media.objects.filter(pk=media.pk, place=Place.ARRIVING)
+        if not arriving.update(place=Place.PUBLIC):
+            raise Unavailable("The object store has answered too slowly. Send the picture again.")
     except BaseException:
-        storage.delete_variants(prefix=prefix, variants=list(image.variants))
+        forget()
         raise
-    # The caller's transaction may be rolled back, and the row with it.
-    undo_on_rollback("posts", storage.delete_variants, prefix=prefix, variants=list(image.variants))
+    # The caller's transaction may be rolled back, and this change with it.
+    undo_on_rollback("posts", forget)
+    media.place = Place.PUBLIC
     return media
+
+
+def _insert_beside(media: Media) -> None:
+    """Insert and commit a row, beside the caller's transaction, which may never commit."""
+    row = {field.attname: getattr(media, field.attname) for field in Media._meta.concrete_fields}
+    made = [name for name, value in row.items() if isinstance(value, DatabaseDefault)]
+    given = [name for name in row if name not in made]
+    names, marks = ", ".join(given), ", ".join(["%s"] * len(given))
+    statement = f"INSERT INTO media_media ({names}) VALUES ({marks}) RETURNING {', '.join(made)}"  # noqa: S608
+    with beside_transaction("posts") as cursor:
+        cursor.execute(statement, [row[name] for name in given])
+        for name, value in zip(made, cursor.fetchone(), strict=True):
+            setattr(media, name, value)
+    media._state.adding, media._state.db = False, "posts"
 
 
 def claim_media(*, owner_id: int, media_ids: Sequence[int], used_as: str, used_by_id: int) -> None:
@@ -71,8 +113,8 @@ def claim_media(*, owner_id: int, media_ids: Sequence[int], used_as: str, used_b
         raise Invalid("The same media is given twice.", field="media", code="duplicate")
     if not transaction.get_connection("posts").in_atomic_block:
         raise RuntimeError("Call claim_media inside a transaction on the posts database.")
-    rows = Media.objects.select_for_update().order_by("pk")
-    mine = {row.pk: row for row in rows.filter(pk__in=media_ids, owner_id=owner_id)}
+    rows = _usable(owner_id).select_for_update().order_by("pk")
+    mine = {row.pk: row for row in rows.filter(pk__in=media_ids)}
     missing = [str(id_) for id_ in media_ids if id_ not in mine]
     if missing:
         raise Invalid(
@@ -97,17 +139,24 @@ def claim_media(*, owner_id: int, media_ids: Sequence[int], used_as: str, used_b
     Media.objects.bulk_update(mine.values(), ["used_as", "used_by_id", "position"])
 
 
+def _usable(owner_id: int) -> QuerySet[Media]:
+    """The uploads of a user that have arrived."""
+    return Media.objects.filter(owner_id=owner_id).exclude(place=Place.ARRIVING)
+
+
 def claim_avatar(*, owner_id: int, media_id: int) -> str:
     """Claim an image as its owner's avatar; returns the object key of its thumbnail.
 
     Raises `Invalid` as `claim_media` does. The claim commits before this returns, in a transaction
-    of its own unless the caller has one open on this database.
+    of its own unless the caller has one open on this database. The subscriber of `avatar_claimed`
+    releases what the caller then does not use, because it died.
     """
     with transaction.atomic(using="posts"):
         claim_media(
             owner_id=owner_id, media_ids=[media_id], used_as=Media.Use.AVATAR, used_by_id=owner_id
         )
         prefix = Media.objects.filter(pk=media_id).values_list("storage_prefix", flat=True).get()
+        avatar_claimed.announce(AvatarClaimed(owner_id, media_id), after=ARRIVAL)
     return storage.variant_key(prefix, "thumb")
 
 
@@ -124,20 +173,127 @@ def describe_media(*, media_id: int, alt: str) -> None:
             media_changed.announce(MediaChanged(media_id=media_id, post_id=media.used_by_id))
 
 
+def release_avatar(*, owner_id: int, media_id: int) -> None:
+    """Let an avatar that its user does not have be an unused upload again."""
+    mine = Media.objects.filter(pk=media_id, owner_id=owner_id, used_as=Media.Use.AVATAR)
+    mine.update(used_as="", used_by_id=None, position=None)
+
+
+def remove_avatar(*, owner_id: int, media_id: int) -> bool:
+    """Remove a picture that was its owner's avatar; returns False if it is gone, or in a post."""
+    was_avatar = _usable(owner_id).exclude(used_as=Media.Use.POST).filter(pk=media_id)
+    with _locked(was_avatar) as rows:
+        _remove_rows(rows)
+    return bool(rows)
+
+
+def delete_media(*, media_id: int, owner_id: int) -> None:
+    """Delete an unused upload; raises `NotFound`, and `Conflict` if a post or an avatar uses it."""
+    with _locked(_usable(owner_id).filter(pk=media_id)) as rows:
+        if not rows:
+            raise NotFound("You have no such media.")
+        if rows[0].used_as == Media.Use.POST:
+            raise Conflict(
+                f"Post {rows[0].used_by_id} shows this picture. Delete the post.",
+                code="media_in_use",
+            )
+        if rows[0].used_as:
+            raise Conflict(
+                "This picture is your avatar. Change the avatar at PATCH /api/v1/users/me.",
+                code="media_in_use",
+            )
+        _remove_rows(rows)
+
+
+def remove_dead_uploads(*, limit: int) -> int:
+    """Remove up to `limit` uploads whose requests must have died; returns how many."""
+    arriving = Media.objects.filter(place=Place.ARRIVING)
+    return _remove_stale(arriving.filter(created_at__lt=Now() - ARRIVAL), limit)
+
+
+def remove_unused_uploads(*, limit: int) -> int:
+    """Remove up to `limit` uploads that are unused after MEDIA_UNUSED_HOURS; returns how many."""
+    age = timedelta(hours=settings.MEDIA_UNUSED_HOURS)
+    return _remove_stale(Media.objects.filter(used_as="", created_at__lt=Now() - age), limit)
+
+
+def _remove_stale(media: QuerySet[Media], limit: int) -> int:
+    """Remove the rows, and announce it. What somebody has locked is about to be used."""
+    with transaction.atomic(using="posts"):
+        oldest = media.order_by("created_at").select_for_update(skip_locked=True)
+        rows = list(oldest[:limit])
+        _remove_rows(rows)
+    return len(rows)
+
+
+def _remove_rows(rows: Collection[Media]) -> None:
+    """Remove locked rows; the subscriber of `media_removed` removes their objects."""
+    if rows:
+        Media.objects.filter(pk__in=[row.pk for row in rows]).delete()
+        media_removed.announce(MediaRemoved([row.storage_prefix for row in rows]))
+
+
 def remove_media_of_post(*, post_id: int, limit: int) -> int:
-    """Remove up to `limit` media of a deleted post, objects and rows; returns their number."""
+    """Remove up to `limit` media of a deleted post, objects and rows; returns their number.
+
+    Object store or CDN down: raises `Unreachable`.
+    """
     return _remove(Media.objects.filter(used_as=Media.Use.POST, used_by_id=post_id), limit)
 
 
 def remove_media_of_owner(*, owner_id: int, limit: int) -> int:
-    """Remove up to `limit` media of an owner, used or not; returns how many."""
+    """Remove up to `limit` media of an owner, used or not; returns how many.
+
+    Object store or CDN down: raises `Unreachable`.
+    """
     return _remove(Media.objects.filter(owner_id=owner_id), limit)
 
 
 def _remove(media: QuerySet[Media], limit: int) -> int:
-    """Remove objects, then the rows that name them; returns how many. Object store down: raises."""
-    rows = dict(media.values_list("pk", "storage_prefix")[:limit])
-    if rows:
-        storage.remove_objects(prefixes=list(rows.values()), variants=VARIANTS)
-        Media.objects.filter(pk__in=rows).delete()
-    return len(rows)
+    """Remove objects, then the rows that name them; returns how many, 0 only if none is left."""
+    while ids := list(media.values_list("pk", flat=True)[:limit]):
+        with _locked(media.filter(pk__in=ids)) as rows:
+            if rows:  # else another process has removed them meanwhile
+                objects.erase(prefixes=[row.storage_prefix for row in rows])
+                Media.objects.filter(pk__in=[row.pk for row in rows]).delete()
+                return len(rows)
+    return 0
+
+
+def place_media(*, owner_id: int, is_public: bool, limit: int) -> int:
+    """Withhold up to `limit` media of an owner from the public, or publish them again.
+
+    Returns how many were in the wrong place, the newest first; 0 if none is. Call it until then,
+    each time with what is wanted at that moment: others may do the opposite meanwhile. Uploads that
+    are still arriving are left. Object store or CDN down: raises `Unreachable`.
+    """
+    wanted = Place.PUBLIC if is_public else Place.WITHHELD
+    misplaced = _usable(owner_id).exclude(place=wanted)
+    ids = list(misplaced.order_by("-pk").values_list("pk", flat=True)[:limit])
+    if not ids:
+        return 0
+    # Committed before an object moves: if this process dies, the rows still are in no right place.
+    with _locked(misplaced.filter(pk__in=ids)) as rows:
+        _set_place(rows, Place.MOVING)
+    with _locked(Media.objects.filter(pk__in=ids, place=Place.MOVING)) as rows:
+        prefixes = [row.storage_prefix for row in rows]
+        with objects.moved(prefixes=prefixes, is_public=is_public):
+            # Fails if the locks are lost, with the connection; then no object is removed.
+            _set_place(rows, wanted)
+    return len(ids)
+
+
+def _set_place(rows: Collection[Media], place: str) -> None:
+    Media.objects.filter(pk__in=[row.pk for row in rows]).update(place=place)
+
+
+@contextmanager
+def _locked(media: QuerySet[Media]) -> Iterator[list[Media]]:
+    """The rows, locked in one order, in a transaction."""
+    with transaction.atomic(using="posts"):
+        yield list(media.select_for_update().order_by("pk"))
+
+
+def erase_unknown_objects(*, keys: Collection[str]) -> None:
+    """Remove objects that `media.audit` has found. Object store or CDN down: raises."""
+    objects.erase_keys(keys=list(keys))

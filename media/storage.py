@@ -1,6 +1,7 @@
 """The object store, through django-storages. Keys are random and never written twice.
 
     public/media/<128 random bits>/<variant>.jpg
+    withheld/media/<the same bits>/<variant>.jpg      while the owner's account is deactivated
 
 The policy of the bucket lets anybody GET objects under `public/`; all other requests need a
 signature. If the store is down, writes raise `StoreUnavailable`. Clients read from the store
@@ -10,7 +11,10 @@ directly.
 import json
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -23,11 +27,19 @@ logger = logging.getLogger(__name__)
 # What boto3 raises if the store does not answer or refuses.
 StoreUnavailable = (BotoCoreError, ClientError)
 _KEYS_AT_ONCE = 1000  # S3's limit for one request that removes objects
+_COPIES_AT_ONCE = 8
+LISTED_AT_ONCE = 1000
+_PUBLIC, _WITHHELD = "public/", "withheld/"
 
 
 def new_prefix() -> str:
     """A new prefix for the keys of one upload; it cannot be guessed."""
-    return f"public/media/{secrets.token_urlsafe(16)}"
+    return f"{_PUBLIC}media/{secrets.token_urlsafe(16)}"
+
+
+def withheld_prefix(prefix: str) -> str:
+    """The prefix at which the objects of an upload are while they are withheld."""
+    return _WITHHELD + prefix.removeprefix(_PUBLIC)
 
 
 def variant_key(prefix: str, variant: str) -> str:
@@ -61,13 +73,73 @@ def delete_variants(*, prefix: str, variants: Sequence[str]) -> None:
 
 def remove_objects(*, prefixes: Sequence[str], variants: Sequence[str]) -> None:
     """Remove all objects of some uploads, whether they exist or not; raises `StoreUnavailable`."""
+    remove_keys([variant_key(prefix, variant) for prefix in prefixes for variant in variants])
+
+
+def remove_keys(keys: Sequence[str]) -> None:
+    """Remove objects, whether they exist or not; raises `StoreUnavailable`."""
     store: Any = storages["default"]
-    keys = [variant_key(prefix, variant) for prefix in prefixes for variant in variants]
     for first in range(0, len(keys), _KEYS_AT_ONCE):
         batch = [{"Key": key} for key in keys[first : first + _KEYS_AT_ONCE]]
         answer = store.bucket.delete_objects(Delete={"Objects": batch, "Quiet": True})
         if failed := answer.get("Errors"):
             raise ClientError({"Error": failed[0]}, "DeleteObjects")
+
+
+def copy_objects(*, keys: Collection[tuple[str, str]]) -> None:
+    """Copy objects inside the store, each from one key to another; raises `StoreUnavailable`.
+
+    One that does not exist is skipped: it has been moved before.
+    """
+    # Made here: it is not safe to make one in a thread.
+    store: Any = storages["default"]
+    client, bucket = store.connection.meta.client, store.bucket_name
+
+    def copy(source: str, target: str) -> None:
+        try:
+            client.copy_object(
+                Bucket=bucket, Key=target, CopySource={"Bucket": bucket, "Key": source}
+            )
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+                raise
+
+    with ThreadPoolExecutor(_COPIES_AT_ONCE) as pool:
+        list(pool.map(copy, *zip(*keys, strict=True)))
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object in the store. `prefix`: that of its upload, wherever the object is."""
+
+    key: str
+    prefix: str
+    modified_at: datetime
+
+
+def list_objects() -> Iterator[list[StoredObject]]:
+    """All objects of uploads, public and withheld, up to 1,000 at a time; a request each."""
+    store: Any = storages["default"]
+    pages = store.connection.meta.client.get_paginator("list_objects_v2")
+    for root in (_PUBLIC, _WITHHELD):
+        for page in pages.paginate(
+            Bucket=store.bucket_name,
+            Prefix=f"{root}media/",
+            PaginationConfig={"PageSize": LISTED_AT_ONCE},
+        ):
+            yield [
+                StoredObject(
+                    key=item["Key"],
+                    prefix=_PUBLIC + item["Key"].removeprefix(root).rpartition("/")[0],
+                    modified_at=item["LastModified"],
+                )
+                for item in page.get("Contents", ())
+            ]
+
+
+def is_public(key: str) -> bool:
+    """Whether anybody may read the object with this key."""
+    return key.startswith(_PUBLIC)
 
 
 def ensure_bucket() -> bool:
@@ -85,7 +157,7 @@ def ensure_bucket() -> bool:
         "Effect": "Allow",
         "Principal": "*",
         "Action": ["s3:GetObject"],
-        "Resource": [f"arn:aws:s3:::{bucket}/public/*"],
+        "Resource": [f"arn:aws:s3:::{bucket}/{_PUBLIC}*"],
     }
     policy = {"Version": "2012-10-17", "Statement": [statement]}
     client.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))

@@ -47,3 +47,12 @@ class MediaView(APIView):
     def get(self, request: Request, media_id: int) -> Response:
         """Show an upload of the caller's."""
         return Response(selectors.own_media(media_id=media_id, owner_id=caller_id(request)))
+
+    @extend_schema(responses={204: None}, tags=["media"])
+    def delete(self, request: Request, media_id: int) -> Response:
+        """Delete an upload of the caller's that no post and no avatar uses; else answers 409.
+
+        A picture in use goes with its post, or when another avatar takes its place.
+        """
+        services.delete_media(media_id=media_id, owner_id=caller_id(request))
+        return Response(status=204)

@@ -25,6 +25,14 @@ class AccountDeleted:
 
 
 @dataclass(frozen=True)
+class AvatarReplaced:
+    """An account has another avatar, or none. `media_id`: the one that it had."""
+
+    user_id: int
+    media_id: int
+
+
+@dataclass(frozen=True)
 class AccountSwitched:
     """An account has been activated or deactivated; which, is to be read from its row."""
 
@@ -33,4 +41,5 @@ class AccountSwitched:
 
 user_changed = Event("user_changed", UserChanged, database="default")
 account_deleted = Event("account_deleted", AccountDeleted, database="default")
+avatar_replaced = Event("avatar_replaced", AvatarReplaced, database="default")
 account_switched = Event("account_switched", AccountSwitched, database="default")

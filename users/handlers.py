@@ -1,10 +1,23 @@
-"""Refreshes User Info's cache entries before the answer; the outbox row repeats a lost refresh."""
+"""What follows from a change of an account: its cache entry, its avatars, where its media are.
+
+The cache entry is refreshed before the answer; the outbox row repeats a lost refresh. What was an
+avatar is removed, and the media of a deactivated account are withheld, by a worker.
+"""
 
 from collections.abc import Iterable
 
+from core.outbox.batches import as_steps
 from core.outbox.subscriptions import Step
-from users import services
-from users.events import UserChanged, user_changed
+from media.events import AvatarClaimed, avatar_claimed
+from users import pictures, services
+from users.events import (
+    AccountSwitched,
+    AvatarReplaced,
+    UserChanged,
+    account_switched,
+    avatar_replaced,
+    user_changed,
+)
 
 
 @user_changed.subscribe("users", in_request=True)
@@ -12,3 +25,23 @@ def refresh_document(user: UserChanged, cursor: int) -> Iterable[Step]:
     """Show a user as they are now, wherever they are named."""
     services.refresh_documents(user_ids=[user.user_id])
     return ()
+
+
+@avatar_replaced.subscribe("users")
+def remove_old_avatar(avatar: AvatarReplaced, cursor: int) -> Iterable[Step]:
+    """Remove a picture that was an avatar, unless it is one again."""
+    pictures.remove_old_avatar(user_id=avatar.user_id, media_id=avatar.media_id)
+    return ()
+
+
+@avatar_claimed.subscribe("users")
+def release_lost_avatar(avatar: AvatarClaimed, cursor: int) -> Iterable[Step]:
+    """Release a picture whose request died before the account had it as its avatar."""
+    pictures.release_lost_avatar(user_id=avatar.user_id, media_id=avatar.media_id)
+    return ()
+
+
+@account_switched.subscribe("users")
+def place_media(account: AccountSwitched, cursor: int) -> Iterable[Step]:
+    """Withhold the media of a deactivated account from the public; publish those of an active."""
+    return as_steps(pictures.place_media(user_id=account.user_id))

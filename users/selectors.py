@@ -95,11 +95,12 @@ def user_id_by_username(*, username: str, active_only: bool = True) -> int:
 
 @dataclass(frozen=True)
 class Account:
-    """The name of a person on staff's pages, and whether the account is active."""
+    """The name of a person on staff's pages, whether the account is active, and its avatar."""
 
     user_id: int
     username: str
     is_active: bool
+    avatar_media_id: int | None
 
 
 def all_ids(*, size: int) -> Iterator[list[int]]:
@@ -109,7 +110,8 @@ def all_ids(*, size: int) -> Iterator[list[int]]:
 
 def accounts(*, user_ids: Sequence[int]) -> dict[int, Account]:
     """The accounts among `user_ids`, active or not, by id; for staff. One query."""
-    rows = User.objects.filter(pk__in=user_ids).values_list("pk", "username", "is_active")
+    columns = ("pk", "username", "is_active", "avatar_media_id")
+    rows = User.objects.filter(pk__in=user_ids).values_list(*columns)
     return {row[0]: Account(*row) for row in rows}
 
 

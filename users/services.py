@@ -18,7 +18,7 @@ from core.http.problems import Conflict, Invalid, NotFound
 from core.outbox.events import AFTER_THE_LAST_REQUEST
 from core.sql.transactions import after_commit
 from media import services as media_services
-from users import sessions
+from users import pictures, sessions
 from users.accounts.notices import send_notice, send_staff_notice
 from users.events import (
     AccountDeleted,
@@ -34,6 +34,8 @@ from users.sessions import end_sessions
 from users.store import USERS
 
 RequestedBy = AccountDeletion.RequestedBy
+# Also for other packages.
+place_media, remove_old_avatar = pictures.place_media, pictures.remove_old_avatar
 
 
 def update_profile(*, user_id: int, changes: dict[str, Any]) -> None:
@@ -46,13 +48,17 @@ def update_profile(*, user_id: int, changes: dict[str, Any]) -> None:
     try:
         with transaction.atomic(using="default"):
             mine = User.objects.filter(pk=user_id, is_active=True)
-            if mine.select_for_update().first() is None:
+            before = mine.select_for_update().first()
+            if before is None:
                 raise NotFound("This account does not exist any more.")
             if columns:
                 mine.update(**columns)
             # Last, because the claim on the media commits in another database.
             if "avatar" in changes:
                 mine.update(**_avatar_columns(user_id, changes["avatar"]))
+                old = before.avatar_media_id
+                if old is not None and old != changes["avatar"]:
+                    pictures.announce_replaced_avatar(user_id=user_id, media_id=old)
             user_changed.announce(UserChanged(user_id))
     except IntegrityError as error:
         raise Conflict("This username is taken. Choose another.", field="username") from error
@@ -125,7 +131,8 @@ def leave_email_to(*, email: str, owner_id: int) -> None:
 def set_active(*, user_ids: list[int], active: bool) -> int:
     """Activate or deactivate accounts; returns the number of changed ones.
 
-    Deactivation ends their sessions on commit. An account that is being deleted stays inactive.
+    Deactivation ends their sessions on commit, and a subscriber withholds their media. An account
+    that is being deleted stays inactive.
     """
     with transaction.atomic(using="default"):
         users = User.objects.filter(pk__in=user_ids).exclude(is_active=active)

@@ -143,3 +143,8 @@ MEDIA_DECODER_MEMORY_MIB = _env.int("MEDIA_DECODER_MEMORY_MIB", default=640)
 # once. The latter must be fewer than GUNICORN_THREADS: the others are left for all other writes.
 MEDIA_DECODERS = _env.int("MEDIA_DECODERS", default=1)
 MEDIA_UPLOADS_AT_ONCE = _env.int("MEDIA_UPLOADS_AT_ONCE", default=2)
+# An upload that no post and no avatar uses is removed after so many hours.
+MEDIA_UNUSED_HOURS = _env.int("MEDIA_UNUSED_HOURS", default=24)
+# Who is told which public addresses are gone or are back, such as a CDN's adapter: see `media.cdn`.
+MEDIA_PURGE_URL = _env.str("MEDIA_PURGE_URL", default="")
+MEDIA_PURGE_TOKEN = _env.str("MEDIA_PURGE_TOKEN", default="")

@@ -40,10 +40,13 @@ _SWEEP_SECONDS = _env.float("OUTBOX_SWEEP_SECONDS", default=5.0)
 OUTBOX_DAYS = _env.int("OUTBOX_DAYS", default=7)
 # How often beat measures what is still to be delivered, in seconds.
 OUTBOX_EXPORT_SECONDS = _env.float("OUTBOX_EXPORT_SECONDS", default=5.0)
+# How often uploads are removed whose requests have died, or that nobody has used, in seconds.
+MEDIA_SWEEP_SECONDS = _env.float("MEDIA_SWEEP_SECONDS", default=10.0)
 # How often beat sends each task, in seconds.
 _SCHEDULE = {
     "core.outbox.tasks.sweep_outbox": _SWEEP_SECONDS,
     "fanout.tasks.note_what_is_delivered": _SWEEP_SECONDS,
+    "media.tasks.sweep_uploads": MEDIA_SWEEP_SECONDS,
     "operations.tasks.settle_counters": COUNTERS_SETTLE_SECONDS,
     "operations.tasks.reconcile_counters": _COUNTERS_CHECK_SECONDS,
     "timeline.tasks.audit_timelines": _TIMELINE_AUDIT_SECONDS,

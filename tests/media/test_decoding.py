@@ -134,7 +134,7 @@ def test_whatever_happens_to_a_decoder_nothing_is_stored(
     with pytest.raises(problem) as refused:
         store_image(owner_id=alice, file=SimpleUploadedFile("a.jpg", PICTURE))
     assert refused.value.detail.endswith(("image.", "editor.", "a while."))
-    assert stored_keys() == before
+    assert stored_keys() <= before
     assert not Media.objects.filter(owner_id=alice).exists()
 
 

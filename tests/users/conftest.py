@@ -10,6 +10,7 @@ from django.contrib.sessions.backends.cache import SessionStore
 from django.db import connection
 from django.test import Client
 
+from tests.support.fixtures import upload
 from tests.support.limits import address, elsewhere, limited
 from tests.support.staff import staff_browser
 from users import services
@@ -17,7 +18,7 @@ from users.models import AccountDeletion, User
 from users.services import ensure_account
 from users.sessions import remember_session
 
-__all__ = ["address", "elsewhere", "limited"]
+__all__ = ["address", "elsewhere", "limited", "upload"]
 
 PASSWORD = "low-tide-at-dawn"
 

@@ -1,0 +1,65 @@
+"""What becomes of an account's pictures when it changes.
+
+Media are in another database, so a claim on an avatar commits before the account has it. Each
+function here locks the account, as the change does, or asks for its state again: it may be late,
+run twice, or run beside another change, and no picture that is shown goes.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from django.db import transaction
+
+from core.outbox.batches import Removed
+from media import services as media_services
+from users.events import AvatarReplaced, avatar_replaced
+from users.models import User
+
+# Answers that were made before a change may still show the old avatar, also from a replica.
+_AFTER_THE_LAST_ANSWER = timedelta(seconds=10)
+# Media that are moved in one step; each takes some round trips to the object store.
+_MOVED_AT_ONCE = 20
+
+
+def announce_replaced_avatar(*, user_id: int, media_id: int) -> None:
+    """Have a former avatar removed, soon after the commit of the caller's transaction."""
+    replaced = AvatarReplaced(user_id=user_id, media_id=media_id)
+    avatar_replaced.announce(replaced, after=_AFTER_THE_LAST_ANSWER)
+
+
+def remove_old_avatar(*, user_id: int, media_id: int) -> None:
+    """Remove a picture that was an account's avatar, unless it is its avatar again."""
+    with transaction.atomic(using="default"):
+        if _locked_avatar(user_id) != media_id:
+            media_services.remove_avatar(owner_id=user_id, media_id=media_id)
+
+
+def release_lost_avatar(*, user_id: int, media_id: int) -> None:
+    """Let a picture that was claimed as an account's avatar, and is not it, be unused again.
+
+    Its request died after the claim. Waits for one that is still between the claim and its commit.
+    """
+    with transaction.atomic(using="default"):
+        if _locked_avatar(user_id) != media_id:
+            media_services.release_avatar(owner_id=user_id, media_id=media_id)
+
+
+def _locked_avatar(user_id: int) -> int | None:
+    """The media of an account's avatar, which nobody else changes in the caller's transaction."""
+    accounts = User.objects.select_for_update().filter(pk=user_id)
+    return accounts.values_list("avatar_media_id", flat=True).first()
+
+
+def place_media(*, user_id: int) -> Iterator[Removed]:
+    """Withhold the media of an account from the public if it is not active, else publish them.
+
+    In steps, each of which asks again: it may be switched back meanwhile.
+    """
+    while moved := media_services.place_media(
+        owner_id=user_id, is_public=_is_active(user_id), limit=_MOVED_AT_ONCE
+    ):
+        yield "media", moved
+
+
+def _is_active(user_id: int) -> bool:
+    return User.objects.filter(pk=user_id, is_active=True).exists()
