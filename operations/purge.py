@@ -1,6 +1,7 @@
 """Remove, in steps (`batches`), what a deleted post or account leaves in SQL, Valkey and S3."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from comments import services as comment_services
 from core.http import idempotency_keys
@@ -16,10 +17,29 @@ from users import services as user_services
 
 
 def remove_dependents_of_post(*, post_id: int) -> Iterator[Removed]:
-    """The likes, comments and media of a deleted post."""
-    yield from post_services.remove_dependents(post_ids=[post_id])
-    yield from comment_services.remove_all_on_post(post_id=post_id)
-    yield from repeated("media", media_services.remove_media_of_post, post_id=post_id)
+    """The media, likes and comments of a deleted post."""
+
+    def media() -> Iterator[Removed]:
+        return repeated("media", media_services.remove_media_of_post, post_id=post_id)
+
+    def others() -> Iterator[Removed]:
+        yield from post_services.remove_dependents(post_ids=[post_id])
+        yield from comment_services.remove_all_on_post(post_id=post_id)
+
+    return _public_first(media, others)
+
+
+def _public_first(
+    media: Callable[[], Iterator[Removed]], others: Callable[[], Iterator[Removed]]
+) -> Iterator[Removed]:
+    """Media go first, because anybody who has their address still sees them.
+
+    While the object store is down, the others go all the same, and then this raises.
+    """
+    with suppress(*media_services.Unreachable):
+        yield from media()
+    yield from others()
+    yield from media()
 
 
 def remove_owned_by_account(*, user_id: int) -> Iterator[Removed]:
@@ -34,6 +54,16 @@ def remove_owned_by_account(*, user_id: int) -> Iterator[Removed]:
 
 def _one_round(user_id: int) -> Iterator[Removed]:
     """Each part finds by itself what is left to remove."""
+
+    def media() -> Iterator[Removed]:
+        return repeated(
+            "media", media_services.remove_media_of_owner, owner_id=user_id, is_slow=True
+        )
+
+    return _public_first(media, lambda: _others_of_account(user_id))
+
+
+def _others_of_account(user_id: int) -> Iterator[Removed]:
     if ended := user_services.end_all_sessions(user_id=user_id):
         yield "sessions", ended
     yield from _posts(user_id)
@@ -47,10 +77,6 @@ def _one_round(user_id: int) -> Iterator[Removed]:
     yield from repeated("follows", graph_services.remove_follows_of_user, user_id=user_id)
     # They store answers that show what the account has made.
     yield from repeated("keys", idempotency_keys.remove_keys_of, user_id=user_id)
-    # Last: if the object store is down, all the rest is gone already.
-    yield from repeated(
-        "media", media_services.remove_media_of_owner, owner_id=user_id, is_slow=True
-    )
 
 
 def _posts(author_id: int) -> Iterator[Removed]:
