@@ -11,6 +11,7 @@ from core.http.callers import caller_id
 from core.http.idempotency import idempotent
 from core.http.limits.middleware import UploadThrottle
 from core.http.problems import UnsupportedMedia
+from core.http.repetitions import repeatable
 from media import selectors, services
 from media.admission import admitted
 from media.parsers import UploadParser
@@ -49,6 +50,7 @@ class MediaView(APIView):
         return Response(selectors.own_media(media_id=media_id, owner_id=caller_id(request)))
 
     @extend_schema(responses={204: None}, tags=["media"])
+    @repeatable(database="posts")
     def delete(self, request: Request, media_id: int) -> Response:
         """Delete an upload of the caller's that no post and no avatar uses; else answers 409.
 

@@ -1,7 +1,7 @@
 """An edge knows for both ends whether they are shown and counted.
 
-Accounts that are deactivated already are announced, so that their likes, comments and edges are
-hidden as those of accounts that are deactivated from now on.
+Accounts that are deactivated already are announced, so that what they have made is hidden as that of
+accounts that are deactivated from now on.
 """
 
 from django.contrib.postgres.operations import AddIndexConcurrently
@@ -11,7 +11,7 @@ ANNOUNCE_INACTIVE = """
 INSERT INTO fanout_outboxevent
     (kind, subscriber, payload, cursor, attempts, last_error, wake_at)
 SELECT 'account_switched', app.name, jsonb_build_object('user_id', account.id), 0, 0, '', now()
-FROM users_user AS account, unnest(ARRAY['posts', 'comments', 'usergraph']) AS app (name)
+FROM users_user AS account, unnest(ARRAY['posts', 'comments', 'usergraph', 'users']) AS app (name)
 WHERE NOT account.is_active
 """
 
