@@ -32,6 +32,7 @@ environment.set_up(
     _FOLDER,
     {
         "LOG_LEVEL": "WARNING",
+        "CORS_ALLOWED_ORIGINS": "https://app.example.org,http://localhost:5173",
         "ADMIN_REQUIRES_TOTP": "True",  # as in production
         "OUTBOX_EXPORT_SECONDS": "0.5",
         # Another process soon takes over the deliveries of a killed one.

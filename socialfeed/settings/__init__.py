@@ -11,6 +11,7 @@ Here is every setting, and nothing else: names of helpers begin with an undersco
 from socialfeed.settings.accounts import *
 from socialfeed.settings.api import *
 from socialfeed.settings.core import *
+from socialfeed.settings.cors import *
 from socialfeed.settings.environment import *
 from socialfeed.settings.limits import *
 from socialfeed.settings.logs import *

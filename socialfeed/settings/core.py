@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 
+from socialfeed.settings.cors import CORS_ALLOWED_ORIGINS
 from socialfeed.settings.environment import _BASE_DIR, _LAYOUT, _env, _required, _secret_key
 
 # Allows `ModelAdmin[Post]` and the like in the code, which the type checker needs.
@@ -52,6 +53,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.headless",
     "allauth.mfa",
+    *(["corsheaders"] if CORS_ALLOWED_ORIGINS else []),
     "drf_spectacular",
     "drf_spectacular_sidecar",
     # Its commands replace those of the apps below it.
@@ -93,6 +95,8 @@ MIDDLEWARE = [
     "core.http.problems.ProblemMiddleware",
     "core.http.health.HealthMiddleware",
     "core.http.requests.MeasureMiddleware",
+    # Answers preflights, which have no token, before anything that could refuse them.
+    *(["core.http.cors.CrossOriginMiddleware"] if CORS_ALLOWED_ORIGINS else []),
     "core.http.requests.RoleMiddleware",
     "core.http.methods.MethodMiddleware",
     "core.http.limits.middleware.RateLimitMiddleware",

@@ -42,7 +42,7 @@ def test_env_example_documents_each_setting_and_no_other() -> None:
 # Settings that our code does not name: Django's without a default, and those of libraries.
 KNOWN_TO_DJANGO = {"EMAIL_FILE_PATH", "ROOT_URLCONF"}
 KNOWN_TO_LIBRARIES = (
-    *("ACCOUNT_", "ALLAUTH_", "CELERY_", "HEADLESS_", "MFA_", "REST_FRAMEWORK"),
+    *("ACCOUNT_", "ALLAUTH_", "CELERY_", "CORS_", "HEADLESS_", "MFA_", "REST_FRAMEWORK"),
     *("SPECTACULAR_SETTINGS", "CONTENT_SECURITY_POLICY"),
 )
 
@@ -94,6 +94,29 @@ def test_a_setting_by_its_former_name_is_refused(tmp_path: Path, name: str) -> N
 
 def test_production_starts_with_all_it_needs(tmp_path: Path) -> None:
     assert load_settings(tmp_path, production()).stderr == ""
+
+
+def test_without_a_named_origin_nothing_is_there_for_other_origins(tmp_path: Path) -> None:
+    code = (
+        "from socialfeed.settings import CORS_ALLOWED_ORIGINS, INSTALLED_APPS, MIDDLEWARE\n"
+        "print([one for one in INSTALLED_APPS + MIDDLEWARE if 'cors' in one], CORS_ALLOWED_ORIGINS)"
+    )
+    assert run(tmp_path, code, production()).stdout == "[] []\n"
+    named = production() | {"CORS_ALLOWED_ORIGINS": "https://app.example.org"}
+    assert "core.http.cors.CrossOriginMiddleware" in run(tmp_path, code, named).stdout
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *("*", "null", "app.example.org", "https://app.example.org/", "https://*.example.org"),
+        *("https://App.example.org", "https://a.org https://b.org", "https://a.org, https://b.org"),
+    ],
+)
+def test_an_origin_that_no_browser_sends_is_refused(tmp_path: Path, origin: str) -> None:
+    loaded = load_settings(tmp_path, production() | {"CORS_ALLOWED_ORIGINS": origin})
+    assert loaded.returncode == 1
+    assert "CORS_ALLOWED_ORIGINS has" in loaded.stderr
 
 
 @pytest.mark.parametrize("role", ["read", "write", "all"])
