@@ -95,12 +95,17 @@ def edit_comment(*, comment_id: int, author_id: int, text: str) -> None:
 
 
 def reword(*, comment_id: int, text: str) -> bool:
-    """Change the text of any comment, visible or not; returns False if it does not exist."""
+    """Change the text of any comment, visible or not; returns False if it does not exist.
+
+    The same text changes nothing, and is not announced.
+    """
     with transaction.atomic(using="comments"):
         rows = Comment.objects.filter(pk=comment_id)
         post_id = rows.values_list("post_id", flat=True).first()
-        if post_id is None or not rows.update(text=text, edited_at=Now()):
+        if post_id is None:
             return False
+        if not rows.exclude(text=text).update(text=text, edited_at=Now()):
+            return rows.exists()
         comments_changed.announce(CommentsChanged(post_id))
     return True
 

@@ -67,7 +67,7 @@ class CommentView(APIView):
     @extend_schema(request=CommentText, responses=CommentDocument, tags=["comments"])
     @repeatable(database="comments", is_atomic=True)
     def patch(self, request: Request, comment_id: int) -> Response:
-        """Change the text of one's own comment."""
+        """Change the text of one's own comment. Only a text that differs sets `edited_at`."""
         changes = CommentText(data=request.data)
         changes.is_valid(raise_exception=True)
         services.edit_comment(

@@ -17,12 +17,15 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import CHANGE, DELETION, LogEntry
 from django.contrib.admin.utils import flatten_fieldsets, unquote
+from django.contrib.admin.widgets import AdminTextareaWidget
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+
+from core.text import refuse_deceptive_text
 
 # So many rows at once: each is a field of the page that asks, and Django takes a thousand.
 MAX_ROWS = 500
@@ -48,12 +51,35 @@ class ReasonField(forms.CharField):
         return False
 
 
+class LinesField(forms.CharField):
+    """A text of several lines. Browsers send each line end as CR and LF; that is no change."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs | {"widget": AdminTextareaWidget})
+
+    def to_python(self, value: Any) -> Any:
+        return super().to_python(_with_plain_ends(value))
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return super().has_changed(_with_plain_ends(initial), _with_plain_ends(data))
+
+
+def _with_plain_ends(text: Any) -> Any:
+    return text.replace("\r\n", "\n").replace("\r", "\n") if isinstance(text, str) else text
+
+
 class StaffPage(admin.ModelAdmin[Row], Generic[Row]):
     """A page whose actions may refuse rows, and whose forms and deletions ask for a reason."""
 
     def get_fields(self, request: HttpRequest, obj: Row | None = None) -> Any:
         """Django's hook: the fields of the row, without the reason."""
         return [name for name in super().get_fields(request, obj) if name != "reason"]
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Django's hook: a field of one line would join the lines of a caption or a biography."""
+        if refuse_deceptive_text in db_field.validators:
+            kwargs["form_class"] = LinesField
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Row | None = None) -> Any:
         """Django's hook: the reason comes last, if staff may save the form."""

@@ -161,13 +161,15 @@ def claim_avatar(*, owner_id: int, media_id: int) -> str:
 
 
 def describe_media(*, media_id: int, alt: str) -> None:
-    """Change the description of a picture; raises `NotFound`."""
+    """Change the description of a picture; raises `NotFound`. The same one is not announced."""
     with transaction.atomic(using="posts"):
         # Locked: a post that claims it meanwhile is either announced here, or published with the
         # new description.
         media = Media.objects.select_for_update().filter(pk=media_id).first()
         if media is None:
             raise NotFound("There is no such media.")
+        if media.alt == alt:
+            return
         Media.objects.filter(pk=media_id).update(alt=alt)
         if media.used_as == Media.Use.POST and media.used_by_id is not None:
             media_changed.announce(MediaChanged(media_id=media_id, post_id=media.used_by_id))

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 from django.db import connections, transaction
+from django.db.models import Case, When
 from django.db.models.functions import Now
 
 from core import counters
@@ -52,14 +53,18 @@ def publish_post(*, author_id: int, caption: str, media_ids: Sequence[int]) -> i
 def edit_post(*, post_id: int, author_id: int, changes: dict[str, Any]) -> None:
     """Change `caption` or `comments_closed`; raises `NotFound` if the author has no such post.
 
-    A new caption sets `edited_at`.
+    Another caption sets `edited_at`. What is as it was changes nothing, and is not announced.
     """
-    edited = {"edited_at": Now()} if "caption" in changes else {}
+    columns = dict(changes)
+    if "caption" in changes:
+        is_same = When(caption=changes["caption"], then="edited_at")
+        columns["edited_at"] = Case(is_same, default=Now())
     with transaction.atomic(using="posts"):
         mine = Post.objects.filter(pk=post_id, author_id=author_id)
-        if not mine.update(**changes, **edited):
+        if mine.exclude(**changes).update(**columns):
+            post_edited.announce(PostEdited(post_id=post_id))
+        elif not mine.exists():
             raise NotFound("You have no such post.")
-        post_edited.announce(PostEdited(post_id=post_id))
 
 
 def delete_post(*, post_id: int, author_id: int) -> None:

@@ -201,7 +201,8 @@ class UserAdmin(StaffPage[User], DjangoUserAdmin[User]):
                 self._save_changes(request, obj, form)
             else:
                 super().save_model(request, obj, form, change)
-            user_changed.announce(UserChanged(obj.pk))
+            if form.changed_data:
+                user_changed.announce(UserChanged(obj.pk))
 
     def _save_changes(self, request: HttpRequest, obj: User, form: forms.ModelForm[User]) -> None:
         # Locked, because the account may have got a rank, or be gone, since the form was checked.

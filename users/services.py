@@ -42,26 +42,35 @@ def update_profile(*, user_id: int, changes: dict[str, Any]) -> None:
     """Change `username`, `display_name`, `bio` or `avatar` (a media id, or None to remove it).
 
     The media must be the user's own and unused. Raises `NotFound`, `Conflict` if the username is
-    taken, `Invalid` if the media cannot be used.
+    taken, `Invalid` if the media cannot be used. What is as it was changes nothing, and is not
+    announced.
     """
-    columns = {name: value for name, value in changes.items() if name != "avatar"}
     try:
         with transaction.atomic(using="default"):
             mine = User.objects.filter(pk=user_id, is_active=True)
-            before = mine.select_for_update().first()
-            if before is None:
+            stored = mine.select_for_update().first()
+            if stored is None:
                 raise NotFound("This account does not exist any more.")
+            new = {name: value for name, value in changes.items() if value != _now(stored, name)}
+            columns = {name: value for name, value in new.items() if name != "avatar"}
             if columns:
                 mine.update(**columns)
             # Last, because the claim on the media commits in another database.
-            if "avatar" in changes:
-                mine.update(**_avatar_columns(user_id, changes["avatar"]))
-                old = before.avatar_media_id
-                if old is not None and old != changes["avatar"]:
-                    pictures.announce_replaced_avatar(user_id=user_id, media_id=old)
-            user_changed.announce(UserChanged(user_id))
+            if "avatar" in new:
+                mine.update(**_avatar_columns(user_id, new["avatar"]))
+                if stored.avatar_media_id is not None:
+                    pictures.announce_replaced_avatar(
+                        user_id=user_id, media_id=stored.avatar_media_id
+                    )
+            if new:
+                user_changed.announce(UserChanged(user_id))
     except IntegrityError as error:
         raise Conflict("This username is taken. Choose another.", field="username") from error
+
+
+def _now(user: User, name: str) -> Any:
+    """What a user has as `username`, `display_name`, `bio` or `avatar`."""
+    return getattr(user, "avatar_media_id" if name == "avatar" else name)
 
 
 def _avatar_columns(user_id: int, media_id: int | None) -> dict[str, Any]:

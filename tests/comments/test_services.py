@@ -165,6 +165,16 @@ def test_only_the_author_edits_a_comment(alice: int, bob: int, post_id: int) -> 
     assert count(post_id) == 1
 
 
+def test_a_comment_that_is_saved_as_it_was_is_not_edited(alice: int, post_id: int) -> None:
+    comment_id = add_comment(post_id=post_id, author_id=alice, text="Lovely.")
+    before = shown_comment(comment_id, alice)
+    edit_comment(comment_id=comment_id, author_id=alice, text="Lovely.")
+    assert shown_comment(comment_id, alice) == before
+    assert announced(post_id) == 1
+    with pytest.raises(NotFound):
+        edit_comment(comment_id=1, author_id=alice, text="Lovely.")
+
+
 @pytest.mark.parametrize("who", ["its author", "the post's author", "somebody else"])
 def test_who_may_delete_a_comment(
     alice: int, bob: int, post_id: int, person: Callable[[str], int], who: str

@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from comments.models import Comment
 from core.admin_classes import OwnedAdmin
+from core.outbox.models import OutboxEvent
 from media.models import Media
 from posts.models import Post
 from tests.support.posts_factory import make_posts
@@ -70,6 +71,32 @@ def log_of(row: Model) -> Iterator[tuple[int, str]]:
 def is_changed(row: Model) -> bool:
     row.refresh_from_db()
     return all(getattr(row, name) == value for name, value in CHANGES[type(row)].items())
+
+
+def count_events() -> list[int]:
+    databases = ("default", "posts", "comments")
+    return [OutboxEvent.objects.using(database).count() for database in databases]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=repr)
+@pytest.mark.parametrize("model", [Post, Comment, Media, User], ids=lambda model: model.__name__)
+def test_a_form_that_is_saved_as_it_was_changes_nothing(
+    boss: User, rows: dict[type[Model], Model], model: type[Model], end: str
+) -> None:
+    """A browser joins the lines of a field of one line, and ends those of others with CR and LF."""
+    row, staff = rows[model], staff_browser(boss.pk)
+    (name,) = CHANGES[model]
+    text = end.join(["Low tide.", "", "And shells."])
+    cast("Any", model).objects.filter(pk=row.pk).update(**{name: text})
+    before = count_events()
+    assert f'<textarea name="{name}"' in staff.get(page_of(row)).text
+    sent = {name: "\r\n".join(["Low tide.", "", "And shells."])}
+    body = body_of(row, reason="To look.") | sent
+    assert staff.post(page_of(row), body).status_code == 302
+    row.refresh_from_db()
+    assert getattr(row, name) == text
+    assert getattr(row, "edited_at", None) is None
+    assert count_events() == before
 
 
 def test_every_page_that_changes_rows_is_tested_here(boss: User) -> None:

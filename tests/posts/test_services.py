@@ -90,6 +90,44 @@ def test_only_the_author_edits_and_deletes(alice: int, bob: int) -> None:
         delete_post(post_id=post_id, author_id=alice)
 
 
+@pytest.mark.parametrize(
+    "same",
+    [
+        {"caption": "No. 0"},
+        {"comments_closed": False},
+        {"caption": "No. 0", "comments_closed": False},
+    ],
+    ids=str,
+)
+def test_a_post_that_is_saved_as_it_was_is_not_edited(alice: int, same: dict[str, object]) -> None:
+    post_id = make_posts(alice, 1)[0]
+    before = shown_post(post_id, alice)
+    edit_post(post_id=post_id, author_id=alice, changes=same)
+    assert shown_post(post_id, alice) == before
+    edits = OutboxEvent.objects.using("posts").filter(kind="post_edited")
+    assert not edits.filter(payload__post_id=post_id).exists()
+
+
+def test_only_another_caption_sets_when_a_post_was_edited(alice: int) -> None:
+    post_id = make_posts(alice, 1)[0]
+    closed = {"caption": "No. 0", "comments_closed": True}
+    edit_post(post_id=post_id, author_id=alice, changes=closed)
+    assert shown_post(post_id, alice)["edited_at"] is None
+    assert shown_post(post_id, alice)["comments_closed"]
+    edit_post(post_id=post_id, author_id=alice, changes=closed | {"caption": "Better."})
+    edited_at = shown_post(post_id, alice)["edited_at"]
+    assert edited_at is not None
+    edit_post(post_id=post_id, author_id=alice, changes={"caption": "Better."})
+    edit_post(post_id=post_id, author_id=alice, changes={"comments_closed": False})
+    assert shown_post(post_id, alice)["edited_at"] == edited_at
+
+
+def test_nobody_learns_what_another_ones_post_is_by_saving_the_same(alice: int, bob: int) -> None:
+    post_id = make_posts(alice, 1)[0]
+    with pytest.raises(NotFound):
+        edit_post(post_id=post_id, author_id=bob, changes={"caption": "No. 0"})
+
+
 def test_a_like_shows_at_once_to_everybody_and_counts_once(
     alice: int, bob: int, post_id: int, likes: Callable[..., bool]
 ) -> None:

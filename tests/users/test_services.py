@@ -56,6 +56,23 @@ def test_only_what_is_given_changes(alice: int) -> None:
     assert (user.display_name, user.bio) == ("Alice", "")
 
 
+def test_a_profile_that_is_saved_as_it_was_is_not_announced(
+    alice: int, upload: Callable[[int], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[int] = []
+    monkeypatch.setattr(user_changed, "announce", lambda user: heard.append(user.user_id))
+    name = User.objects.get(pk=alice).username
+    changes = {"username": name, "display_name": "Alice", "bio": "Diver.", "avatar": upload(alice)}
+    for _ in range(2):
+        update_profile(user_id=alice, changes=changes)
+    assert heard == [alice]
+    update_profile(user_id=alice, changes=changes | {"avatar": None})
+    for what in changes:
+        stored = User.objects.filter(pk=alice).values("username", "display_name", "bio")[0]
+        update_profile(user_id=alice, changes={what: (stored | {"avatar": None})[what]})
+    assert heard == [alice, alice]
+
+
 def test_an_avatar_claims_its_media_and_is_removed_by_none(
     alice: int, upload: Callable[[int], int]
 ) -> None:
