@@ -107,3 +107,11 @@ def test_the_stored_copy_is_the_same(stack: Stack) -> None:
         etag = (folder / f"{name}.etag").read_text()
         assert etag.strip('"') + ".gz" == (folder / f"{name}.gz.etag").read_text().strip('"')
     assert not list(folder.glob("*.new"))
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "POST", "PUT", "PATCH", "DELETE"])
+def test_it_is_only_read(address: str, method: str) -> None:
+    answer = httpx.request(method, address, headers={"Accept-Encoding": "gzip"})
+    assert answer.status_code == 405
+    assert answer.headers["Allow"] == "GET, HEAD"
+    assert answer.json()["status"] == 405
