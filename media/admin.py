@@ -52,6 +52,8 @@ class MediaAdmin(OwnedAdmin[Media]):
     def save_model(
         self, request: HttpRequest, obj: Media, form: forms.ModelForm[Media], change: bool
     ) -> None:
+        if "alt" not in form.changed_data:
+            return
         try:
             describe_media(media_id=obj.pk, alt=obj.alt)
         except NotFound as problem:  # removed while the form was open

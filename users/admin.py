@@ -28,7 +28,7 @@ from core.admin_actions import ReasonField, StaffPage, staff_action
 from core.admin_classes import ReadOnlyAdmin, set_owner_rule
 from core.http.problems import Conflict, NotFound
 from users.events import UserChanged, user_changed
-from users.models import AccountDeletion, User
+from users.models import AccountDeletion, FormerUsername, User
 from users.selectors import described, holders_of_email, rank_refusals
 from users.services import (
     delete_account,
@@ -246,6 +246,15 @@ class AccountDeletionAdmin(ReadOnlyAdmin[AccountDeletion]):
     @admin.display(description="removed so far")
     def so_far(self, deletion: AccountDeletion) -> str:
         return described(deletion.removed)
+
+
+@admin.register(FormerUsername)
+class FormerUsernameAdmin(ReadOnlyAdmin[FormerUsername]):
+    """Shows the names that accounts have given up, and that nobody else may take yet."""
+
+    list_display = ["id", "username", "user_id", "freed_at"]
+    id_fields = ["pk", "user_id"]
+    search_fields = ["=username"]
 
 
 # Django and django-allauth register pages of their own, which know no ranks.

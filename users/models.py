@@ -1,13 +1,16 @@
 """Accounts, in the users database."""
 
+from collections.abc import Collection
+
 from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Lower, Now
 
 from core.ids import TimeOrderedModel
 from core.text import refuse_deceptive_name, refuse_deceptive_text
-from users.usernames import refuse_reserved_username
+from users.usernames import is_held, refuse_reserved_username
 
 
 class User(TimeOrderedModel, AbstractUser):
@@ -55,11 +58,56 @@ class User(TimeOrderedModel, AbstractUser):
         """Django's hook: its forms, commands and managers all call it."""
         return super().normalize_username(username).lower()
 
+    def validate_unique(self, exclude: Collection[str] | None = None) -> None:
+        """Django's hook, for its forms: what another account had until lately is taken, too."""
+        super().validate_unique(exclude)
+        user_id = None if self._state.adding else self.pk
+        if "username" not in (exclude or ()) and is_held(username=self.username, user_id=user_id):
+            taken = self.unique_error_message(type(self), ("username",))
+            raise ValidationError({"username": taken})
+
     def get_full_name(self) -> str:
         return self.display_name or self.username
 
     def get_short_name(self) -> str:
         return self.username
+
+
+class FormerUsername(TimeOrderedModel):
+    """A username that an account has given up, for FORMER_USERNAME_DAYS.
+
+    It leads to that account, which alone may take it back. Nobody else may take it, or one that
+    looks like it (`users.usernames.look`). Triggers write and check the rows (migration 0006), so
+    this holds for every writer of a username. A deleted account leaves the looks of its names only.
+    """
+
+    username = models.CharField(
+        max_length=30,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Empty if the account is deleted.",
+    )
+    look = models.CharField(max_length=64)
+    user_id = models.BigIntegerField(null=True)  # No foreign key: the trigger clears it.
+    freed_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["username"],
+                condition=~models.Q(username=""),
+                name="one_owner_a_former_username",
+            )
+        ]
+        indexes = [
+            models.Index(fields=["look"], name="former_username_look"),
+            models.Index(fields=["user_id"], name="former_username_user"),
+            models.Index(fields=["freed_at"], name="former_username_freed_at"),
+        ]
+
+    def __str__(self) -> str:
+        return self.username or "a name of a deleted account"
 
 
 class AccountDeletion(TimeOrderedModel):

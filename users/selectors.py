@@ -15,7 +15,7 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.db import connections, router
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet, Subquery
 from django.db.models.functions import Lower
 
 from core.cached_values import CacheBatch, Pending
@@ -23,7 +23,7 @@ from core.http.problems import NotFound
 from core.ids import id_batches
 from core.sql import first_found, primary_reads
 from users import store
-from users.models import AccountDeletion, User
+from users.models import AccountDeletion, FormerUsername, User
 from users.sessions import list_sessions
 from users.staff.ranks import refusal
 from users.store import USERS, user_document
@@ -35,7 +35,15 @@ ProfilePart = Callable[[int, int], Mapping[str, Mapping[str, Any]]]
 HidingRule = Callable[[int], Collection[int]]
 _profile_parts: list[ProfilePart] = []
 _hiding_rules: list[HidingRule] = []
-_USER_ID_SQL = "SELECT id FROM users_user WHERE username = %s AND (is_active OR %s)"
+# The second part is read only if the first finds nothing: no name is in both tables.
+_USER_ID_SQL = """
+SELECT id FROM users_user WHERE username = %(name)s AND (is_active OR %(any)s)
+UNION ALL
+SELECT account.id FROM users_formerusername AS former
+JOIN users_user AS account ON account.id = former.user_id
+WHERE former.username = %(name)s AND (account.is_active OR %(any)s)
+LIMIT 1
+"""
 _SHARED_EMAILS_SQL = """
 SELECT lower(account.email), array_agg(account.id ORDER BY address.id IS NULL, account.id)
 FROM users_user AS account
@@ -43,6 +51,7 @@ LEFT JOIN account_emailaddress AS address ON address.user_id = account.id
     AND lower(address.email) = lower(account.email) AND address.verified
 WHERE account.email <> '' GROUP BY 1 HAVING count(*) > 1 ORDER BY 1
 """
+_BY_ID = "with this id"
 _DOCUMENT_FIELDS = ("id", "username", "display_name", "avatar_key")
 
 
@@ -75,7 +84,9 @@ def _document(user: User) -> dict[str, Any]:
 
 
 def user_id_by_username(*, username: str, active_only: bool = True) -> int:
-    """The id of a user, by default of an active one; raises `NotFound`. One query.
+    """The id of who has, or lately had, a username; by default of an active user. One query.
+
+    Raises `NotFound`.
 
     It knows nothing of viewers: an answer to one asks `usergraph.visibility.visible_user_id`.
     """
@@ -84,7 +95,7 @@ def user_id_by_username(*, username: str, active_only: bool = True) -> int:
 
     def read() -> Any:
         with connections[router.db_for_read(User)].cursor() as cursor:
-            cursor.execute(_USER_ID_SQL, [name, not active_only])
+            cursor.execute(_USER_ID_SQL, {"name": name, "any": not active_only})
             return cursor.fetchone()
 
     row = first_found(read)
@@ -234,24 +245,38 @@ def described(removed: Mapping[str, int]) -> str:
 
 
 def profile(*, username: str, viewer_id: int) -> dict[str, Any]:
+    """The profile of who has, or lately had, a username, as `viewer_id` sees it.
+
+    Raises `NotFound`.
+    """
+    name = username.lower()
+    former = FormerUsername.objects.filter(username=name).values("user_id")
+    return _seen_profile(Q(username=name) | Q(pk=Subquery(former)), viewer_id, called=name)
+
+
+def profile_by_id(*, user_id: int, viewer_id: int) -> dict[str, Any]:
     """The profile of a user as `viewer_id` sees it; raises `NotFound`."""
-    user = _user(username=username.lower())
+    return _seen_profile(Q(pk=user_id), viewer_id, called=_BY_ID)
+
+
+def _seen_profile(which: Q, viewer_id: int, called: str) -> dict[str, Any]:
+    user = _user(which, called=called)
     if user.pk in _hidden_from(viewer_id):
-        raise no_such_user(user.username)
+        raise no_such_user(called)
     return _profile_document(user, viewer_id)
 
 
 def own_profile(*, user_id: int) -> dict[str, Any]:
     """The caller's own profile; raises `NotFound` when the account does not exist any more."""
-    return _profile_document(_user(pk=user_id), user_id)
+    return _profile_document(_user(Q(pk=user_id), called=_BY_ID), user_id)
 
 
-def _user(**lookup: Any) -> User:
+def _user(which: Q, called: str) -> User:
     """An active user, with the columns of a profile; raises `NotFound`."""
-    users = User.objects.only(*_DOCUMENT_FIELDS, "bio").filter(is_active=True, **lookup)
+    users = User.objects.only(*_DOCUMENT_FIELDS, "bio").filter(which, is_active=True)
     user = first_found(users.first)
     if user is None:
-        raise no_such_user(lookup.get("username", "with this id"))
+        raise no_such_user(called)
     return user
 
 

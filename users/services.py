@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.hashers import make_password
 from django.contrib.contenttypes.models import ContentType
@@ -28,7 +29,7 @@ from users.events import (
     account_switched,
     user_changed,
 )
-from users.models import AccountDeletion, User
+from users.models import AccountDeletion, FormerUsername, User
 from users.selectors import account_with_email, users_with_email
 from users.sessions import end_sessions
 from users.store import USERS
@@ -36,13 +37,16 @@ from users.store import USERS
 RequestedBy = AccountDeletion.RequestedBy
 # Also for other packages.
 place_media, remove_old_avatar = pictures.place_media, pictures.remove_old_avatar
+# Names that an account has given up and that still lead to it: so nobody hoards names by renaming.
+MAX_FORMER_USERNAMES = 3
 
 
 def update_profile(*, user_id: int, changes: dict[str, Any]) -> None:
     """Change `username`, `display_name`, `bio` or `avatar` (a media id, or None to remove it).
 
     The media must be the user's own and unused. Raises `NotFound`, `Conflict` if the username is
-    taken, `Invalid` if the media cannot be used. What is as it was changes nothing, and is not
+    taken, was another account's until lately, or changes too often, and `Invalid` if the media
+    cannot be used. What is as it was changes nothing, and is not
     announced.
     """
     try:
@@ -53,6 +57,8 @@ def update_profile(*, user_id: int, changes: dict[str, Any]) -> None:
                 raise NotFound("This account does not exist any more.")
             new = {name: value for name, value in changes.items() if value != _now(stored, name)}
             columns = {name: value for name, value in new.items() if name != "avatar"}
+            if "username" in columns:
+                _limit_renames(user_id, columns["username"])
             if columns:
                 mine.update(**columns)
             # Last, because the claim on the media commits in another database.
@@ -66,6 +72,27 @@ def update_profile(*, user_id: int, changes: dict[str, Any]) -> None:
                 user_changed.announce(UserChanged(user_id))
     except IntegrityError as error:
         raise Conflict("This username is taken. Choose another.", field="username") from error
+
+
+def _limit_renames(user_id: int, username: str) -> None:
+    """Raise `Conflict` if a new name would make the user hold more than MAX_FORMER_USERNAMES."""
+    rows = FormerUsername.objects.filter(user_id=user_id).order_by("freed_at")
+    held = dict(rows.values_list("username", "freed_at"))
+    if len(held) >= MAX_FORMER_USERNAMES and username not in held:
+        free = min(held.values()) + timedelta(days=settings.FORMER_USERNAME_DAYS)
+        raise Conflict(
+            f"You have had {len(held)} other usernames lately. Take one of them back "
+            f"({', '.join(held)}), or choose a new one after {free:%Y-%m-%d %H:%M} UTC.",
+            field="username",
+            code="too_many_renames",
+        )
+
+
+def free_former_usernames() -> int:
+    """Free the names that were given up more than FORMER_USERNAME_DAYS ago; returns how many."""
+    old = Now() - timedelta(days=settings.FORMER_USERNAME_DAYS)
+    freed, _ = FormerUsername.objects.filter(freed_at__lt=old).delete()
+    return freed
 
 
 def _now(user: User, name: str) -> Any:
@@ -300,7 +327,7 @@ def finish_deletion(*, deletion_id: int) -> bool:
     """Remove the row of an account that owns nothing any more; returns False if it was done before.
 
     This also removes its e-mail addresses, second factors and permissions, and its entries in the
-    admin's log. The username is free afterwards.
+    admin's log. A hash keeps the usernames from strangers for FORMER_USERNAME_DAYS.
     """
     with transaction.atomic(using="default"):
         deletions = AccountDeletion.objects.select_for_update()

@@ -1,8 +1,12 @@
-"""Which usernames nobody may take: words of the site's own, and names that look like them."""
+"""Which usernames an account may not take: words of the site's own, names that others had until
+lately, and what looks like either.
+"""
 
+import hashlib
 import re
 
 from django.core.exceptions import ValidationError
+from django.db import connections
 
 _OF_STAFF = (
     *("admin", "administrator", "moderator", "moderation", "security", "support", "staff"),
@@ -24,6 +28,25 @@ _READ_AS = str.maketrans("01i34578", "olleastb", "._")
 def _skeleton(username: str) -> str:
     """What a username looks like: two names with one skeleton are easily taken for each other."""
     return username.lower().translate(_READ_AS).replace("rn", "m").replace("vv", "w")
+
+
+def look(username: str) -> str:
+    """A hash of what a username looks like, by which it is held after its account has given it up.
+
+    The hash is all that is stored of the name of a deleted account.
+    """
+    return hashlib.sha256(_skeleton(username).encode()).hexdigest()
+
+
+def is_held(*, username: str, user_id: int | None) -> bool:
+    """Whether another account has lately given up a username, or one that looks like it.
+
+    `user_id`: who wants it, and may take back an own one; None: a new account. The database refuses
+    a held name by itself, with an `IntegrityError`. One query, on the primary.
+    """
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT users_username_is_held(%s, %s)", [username, user_id or 0])
+        return bool(cursor.fetchone()[0])
 
 
 _RESERVED_SKELETONS = frozenset(map(_skeleton, _RESERVED))

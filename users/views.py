@@ -36,7 +36,11 @@ class OwnProfileView(APIView):
     @extend_schema(request=ProfileChanges, responses=ProfileDocument, tags=["users"])
     @repeatable(database="default")
     def patch(self, request: Request) -> Response:
-        """Change the caller's username, display name, bio or avatar."""
+        """Change the caller's username, display name, bio or avatar.
+
+        For 14 days a former username leads to the caller, who may take it back; nobody else may
+        take it, or one that looks like it. With three of them there is no fourth change: 409.
+        """
         changes = ProfileChanges(data=request.data)
         changes.is_valid(raise_exception=True)
         services.update_profile(user_id=caller_id(request), changes=changes.validated_data)
@@ -92,8 +96,25 @@ class ProfileView(APIView):
         tags=["users"],
     )
     def get(self, request: Request, username: str) -> HttpResponseBase:
-        """Show a user's profile."""
+        """Show a user's profile.
+
+        After a rename the former username leads to the user for 14 days, here and in every other
+        address; the answer has the present one. An id does so for ever.
+        """
         profile = selectors.profile(username=username, viewer_id=caller_id(request))
+        return conditional_answer(request, profile)
+
+
+class ProfileByIdView(APIView):
+    @extend_schema(
+        operation_id="users_by_id",
+        parameters=[IF_NONE_MATCH],
+        responses={200: ProfileDocument, 304: UNCHANGED},
+        tags=["users"],
+    )
+    def get(self, request: Request, user_id: int) -> HttpResponseBase:
+        """Show a user's profile, by the id, which never changes."""
+        profile = selectors.profile_by_id(user_id=user_id, viewer_id=caller_id(request))
         return conditional_answer(request, profile)
 
 

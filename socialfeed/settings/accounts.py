@@ -63,6 +63,9 @@ ACCOUNT_RATE_LIMITS = {
     "confirm_email": "10/m/ip",
     "login_failed": None,
 }
+# A username that its account has given up leads to that account for so many days; nobody else may
+# take it.
+FORMER_USERNAME_DAYS = _env.int("FORMER_USERNAME_DAYS", default=14)
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "socialfeed"
 

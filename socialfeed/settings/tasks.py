@@ -52,6 +52,7 @@ _SCHEDULE = {
     "timeline.tasks.audit_timelines": _TIMELINE_AUDIT_SECONDS,
     "core.outbox.tasks.prune_outbox": 3600.0,
     "core.tasks.prune_idempotency_keys": 3600.0,
+    "users.tasks.free_former_usernames": 3600.0,
 }
 CELERY_BEAT_SCHEDULE = {
     task: {"task": task, "schedule": seconds, "options": {}} for task, seconds in _SCHEDULE.items()

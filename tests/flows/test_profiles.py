@@ -30,13 +30,32 @@ def test_a_profile_is_changed_and_others_see_it(signed_up: Callable[[str], Perso
 
     wait_until(lambda: bob.http.get(f"/api/v1/users/{renamed}").status_code == 200, 2)
     assert bob.get(f"/users/{renamed.upper()}") == own
-    assert bob.http.get(f"/api/v1/users/{ada.username}").status_code == 404
+    assert bob.get(f"/users/{ada.username}") == own, "old links lead on"
+    assert bob.get(f"/users/by-id/{ada.id}") == own
     reused = {"caption": "", "media": [picture["id"]]}
     assert ada.http.post("/api/v1/posts", json=reused).status_code == 400
 
     removed = ada.http.patch("/api/v1/users/me", json={"avatar": None}).json()
     assert removed == own | {"avatar_url": None}
     assert ada.get("/users/me") == removed
+
+
+def test_the_pages_of_a_list_lead_on_after_a_rename(signed_up: Callable[[str], Person]) -> None:
+    ada, bob = signed_up("ada"), signed_up("bob")
+    posts = [ada.post(f"No. {number}", jpeg_with_gps()) for number in range(3)]
+    page = bob.get(f"/users/{ada.username}/timeline", limit=2)
+    renamed = f"{ada.username}.l"
+    ada.http.patch("/api/v1/users/me", json={"username": renamed}).raise_for_status()
+    last = bob.http.get(page["next"]).json()
+    shown = [post["id"] for post in page["results"] + last["results"]]
+    assert shown == [post["id"] for post in reversed(posts)]
+    assert {post["author"]["username"] for post in last["results"]} == {renamed}
+    posts.append(ada.post("No. 3", jpeg_with_gps()))
+    assert [post["id"] for post in bob.http.get(page["newer"]).json()["results"]] == [
+        posts[-1]["id"]
+    ]
+    taken = bob.http.patch("/api/v1/users/me", json={"username": ada.username})
+    assert (taken.status_code, taken.json()["errors"][0]["field"]) == (409, "username")
 
 
 def test_a_profile_counts_posts_and_followers_and_says_who_follows(

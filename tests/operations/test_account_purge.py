@@ -1,11 +1,12 @@
 """Removing a deleted account: all that it owned and no more, wherever that is interrupted."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
+from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -47,8 +48,8 @@ from usergraph import services as graph_services
 from usergraph.models import Follow
 from usergraph.store import FOLLOWED
 from users import services as user_services
-from users.models import AccountDeletion, User
-from users.services import delete_account, ensure_account
+from users.models import AccountDeletion, FormerUsername, User
+from users.services import delete_account, ensure_account, free_former_usernames
 
 pytestmark = pytest.mark.django_db
 
@@ -159,6 +160,10 @@ def test_the_row_of_a_deletion_tells_how_far_it_is_and_forgets_the_name_in_the_e
     assert deletion.removed == OWNED_BY_BOB
     assert deletion.username == ""
     assert deletion.done_at is not None
+    with pytest.raises(IntegrityError), transaction.atomic(using="default"):
+        ensure_account(username=name, email=f"{name}@example.org")
+    FormerUsername.objects.update(freed_at=datetime(2026, 1, 1, tzinfo=UTC))
+    assert free_former_usernames()
     assert ensure_account(username=name, email=f"{name}@example.org")[1], "the name is free"
 
 

@@ -30,7 +30,7 @@ from usergraph.models import Follow, PulledAuthor
 from usergraph.services import import_follows
 from usergraph.store import FOLLOWED
 from users.keys import sessions_key
-from users.models import User
+from users.models import FormerUsername, User
 from users.services import ensure_account, update_profile
 from users.store import USERS
 
@@ -121,6 +121,7 @@ def count_account_rows(user_id: int) -> dict[str, int]:
     about = {"content_type__model": "user", "object_id": str(user_id)}
     return counted(
         account=User.objects.filter(pk=user_id),
+        former_names=FormerUsername.objects.filter(user_id=user_id),
         emails=EmailAddress.objects.filter(user_id=user_id),
         factors=Authenticator.objects.filter(user_id=user_id),
         log=LogEntry.objects.filter(Q(user_id=user_id) | Q(**about)),

@@ -100,11 +100,13 @@ def test_the_search_takes_wildcards_for_what_they_are(alice: int) -> None:
         )
 
 
-def test_a_renamed_user_is_found_by_the_new_name_only(
-    alice: int, unique: Callable[[str], str]
+def test_a_renamed_user_is_found_by_either_name_with_one_query(
+    alice: int, bob: int, unique: Callable[[str], str], django_assert_num_queries: Any
 ) -> None:
     old, new = username_of(alice), unique("renamed")
     update_profile(user_id=alice, changes={"username": new})
-    assert selectors.user_id_by_username(username=new) == alice
+    for name in (old, new):
+        with django_assert_num_queries(1):
+            assert selectors.user_id_by_username(username=name) == alice
     with pytest.raises(NotFound):
-        selectors.user_id_by_username(username=old)
+        selectors.user_id_by_username(username=unique("nobody"))

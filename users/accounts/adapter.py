@@ -18,6 +18,7 @@ from users.accounts.login_limits import begin_attempt, session_of
 from users.models import AccountDeletion, User
 from users.selectors import account_called
 from users.services import verify_email
+from users.usernames import is_held
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is
         if user:
             attempt.succeed()
         return user
+
+    def clean_username(self, username: str, shallow: bool = False) -> str:
+        """A username that nobody has, and that nobody had until lately."""
+        name = str(super().clean_username(username, shallow=shallow))
+        if not shallow and is_held(username=name, user_id=None):
+            raise self.validation_error("username_taken")
+        return name
 
     def clean_email(self, email: str) -> str:
         """An address that fits its column."""
