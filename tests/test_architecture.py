@@ -18,8 +18,8 @@ PUBLIC_ROOMS = {"events", "selectors", "serializers", "services", "urls", "visib
 ROOMS = PUBLIC_ROOMS | {
     "__init__", "admin", "admission", "audit", "authentication", "cdn", "decoder", "decoding",
     "entries", "handlers", "images", "inventory", "keys", "listeners", "models", "objects",
-    "page_replay", "pages", "parsers", "pictures", "records", "sandbox", "seen", "session_stores",
-    "sessions", "storage", "store", "tasks", "usernames", "variants", "views",
+    "page_replay", "pages", "parsers", "pictures", "records", "sandbox", "search", "seen",
+    "session_stores", "sessions", "storage", "store", "tasks", "usernames", "variants", "views",
 }  # fmt: skip
 MAX_LINES = 400
 

@@ -28,7 +28,8 @@ from core.admin_actions import ReasonField, StaffPage, staff_action
 from core.admin_classes import ReadOnlyAdmin, set_owner_rule
 from core.http.problems import Conflict, NotFound
 from users.events import UserChanged, user_changed
-from users.models import AccountDeletion, FormerUsername, User
+from users.models import AccountDeletion, FormerUsername, SearchTerm, User
+from users.search import index_names, names_of
 from users.selectors import described, holders_of_email, rank_refusals
 from users.services import (
     delete_account,
@@ -201,6 +202,8 @@ class UserAdmin(StaffPage[User], DjangoUserAdmin[User]):
                 self._save_changes(request, obj, form)
             else:
                 super().save_model(request, obj, form, change)
+            if {"username", "display_name"} & {*form.changed_data}:
+                index_names(names=names_of(user_ids=[obj.pk]))
             if form.changed_data:
                 user_changed.announce(UserChanged(obj.pk))
 
@@ -255,6 +258,15 @@ class FormerUsernameAdmin(ReadOnlyAdmin[FormerUsername]):
     list_display = ["id", "username", "user_id", "freed_at"]
     id_fields = ["pk", "user_id"]
     search_fields = ["=username"]
+
+
+@admin.register(SearchTerm)
+class SearchTermAdmin(ReadOnlyAdmin[SearchTerm]):
+    """Shows by what a user is found."""
+
+    list_display = ["id", "user_id", "place", "term"]
+    id_fields = ["pk", "user_id"]
+    search_fields = ["term__exact"]
 
 
 # Django and django-allauth register pages of their own, which know no ranks.

@@ -41,6 +41,11 @@ class User(TimeOrderedModel, AbstractUser):
     avatar_media_id = models.BigIntegerField(null=True, blank=True)
     avatar_key = models.CharField(max_length=200, blank=True, default="", editable=False)
 
+    # The username and the display name that the search terms are of (users/search.py).
+    searched_as = models.CharField(
+        max_length=91, blank=True, default="", db_default="", editable=False
+    )
+
     class Meta(AbstractUser.Meta):
         swappable = "AUTH_USER_MODEL"
         ordering = ["-id"]
@@ -108,6 +113,31 @@ class FormerUsername(TimeOrderedModel):
 
     def __str__(self) -> str:
         return self.username or "a name of a deleted account"
+
+
+class SearchTerm(models.Model):
+    """A beginning by which a user is found: users/search.py owns the rows."""
+
+    class Place(models.IntegerChoices):
+        FIRST = 0
+        LATER = 1
+
+    id = models.BigAutoField(primary_key=True)
+    # The database has a foreign key that removes the terms with the account (migration 0007).
+    user_id = models.BigIntegerField()
+    place = models.SmallIntegerField(choices=Place)
+    # Ordered by bytes, whatever the database's own order is: so the index has all with one prefix
+    # side by side.
+    term = models.CharField(max_length=30, db_collation="C")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["place", "term", "user_id"], name="search_term_in_order"),
+            models.Index(fields=["user_id", "term"], name="search_term_of_user"),
+        ]
+
+    def __str__(self) -> str:
+        return self.term
 
 
 class AccountDeletion(TimeOrderedModel):

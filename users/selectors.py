@@ -24,6 +24,7 @@ from core.ids import id_batches
 from core.sql import first_found, primary_reads
 from users import store
 from users.models import AccountDeletion, FormerUsername, User
+from users.search import find_people
 from users.sessions import list_sessions
 from users.staff.ranks import refusal
 from users.store import USERS, user_document
@@ -295,18 +296,14 @@ def _profile_document(user: User, viewer_id: int) -> dict[str, Any]:
     return _document(user) | {"bio": user.bio, "counts": counts, "viewer": viewer}
 
 
-def users_by_prefix(
-    *, prefix: str, viewer_id: int, after: str | None, limit: int
+def search_users(
+    *, typed: str, viewer_id: int, after: str | None, limit: int
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """The documents of users whose usernames begin with `prefix`, in order of username.
+    """The documents of users who are found by what somebody has typed, ranked (users/search.py).
 
     Only those whom the viewer may see. Also returns the cursor of the next page, None at the end.
     """
-    users = User.objects.filter(is_active=True, username__startswith=prefix.lower())
-    if hidden := _hidden_from(viewer_id):
-        users = users.exclude(pk__in=hidden)
-    if after is not None:
-        users = users.filter(username__gt=after)
-    rows = list(users.only(*_DOCUMENT_FIELDS).order_by("username")[: limit + 1])
-    cursor = rows[limit - 1].username if len(rows) > limit else None
-    return [_document(user) for user in rows[:limit]], cursor
+    found, cursor = find_people(
+        typed=typed, hidden=_hidden_from(viewer_id), after=after, limit=limit
+    )
+    return [user_document(*columns) for columns in found], cursor

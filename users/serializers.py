@@ -155,5 +155,5 @@ class UserSearch(PageQuery):
     """The query of a search."""
 
     search = serializers.CharField(
-        max_length=30, help_text="The beginning of a username, in any case."
+        max_length=60, help_text="Beginnings of a name, in any case, with or without accents."
     )

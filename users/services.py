@@ -30,6 +30,7 @@ from users.events import (
     user_changed,
 )
 from users.models import AccountDeletion, FormerUsername, User
+from users.search import index_names, index_stale_names
 from users.selectors import account_with_email, users_with_email
 from users.sessions import end_sessions
 from users.store import USERS
@@ -61,6 +62,9 @@ def update_profile(*, user_id: int, changes: dict[str, Any]) -> None:
                 _limit_renames(user_id, columns["username"])
             if columns:
                 mine.update(**columns)
+            if {"username", "display_name"} & columns.keys():
+                names = {"username": stored.username, "display_name": stored.display_name} | columns
+                index_names(names={user_id: (names["username"], names["display_name"])})
             # Last, because the claim on the media commits in another database.
             if "avatar" in new:
                 mine.update(**_avatar_columns(user_id, new["avatar"]))
@@ -126,6 +130,7 @@ def store_sign_up(*, user: User, since: datetime | None = None) -> None:
             is_shared = account_with_email(email=email) is not None
         user.email = "" if is_shared else email
         user.save()
+        index_names(names={user.pk: (user.username, user.display_name)})
         EmailAddress.objects.create(user=user, email=email, primary=True)
 
 
@@ -366,6 +371,7 @@ def ensure_account(
             },
         )
         if is_new:
+            index_names(names={user.pk: (username, display_name)})
             EmailAddress.objects.create(user=user, email=email.lower(), verified=True, primary=True)
     return user.pk, is_new
 
@@ -374,5 +380,6 @@ def import_users(*, usernames: Sequence[str], batch_size: int = 2000) -> dict[st
     """Create accounts that do not exist, without e-mail or password; returns all ids by name."""
     users = [User(username=name, password=make_password(None)) for name in usernames]
     User.objects.bulk_create(users, batch_size=batch_size, ignore_conflicts=True)
+    index_stale_names(batch_size=batch_size)
     found = User.objects.filter(username__in=usernames)
     return dict(found.values_list("username", "id"))

@@ -123,10 +123,15 @@ class UserSearchView(APIView):
         operation_id="users_list", parameters=[UserSearch], responses=UserPage, tags=["users"]
     )
     def get(self, request: Request) -> Response:
-        """List the users whose username begins with `search`, in alphabetical order."""
+        """List the users who are found by `search`: the exact username first.
+
+        Each of its words must begin a part of the username or a word of the display name; case and
+        accents do not count. Usernames that begin with it come before others. A page may have fewer
+        users than `limit`, and a next one.
+        """
         page = page_request(request, str, query_class=UserSearch)
-        users, cursor = selectors.users_by_prefix(
-            prefix=page.parameters["search"],
+        users, cursor = selectors.search_users(
+            typed=page.parameters["search"],
             viewer_id=caller_id(request),
             after=page.after,
             limit=page.limit,

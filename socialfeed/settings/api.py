@@ -15,7 +15,8 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": (
         "An open photo feed. Sign up and log in under `/_allauth/app/v1/`, then send "
         "`Authorization: Bearer <access token>`. Ids are strings; times are RFC 3339 UTC; errors "
-        "are RFC 9457 problem documents; lists are `{results, next}` with an opaque cursor. "
+        "are RFC 9457 problem documents; a former username leads to its owner for 14 days, an id "
+        "for ever; lists are `{results, next}` with an opaque cursor. "
         "Requests are limited by user and by address: `RateLimit-*` headers say what is left, and "
         "one too many is answered 429 with `Retry-After`."
     ),

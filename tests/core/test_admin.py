@@ -25,7 +25,7 @@ from tests.support.staff import confirmed, staff_browser
 from usergraph.models import Follow, PulledAuthor
 from usergraph.services import follow_user
 from users.models import User
-from users.services import delete_account, ensure_account
+from users.services import delete_account, ensure_account, update_profile
 
 pytestmark = pytest.mark.django_db
 
@@ -58,6 +58,7 @@ def rows(person: Callable[[str], int]) -> Callable[[], None]:
             owner_id=bob, width=1, height=1, byte_size=1, storage_prefix=f"public/media/{post_id}"
         )
         delete_account(user_id=person("carol"), requested_by="staff")
+        update_profile(user_id=alice, changes={"username": f"{alice}"})
         for database in ALL_DATABASES:
             payload = {"post_id": post_id, "author_id": bob}
             kind = "post_deleted"

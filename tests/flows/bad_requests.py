@@ -124,6 +124,7 @@ def unknown_users(method: str, route: str, path: str) -> list[Bad]:
 
 
 _USER = "/users/<username:username>"
+_USER_BY_ID = "/users/by-id/<id:user_id>"
 _POST = "/posts/<id:post_id>"
 _MEDIA = "/media/<id:media_id>"
 
@@ -236,7 +237,7 @@ CASES: list[Bad] = [
         for what, query in {
             "missing": "",
             "empty": "?search=",
-            "too long": "?search=" + "a" * 31,
+            "too long": "?search=" + "a" * 61,
             "with a NUL": "?search=%00",
         }.items()
     ],
@@ -293,6 +294,7 @@ CASES: list[Bad] = [
     *page_cases(f"{_USER}/timeline", "/users/$other/timeline", names=("cursor", "since")),
     *page_cases("/timeline/home", "/timeline/home", names=("cursor", "since")),
     *_UPLOADS,
+    *unknown_ids("GET", _USER_BY_ID, "/users/by-id/{}"),
     *unknown_ids("GET", _MEDIA, "/media/{}"),
     Bad("GET", _MEDIA, "somebody else's", 404, "/media/$foreign"),
     *page_cases("/posts", "/posts?author=$other"),

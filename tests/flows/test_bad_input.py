@@ -85,6 +85,7 @@ def world(stack: Stack, django_db_setup: None, django_db_blocker: Any) -> Iterat
     yield {
         "me": me.username,
         "other": other.username,
+        "other_id": other.id,
         "mine": mine["id"],
         "theirs": theirs["id"],
         "closed": closed["id"],
@@ -165,6 +166,7 @@ def address(route: str, world: World) -> str:
     """The address of a route, with another user, or their post, comment or media."""
     for converter, name in {
         "<username:username>": "other",
+        "<id:user_id>": "other_id",
         "<id:post_id>": "theirs",
         "<id:comment_id>": "their_comment",
         "<id:media_id>": "foreign",

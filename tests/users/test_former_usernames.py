@@ -278,9 +278,7 @@ def test_nobody_slips_in_while_a_name_is_given_up(
                 if leave == "rename":
                     rename(owner, new)
                 else:  # the worker of the stack may be the one that ends it
-                    finish_deletion(
-                        deletion_id=delete_account(user_id=owner, requested_by="self")
-                    )
+                    finish_deletion(deletion_id=delete_account(user_id=owner, requested_by="self"))
             finally:
                 connections.close_all()
             return "gone"

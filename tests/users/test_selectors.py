@@ -1,4 +1,4 @@
-"""User documents, profiles and the search."""
+"""User documents and profiles."""
 
 from collections.abc import Callable
 from typing import Any
@@ -66,38 +66,6 @@ def test_a_deactivated_user_has_no_profile(alice: int, bob: int) -> None:
         selectors.user_id_by_username(username=name)
     with pytest.raises(NotFound):
         selectors.own_profile(user_id=bob)
-
-
-@pytest.mark.parametrize("limit", [1, 2, 3, 4])
-def test_the_search_lists_every_match_once_in_order(
-    person: Callable[[str], int], unique: Callable[[str], str], limit: int
-) -> None:
-    prefix = unique("s").replace("_", "")
-    ids = [person(f"{prefix}{tail}") for tail in ("c", "a", "b", "_x")]
-    person("other")
-    gone = person(f"{prefix}d")
-    set_active(user_ids=[gone], active=False)
-    found: list[dict[str, Any]] = []
-    after = None
-    for _ in range(5):
-        page, after = selectors.users_by_prefix(
-            prefix=prefix.upper(), viewer_id=ids[0], after=after, limit=limit
-        )
-        assert len(page) <= limit
-        found += page
-        if after is None:
-            break
-    assert after is None
-    assert {user["id"] for user in found} == {str(id_) for id_ in ids}
-    assert len(found) == len(ids)
-
-
-def test_the_search_takes_wildcards_for_what_they_are(alice: int) -> None:
-    for prefix in ("%", "a%", "_____", "al_ce\\"):
-        assert selectors.users_by_prefix(prefix=prefix, viewer_id=alice, after=None, limit=5) == (
-            [],
-            None,
-        )
 
 
 def test_a_renamed_user_is_found_by_either_name_with_one_query(
