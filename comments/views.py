@@ -21,7 +21,7 @@ from core.http.idempotency import idempotent
 from core.http.pagination import LongCursorQuery, page_request, page_response
 from core.http.repetitions import repeatable
 from posts import selectors as post_selectors
-from usergraph.serializers import PeoplePage
+from users.serializers import UserPage
 
 
 class CommentsView(APIView):
@@ -105,7 +105,7 @@ class CommentLikeView(APIView):
 
 
 class CommentLikersView(APIView):
-    @extend_schema(parameters=[LongCursorQuery], responses=PeoplePage, tags=["likes"])
+    @extend_schema(parameters=[LongCursorQuery], responses=UserPage, tags=["likes"])
     def get(self, request: Request, comment_id: int) -> Response:
         """List who likes a comment: first whom the caller follows, then others, newest first.
 

@@ -23,8 +23,8 @@ from posts.serializers import (
     PostPage,
     PostsQuery,
 )
-from usergraph.serializers import PeoplePage
 from usergraph.visibility import visible_user_id
+from users.serializers import UserPage
 
 
 class PostsView(APIView):
@@ -108,7 +108,7 @@ class LikeView(APIView):
 
 
 class LikersView(APIView):
-    @extend_schema(parameters=[LongCursorQuery], responses=PeoplePage, tags=["likes"])
+    @extend_schema(parameters=[LongCursorQuery], responses=UserPage, tags=["likes"])
     def get(self, request: Request, post_id: int) -> Response:
         """List who likes a post: first whom the caller follows, then others, newest first.
 

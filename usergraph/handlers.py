@@ -1,6 +1,6 @@
 """What User Graph adds to User Info, and what follows from the activation of an account.
 
-It adds members of a profile, and whom a viewer must not see.
+It adds members of a profile, whom a viewer must not see, and whom a viewer follows.
 """
 
 from collections.abc import Iterable
@@ -10,10 +10,13 @@ from core.outbox.batches import STEP, walked
 from core.outbox.subscriptions import Step
 from usergraph import selectors, services, visibility
 from users.events import AccountSwitched, account_switched
-from users.selectors import add_hiding_rule, add_profile_part
+from users.selectors import add_follow_rule, add_hiding_rule, add_profile_part
 
 add_profile_part(selectors.profile_part)
 add_hiding_rule(lambda viewer_id: visibility.hidden_user_ids(viewer_id=viewer_id))
+add_follow_rule(
+    lambda viewer_id, user_ids: visibility.followed_among(viewer_id=viewer_id, user_ids=user_ids)
+)
 
 
 @account_switched.subscribe("usergraph")

@@ -12,9 +12,10 @@ from core.http.pagination import page_request, page_response
 from core.http.repetitions import repeatable
 from core.http.schema import PAGE_PARAMETERS
 from usergraph import selectors, services
-from usergraph.serializers import FollowState, PeoplePage
+from usergraph.serializers import FollowState
 from usergraph.visibility import visible_page, visible_user_id
 from users import selectors as user_selectors
+from users.serializers import UserPage
 
 
 class FollowView(APIView):
@@ -42,14 +43,14 @@ def _state(user_id: int, *, following: bool) -> Response:
 
 
 class FollowersView(APIView):
-    @extend_schema(parameters=PAGE_PARAMETERS, responses=PeoplePage, tags=["graph"])
+    @extend_schema(parameters=PAGE_PARAMETERS, responses=UserPage, tags=["graph"])
     def get(self, request: Request, username: str) -> Response:
         """List a user's followers, the newest first."""
         return _user_page(request, username, selectors.followers)
 
 
 class FollowingView(APIView):
-    @extend_schema(parameters=PAGE_PARAMETERS, responses=PeoplePage, tags=["graph"])
+    @extend_schema(parameters=PAGE_PARAMETERS, responses=UserPage, tags=["graph"])
     def get(self, request: Request, username: str) -> Response:
         """List the accounts that a user follows, the newest first."""
         return _user_page(request, username, selectors.following)

@@ -34,7 +34,10 @@ UserJson = store.UserJson
 ProfilePart = Callable[[int, int], Mapping[str, Mapping[str, Any]]]
 # viewer_id -> the users whom the viewer must not see
 HidingRule = Callable[[int], Collection[int]]
+# (viewer_id, user_ids) -> those of them whom the viewer follows
+FollowRule = Callable[[int, Collection[int]], Collection[int]]
 _profile_parts: list[ProfilePart] = []
+_follow_rules: list[FollowRule] = []
 _hiding_rules: list[HidingRule] = []
 # The second part is read only if the first finds nothing: no name is in both tables.
 _USER_ID_SQL = """
@@ -64,6 +67,11 @@ def add_profile_part(part: ProfilePart) -> None:
 def add_hiding_rule(rule: HidingRule) -> None:
     """Let an app above hide users from a viewer: their profiles, and in the search."""
     _hiding_rules.append(rule)
+
+
+def add_follow_rule(rule: FollowRule) -> None:
+    """Let an app above say whom a viewer follows, in the search."""
+    _follow_rules.append(rule)
 
 
 def _hidden_from(viewer_id: int) -> set[int]:
@@ -299,11 +307,17 @@ def _profile_document(user: User, viewer_id: int) -> dict[str, Any]:
 def search_users(
     *, typed: str, viewer_id: int, after: str | None, limit: int
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """The documents of users who are found by what somebody has typed, ranked (users/search.py).
+    """The documents of users who are found by what somebody has typed, ranked (users/search.py),
+    each with `viewer`.
 
     Only those whom the viewer may see. Also returns the cursor of the next page, None at the end.
     """
     found, cursor = find_people(
         typed=typed, hidden=_hidden_from(viewer_id), after=after, limit=limit
     )
-    return [user_document(*columns) for columns in found], cursor
+    ids = [user_id for user_id, *_ in found]
+    followed = {id_ for rule in _follow_rules for id_ in rule(viewer_id, ids)}
+    return [
+        user_document(*columns) | {"viewer": {"following": columns[0] in followed}}
+        for columns in found
+    ], cursor

@@ -30,7 +30,21 @@ class UserDocument(serializers.Serializer[Any]):
     avatar_url = serializers.URLField(allow_null=True)
 
 
-UserPage = page_of(UserDocument, USER_EXAMPLE)
+_LISTED = USER_EXAMPLE | {"viewer": {"following": True}}
+
+
+class ListedViewer(serializers.Serializer[Any]):
+    following = serializers.BooleanField(help_text="The caller follows this user.")
+
+
+@extend_schema_serializer(examples=[OpenApiExample("A user in a list", _LISTED)])
+class ListedUser(UserDocument):
+    """A person in a list, with what a follow button needs."""
+
+    viewer = ListedViewer()
+
+
+UserPage = page_of(ListedUser, _LISTED)
 
 
 class ProfileCounts(serializers.Serializer[Any]):

@@ -77,6 +77,9 @@ def test_every_list_of_people_says_whom_the_caller_follows(
         results = api(alice).get(f"{V}/{address}").json()["results"]
         viewers = {int(one["id"]): one["viewer"] for one in results}
         assert viewers == {fan: {"following": fan in fans[:2]} for fan in fans}, address
+    for fan in fans:
+        found = api(alice).get(f"{V}/users?search={name_of(fan)}").json()["results"]
+        assert found[0]["viewer"] == {"following": fan in fans[:2]}
 
 
 def test_whom_the_caller_follows_costs_no_round_trip_more(
