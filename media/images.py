@@ -14,7 +14,7 @@ from typing import Any
 import blurhash
 from PIL import Image, ImageCms
 
-from media.picture import FORMATS, read_picture
+from media.formats.picture import FORMATS, read_picture
 from media.variants import VARIANTS, ProcessedImage
 
 FULL_WIDTH = 1080

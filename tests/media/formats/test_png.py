@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
+from media.formats.picture import Picture, read_picture
 from media.formats.png import MAX_PROFILE_BYTES
-from media.picture import Picture, read_picture
 from media.structure import NotAnImageError, check_structure
 from tests.support.hostile import with_chunks
 from tests.support.images import chunk, encoded, plain, png

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from media.formats.picture import read_picture
 from media.formats.webp import complete_webp
-from media.picture import read_picture
 from media.structure import NotAnImageError, check_structure
 from tests.support.images import decoded, encoded, jpeg_with_gps
 
