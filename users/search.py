@@ -16,6 +16,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from django.db import connections, router, transaction
@@ -51,9 +52,10 @@ noted AS (
 INSERT INTO users_searchterm (user_id, place, term)
 SELECT * FROM unnest(%(owners)s::bigint[], %(places)s::smallint[], %(terms)s::text[])
 """
+# From a row, which is the only lower bound: of two, PostgreSQL may begin at the lesser one.
 _READ = """
 SELECT term, user_id FROM users_searchterm
-WHERE place = %(place)s AND term >= %(prefix)s AND term < %(prefix)s || %(last)s
+WHERE place = %(place)s AND term < %(prefix)s || %(last)s
     AND (term, user_id) > (%(after_term)s, %(after_id)s)
 ORDER BY term, user_id
 """
@@ -77,14 +79,17 @@ SELECT term, user_id, NULL, NULL, NULL
 FROM ({_READ} OFFSET %(window)s - 1 LIMIT 1) AS last_read
 LIMIT %(wanted)s
 """  # noqa: S608  (constants)
+# `OFFSET 0`: asked for each user, whatever the planner thinks of their number.
 _ALSO_SQL = """EXISTS (
     SELECT FROM users_searchterm AS other WHERE other.user_id = found.user_id
         AND other.term >= %(word_{0})s AND other.term < %(word_{0})s || %(last)s
+    OFFSET 0
 )"""
 # A user with several terms that fit is found by the first of them.
 _ONCE_SQL = """NOT EXISTS (
     SELECT FROM users_searchterm AS earlier WHERE earlier.user_id = found.user_id
         AND earlier.place = %(place)s AND earlier.term >= %(prefix)s AND earlier.term < found.term
+    OFFSET 0
 )"""
 
 
@@ -136,22 +141,23 @@ def names_of(*, user_ids: Collection[int]) -> dict[int, tuple[str, str]]:
     return {user_id: (username, display_name) for user_id, username, display_name in rows}
 
 
-def index_stale_names(*, batch_size: int = 2000) -> int:
-    """Index all users whose names were written without; returns their number.
+def index_stale_names(*, batch_size: int = 2000, batches: int | None = None) -> int:
+    """Index the users whose names were written without, or `batches` of them; returns their number.
 
     A transaction for each batch; rows that somebody else has locked are left for the next time. Raw
     SQL that names its columns: a migration calls this, too. May run many times at once.
     """
     indexed, last = 0, 0
-    while True:
+    for _ in count() if batches is None else range(batches):
         # From where the last batch ended: the index still has what that has indexed.
         with transaction.atomic(using="default"), connections["default"].cursor() as cursor:
             cursor.execute(_STALE_SQL, [last, batch_size])
             stale = {user_id: (name, shown) for user_id, name, shown in cursor.fetchall()}
             if not stale:
-                return indexed
+                break
             index_names(names=stale)
         indexed, last = indexed + len(stale), max(stale)
+    return indexed
 
 
 @dataclass(frozen=True)
@@ -180,7 +186,7 @@ def _stages(typed: str) -> list[_Stage]:
         others, shown = tuple(rest), tuple(stage.prefix for stage in stages)
         if rarest not in shown:
             stages.append(_Stage(FIRST, rarest, others, shown))
-        stages.append(_Stage(LATER, rarest, others, (*shown, rarest)))
+        stages.append(_Stage(LATER, rarest, others, tuple({*shown, rarest})))
     return stages
 
 
@@ -228,12 +234,14 @@ def _walk(
     conditions = [_ALSO_SQL.format(number) for number in range(len(stage.others))]
     if stage.place == LATER:
         conditions.append(_ONCE_SQL)
+    # No id is 0, so nothing that begins with the prefix comes before this.
+    after_term, after_id = max(after, (stage.prefix, 0))
     parameters: dict[str, Any] = {
         "place": stage.place,
         "prefix": stage.prefix,
         "last": _LAST,
-        "after_term": after[0],
-        "after_id": after[1],
+        "after_term": after_term,
+        "after_id": after_id,
         "window": WINDOW,
         "hidden": list(hidden),
         "before": list(stage.before),

@@ -17,4 +17,4 @@ def free_former_usernames(**kwargs: Any) -> None:
 @shared_task(expires=settings.SEARCH_INDEX_SECONDS)
 def index_stale_names(**kwargs: Any) -> None:
     """Let the search find whose names were written without it, such as by an older release."""
-    search.index_stale_names()
+    search.index_stale_names(batches=5)  # some seconds: a worker has more to do

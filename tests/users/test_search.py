@@ -242,10 +242,17 @@ def plans(typed: str) -> list[str]:
     told = []
     for query in queries:
         with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {query['sql']}")
+            cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) {query['sql']}")
             lines = [line for (line,) in cursor.fetchall() if "never executed" not in line]
             told.append("\n".join(lines))
     return told
+
+
+def pages_of(step: str) -> int:
+    """How many pages a step of a plan has read."""
+    buffers = re.search(r"Buffers: shared(?: hit=(\d+))?(?: read=(\d+))?", step)
+    assert buffers
+    return sum(int(pages or 0) for pages in buffers.groups())
 
 
 def test_a_search_reads_a_bounded_part_of_indexes() -> None:
@@ -261,6 +268,10 @@ def test_a_search_reads_a_bounded_part_of_indexes() -> None:
         rows = re.findall(r"Index.* Scan .*\(actual rows=(\d+)", plan)
         assert rows
         assert max(map(int, rows)) <= search.WINDOW, plan
+        # Pages of 8 kB: a walk that began too early would read hundreds.
+        walks = [pages_of(part) for part in plan.split("search_term_in_order")[1:]]
+        assert walks
+        assert max(walks) < 60, plan
 
 
 def test_the_task_is_sent_by_beat() -> None:
