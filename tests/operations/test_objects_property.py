@@ -26,7 +26,7 @@ from users.events import user_changed
 
 pytestmark = pytest.mark.django_db
 
-RUNS, STEPS = 25, 30
+RUNS, STEPS = 15, 30
 people, numbers = st.integers(0, 1), st.integers(0, 30)
 
 
