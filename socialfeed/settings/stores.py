@@ -134,6 +134,9 @@ STORAGES = {
 }
 # The limits of an upload: bytes of the file, pixels of the decoded image.
 MEDIA_MAX_BYTES = _env.int("MEDIA_MAX_BYTES", default=10 * 1024 * 1024)
+# The form parser keeps the file in memory: the request's body is on the disk already, and only
+# MEDIA_UPLOADS_AT_ONCE are parsed at once.
+FILE_UPLOAD_MAX_MEMORY_SIZE = MEDIA_MAX_BYTES
 MEDIA_MAX_PIXELS = _env.int("MEDIA_MAX_PIXELS", default=30_000_000)
 # What the decoding of one picture may take: CPU time and memory. One of 30 million pixels takes a
 # second, at worst four, and up to 530 MiB.

@@ -4,11 +4,13 @@ The next read of its sender shows what it has done, though the row of the outbox
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connections
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from core.http.idempotency import takes_key
@@ -16,6 +18,7 @@ from core.http.repetitions import is_repeatable
 from core.outbox import delivery
 from core.outbox.models import OutboxEvent
 from media.models import Media
+from posts import selectors
 from tests.support.deliveries import KilledError, killed
 from tests.support.idempotent_requests import json_body, send
 from timeline import services as timeline_services
@@ -132,6 +135,34 @@ def test_an_edited_and_a_deleted_post(alice: int, api: Api, upload: Callable[...
     assert client.delete(address).status_code == 404
     assert client.get(address).status_code == 404
     assert home(client) == []
+
+
+def test_an_edit_that_was_done_is_answered_so_though_the_post_is_being_deleted(
+    alice: int, api: Api, upload: Callable[..., Media], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"{V}/posts/{make_post(api(alice), upload(alice))}"
+    render = selectors.post_document
+
+    def delete() -> int:
+        try:
+            return int(api(alice).delete(address).status_code)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        deletions: list[Future[int]] = []
+
+        def render_late(**asked: int) -> Any:
+            deletions.append(pool.submit(delete))
+            wait(deletions, timeout=0.5)  # it cannot be done: it waits for the edit to commit
+            return render(**asked)
+
+        monkeypatch.setattr(selectors, "post_document", render_late)
+        edited = api(alice).patch(address, {"caption": "Low tide"}, format="json")
+        assert (edited.status_code, edited.json().get("caption")) == (200, "Low tide")
+        assert deletions[0].result() == 204
+    monkeypatch.undo()
+    assert api(alice).get(address).status_code == 404
 
 
 def test_a_follow_and_its_end(alice: int, bob: int, api: Api, upload: Callable[..., Media]) -> None:
