@@ -7,8 +7,10 @@ import logging
 import time
 from typing import Any, cast
 
+from allauth.account.internal.flows.login import get_authentication_records
 from allauth.account.models import EmailAddress
 from allauth.account.signals import (
+    authentication_step_completed,
     email_added,
     email_removed,
     password_changed,
@@ -50,6 +52,15 @@ def remember_new_session(*, request: HttpRequest, user: User, **kwargs: Any) -> 
     end_surplus_sessions(user_id=user.pk)
     note_log_in(request=request, user=user)
     logger.info("User %d logged in from %s.", user.pk, client_address(request))
+
+
+@receiver(authentication_step_completed)
+def write_ids_as_texts(*, request: HttpRequest, user: User, **kwargs: Any) -> None:
+    """Answers have the session's records as they are: the id of an authenticator is a text, too."""
+    for record in get_authentication_records(request, user):
+        if "id" in record:
+            record["id"] = str(record["id"])
+    request.session.modified = True
 
 
 @receiver(user_logged_out)

@@ -24,6 +24,7 @@ from users.accounts.views import (
     OtherPasswordView,
     ReauthenticationView,
     ResetRequestView,
+    SessionView,
     SignUpView,
 )
 
@@ -36,7 +37,7 @@ def _endpoint(address: str, view: type[base.APIView], name: str) -> URLPattern:
 
 
 _account = [
-    _endpoint("auth/session", account.SessionView, "current_session"),
+    _endpoint("auth/session", SessionView, "current_session"),
     _endpoint("auth/login", account.LoginView, "login"),
     _endpoint("auth/signup", SignUpView, "signup"),
     _endpoint("auth/reauthenticate", account.ReauthenticateView, "reauthenticate"),
