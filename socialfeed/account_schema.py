@@ -5,27 +5,27 @@ as problem documents (`core.http.problems`), writes ids as strings, and takes a 
 """
 
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 from core.http.problems import CONTENT_TYPE
+from socialfeed.account_components import DEVICE_HEADER, correct_components
 from socialfeed.schema import ACCOUNT_PREFIX
 
 Schema = dict[str, Any]
 _PROBLEM = {"$ref": "#/components/schemas/ProblemDocument"}
-_DEFAULT = {
-    "description": "An error, as a problem document.",
-    "content": {CONTENT_TYPE: {"schema": _PROBLEM}},
-}
-# Success that allauth does not describe, by path and method.
+# Success that allauth does not describe, or in part, by path and method.
 _SUCCESS = {
     ("account/password/change", "post"): "Authenticated",
     ("account/authenticators/recovery-codes", "post"): "RecoveryCodes",
+    ("auth/session", "delete"): "StatusOK",
 }
+# What answers with tokens whenever it succeeds.
+_LOGS_IN = {"auth/login", "auth/signup", "auth/2fa/authenticate"}
 SESSION_HEADER = "X-Session-Token"
 _SESSION_PARAMETER = {"$ref": "#/components/parameters/SessionToken"}
-# A log-in is shown by either. Their operations are those on an account, and to log in once more.
+# A log-in is shown by either.
 _LOGGED_IN: list[dict[str, list[str]]] = [{"bearer": []}, {"session": []}]
-DEVICE_HEADER = "X-Device-Token"
 _DEVICE_PARAMETER = {
     "name": DEVICE_HEADER,
     "in": "header",
@@ -35,7 +35,8 @@ _DEVICE_PARAMETER = {
 }
 # Where a password or a code of somebody who is not logged in is taken.
 _TAKES_DEVICE = {"auth/login", "auth/2fa/authenticate"}
-_NEED_LOG_IN = ("account/", "auth/reauthenticate", "auth/2fa/reauthenticate")
+# Operations on an account, to log in once more, and on the session itself.
+_NEED_LOG_IN = ("account/", "auth/reauthenticate", "auth/2fa/reauthenticate", "auth/session")
 
 
 def describe_account_answers(result: Schema, **kwargs: Any) -> Schema:
@@ -47,22 +48,27 @@ def describe_account_answers(result: Schema, **kwargs: Any) -> Schema:
         "name": SESSION_HEADER,
         "description": "The session of a log-in, which may be not complete yet.",
     }
+    correct_components(components)
     for path, method, operation in _account_operations(result):
-        responses = operation["responses"]
-        if success := _SUCCESS.get((path, method)):
-            responses["200"] = {"$ref": f"#/components/responses/{success}"}
-        for status in list(responses):
-            if status >= "400":
-                responses[status] = _as_problem(_resolved(responses[status], components))
-        responses["default"] = _DEFAULT
-        if path.startswith(_NEED_LOG_IN):
-            operation["security"] = _LOGGED_IN
+        needs_log_in = path.startswith(_NEED_LOG_IN)
+        operation["security"] = _LOGGED_IN if needs_log_in else []
+        if needs_log_in:
             operation["parameters"].remove(_SESSION_PARAMETER)
         if path in _TAKES_DEVICE and method == "post":
             operation["parameters"].append(_DEVICE_PARAMETER)
-    _correct_types(components["schemas"])
+        operation["responses"] = _responses(path, method, operation["responses"], components)
+        if needs_log_in:
+            for status, description in _REFUSALS.items():
+                operation["responses"][status] = _problem(description, "LogInProblem")
     _drop_unused(result)
     return result
+
+
+# Of operations that need a log-in.
+_REFUSALS = {
+    "401": "There is no log-in; or it is too long ago for this, and has to be repeated.",
+    "410": "The session has ended.",
+}
 
 
 def _account_operations(result: Schema) -> Iterator[tuple[str, str, Schema]]:
@@ -72,36 +78,37 @@ def _account_operations(result: Schema) -> Iterator[tuple[str, str, Schema]]:
                 yield path.removeprefix(ACCOUNT_PREFIX), method, operation
 
 
-def _as_problem(response: Schema) -> Schema:
-    """An error with allauth's members, in a problem document."""
-    own = dict(response["content"]["application/json"]["schema"])
-    if "oneOf" in own:  # what asks to log in once more also fits what asks to log in
-        own["anyOf"] = own.pop("oneOf")
-    return {
-        "description": response["description"],
-        "content": {CONTENT_TYPE: {"schema": {"allOf": [_PROBLEM, own]}}},
+def _responses(path: str, method: str, described: Schema, components: Schema) -> Schema:
+    """The answers of an operation. None refers to another: each gets headers of its own."""
+    responses = {
+        status: deepcopy(_resolved(response, components)) for status, response in described.items()
     }
+    if success := _SUCCESS.get((path, method)):
+        responses["200"] = deepcopy(components["responses"][success])
+    if path in _LOGS_IN:
+        schema = {"$ref": "#/components/schemas/LogInResponse"}
+        responses["200"]["content"]["application/json"]["schema"] = schema
+    for status in [status for status in responses if status >= "400"]:
+        responses[status] = _as_problem(status, responses[status])
+    return responses | {"default": _problem("An error, as a problem document.")}
 
 
-def _correct_types(schemas: Schema) -> None:
-    schemas["User"]["properties"]["id"] |= {"type": "string", "example": "765432109876543210"}
-    meta = schemas["AuthenticationMeta"]["allOf"][1]["properties"]
-    # Null: nobody is known, as the session does not exist.
-    meta["is_authenticated"]["nullable"] = True
-    meta["device_token"] = {
-        "type": "string",
-        "description": f"After a log-in. Keep it, and send it as `{DEVICE_HEADER}` with the next "
-        "one. It lives for a year, until a new password, and opens nothing by itself.",
-    }
-    schemas["Email"]["format"] = "email"
-    username = schemas["PatchedProfileChangesRequest"]["properties"]["username"]
-    schemas["Username"] |= {name: username[name] for name in ("pattern", "maxLength")}
-    # A password that is sent once more fits the first kind and that of its own.
-    methods = schemas["AuthenticationMethod"]
-    methods["anyOf"] = methods.pop("oneOf")
-    # There are no phone numbers here.
-    login = schemas["Login"]["allOf"][1]
-    login["anyOf"] = [way for way in login["anyOf"] if "phone" not in way["properties"]]
+def _problem(description: str, component: str = "ProblemDocument") -> Schema:
+    schema = {"$ref": f"#/components/schemas/{component}"}
+    return {"description": description.strip(), "content": {CONTENT_TYPE: {"schema": schema}}}
+
+
+def _as_problem(status: str, response: Schema) -> Schema:
+    """An error of allauth's as a problem document; members that it alone has stay in it."""
+    if status in _REFUSALS:
+        return _problem(response["description"], "LogInProblem")
+    problem = _problem(response["description"])
+    own = response["content"]["application/json"]["schema"]
+    if "meta" in own.get("properties", {}):  # the secret of a new authenticator app
+        del own["properties"]["status"]
+        own["required"].remove("status")
+        problem["content"][CONTENT_TYPE]["schema"] = {"allOf": [_PROBLEM, own]}
+    return problem
 
 
 def _drop_unused(result: Schema) -> None:

@@ -13,6 +13,7 @@ from rest_framework import serializers
 from core.ids import MAX_ID
 
 _ID = re.compile("[0-9]{1,19}")
+ID_PATTERN = f"^{_ID.pattern}$"
 
 
 class TextField(serializers.CharField):
@@ -33,7 +34,7 @@ class FlagField(serializers.BooleanField):
         return data
 
 
-@extend_schema_field({"type": "string", "pattern": f"^{_ID.pattern}$"})
+@extend_schema_field({"type": "string", "pattern": ID_PATTERN})
 class IdField(serializers.Field[int, Any, str, Any]):
     """A 64-bit id: a text of digits, as answers write it. A number is taken too."""
 
