@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
+from core.http.fields import IdField
 from core.text import refuse_deceptive_text
 from media.models import ALT_MAX_LENGTH
 
@@ -63,7 +64,7 @@ class MediaVariants(serializers.Serializer[Any]):
 class MediaDocument(serializers.Serializer[Any]):
     """An image that is ready to be shown."""
 
-    id = serializers.CharField()
+    id = IdField()
     type = serializers.ChoiceField(choices=["image"])
     url = serializers.URLField(
         help_text=(

@@ -90,14 +90,12 @@ POST_EXAMPLE = {
 class RecentComment(serializers.Serializer[Any]):
     """A comment, as its post shows it."""
 
-    id = serializers.CharField()
+    id = IdField()
     author = UserDocument()
     text = serializers.CharField()
     created_at = serializers.DateTimeField()
     edited_at = serializers.DateTimeField(allow_null=True)
-    reply_to = serializers.CharField(
-        allow_null=True, help_text="Id of the comment that this one replies to."
-    )
+    reply_to = IdField(allow_null=True, help_text="Id of the comment that this one replies to.")
 
 
 class PostCounts(serializers.Serializer[Any]):
@@ -123,7 +121,7 @@ class PostViewer(serializers.Serializer[Any]):
 class PostDocument(serializers.Serializer[Any]):
     """A post, as every answer shows one."""
 
-    id = serializers.CharField()
+    id = IdField()
     author = UserDocument()
     caption = serializers.CharField()
     created_at = serializers.DateTimeField()

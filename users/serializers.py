@@ -24,7 +24,7 @@ USER_EXAMPLE = {
 class UserDocument(serializers.Serializer[Any]):
     """A person, as every answer shows one."""
 
-    id = serializers.CharField()
+    id = IdField()
     username = serializers.CharField()
     display_name = serializers.CharField()
     avatar_url = serializers.URLField(allow_null=True)
