@@ -55,7 +55,7 @@ _KEY_PARAMETER = {
         "the request makes nothing anew and gets the same answer, with "
         f"`{idempotency.REPLAYED}: true`."
     ),
-    "example": "0b0e1d0c-5b3f-4d4c-9a39-9d2f0ad5c1b7",
+    # No example: who sends the same key again and again makes one post, and no second.
 }
 _KEY_PROBLEMS = {
     "409": "The first request with this key is still being answered; or another conflict.",
