@@ -97,7 +97,7 @@ class CommentLikeView(APIView):
         services.like_comment(comment_id=comment_id, user_id=caller_id(request))
         return Response({"liked": True, "counts": selectors.comment_counts(comment_id=comment_id)})
 
-    @extend_schema(responses=CommentLikeState, tags=["likes"])
+    @extend_schema(responses={200: CommentLikeState}, tags=["likes"])
     def delete(self, request: Request, comment_id: int) -> Response:
         """Remove the caller's like of a comment. Answers the same if there was none."""
         services.unlike_comment(comment_id=comment_id, user_id=caller_id(request))

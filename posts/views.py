@@ -100,7 +100,7 @@ class LikeView(APIView):
         services.like_post(post_id=post_id, user_id=caller_id(request))
         return Response({"liked": True, "counts": selectors.post_counts(post_id=post_id)})
 
-    @extend_schema(responses=LikeState, tags=["likes"])
+    @extend_schema(responses={200: LikeState}, tags=["likes"])
     def delete(self, request: Request, post_id: int) -> Response:
         """Remove the caller's like of a post. Answers the same if there was none."""
         services.unlike_post(post_id=post_id, user_id=caller_id(request))

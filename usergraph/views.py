@@ -29,7 +29,7 @@ class FollowView(APIView):
         services.follow_user(follower_id=caller_id(request), followee_id=followee_id)
         return _state(followee_id, following=True)
 
-    @extend_schema(responses=FollowState, tags=["graph"])
+    @extend_schema(responses={200: FollowState}, tags=["graph"])
     @repeatable(database="default")
     def delete(self, request: Request, username: str) -> Response:
         """Unfollow a user. Answers the same if the caller did not follow them."""
