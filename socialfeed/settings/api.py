@@ -43,5 +43,6 @@ SPECTACULAR_SETTINGS = {
         "socialfeed.schema.add_account_endpoints",
         "socialfeed.account_schema.describe_account_answers",
         "socialfeed.schema.add_rate_limits",
+        "socialfeed.answer_headers.add_headers",
     ],
 }
