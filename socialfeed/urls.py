@@ -16,6 +16,7 @@ import timeline.urls
 import usergraph.urls
 import users.urls
 from operations import views as operations_views
+from socialfeed.problem_types import ProblemsView, ProblemView
 
 # The most used come first. One list: each `include` would cost every request one more step.
 api = [
@@ -62,6 +63,8 @@ urlpatterns = [
         SpectacularSwaggerSplitView.as_view(url="/api/schema/", template_name="api_docs.html"),
         name="docs",
     ),
+    path("problems/", ProblemsView.as_view(), name="problems"),
+    path("problems/<slug:name>", ProblemView.as_view(), name="problem"),
     path("_allauth/", include("users.accounts.urls")),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path(

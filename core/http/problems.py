@@ -121,12 +121,19 @@ class Overloaded(Problem):
         self.wait = wait
 
 
+# Of statuses that Python names otherwise from version to version.
+_CODES = {HTTPStatus.REQUEST_ENTITY_TOO_LARGE: TooLarge.code}
+
+
 def problem_document(
     status: int, detail: str, *, code: str = "", errors: list[dict[str, str]] | None = None
 ) -> dict[str, Any]:
-    """The document of an error. `code` becomes its type; without one, the status does."""
+    """The document of an error. `code` becomes its type; without one, the status does.
+
+    Each type has a page, which the project makes (socialfeed/problem_types.py).
+    """
     title = HTTPStatus(status).phrase
-    slug = (code or title).lower().replace(" ", "-").replace("_", "-")
+    slug = (code or _CODES.get(status, title)).lower().replace(" ", "-").replace("_", "-")
     document: dict[str, Any] = {
         "type": f"/problems/{slug}",
         "title": title,

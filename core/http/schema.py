@@ -36,7 +36,9 @@ class FieldError(serializers.Serializer[Any]):
 class ProblemDocument(serializers.Serializer[Any]):
     """An error (RFC 9457)."""
 
-    type = serializers.CharField(help_text="Names the kind of problem.")
+    type = serializers.CharField(
+        help_text="Names the kind of problem, and leads to a page that explains it."
+    )
     title = serializers.CharField()
     status = serializers.IntegerField()
     detail = serializers.CharField(help_text="What is wrong and what to change.")

@@ -44,5 +44,6 @@ SPECTACULAR_SETTINGS = {
         "socialfeed.account_schema.describe_account_answers",
         "socialfeed.schema.add_rate_limits",
         "socialfeed.answer_headers.add_headers",
+        "socialfeed.problem_types.add_problem_types",
     ],
 }

@@ -19,6 +19,7 @@ from devstack.layout import HOST
 from devstack.lifecycle import Stack
 from media.models import Media
 from posts.models import Like, Post
+from socialfeed.problem_types import ADDRESS, PROBLEM_TYPES
 from socialfeed.urls import api
 from tests.conftest import ALL_DATABASES
 from tests.flows.bad_accounts import ACCOUNT_CASES
@@ -140,6 +141,7 @@ def assert_problem(response: httpx.Response, status: int) -> Any:
     assert document["status"] == status
     assert {"type", "title", "detail"} <= set(document)
     assert len(document["detail"]) > 10, document
+    assert document["type"].removeprefix(ADDRESS) in {*PROBLEM_TYPES, "about:blank"}, document
     assert ("WWW-Authenticate" in response.headers) == (status == 401)
     return document
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from schemathesis import Case, CheckContext, Response
 
+from socialfeed.problem_types import ADDRESS, PROBLEM_TYPES
 from tests.fuzz.people import People
 
 # Whose answer shows or changes what only its maker may see or change, by the address's parameter.
@@ -16,6 +17,7 @@ _ONLY_MAKER = {
 }
 # The author of the post may delete a comment, too.
 _NOT_EVERYBODY = _ONLY_MAKER | {"DELETE /api/v1/comments/{comment_id}": "comment_id"}
+_TYPES = {"about:blank", *(ADDRESS + name for name in PROBLEM_TYPES)}
 _MAKES = {
     "POST /api/v1/posts": "post_id",
     "POST /api/v1/posts/{post_id}/comments": "comment_id",
@@ -24,7 +26,7 @@ _MAKES = {
 
 
 def answers_errors_as_problems(context: CheckContext, response: Response, case: Case[Any]) -> None:
-    """Every error is a problem document (RFC 9457) that says what is wrong."""
+    """Every error is a problem document (RFC 9457) of a known type, and says what is wrong."""
     if response.status_code < 400:
         return
     kind = response.headers.get("content-type", [""])[0]
@@ -32,6 +34,7 @@ def answers_errors_as_problems(context: CheckContext, response: Response, case: 
     document = response.json()
     assert document["status"] == response.status_code, document
     assert len(document["detail"]) > 10, document
+    assert document["type"] in _TYPES, document
 
 
 class Makers:

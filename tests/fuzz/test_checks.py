@@ -12,7 +12,7 @@ from tests.fuzz.findings import Findings
 from tests.fuzz.people import People, Resident
 
 CONTEXT = cast("Any", None)
-PROBLEM = {"type": "/problems/x", "title": "X", "status": 400, "detail": "Send another text."}
+PROBLEM = {"type": "/problems/invalid", "title": "X", "status": 400, "detail": "Send another text."}
 
 
 def an_answer(status: int, body: Any = None, kind: str = "application/problem+json") -> Any:
@@ -35,6 +35,7 @@ def test_an_error_is_a_problem_document_that_says_what_is_wrong() -> None:
     for wrong in (
         an_answer(400, PROBLEM, "application/json"),
         an_answer(404, PROBLEM),
+        an_answer(400, PROBLEM | {"type": "/problems/nobody-knows"}),
         an_answer(400, PROBLEM | {"detail": "No."}),
     ):
         with pytest.raises(AssertionError):
