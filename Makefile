@@ -6,7 +6,7 @@ RUN    := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long fuzz chaos bench bench-quick check format clean
+.PHONY: help setup run test test-long fuzz clients chaos bench bench-quick check format clean
 
 help: ## Print this help.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -41,6 +41,9 @@ test-long: $(READY) ## Run the state machine test of home timelines for about an
 
 fuzz: $(READY) ## Send 20,000 random requests from the schema, and check the answers (ARGS="--help").
 	@exec $(RUN) -m tests.fuzz $(ARGS)
+
+clients: $(READY) ## Make clients from the schema with three generators, and use them (needs node).
+	@exec $(RUN) -m tests.clients $(ARGS)
 
 chaos: $(READY) ## Break its own stacks under load, and check the promises (ARGS="--help").
 	@exec $(RUN) -m tests.chaos $(ARGS)

@@ -194,10 +194,11 @@ class ProblemView(TemplateView):
 
     template_name = "problem_type.html"
 
-    def get_context_data(self, *, name: str, **kwargs: Any) -> dict[str, Any]:
-        if name not in PROBLEM_TYPES:
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        kind = PROBLEM_TYPES.get(kwargs["name"])
+        if kind is None:
             raise Http404
-        return super().get_context_data(name=name, type=PROBLEM_TYPES[name], **kwargs)
+        return super().get_context_data(type=kind, **kwargs)
 
 
 def add_problem_types(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:

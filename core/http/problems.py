@@ -122,7 +122,7 @@ class Overloaded(Problem):
 
 
 # Of statuses that Python names otherwise from version to version.
-_CODES = {HTTPStatus.REQUEST_ENTITY_TOO_LARGE: TooLarge.code}
+_CODES: dict[int, str] = {HTTPStatus.REQUEST_ENTITY_TOO_LARGE: TooLarge.code}
 
 
 def problem_document(

@@ -93,6 +93,8 @@ class ProblemAutoSchema(AutoSchema):
             body: dict[str, Any] | None = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
         finally:
             self.method = method
+        if body is not None:
+            body["required"] = True  # drf-spectacular takes that of a PATCH for optional
         return body
 
     def _get_response_bodies(self, direction: Direction = "response") -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 from drf_spectacular.generators import SchemaGenerator
 
 from core.http.problems import CONTENT_TYPE
-from socialfeed.account_schema import DEVICE_HEADER
+from socialfeed.account_components import DEVICE_HEADER
 from socialfeed.schema import ACCOUNT_PREFIX
 from users.accounts import devices
 

@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.template.loader import render_to_string
@@ -25,7 +26,7 @@ from tests.test_architecture import packages
 UNUSED = {exceptions.APIException, exceptions.NotAcceptable, exceptions.ValidationError}
 
 
-def kinds(cls: type) -> Iterator[type]:
+def kinds(cls: type[Any]) -> Iterator[type[Any]]:
     yield cls
     for child in cls.__subclasses__():
         yield from kinds(child)
@@ -37,7 +38,7 @@ def codes_in(path: Path, names: set[str]) -> Iterator[str]:
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") in names:
             for keyword in node.keywords:
                 if keyword.arg == "code" and isinstance(keyword.value, ast.Constant):
-                    yield keyword.value.value
+                    yield str(keyword.value.value)
 
 
 def answered() -> Iterator[tuple[str, int]]:

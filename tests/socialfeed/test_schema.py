@@ -104,6 +104,12 @@ def test_deleting_ones_account_takes_the_password_and_no_other_delete_a_body(
     assert component["required"] == ["password"]
 
 
+def test_a_body_that_is_described_has_to_be_sent(schema: dict[str, Any]) -> None:
+    for path, method, operation in operations(schema):
+        if path.startswith("/api/v1/") and (body := operation.get("requestBody")):
+            assert body["required"], (method, path)
+
+
 def test_every_post_of_ours_takes_a_key_and_nothing_else_does(schema: dict[str, Any]) -> None:
     posts = 0
     for path, method, operation in operations(schema):

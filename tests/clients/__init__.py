@@ -1,0 +1,1 @@
+"""Clients made from the schema by three generators do the five use cases, without a cast."""
