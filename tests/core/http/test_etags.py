@@ -33,7 +33,8 @@ def test_an_unchanged_answer_is_a_304_without_a_body(
     assert (again.status_code, again.content) == (304, b"")
     for answer in (first, again):
         assert answer["ETag"].startswith('W/"')
-        assert (answer["Cache-Control"], answer["Vary"]) == ("private, no-cache", "Authorization")
+        assert answer["Cache-Control"] == "private, no-cache"
+        assert "Authorization" in answer["Vary"]
     strong = asked(client, address, f'"other", {first["ETag"].removeprefix("W/")}')
     assert strong.status_code == 304, "it is compared weakly"
     edit_post(post_id=post_id, author_id=bob, changes={"comments_closed": True})
