@@ -1,4 +1,4 @@
-"""Compares the counts of comments and of their likes with the rows; for the reconciler."""
+"""Compares the counts of comments, their likes and replies with the rows; for the reconciler."""
 
 from collections.abc import Collection, Iterator
 
@@ -8,6 +8,7 @@ from core.ids import id_batches
 
 COMMENTS = CountAudit(Comment, "post_id", if_column="is_shown")
 LIKES = CountAudit(CommentLike, "subject_id", if_column="is_shown")
+REPLIES = CountAudit(Comment, "reply_to_id", is_negative=True, if_column="is_shown")
 SHOWN = [
     ShownAudit(Comment, "author_id", "is_shown"),
     ShownAudit(CommentLike, "user_id", "is_shown"),

@@ -15,7 +15,8 @@ class Comment(TimeOrderedModel):
 
     `reply_to` is the comment that this one replies to, on the same post; that is no reply itself.
     When a comment with very many replies is deleted, some replies exist a moment longer: so there
-    is no constraint. `is_shown`: the author is active. A comment that is not shown is not counted.
+    is no constraint. `is_shown`: the author is active. A comment that is not shown is counted
+    neither for its post nor for the comment that it replies to.
     """
 
     post_id = models.BigIntegerField(editable=False)

@@ -1,7 +1,7 @@
 """Reads of Commenting. A comment document is what an answer shows of a comment:
 
     {"id", "author": {user}, "text", "created_at", "edited_at", "reply_to",
-     "counts": {"likes"}, "viewer": {"liked"}}
+     "counts": {"likes", "replies"}, "viewer": {"liked"}}
 
 As part of its post's document, a comment has neither `counts` nor `viewer`. A viewer who may see a
 post may see those comments on it whose authors the viewer may see.
@@ -17,7 +17,7 @@ from django.db import connections, router
 
 from comments.models import Comment, CommentLike
 from core.cached_values import VERSION_SQL
-from core.counters import count_sql, counts
+from core.counters import count_sql, counts, replies_to
 from core.http.problems import NotFound
 from core.ids import MAX_ID
 from core.sql import first_found, primary_reads
@@ -32,10 +32,13 @@ RECENT = 2  # the number of comments in a post's document
 MAX_ROUNDS, NEXT_STEP = 4, 200
 _NO_COMMENT = "There is no such comment."
 
-# The inner query chooses the rows, so that counts and likes are read for these only.
+# The inner query chooses the rows, so that counts and likes are read for these only. Replies to a
+# comment are counted under the negative of its id (core.counters.replies_to); a reply has none.
 _PAGE_SQL = f"""
 SELECT comment.id, comment.author_id, comment.text, comment.created_at, comment.edited_at,
-    comment.reply_to_id, {count_sql("comment.id")}, mine.id IS NOT NULL, comment.post_id
+    comment.reply_to_id, {count_sql("comment.id")},
+    CASE WHEN comment.reply_to_id IS NULL THEN {count_sql("-comment.id")} ELSE 0 END,
+    mine.id IS NOT NULL, comment.post_id
 FROM (
     SELECT * FROM comments_comment WHERE {{which}} ORDER BY id {{direction}} LIMIT %(limit)s
 ) AS comment
@@ -190,18 +193,19 @@ def _documents(
         _described(id_, *columns)
         | {
             "author": orjson.Fragment(users[author_id]),
-            "counts": {"likes": max(0, int(likes))},
+            "counts": {"likes": max(0, int(likes)), "replies": max(0, int(replies))},
             "viewer": {"liked": liked},
         }
-        for id_, author_id, *columns, likes, liked, post_id in rows
+        for id_, author_id, *columns, likes, replies, liked, post_id in rows
         if author_id in users and post_id == post.post_id
     ]
 
 
 def comment_counts(*, comment_id: int) -> dict[str, int]:
     """The counts of a comment that its caller may see, from the primary; one query."""
-    found = counts(database=router.db_for_write(Comment), subject_ids=[comment_id])
-    return {"likes": max(0, found[comment_id])}
+    subjects = {"likes": comment_id, "replies": replies_to(comment_id)}
+    found = counts(database=router.db_for_write(Comment), subject_ids=list(subjects.values()))
+    return {name: max(0, found[subject_id]) for name, subject_id in subjects.items()}
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from core.http.schema import page_of
 from core.text import refuse_deceptive_text
 from posts.serializers import COMMENT_EXAMPLE, RecentComment
 
-_SHOWN = COMMENT_EXAMPLE | {"counts": {"likes": 2}, "viewer": {"liked": True}}
+_SHOWN = COMMENT_EXAMPLE | {"counts": {"likes": 2, "replies": 1}, "viewer": {"liked": True}}
 OLDEST, NEWEST = "oldest", "newest"
 
 
@@ -46,10 +46,11 @@ class NewComment(CommentText):
 
 class CommentCounts(serializers.Serializer[Any]):
     likes = serializers.IntegerField()
+    replies = serializers.IntegerField(help_text="A reply itself has none.")
 
 
 @extend_schema_serializer(
-    examples=[OpenApiExample("Liked", {"liked": True, "counts": {"likes": 3}})]
+    examples=[OpenApiExample("Liked", {"liked": True, "counts": {"likes": 3, "replies": 1}})]
 )
 class CommentLikeState(serializers.Serializer[Any]):
     """Whether the caller likes the comment now, and the comment's counts."""

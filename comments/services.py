@@ -1,7 +1,7 @@
 """Writes of Commenting."""
 
 from collections import Counter as Multiset
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from django.db import connections, transaction
 from django.db.models.functions import Now
@@ -40,9 +40,9 @@ WITH reached AS (
 ), changed AS (
     UPDATE comments_comment AS comment SET is_shown = %(is_shown)s FROM reached
     WHERE comment.id = reached.id AND comment.is_shown <> %(is_shown)s
-    RETURNING comment.post_id
+    RETURNING comment.post_id, comment.reply_to_id
 )
-SELECT (SELECT max(id) FROM reached), ARRAY(SELECT post_id FROM changed)
+SELECT (SELECT max(id) FROM reached), ARRAY(SELECT ARRAY[post_id, reply_to_id] FROM changed)
 """
 
 
@@ -67,7 +67,7 @@ def comment_on(*, post: VisiblePost, text: str, reply_to: int | None = None) -> 
         with connections["comments"].cursor() as cursor:
             cursor.execute(_ADD_SQL, [post_id, author_id, text, reply_to])
             comment_id = int(cursor.fetchone()[0])
-        _count([(post_id, 1)], author_id)
+        _count([(post_id, reply_to, 1)], author_id)
     return comment_id
 
 
@@ -139,10 +139,12 @@ def take_down(*, comment_ids: Collection[int], actor_id: int | None = None) -> l
         going |= {row.pk: row for row in replies}
         Comment.objects.filter(pk__in=going).delete()
         comments_deleted.announce(CommentsDeleted(list(going)))
-        counted: Multiset[int] = Multiset()
-        for row in going.values():
-            counted[row.post_id] -= row.is_shown
-        _count(counted.items(), actor_id)
+        changes = (
+            # The count of a comment that goes too is removed with its likes.
+            (row.post_id, None if row.reply_to_id in going else row.reply_to_id, -row.is_shown)
+            for row in going.values()
+        )
+        _count(changes, actor_id)
     return list(going)
 
 
@@ -166,15 +168,32 @@ def remove_likes_of_comments(*, comment_ids: Collection[int], limit: int) -> int
     gone = list(comment_ids)
     removed = remove_likes_of(likes=CommentLike, subject_ids=gone, limit=limit)
     if not removed:
-        counters.forget_counts(database="comments", subject_ids=gone)
+        _forget_counts(gone)
     return removed
 
 
-def _count(changes: Iterable[tuple[int, int]], actor_id: int | None) -> None:
-    """Change the comment counts of posts and announce it, in the caller's transaction."""
-    for post_id, delta in changes:
-        if delta:
-            counters.change_counts(database="comments", deltas={post_id: delta}, actor_id=actor_id)
+def _forget_counts(comment_ids: Sequence[int]) -> None:
+    """Remove the counters of deleted comments: of their likes, and of the replies to them."""
+    subjects = [*comment_ids, *map(counters.replies_to, comment_ids)]
+    counters.forget_counts(database="comments", subject_ids=subjects)
+
+
+def _count(changes: Iterable[tuple[int, int | None, int]], actor_id: int | None) -> None:
+    """Change the counts of comments on posts and of replies; announce it for each post.
+
+    In the caller's transaction. `changes`: of each comment its post, what it replies to (None: it
+    is not counted as a reply), and by how much it counts more than before.
+    """
+    deltas: Multiset[int] = Multiset()
+    post_ids: dict[int, None] = {}
+    for post_id, reply_to, by in changes:
+        post_ids[post_id] = None
+        deltas[post_id] += by
+        if reply_to is not None:
+            deltas[counters.replies_to(reply_to)] += by
+    if changed := {subject_id: delta for subject_id, delta in deltas.items() if delta}:
+        counters.change_counts(database="comments", deltas=changed, actor_id=actor_id)
+    for post_id in post_ids:
         comments_changed.announce(CommentsChanged(post_id))
 
 
@@ -191,13 +210,16 @@ def unlike_comment(*, comment_id: int, user_id: int) -> bool:
 
 
 def settle_counters(*, limit: int) -> int:
-    """Fold changes of the comment and like counts into the durable counters; returns their number.
+    """Fold changes of the comment, like and reply counts into the durable counters; returns their
+    number.
 
-    Removes likes that were added to a comment while it was being deleted.
+    Removes likes that were added to a comment while it was being deleted, and counters of those
+    that are gone.
     """
     changes = counters.pending_changes(database="comments", limit=limit)
-    subjects = {change.subject_id for change in changes}
-    others = subjects - selectors.existing_ids(comment_ids=subjects)
+    # Posts, and comments: a subject of replies is the negative of the comment.
+    ids = {abs(change.subject_id) for change in changes}
+    others = ids - selectors.existing_ids(comment_ids=ids)
     gone = list(others - post_selectors.existing_ids(post_ids=others))
     counters.fold(database="comments", change_ids=[change.id for change in changes])
     if gone:
@@ -217,10 +239,9 @@ def show_comments_of_account(*, user_id: int, after: int, limit: int) -> int | N
         connections["comments"].cursor() as cursor,
     ):
         cursor.execute(_SHOW_SQL, parameters | {"is_shown": is_active})
-        reached, post_ids = cursor.fetchone()
+        reached, changed = cursor.fetchone()
         by = 1 if is_active else -1
-        counted = [(post_id, by * n) for post_id, n in Multiset(post_ids).items()]
-        _count(counted, user_id)
+        _count([(post_id, reply_to, by) for post_id, reply_to in changed], user_id)
     return int(reached) if reached else None
 
 
@@ -248,7 +269,10 @@ def remove_comments_on_post(*, post_id: int, limit: int) -> int:
     ids = list(rows.values_list("pk", flat=True)[:limit])
     with transaction.atomic(using="comments"):
         rows.filter(pk__in=ids).delete()
-        counters.forget_counts(database="comments", subject_ids=ids or [post_id])
+        if ids:
+            _forget_counts(ids)
+        else:
+            counters.forget_counts(database="comments", subject_ids=[post_id])
     return len(ids)
 
 

@@ -12,6 +12,7 @@ Each database has these tables. A counter is in the database of the rows that it
 | `posts` | `made_by(account)` | the account's posts |
 | `comments` | post | the comments on it |
 | `comments` | comment | its likes |
+| `comments` | `replies_to(comment)` | the replies to it |
 | `default` | account | its followers |
 | `default` | `made_by(account)` | the accounts that it follows |
 
@@ -95,6 +96,11 @@ def made_by(account_id: int) -> int:
     return -account_id
 
 
+def replies_to(comment_id: int) -> int:
+    """The subject for the replies to a comment, and the comment of such a subject. Negative too."""
+    return -comment_id
+
+
 def count_sql(subject: str) -> str:
     """An SQL expression for the exact count of a subject. `subject`: an expression for its id."""
     value = f"SELECT value FROM socialfeed_counter WHERE subject_id = {subject}"  # noqa: S608
@@ -158,12 +164,12 @@ class CountAudit:
     """Compares one kind of count with the rows that it counts, and corrects it.
 
     `rows`: the model of the rows. `column`: has the id that a row counts for. The subject is that
-    id or, with `is_made_by`, `made_by(id)`. `if_column`: rows in which this is false do not count.
+    id or, with `is_negative`, its negative. `if_column`: rows in which this is false do not count.
     """
 
     rows: type[models.Model]
     column: str
-    is_made_by: bool = False
+    is_negative: bool = False
     if_column: str = "TRUE"
 
     @property
@@ -173,11 +179,11 @@ class CountAudit:
 
     def _subject(self, id_: int) -> int:
         """The subject of an id, and the id of a subject."""
-        return made_by(id_) if self.is_made_by else id_
+        return -id_ if self.is_negative else id_
 
     def _truth_sql(self, subject: str) -> str:
         """A query that counts a subject's rows; `subject` as in `count_sql`."""
-        table, id_ = self.rows._meta.db_table, f"-{subject}" if self.is_made_by else subject
+        table, id_ = self.rows._meta.db_table, f"-{subject}" if self.is_negative else subject
         return f"SELECT count(*) FROM {table} WHERE {self.column} = {id_} AND {self.if_column}"  # noqa: S608
 
     def compared(self, ids: Sequence[int]) -> dict[int, tuple[int, int]]:

@@ -46,6 +46,7 @@ class What(StrEnum):
     LIKES = "likes of post"
     COMMENTS = "comments on post"
     COMMENT_LIKES = "likes of comment"
+    REPLIES = "replies to comment"
     SUMMARY = "comments shown with post"
     RECORD = "record of post"
     FOLLOWERS = "followers of account"
@@ -59,6 +60,7 @@ _AUDITS = {
     What.LIKES: ("posts", post_audit.LIKES),
     What.COMMENTS: ("posts", comment_audit.COMMENTS),
     What.COMMENT_LIKES: ("comments", comment_audit.LIKES),
+    What.REPLIES: ("comments", comment_audit.REPLIES),
     What.FOLLOWERS: ("accounts", graph_audit.FOLLOWERS),
     What.FOLLOWING: ("accounts", graph_audit.FOLLOWING),
     What.POSTS: ("accounts", post_audit.POSTS),
@@ -121,10 +123,10 @@ def subjects_lately(*, seconds: float, limit: int) -> Subjects:
     """The subjects whose changes were folded in the last `seconds`: up to `limit` per database."""
     of_posts = folded_lately(database="posts", seconds=seconds, limit=limit)
     of_users = folded_lately(database="default", seconds=seconds, limit=limit)
-    others = folded_lately(database="comments", seconds=seconds, limit=limit)
+    others = {abs(id_) for id_ in folded_lately(database="comments", seconds=seconds, limit=limit)}
     comments = comment_selectors.existing_ids(comment_ids=others)
     posts = {id_ for id_ in of_posts if id_ > 0}
-    posts |= post_selectors.existing_ids(post_ids=set(others) - comments)
+    posts |= post_selectors.existing_ids(post_ids=others - comments)
     accounts = {abs(id_) for id_ in of_users} | {made_by(id_) for id_ in of_posts if id_ < 0}
     return Subjects(sorted(posts), sorted(comments), sorted(accounts))
 

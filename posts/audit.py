@@ -13,7 +13,7 @@ from posts.models import CommentSummary, Like, Post
 from posts.store import RECORDS
 
 LIKES = CountAudit(Like, "subject_id", if_column="is_shown")
-POSTS = CountAudit(Post, "author_id", is_made_by=True)
+POSTS = CountAudit(Post, "author_id", is_negative=True)
 SHOWN = [ShownAudit(Like, "user_id", "is_shown")]
 
 

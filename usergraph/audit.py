@@ -4,7 +4,7 @@ from core.counters import CountAudit, ShownAudit
 from usergraph.models import Follow
 
 FOLLOWERS = CountAudit(Follow, "followee_id", if_column="follower_shown")
-FOLLOWING = CountAudit(Follow, "follower_id", is_made_by=True, if_column="followee_shown")
+FOLLOWING = CountAudit(Follow, "follower_id", is_negative=True, if_column="followee_shown")
 SHOWN = [
     ShownAudit(Follow, "follower_id", "follower_shown"),
     ShownAudit(Follow, "followee_id", "followee_shown"),

@@ -8,7 +8,7 @@ from django.db import connections
 
 from comments.models import Comment, CommentLike
 from comments.services import add_comment, delete_comment, like_comment, take_down
-from core.counters import counts
+from core.counters import counts, replies_to
 from core.http.problems import Invalid, NotFound
 from tests.support.api_documents import shown_post
 from tests.support.posts_factory import make_posts
@@ -65,12 +65,13 @@ def test_replies_likes_and_deletions_at_once_leave_exact_counts(
     left = Comment.objects.filter(post_id=post_id)
     assert not left.filter(pk__in=going).exists()
     assert not left.filter(reply_to__in=going).exists()
-    exact = counts(database="comments", subject_ids=[post_id, kept])
+    exact = counts(database="comments", subject_ids=[post_id, kept, replies_to(kept)])
     assert exact == {
         post_id: left.count(),
         kept: CommentLike.objects.filter(subject_id=kept).count(),
+        replies_to(kept): left.filter(reply_to=kept).count(),
     }
-    assert exact[kept] == len(fans)
+    assert exact[kept] == exact[replies_to(kept)] == len(fans)
     # and the post shows it, whichever was last
     document = shown_post(post_id, author_id)
     assert document["counts"]["comments"] == left.count() == 1 + len(fans)

@@ -17,7 +17,7 @@ from comments.services import (
     unlike_comment,
 )
 from core import counters
-from core.counters import Counter, CounterChange, counts
+from core.counters import Counter, CounterChange, counts, replies_to
 from core.http.problems import Conflict, Invalid, NotFound
 from core.outbox.models import OutboxEvent
 from posts.models import Post
@@ -60,9 +60,10 @@ def test_a_comment_and_a_reply_are_counted_and_announced(
     )
     assert comment["author"]["id"] == str(alice)
     assert comment["edited_at"] is None
-    assert comment["counts"] == {"likes": 0}
+    assert comment["counts"] == {"likes": 0, "replies": 1}
     assert comment["viewer"] == {"liked": False}
     assert (reply["id"], reply["reply_to"]) == (str(reply_id), str(comment_id))
+    assert reply["counts"] == {"likes": 0, "replies": 0}
     assert count(post_id) == announced(post_id) == 2
 
 
@@ -146,7 +147,7 @@ def test_a_comment_of_a_deactivated_user_is_not_shown_until_they_are_back(
     set_active(user_ids=[alice], active=True)
     refresh_documents(user_ids=[alice])
     assert like_comment(comment_id=comment_id, user_id=bob)
-    assert shown_comment(comment_id, bob)["counts"] == {"likes": 1}
+    assert shown_comment(comment_id, bob)["counts"] == {"likes": 1, "replies": 0}
 
 
 def test_only_the_author_edits_a_comment(alice: int, bob: int, post_id: int) -> None:
@@ -196,6 +197,7 @@ def test_who_may_delete_a_comment(
     assert count(post_id) == 1
     gone = [comment_id, reply_id]
     assert deliver("comments", pending("comments", "comments_deleted"))
+    assert unfolded(*map(replies_to, gone)) == 0
     assert not CommentLike.objects.filter(subject_id__in=gone).exists()
     assert unfolded(*gone) == 0
     assert count(kept) == 1
@@ -208,8 +210,60 @@ def test_deleting_a_reply_leaves_what_it_answers(alice: int, bob: int, post_id: 
     comment_id = add_comment(post_id=post_id, author_id=alice, text="Lovely.")
     reply_id = add_comment(post_id=post_id, author_id=bob, text="Thanks!", reply_to=comment_id)
     delete_comment(comment_id=reply_id, user_id=bob)
-    assert [comment["id"] for comment in shown_comments(post_id, bob)] == [str(comment_id)]
+    (comment,) = shown_comments(post_id, bob)
+    assert (comment["id"], comment["counts"]["replies"]) == (str(comment_id), 0)
     assert count(post_id) == 1
+
+
+def replies(comment_id: int) -> int:
+    return count(replies_to(comment_id))
+
+
+def test_replies_that_are_hidden_shown_or_deleted_change_the_count_of_what_they_answer(
+    alice: int, bob: int, post_id: int, person: Callable[[str], int]
+) -> None:
+    carla = person("carla")
+    one, other = (add_comment(post_id=post_id, author_id=alice, text=text) for text in "ab")
+    for author_id in (bob, carla, carla):
+        add_comment(post_id=post_id, author_id=author_id, text="Yes.", reply_to=one)
+    add_comment(post_id=post_id, author_id=carla, text="Yes.", reply_to=other)
+
+    def walk(*, active: bool) -> None:
+        set_active(user_ids=[carla], active=active)
+        after: int | None = 0
+        while after is not None:
+            after = services.show_comments_of_account(user_id=carla, after=after, limit=2)
+
+    assert (replies(one), replies(other)) == (3, 1)
+    for _ in range(2):
+        walk(active=False)
+        assert (replies(one), replies(other), count(post_id)) == (1, 0, 3)
+    hidden = Comment.objects.filter(author_id=carla, reply_to=one).earliest("pk")
+    assert services.take_down(comment_ids=[hidden.pk]) == [hidden.pk]
+    assert (replies(one), count(post_id)) == (1, 3)
+    walk(active=True)
+    assert (replies(one), replies(other), count(post_id)) == (2, 1, 5)
+    services.remove_comments_by_user(user_id=carla, limit=WHATEVER)
+    assert (replies(one), replies(other), count(post_id)) == (1, 0, 3)
+
+
+def test_a_reply_that_outlives_what_it_answers_leaves_no_counter(
+    alice: int, bob: int, post_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes by itself after the likes and counters of the other are removed."""
+    monkeypatch.setattr(services, "REPLIES_AT_ONCE", 0)
+    comment_id = add_comment(post_id=post_id, author_id=alice, text="Lovely.")
+    reply_id = add_comment(post_id=post_id, author_id=bob, text="Thanks!", reply_to=comment_id)
+    settle_counters(limit=WHATEVER)
+    delete_comment(comment_id=comment_id, user_id=alice)
+    while services.remove_likes_of_comments(comment_ids=[comment_id], limit=WHATEVER):
+        pass
+    assert services.take_down(comment_ids=[reply_id]) == [reply_id]
+    settle_counters(limit=WHATEVER)
+    left = Counter.objects.using("comments").filter(pk__in=[comment_id, replies_to(comment_id)])
+    assert not left.exists()
+    assert unfolded(replies_to(comment_id)) == 0
+    assert count(post_id) == 0
 
 
 def test_a_like_of_a_comment_counts_once_whatever_is_done_twice(
@@ -219,7 +273,7 @@ def test_a_like_of_a_comment_counts_once_whatever_is_done_twice(
     assert [like_comment(comment_id=comment_id, user_id=bob) for _ in range(2)] == [True, False]
     assert shown_comment(comment_id, bob)["viewer"] == {"liked": True}
     assert shown_comment(comment_id, alice)["viewer"] == {"liked": False}
-    assert shown_comment(comment_id, alice)["counts"] == {"likes": 1}
+    assert shown_comment(comment_id, alice)["counts"] == {"likes": 1, "replies": 0}
     assert [unlike_comment(comment_id=comment_id, user_id=bob) for _ in range(2)] == [True, False]
     assert shown_comment(comment_id, bob)["viewer"] == {"liked": False}
     assert count(comment_id) == 0
@@ -240,6 +294,16 @@ def test_settling_changes_no_count_and_leaves_nothing_to_settle(
         settle_counters(limit=WHATEVER)
     values = dict(Counter.objects.using("comments").values_list("subject_id", "value"))
     assert (values[post_id], values[kept]) == (1, 1)
+
+
+def test_settling_keeps_the_counts_of_replies(alice: int, bob: int, post_id: int) -> None:
+    comment_id = add_comment(post_id=post_id, author_id=alice, text="Lovely.")
+    for _ in range(2):
+        add_comment(post_id=post_id, author_id=bob, text="Thanks!", reply_to=comment_id)
+    settle_counters(limit=WHATEVER)
+    assert unfolded(replies_to(comment_id)) == 0
+    assert Counter.objects.using("comments").get(pk=replies_to(comment_id)).value == 2
+    assert shown_comment(comment_id, bob)["counts"] == {"likes": 0, "replies": 2}
 
 
 def test_settling_removes_likes_that_came_to_a_comment_while_it_was_deleted(alice: int) -> None:
@@ -270,6 +334,8 @@ def test_the_comments_of_a_post_that_is_gone_are_removed_step_by_step(
     assert steps > 2
     assert list(Comment.objects.filter(author_id=alice).values_list("pk", flat=True)) == [other]
     assert count(post_id) == unfolded(post_id) == 0
+    counted = CounterChange.objects.using("comments").filter(subject_id__lt=0)
+    assert not counted.filter(actor_id=bob).exists()
     assert not CommentLike.objects.filter(user_id=bob).exists()
 
 

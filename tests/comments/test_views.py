@@ -163,10 +163,15 @@ def test_likes_of_a_comment_are_put_listed_and_taken_back(
 ) -> None:
     made = comment("Lovely.").json()
     url = f"/api/v1/comments/{made['id']}"
+    reply = comment("Yes.", reply_to=made["id"]).json()
     for _ in range(2):
-        assert api(bob).put(f"{url}/like").status_code == 200
+        answer = api(bob).put(f"{url}/like")
+        assert answer.status_code == 200
+        assert answer.json() == {"liked": True, "counts": {"likes": 1, "replies": 1}}
+    assert api(bob).delete(f"/api/v1/comments/{reply['id']}").status_code == 204
     shown = api(bob).get(url).json()
-    assert (shown["counts"], shown["viewer"]) == ({"likes": 1}, {"liked": True})
+    assert shown["counts"] == {"likes": 1, "replies": 0}
+    assert shown["viewer"] == {"liked": True}
     likers = api(alice).get(f"{url}/likes").json()
     assert [user["id"] for user in likers["results"]] == [str(bob)]
     assert likers["next"] is None

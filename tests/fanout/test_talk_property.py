@@ -2,7 +2,7 @@
 
 A state machine makes steps at random, on the real services with real commits, and compares what is
 shown of each post to each viewer with an oracle. A step may die after its commit, like a request
-that is killed; the rest is then done from the rows that it left. Three planted bugs show that the
+that is killed; the rest is then done from the rows that it left. Four planted bugs show that the
 test notices.
 """
 
@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from comments import services as comment_services
 from comments.models import Comment
+from core import counters
 from core.http.problems import Problem
 from core.valkey import cache_valkey
 from posts import services as post_services
@@ -263,8 +264,12 @@ def test_posts_show_what_people_do_whatever_happens(
         (post_services, "refresh_like", lambda **_: None),
         (post_services, "store_comment_summary", lambda **_: None),
         (Record, "likers_shown", lambda record, followed: record.liker_ids[:4]),
+        (counters, "replies_to", lambda comment_id: comment_id),
     ],
-    ids=["a like is not shown", "no comment is shown", "the latest likers come first"],
+    ids=[
+        *("a like is not shown", "no comment is shown", "the latest likers come first"),
+        "a reply counts as a like",
+    ],
 )
 def test_it_would_be_noticed_if(
     machine: type[TalkMachine], monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, wrong: Any

@@ -196,7 +196,7 @@ class World:
             assert [comment["author"]["id"] for comment in shown["recent_comments"]] == [bea.id]
             summaries = CommentSummary.objects.filter(post_id=post["id"])
             assert not summaries.filter(recent__contains=[{"author_id": ada_id}]).exists()
-        assert bea.get(f"/comments/{self.kept}")["counts"] == {"likes": 0}
+        assert bea.get(f"/comments/{self.kept}")["counts"] == {"likes": 0, "replies": 0}
         profile = bea.get("/users/me")
         assert profile["counts"] == {"posts": 2, "followers": 0, "following": 0}
         assert len(bea.home_ids()) == 2

@@ -119,7 +119,10 @@ def test_a_comment_is_liked_and_its_likers_are_listed(signed_up: Callable[[str],
             assert answer.status_code == 200
             for reader in (cleo, ada):
                 liked = reader is cleo and count == 1
-                wanted = comment | {"counts": {"likes": count}, "viewer": {"liked": liked}}
+                wanted = comment | {
+                    "counts": {"likes": count, "replies": 0},
+                    "viewer": {"liked": liked},
+                }
                 assert reader.get(address) == wanted
                 assert reader.get(f"/posts/{post['id']}/comments")["results"] == [wanted]
         likers = [user["username"] for user in ada.get(f"{address}/likes")["results"]]

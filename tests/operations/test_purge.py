@@ -10,7 +10,7 @@ from comments import selectors as comment_selectors
 from comments import services as comment_services
 from comments.models import Comment, CommentLike
 from core import counters
-from core.counters import Counter, counts
+from core.counters import Counter, counts, replies_to, subjects_pending
 from core.outbox import batches, rows
 from core.outbox.delivery import deliver_event
 from core.outbox.lookup import oldest_pending_id
@@ -147,8 +147,10 @@ def test_very_many_replies_to_a_deleted_comment_go_in_steps(
         if {root, *replies} & {*event.payload["comment_ids"]}:
             assert deliver("comments", event)
     assert not CommentLike.objects.filter(subject_id__in=[root, *replies]).exists()
-    counted = Counter.objects.using("comments").filter(pk__in=[root, *replies])
+    subjects = {root, *replies, *map(replies_to, [root, *replies])}
+    counted = Counter.objects.using("comments").filter(pk__in=subjects)
     assert not counted.exists()
+    assert not subjects_pending(database="comments", subject_ids=list(subjects))
 
 
 def test_what_comes_to_a_post_after_its_removal_goes_too(

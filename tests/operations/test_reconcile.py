@@ -13,7 +13,14 @@ from django.db import transaction
 from comments.models import Comment, CommentLike
 from comments.services import add_comment, like_comment
 from comments.services import settle_counters as settle_comments
-from core.counters import Counter, CounterChange, change_counts, made_by, subjects_pending
+from core.counters import (
+    Counter,
+    CounterChange,
+    change_counts,
+    made_by,
+    replies_to,
+    subjects_pending,
+)
 from core.metrics.shared import read_stored
 from core.outbox.models import OutboxEvent
 from core.valkey import cache_valkey
@@ -98,15 +105,22 @@ def age_record(post_id: int) -> None:
             {What.COMMENTS, What.SUMMARY},
         ),
         (lambda post, comment: miscount("comments", comment), {What.COMMENT_LIKES}),
+        (lambda post, comment: miscount("comments", replies_to(comment)), {What.REPLIES}),
         (
             lose_rows,
-            {What.LIKES, What.COMMENTS, What.COMMENT_LIKES, What.SUMMARY, What.RECORD},
+            {
+                *(What.LIKES, What.COMMENTS, What.COMMENT_LIKES, What.REPLIES),
+                *(What.SUMMARY, What.RECORD),
+            },
         ),
         (lambda post, comment: age_summary(post), {What.SUMMARY, What.RECORD}),
         (lambda post, comment: lose_summary(post), {What.SUMMARY, What.RECORD}),
         (lambda post, comment: age_record(post), {What.RECORD}),
     ],
-    ids=["likes", "comments", "comment likes", "lost rows", "summary", "no summary", "record"],
+    ids=[
+        *("likes", "comments", "comment likes", "replies"),
+        *("lost rows", "summary", "no summary", "record"),
+    ],
 )
 def test_whatever_drifts_is_found_and_repaired(
     seen: tuple[int, int, int], damage: Callable[[int, int], None], expected: set[What]
@@ -226,6 +240,25 @@ def test_a_wrong_count_of_an_account_is_found_and_repaired(
     assert drift == Drift(what, alice, 3)
     reconcile.repair(drift=drift)
     assert reconcile.find_drift(subjects=accounts) == []
+
+
+def test_a_wrong_count_of_replies_that_was_folded_lately_is_found_and_repaired(
+    seen: tuple[int, int, int],
+) -> None:
+    alice, post_id, _ = seen
+    comment_id = add_comment(post_id=post_id, author_id=alice, text="And this?")
+    subject_id = replies_to(comment_id)
+    change_counts(database="comments", deltas={subject_id: 3})
+    wait_until(lambda: not subjects_pending(database="comments", subject_ids=[subject_id]), 20)
+    recent = reconcile.subjects_lately(seconds=60, limit=LIMIT)
+    assert comment_id in recent.comments
+    assert post_id in recent.posts
+    assert reconcile.find_drift(subjects=Subjects(posts=[comment_id])) == []
+    (drift,) = reconcile.find_drift(subjects=Subjects(comments=[comment_id]))
+    assert drift == Drift(What.REPLIES, comment_id, 3)
+    assert str(drift) == f"replies to comment {comment_id}: off by +3"
+    reconcile.repair(drift=drift)
+    assert reconcile.find_drift(subjects=Subjects(comments=[comment_id])) == []
 
 
 def run(*arguments: str) -> str:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.db import connections
@@ -52,10 +53,10 @@ def await_all() -> None:
     wait_until(is_done, 60)
 
 
-def listed(client: Any, address: str) -> list[int]:
+def listed(client: Any, address: str, **parameters: Any) -> list[int]:
     """The ids on all pages of a list, of which only the last may be short."""
     found: list[int] = []
-    url: str | None = f"{V}{address}?limit=2"
+    url: str | None = f"{V}{address}?{urlencode({'limit': 2, **parameters})}"
     while url:
         page = client.get(url).json()
         url = page["next"]
@@ -84,7 +85,8 @@ def assert_counts_equal_lists(client: Any, post_id: int | None, names: list[str]
     for comment_id in comments:
         comment = client.get(f"{V}/comments/{comment_id}").json()
         likes = listed(client, f"/comments/{comment_id}/likes")
-        assert comment["counts"]["likes"] == len(likes)
+        replies = listed(client, f"/posts/{post_id}/comments", reply_to=comment_id)
+        assert comment["counts"] == {"likes": len(likes), "replies": len(replies)}
 
 
 def names_of(user_ids: list[int]) -> list[str]:
@@ -117,7 +119,11 @@ def busy(alice: int, bob: int, post_id: int, people: list[int]) -> None:
     comment_id = comment_services.add_comment(post_id=post_id, author_id=alice, text="First.")
     for place, user_id in enumerate(people):
         post_services.like_post(post_id=post_id, user_id=user_id)
-        comment_services.add_comment(post_id=post_id, author_id=user_id, text=f"No. {place}")
+        # Every other comment is a reply to the first.
+        reply_to = comment_id if place % 2 else None
+        comment_services.add_comment(
+            post_id=post_id, author_id=user_id, text=f"No. {place}", reply_to=reply_to
+        )
         comment_services.like_comment(comment_id=comment_id, user_id=user_id)
         for followee_id in (alice, bob, people[place - 1]):
             graph_services.follow_user(follower_id=user_id, followee_id=followee_id)

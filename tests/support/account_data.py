@@ -15,7 +15,7 @@ from django.db.models import Q, QuerySet
 
 from comments.models import Comment, CommentLike
 from comments.services import add_comment, like_comment
-from core.counters import Counter, CounterChange
+from core.counters import Counter, CounterChange, replies_to
 from core.http.idempotency_keys import IdempotencyKey
 from core.sql import PRIMARIES
 from core.valkey import cache_valkey, state_valkey
@@ -100,7 +100,8 @@ def counted(**rows: QuerySet[Any]) -> dict[str, int]:
 
 def count_post_rows(post_id: int, comment_ids: Iterable[int] = ()) -> dict[str, int]:
     """Count the rows of a post and of all its dependents."""
-    subjects = {"subject_id__in": [post_id, *comment_ids]}
+    comment_ids = list(comment_ids)
+    subjects = {"subject_id__in": [post_id, *comment_ids, *map(replies_to, comment_ids)]}
     return counted(
         post=Post.objects.filter(pk=post_id),
         likes=Like.objects.filter(subject_id=post_id),

@@ -1,5 +1,6 @@
 """People who like, comment, edit and delete, and an oracle of what each viewer must see."""
 
+from collections import Counter as Multiset
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -113,15 +114,19 @@ class Conversation:
         self.reads += 1
 
     def check_comments(self, post: ExpectedPost, viewer: int) -> None:
+        shown = [said for said in post.comments if said.author not in self.inactive]
+        replies = Multiset(said.reply_to for said in shown)
         page, _ = comment_page(
             post_id=post.id, viewer_id=viewer, newest_first=False, after=None, limit=100
         )
-        assert [
-            (int(c["id"]), c["text"], c["counts"]["likes"], c["viewer"]["liked"]) for c in page
-        ] == [
-            (said.id, said.text, len(said.likers - self.inactive), viewer in said.likers)
-            for said in post.comments
-            if said.author not in self.inactive
+        assert [(int(c["id"]), c["text"], c["counts"], c["viewer"]["liked"]) for c in page] == [
+            (
+                said.id,
+                said.text,
+                {"likes": len(said.likers - self.inactive), "replies": replies[said.id]},
+                viewer in said.likers,
+            )
+            for said in shown
         ]
 
     @contextmanager

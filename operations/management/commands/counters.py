@@ -14,9 +14,9 @@ from operations.reconcile import Drift, Subjects
 from posts.selectors import existing_ids
 
 HELP = {
-    "verify": "Compare the counts of likes, comments, follows and posts, and the comments shown "
-    "with posts, with the rows. Exit status 1 when something has drifted, or a post is missing. "
-    "Changes nothing.",
+    "verify": "Compare the counts of likes, comments, replies, follows and posts, and the comments "
+    "shown with posts, with the rows. Exit status 1 when something has drifted, or a post is "
+    "missing. Changes nothing.",
     "reconcile": "The same, and repair what has drifted.",
 }
 
@@ -24,7 +24,7 @@ HELP = {
 class Command(BaseCommand):
     """Safe to interrupt, and to run while people like, comment, follow and publish."""
 
-    help = "Compare the counts of likes, comments, follows and posts with the rows; repair them."
+    help = "Compare the counts of likes, comments, replies, follows and posts; repair them."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
