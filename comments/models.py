@@ -31,6 +31,7 @@ class Comment(TimeOrderedModel):
         related_name="replies",
         editable=False,
         db_constraint=False,
+        db_index=False,
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     edited_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -38,6 +39,16 @@ class Comment(TimeOrderedModel):
     class Meta:
         indexes = [
             models.Index(fields=["post_id", "id"], name="comment_by_post"),
+            models.Index(
+                fields=["post_id", "id"],
+                condition=models.Q(reply_to__isnull=True),
+                name="comment_top_level",
+            ),
+            models.Index(
+                fields=["reply_to", "id"],
+                condition=models.Q(reply_to__isnull=False),
+                name="comment_by_reply",
+            ),
             models.Index(fields=["author_id", "id"], name="comment_by_author"),
             models.Index(
                 fields=["author_id"], condition=models.Q(is_shown=False), name="comment_hidden"

@@ -40,19 +40,28 @@ SELECT comment.id, comment.author_id, comment.text, comment.created_at, comment.
     CASE WHEN comment.reply_to_id IS NULL THEN {count_sql("-comment.id")} ELSE 0 END,
     mine.id IS NOT NULL, comment.post_id
 FROM (
-    SELECT * FROM comments_comment WHERE {{which}} ORDER BY id {{direction}} LIMIT %(limit)s
+    SELECT * FROM comments_comment WHERE {{which}}
+    ORDER BY {{of}} {{direction}}, id {{direction}} LIMIT %(limit)s
 ) AS comment
 LEFT JOIN comments_commentlike AS mine
     ON mine.user_id = %(viewer_id)s AND mine.subject_id = comment.id
 ORDER BY comment.id {{direction}}
 """  # noqa: S608  (constants)
-_OF_POST = "post_id = %(post_id)s AND id > %(above)s AND id < %(below)s AND is_shown"
+# The comments of a post, or replies to a comment, between two ids. Compared as pairs, because only
+# an index of both columns has that order. With `post_id = ...` the planner may walk the ids of all
+# comments, when it believes that those of a busy post are everywhere among them.
+_BETWEEN = "({of}, id) > (%(of)s, %(above)s) AND ({of}, id) < (%(of)s, %(below)s) AND is_shown"
+_TOP_LEVEL = f"{_BETWEEN} AND reply_to_id IS NULL"
+# A comment and its replies are on one post; this is asked once, and not of each reply.
+_REPLIES = f"""{_BETWEEN} AND reply_to_id IS NOT NULL
+AND EXISTS (SELECT FROM comments_comment WHERE id = %(of)s AND post_id = %(post_id)s)"""
 _SUMMARY_SQL = f"""
 SELECT {VERSION_SQL}, {count_sql("post.id")}, recent.*
 FROM (SELECT %(post_id)s::bigint AS id) AS post
 LEFT JOIN LATERAL (
     SELECT id, author_id, text, created_at, edited_at, reply_to_id FROM comments_comment
-    WHERE post_id = post.id AND is_shown ORDER BY id DESC LIMIT {RECENT}
+    WHERE (post_id, id) > (post.id, 0) AND (post_id, id) < (post.id, {MAX_ID}) AND is_shown
+    ORDER BY post_id DESC, id DESC LIMIT {RECENT}
 ) AS recent ON TRUE
 """  # noqa: S608  (a constant)
 
@@ -107,21 +116,26 @@ def comment_page(
     viewer_id: int,
     newest_first: bool,
     reply_to: int | None = None,
+    top_level: bool = False,
     after: int | None,
     limit: int,
 ) -> tuple[list[dict[str, Any]], int | None]:
     """The documents of a post's comments, replies among them, in order of time.
 
-    `reply_to`: only the replies to this comment. Also returns the cursor of the next page, None at
-    the end. Raises `NotFound` if the viewer may not see the post. A page is short at the end, and
-    where very many comments in a row are hidden.
+    `reply_to`: only the replies to this comment; else, `top_level`: no replies. Also returns the
+    cursor of the next page, None at the end. Raises `NotFound` if the viewer may not see the post.
+    A page is short at the end, and where very many comments in a row are hidden.
     """
     post = post_selectors.unchecked_post(post_id=post_id)
-    sql = _PAGE_SQL.format(
-        which=_OF_POST + (" AND reply_to_id = %(reply_to)s" if reply_to else ""),
-        direction="DESC" if newest_first else "ASC",
-    )
-    parameters = {"post_id": post_id, "viewer_id": viewer_id, "reply_to": reply_to}
+    parameters = {"viewer_id": viewer_id, "post_id": post_id}
+    if reply_to is not None:
+        of, which = "reply_to_id", _REPLIES
+        parameters["of"] = reply_to
+    else:
+        of, which = "post_id", _TOP_LEVEL if top_level else _BETWEEN
+        parameters["of"] = post_id
+    direction = "DESC" if newest_first else "ASC"
+    sql = _PAGE_SQL.format(which=which.format(of=of), of=of, direction=direction)
     page: list[dict[str, Any]] = []
     cursor: int | None = after
     wanted = limit + 1
@@ -158,7 +172,7 @@ def comment_document_on(*, post: VisiblePost, comment_id: int) -> dict[str, Any]
 
 def _rows_of_comment(comment_id: int, viewer_id: int) -> list[Any]:
     """One row of _PAGE_SQL; raises `NotFound`."""
-    sql = _PAGE_SQL.format(which="id = %(id)s", direction="ASC")
+    sql = _PAGE_SQL.format(which="id = %(id)s", of="post_id", direction="ASC")
     parameters = {"id": comment_id, "viewer_id": viewer_id, "limit": 1}
     rows = first_found(lambda: _read(sql, parameters) or None)
     if rows is None:

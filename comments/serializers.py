@@ -6,7 +6,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from comments.models import TEXT_MAX_LENGTH
-from core.http.fields import IdField, TextField
+from core.http.fields import IdField, QueryFlagField, TextField
 from core.http.pagination import PageQuery
 from core.http.schema import page_of
 from core.text import refuse_deceptive_text
@@ -81,3 +81,14 @@ class CommentsQuery(PageQuery):
         choices=[OLDEST, NEWEST], default=OLDEST, help_text="Which comments come first."
     )
     reply_to = IdField(required=False, help_text="Only the replies to the comment of this id.")
+    top_level = QueryFlagField(
+        default=False,
+        help_text="True: only comments that are no replies. Not together with `reply_to`.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["top_level"] and "reply_to" in attrs:
+            raise serializers.ValidationError(
+                {"top_level": "This leaves replies out, and `reply_to` asks for them. Give one."}
+            )
+        return attrs

@@ -45,13 +45,16 @@ class CommentsView(APIView):
         tags=["comments"],
     )
     def get(self, request: Request, post_id: int) -> Response:
-        """List the comments on a post, with the replies among them, in order of time."""
+        """List the comments on a post in order of time: with the replies among them, or without
+        (`top_level`), or only the replies to one (`reply_to`).
+        """
         page = page_request(request, query_class=CommentsQuery)
         comments, cursor = selectors.comment_page(
             post_id=post_id,
             viewer_id=caller_id(request),
             newest_first=page.parameters["order"] == NEWEST,
             reply_to=page.parameters.get("reply_to"),
+            top_level=page.parameters["top_level"],
             after=page.after,
             limit=page.limit,
         )

@@ -1,4 +1,4 @@
-"""Fields of JSON bodies that take a value of their own type only.
+"""Fields of JSON bodies and queries that take a value of their own type only.
 
 DRF's own fields convert: the number 5 becomes the text "5", and the text "yes" becomes true. The
 schema says text and boolean, so a client's mistake is refused instead.
@@ -32,6 +32,17 @@ class FlagField(serializers.BooleanField):
         if not isinstance(data, bool):
             self.fail("invalid", input=data)
         return data
+
+
+class QueryFlagField(serializers.BooleanField):
+    """True or false in a query: the texts `true` and `false`."""
+
+    default_error_messages = {"invalid": "This is neither `true` nor `false`."}
+
+    def to_internal_value(self, data: Any) -> bool:
+        if data not in ("true", "false"):
+            self.fail("invalid", input=data)
+        return bool(data == "true")
 
 
 @extend_schema_field({"type": "string", "pattern": ID_PATTERN})

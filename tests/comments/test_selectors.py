@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connections
 
 from comments import selectors
 from comments.models import Comment
@@ -12,6 +13,7 @@ from comments.services import add_comment, delete_comment, like_comment
 from core.http.problems import NotFound
 from tests.support.api_documents import deactivate, shown_ids
 from tests.support.posts_factory import make_posts
+from tests.support.query_plans import explain_analyze, nodes, rows_of
 from usergraph.services import import_follows
 
 pytestmark = pytest.mark.django_db
@@ -62,6 +64,103 @@ def test_the_replies_to_a_comment_are_listed_alone(
         found = pages(post_id, bob, newest_first=newest_first, limit=limit, reply_to=one)
         assert [id_ for page in found for id_ in page] == replies
     assert pages(post_id, bob, newest_first=False, limit=5, reply_to=replies[0]) == [[]]
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_the_replies_can_be_left_out_and_pages_are_full(
+    alice: int, bob: int, post_id: int, newest_first: bool
+) -> None:
+    ids = []
+    for author_id in (bob, alice, bob, bob, alice, bob):
+        (made,) = make_comments(post_id, [author_id])
+        make_comments(post_id, [bob] * 4, reply_to_id=made)
+        if author_id == bob:
+            ids.append(made)
+    make_comments(make_posts(bob, 1)[0], [bob])
+    deactivate(alice)
+    ids = ids[::-1] if newest_first else ids
+    for limit in range(1, len(ids) + 2):
+        found = pages(post_id, bob, newest_first=newest_first, limit=limit, top_level=True)
+        assert found == [ids[at : at + limit] for at in range(0, len(ids), limit)]
+
+
+def test_replies_to_a_comment_on_another_post_are_no_replies_here(
+    alice: int, bob: int, post_id: int
+) -> None:
+    elsewhere = make_posts(bob, 1)[0]
+    (one,) = make_comments(elsewhere, [alice])
+    make_comments(elsewhere, [bob] * 3, reply_to_id=one)
+    assert pages(post_id, bob, newest_first=False, limit=2, reply_to=one) == [[]]
+
+
+ROOT = 1 << 50
+
+
+@pytest.fixture
+def busy(bob: int, post_id: int) -> None:
+    """The post has a third of all comments, older than the others; most are replies to ROOT."""
+    with connections["comments"].cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO comments_comment (id, post_id, author_id, text, reply_to_id)
+            SELECT %(root)s + at,
+                CASE WHEN at < 3000 THEN %(busy)s ELSE at %% 50 END, %(bob)s, 'So.',
+                CASE WHEN at BETWEEN 50 AND 2949 THEN %(root)s END
+            FROM generate_series(0, 8999) AS at
+            """,
+            {"root": ROOT, "busy": post_id, "bob": bob},
+        )
+        cursor.execute("ANALYZE comments_comment")
+
+
+@pytest.mark.usefixtures("busy")
+@pytest.mark.parametrize("newest_first", [False, True])
+@pytest.mark.parametrize(
+    ("options", "index", "cursors"),
+    [
+        ({}, "comment_by_post", [None, ROOT + 1000, ROOT + 2990]),
+        ({"top_level": True}, "comment_top_level", [None, ROOT + 45, ROOT + 2960]),
+        ({"reply_to": ROOT}, "comment_by_reply", [None, ROOT + 60, ROOT + 2940]),
+    ],
+    ids=["all", "top level", "replies"],
+)
+def test_a_page_reads_no_comment_that_is_not_on_it(
+    bob: int,
+    post_id: int,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    options: dict[str, Any],
+    index: str,
+    cursors: list[int | None],
+    newest_first: bool,
+) -> None:
+    plans: list[Any] = []
+    read_rows = selectors._read
+
+    def read_and_explain(sql: str, parameters: Any) -> list[Any]:
+        plans.append(explain_analyze(sql, parameters, database="comments")["Plan"])
+        return read_rows(sql, parameters)
+
+    monkeypatch.setattr(selectors, "_read", read_and_explain)
+    options = {"post_id": post_id, "viewer_id": bob, "newest_first": newest_first, **options}
+    for after in cursors:
+        page, _ = comment_page(after=after, limit=20, **options)
+        assert page
+    for plan in plans:
+        read = [node for node in nodes(plan) if node.get("Alias") == "comments_comment"]
+        assert [node["Index Name"] for node in read] == [index]
+        assert sum(map(rows_of, read)) <= 21
+        assert not any(node.get("Rows Removed by Filter") for node in read)
+    assert len(plans) == len(cursors)
+
+
+@pytest.mark.usefixtures("busy")
+def test_a_summary_reads_the_two_latest_comments_only(post_id: int) -> None:
+    parameters = {"post_id": post_id}
+    plan = explain_analyze(selectors._SUMMARY_SQL, parameters, database="comments")["Plan"]
+    (read,) = [node for node in nodes(plan) if node.get("Relation Name") == "comments_comment"]
+    assert (read["Index Name"], rows_of(read)) == ("comment_by_post", 2)
+    assert not read.get("Rows Removed by Filter")
 
 
 @pytest.mark.parametrize("newest_first", [False, True])

@@ -158,6 +158,42 @@ def test_replies_are_listed_by_what_they_answer(
     assert sorted([*page["results"], *rest["results"]], key=lambda one: int(one["id"])) == replies
 
 
+@pytest.mark.parametrize("order", ["oldest", "newest"])
+def test_replies_are_left_out_of_all_pages_and_counted(
+    comment: Callable[..., Any], api: Callable[[int], Any], bob: int, post_id: int, order: str
+) -> None:
+    wanted = []
+    for number in range(5):
+        first = comment("Lovely.").json()
+        for _ in range(number):
+            comment("Yes.", reply_to=first["id"])
+        wanted.append((first["id"], number))
+    client, found = api(bob), []
+    url = f"/api/v1/posts/{post_id}/comments?top_level=true&limit=2&order={order}"
+    while url:
+        page = client.get(url).json()
+        found += [(one["id"], one["counts"]["replies"]) for one in page["results"]]
+        url = page["next"]
+    assert sorted(found) == sorted(wanted)
+    ids = [int(id_) for id_, _ in found]
+    assert ids == sorted(ids, reverse=order == "newest")
+    everything = f"/api/v1/posts/{post_id}/comments?top_level=false&limit=100"
+    assert len(client.get(everything).json()["results"]) == 5 + 10
+
+
+def test_only_replies_and_no_replies_is_a_400_that_says_so(
+    comment: Callable[..., Any], api: Callable[[int], Any], bob: int, post_id: int
+) -> None:
+    first = comment("Lovely.").json()
+    url = f"/api/v1/posts/{post_id}/comments?reply_to={first['id']}"
+    assert api(bob).get(f"{url}&top_level=false").status_code == 200
+    answer = api(bob).get(f"{url}&top_level=true")
+    assert answer.status_code == 400
+    (error,) = answer.json()["errors"]
+    assert error["field"] == "top_level"
+    assert "`reply_to`" in error["message"]
+
+
 def test_likes_of_a_comment_are_put_listed_and_taken_back(
     comment: Callable[..., Any], api: Callable[[int], Any], alice: int, bob: int
 ) -> None:

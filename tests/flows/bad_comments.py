@@ -54,6 +54,7 @@ COMMENT_CASES: list[Bad] = [
         for name, values in {
             "order": ("", "best", "%00", "OLDEST"),
             "reply_to": ("", "0", "-1", "abc", "1.5", TOO_BIG, "%00"),
+            "top_level": ("", "1", "yes", "TRUE", "null", "%00", "true&reply_to=5"),
         }.items()
         for value in values
     ],

@@ -120,6 +120,10 @@ def test_the_comments_on_a_post_are_read_by_the_page_with_replies_among_them(
         assert ids(limit=limit, order="newest") == wanted[::-1]
         found = ids(limit=limit, reply_to=made[2]["id"])
         assert found == sorted((one["id"] for one in replies), key=int)
+        top_level = sorted((one["id"] for one in made), key=int)
+        assert ids(limit=limit, top_level="true") == top_level
+        assert ids(limit=limit, top_level="true", order="newest") == top_level[::-1]
+    assert dora.get(f"/comments/{made[2]['id']}")["counts"] == {"likes": 0, "replies": 3}
 
 
 def test_the_author_closes_a_post_for_comments_and_opens_it_again(scene: Scene) -> None:
@@ -147,12 +151,20 @@ def test_a_deactivated_user_is_hidden_from_comments_and_previews_until_reactivat
     before = scene.said()
     assert before == (2, [(bob.username, "Indeed."), (ada.username, "Lovely.")])
     others = Scene(scene.cleo, ada, scene.dora, scene.dora, post)
+
+    def wait_until_counted(count: int) -> None:
+        """Workers show or hide the comments of an account that was switched."""
+        address = f"/posts/{post['id']}"
+        wait_until(lambda: ada.get(address)["counts"]["comments"] == count, SECONDS_TO_TIMELINES)
+
     set_active(user_ids=[int(bob.id)], active=False)
-    assert others.said() == (2, [(ada.username, "Lovely.")])
     page = ada.get(f"/posts/{post['id']}/comments", limit=1, order="newest")
     assert [one["text"] for one in page["results"]] == ["Lovely."]
     assert ada.http.get(f"/api/v1/comments/{comment['id']}").status_code == 404
+    wait_until_counted(1)
+    assert others.said() == (1, [(ada.username, "Lovely.")])
     set_active(user_ids=[int(bob.id)], active=True)
+    wait_until_counted(2)
     assert others.said() == before
 
 

@@ -87,6 +87,10 @@ def assert_counts_equal_lists(client: Any, post_id: int | None, names: list[str]
         likes = listed(client, f"/comments/{comment_id}/likes")
         replies = listed(client, f"/posts/{post_id}/comments", reply_to=comment_id)
         assert comment["counts"] == {"likes": len(likes), "replies": len(replies)}
+    top_level = listed(client, f"/posts/{post_id}/comments", top_level="true")
+    assert top_level == [
+        id_ for id_ in comments if client.get(f"{V}/comments/{id_}").json()["reply_to"] is None
+    ]
 
 
 def names_of(user_ids: list[int]) -> list[str]:

@@ -80,7 +80,7 @@ def test_likes_and_comments_are_in_the_schema(schema: dict[str, Any]) -> None:
     for path, wanted in methods.items():
         assert METHODS & schema["paths"][f"/api/v1{path}"].keys() == wanted
     listing = schema["paths"]["/api/v1/posts/{post_id}/comments"]["get"]
-    assert {"limit", "cursor", "order", "reply_to"} <= {
+    assert {"limit", "cursor", "order", "reply_to", "top_level"} <= {
         one.get("name") for one in listing["parameters"]
     }
     post = schema["components"]["schemas"]["PostDocument"]["properties"]

@@ -116,18 +116,25 @@ class Conversation:
     def check_comments(self, post: ExpectedPost, viewer: int) -> None:
         shown = [said for said in post.comments if said.author not in self.inactive]
         replies = Multiset(said.reply_to for said in shown)
-        page, _ = comment_page(
-            post_id=post.id, viewer_id=viewer, newest_first=False, after=None, limit=100
-        )
-        assert [(int(c["id"]), c["text"], c["counts"], c["viewer"]["liked"]) for c in page] == [
-            (
-                said.id,
-                said.text,
-                {"likes": len(said.likers - self.inactive), "replies": replies[said.id]},
-                viewer in said.likers,
+        for top_level in (False, True):
+            page, _ = comment_page(
+                post_id=post.id,
+                viewer_id=viewer,
+                newest_first=False,
+                top_level=top_level,
+                after=None,
+                limit=100,
             )
-            for said in shown
-        ]
+            assert [(int(c["id"]), c["text"], c["counts"], c["viewer"]["liked"]) for c in page] == [
+                (
+                    said.id,
+                    said.text,
+                    {"likes": len(said.likers - self.inactive), "replies": replies[said.id]},
+                    viewer in said.likers,
+                )
+                for said in shown
+                if said.reply_to is None or not top_level
+            ]
 
     @contextmanager
     def acting(self, dies: bool) -> Iterator[pytest.MonkeyPatch]:

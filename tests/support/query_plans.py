@@ -6,9 +6,9 @@ from typing import Any
 from django.db import connections
 
 
-def explain_analyze(sql: str, parameters: Any) -> Any:
-    """Run a query on the posts database. Returns its plan with actual rows and times."""
-    with connections["posts"].cursor() as cursor:
+def explain_analyze(sql: str, parameters: Any, *, database: str = "posts") -> Any:
+    """Run a query. Returns its plan with actual rows and times."""
+    with connections[database].cursor() as cursor:
         cursor.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + sql, parameters)
         return cursor.fetchone()[0][0]
 

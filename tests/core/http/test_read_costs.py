@@ -27,6 +27,7 @@ COSTS: list[tuple[str, dict[str, int], int]] = [
     ("posts/{post}", {}, 3),
     ("posts/{post}/comments", {"comments": 1}, 3),
     ("posts/{post}/comments?reply_to={comment}", {"comments": 1}, 3),
+    ("posts/{post}/comments?top_level=true", {"comments": 1}, 3),
     ("posts/{post}/likes", {"posts": 2, "default": 1}, 4),
     ("users/{bob}", {"default": 3, "posts": 1}, 1),
     ("users/{bob}/timeline", {"default": 1}, 4),
