@@ -297,6 +297,8 @@ CASES: list[Bad] = [
     *unknown_ids("GET", _USER_BY_ID, "/users/by-id/{}"),
     *unknown_ids("GET", _MEDIA, "/media/{}"),
     Bad("GET", _MEDIA, "somebody else's", 404, "/media/$foreign"),
+    *unknown_ids("DELETE", _MEDIA, "/media/{}"),
+    Bad("DELETE", _MEDIA, "somebody else's", 404, "/media/$foreign"),
     *page_cases("/posts", "/posts?author=$other"),
     Bad("GET", "/posts", "no author", 400, "/posts", "author"),
     Bad("GET", "/posts", "an unknown author", 404, "/posts?author=nobody.at.all"),
