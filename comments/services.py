@@ -2,6 +2,7 @@
 
 from collections import Counter as Multiset
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import timedelta
 
 from django.db import connections, transaction
 from django.db.models.functions import Now
@@ -36,7 +37,7 @@ _SHOW_SQL = """
 WITH reached AS (
     SELECT id, post_id FROM comments_comment
     WHERE author_id = %(user_id)s AND id > %(after)s
-    ORDER BY id LIMIT %(limit)s FOR UPDATE
+    ORDER BY id LIMIT %(limit)s FOR NO KEY UPDATE
 ), changed AS (
     UPDATE comments_comment AS comment SET is_shown = %(is_shown)s FROM reached
     WHERE comment.id = reached.id AND comment.is_shown <> %(is_shown)s
@@ -178,11 +179,16 @@ def _forget_counts(comment_ids: Sequence[int]) -> None:
     counters.forget_counts(database="comments", subject_ids=subjects)
 
 
-def _count(changes: Iterable[tuple[int, int | None, int]], actor_id: int | None) -> None:
+def _count(
+    changes: Iterable[tuple[int, int | None, int]],
+    actor_id: int | None,
+    *,
+    after: timedelta | None = None,
+) -> None:
     """Change the counts of comments on posts and of replies; announce it for each post.
 
     In the caller's transaction. `changes`: of each comment its post, what it replies to (None: it
-    is not counted as a reply), and by how much it counts more than before.
+    is not counted as a reply), and by how much it counts more than before. `after`: see `announce`.
     """
     deltas: Multiset[int] = Multiset()
     post_ids: dict[int, None] = {}
@@ -194,7 +200,7 @@ def _count(changes: Iterable[tuple[int, int | None, int]], actor_id: int | None)
     if changed := {subject_id: delta for subject_id, delta in deltas.items() if delta}:
         counters.change_counts(database="comments", deltas=changed, actor_id=actor_id)
     for post_id in post_ids:
-        comments_changed.announce(CommentsChanged(post_id))
+        comments_changed.announce(CommentsChanged(post_id), after=after)
 
 
 def like_comment(*, comment_id: int, user_id: int) -> bool:
@@ -241,7 +247,9 @@ def show_comments_of_account(*, user_id: int, after: int, limit: int) -> int | N
         cursor.execute(_SHOW_SQL, parameters | {"is_shown": is_active})
         reached, changed = cursor.fetchone()
         by = 1 if is_active else -1
-        _count([(post_id, reply_to, by) for post_id, reply_to in changed], user_id)
+        # The sweeper wakes workers: this step must not hold the account's row for their work.
+        changes = [(post_id, reply_to, by) for post_id, reply_to in changed]
+        _count(changes, user_id, after=timedelta(0))
     return int(reached) if reached else None
 
 
@@ -266,8 +274,9 @@ def remove_comments_on_post(*, post_id: int, limit: int) -> int:
     Call it after their likes are removed. When no comment is left, it removes the post's counter.
     """
     rows = Comment.objects.filter(post_id=post_id)
-    ids = list(rows.values_list("pk", flat=True)[:limit])
     with transaction.atomic(using="comments"):
+        locked = rows.order_by("pk").select_for_update()
+        ids = list(locked.values_list("pk", flat=True)[:limit])
         rows.filter(pk__in=ids).delete()
         if ids:
             _forget_counts(ids)

@@ -222,7 +222,10 @@ class ShownAudit:
     shown: str
 
     def wrong(self, *, is_active: Mapping[int, bool]) -> set[int]:
-        """Those of some accounts, given with whether they are active; one query by index."""
+        """Those of some accounts, given with whether they are active; one query.
+
+        It reads few rows of an active account, and all of another.
+        """
         mine = f"SELECT FROM {self.rows._meta.db_table} WHERE {self.account} = asked.id"
         sql = f"""
             SELECT id FROM unnest(%s::bigint[], %s::boolean[]) AS asked (id, is_active)

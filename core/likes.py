@@ -81,7 +81,7 @@ _SHOW_SQL = f"""
 WITH reached AS (
     SELECT id, subject_id FROM {{table}}
     WHERE user_id = %(user_id)s AND subject_id > %(after)s
-    ORDER BY subject_id LIMIT %(limit)s FOR UPDATE
+    ORDER BY subject_id LIMIT %(limit)s FOR NO KEY UPDATE
 ), changed AS (
     UPDATE {{table}} AS liked SET is_shown = %(is_shown)s FROM reached
     WHERE liked.id = reached.id AND liked.is_shown <> %(is_shown)s
@@ -211,8 +211,11 @@ def remove_likes_of(
     `subject_ids` may be a query in the same database.
     """
     rows = likes._default_manager
-    some = rows.filter(subject_id__in=subject_ids).values_list("pk", flat=True)[:limit]
-    deleted, _ = rows.filter(pk__in=list(some)).delete()
+    with transaction.atomic(using=router.db_for_write(likes)):
+        # Locked by subject, as a walk over a user's likes does.
+        some = rows.filter(subject_id__in=subject_ids).order_by("subject_id", "-pk")
+        locked = list(some.select_for_update().values_list("pk", flat=True)[:limit])
+        deleted, _ = rows.filter(pk__in=locked).delete()
     return deleted
 
 
@@ -221,7 +224,7 @@ def remove_likes_by(*, likes: Likes, user_id: int, limit: int) -> int:
     database = router.db_for_write(likes)
     with transaction.atomic(using=database):
         mine = likes._default_manager.select_for_update().filter(user_id=user_id)
-        rows = list(mine.values_list("pk", "subject_id", "is_shown")[:limit])
+        rows = list(mine.order_by("subject_id").values_list("pk", "subject_id", "is_shown")[:limit])
         likes._default_manager.filter(pk__in=[pk for pk, _, _ in rows]).delete()
         CounterChange.objects.using(database).bulk_create(
             CounterChange(subject_id=subject_id, delta=-1, actor_id=user_id)

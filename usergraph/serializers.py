@@ -22,4 +22,7 @@ class FollowState(serializers.Serializer[Any]):
     """Whether the caller follows the user now, and the user's counts."""
 
     following = serializers.BooleanField()
-    counts = FollowCounts()
+    counts = FollowCounts(
+        allow_null=True,
+        help_text="Null if the caller may not see the user any more.",
+    )

@@ -47,7 +47,7 @@ _SHOW_SQL = f"""
 WITH reached AS (
     SELECT id FROM usergraph_follow
     WHERE {{side}}_id = %(user_id)s AND id > %(after)s
-    ORDER BY id LIMIT %(limit)s FOR UPDATE
+    ORDER BY id LIMIT %(limit)s FOR NO KEY UPDATE
 ), changed AS (
     UPDATE usergraph_follow AS edge SET {{side}}_shown = %(is_shown)s FROM reached
     WHERE edge.id = reached.id AND edge.{{side}}_shown <> %(is_shown)s
@@ -118,7 +118,8 @@ def unfollow_user(*, follower_id: int, followee_id: int) -> bool:
 
 
 def show_account(*, user_id: int, after: int, limit: int, is_follower: bool) -> int | None:
-    """Count an active account in what it follows, or in whom its followers follow; another not.
+    """Show an active account's edges on one side, hide a deactivated one's, and change the counts
+    of the other ends.
 
     One step: up to `limit` edges above the id `after`, in which the account is the follower or the
     followee. Returns the last edge that it has reached, None at the end.
@@ -159,7 +160,8 @@ def remove_follows_of_user(*, user_id: int, limit: int) -> int:
     with transaction.atomic(using="default"):
         edges = Follow.objects.filter(Q(follower_id=user_id) | Q(followee_id=user_id))
         columns = ("follower_id", "followee_id", "follower_shown", "followee_shown")
-        rows = list(edges.select_for_update().values_list("pk", *columns)[:limit])
+        locked = edges.order_by("pk").select_for_update()
+        rows = list(locked.values_list("pk", *columns)[:limit])
         if rows:
             Follow.objects.filter(pk__in=[pk for pk, *_ in rows]).delete()
             _count([edge for _, *edge in rows], by=-1)

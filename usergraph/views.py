@@ -13,7 +13,7 @@ from core.http.repetitions import repeatable
 from core.http.schema import PAGE_PARAMETERS
 from usergraph import selectors, services
 from usergraph.serializers import FollowState
-from usergraph.visibility import visible_page, visible_user_id
+from usergraph.visibility import visible_page, visible_people, visible_user_id
 from users import selectors as user_selectors
 from users.serializers import UserPage
 
@@ -27,7 +27,7 @@ class FollowView(APIView):
         """Follow a user. Answers the same if the caller follows them already."""
         followee_id = visible_user_id(viewer_id=caller_id(request), username=username)
         services.follow_user(follower_id=caller_id(request), followee_id=followee_id)
-        return _state(followee_id, following=True)
+        return _state(request, followee_id, following=True)
 
     @extend_schema(responses={200: FollowState}, tags=["graph"])
     @repeatable(database="default")
@@ -35,11 +35,15 @@ class FollowView(APIView):
         """Unfollow a user. Answers the same if the caller did not follow them."""
         followee_id = user_selectors.user_id_by_username(username=username, active_only=False)
         services.unfollow_user(follower_id=caller_id(request), followee_id=followee_id)
-        return _state(followee_id, following=False)
+        return _state(request, followee_id, following=False)
 
 
-def _state(user_id: int, *, following: bool) -> Response:
-    return Response({"following": following, "counts": selectors.graph_counts(user_id=user_id)})
+def _state(request: Request, user_id: int, *, following: bool) -> Response:
+    """The answer; without the counts of a user whom the caller may not see."""
+    people = visible_people(viewer_id=caller_id(request), user_ids=[user_id])
+    is_visible = user_id in people.documents
+    counts = selectors.graph_counts(user_id=user_id) if is_visible else None
+    return Response({"following": following, "counts": counts})
 
 
 class FollowersView(APIView):

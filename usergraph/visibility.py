@@ -39,10 +39,6 @@ class VisiblePeople:
     documents: Mapping[int, UserJson]
     authors: Collection[int]
 
-    def in_order(self, user_ids: Sequence[int]) -> list[orjson.Fragment]:
-        """The documents of the visible ones among `user_ids`, in that order, for an answer."""
-        return fragments(self.documents[id_] for id_ in user_ids if id_ in self.documents)
-
     def __or__(self, others: "VisiblePeople") -> "VisiblePeople":
         """These people and others, both visible to the same viewer."""
         documents = {**self.documents, **others.documents}

@@ -47,8 +47,7 @@ def update_profile(*, user_id: int, changes: dict[str, Any]) -> None:
 
     The media must be the user's own and unused. Raises `NotFound`, `Conflict` if the username is
     taken, was another account's until lately, or changes too often, and `Invalid` if the media
-    cannot be used. What is as it was changes nothing, and is not
-    announced.
+    cannot be used. What is as it was changes nothing, and is not announced.
     """
     try:
         with transaction.atomic(using="default"):
@@ -203,8 +202,8 @@ def steady_account(*, user_id: int) -> Iterator[bool]:
     False for an account that does not exist.
     """
     with transaction.atomic(using="default"):
-        account = User.objects.select_for_update(no_key=True).filter(pk=user_id, is_active=True)
-        yield account.first() is not None
+        account = User.objects.select_for_update(no_key=True).filter(pk=user_id).first()
+        yield account is not None and account.is_active
 
 
 def refresh_documents(*, user_ids: Collection[int]) -> None:

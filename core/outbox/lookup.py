@@ -40,10 +40,10 @@ def pending_event(*, database: str, kind: str, payload: dict[str, Any]) -> Outbo
     return rows.filter(done_at__isnull=True, kind=kind, payload=payload).first()
 
 
-def pending_of_request(*, database: str, tag: int) -> list[OutboxEvent]:
-    """The pending rows that requests with this tag have announced, in their order."""
+def pending_of_request(*, database: str, tag: int, limit: int) -> list[OutboxEvent]:
+    """Up to `limit` pending rows that requests with this tag have announced, the oldest first."""
     rows = OutboxEvent.objects.using(database).filter(done_at__isnull=True, request_tag=tag)
-    return list(rows.order_by("pk"))
+    return list(rows.order_by("pk")[:limit])
 
 
 def rows_beside(

@@ -13,8 +13,14 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from core.outbox import delivery, lookup
+from core.outbox.models import OutboxEvent
 from core.outbox.subscriptions import subscription_of
 from core.outbox.tasks import wake
+from core.sql.transactions import after_commit
+
+# More than any request announces. A client that changes something again and again, while CACHE is
+# down, leaves more behind: the sweeper delivers the rest.
+MOST_ROWS = 20
 
 
 @dataclass
@@ -49,11 +55,18 @@ def tag_of_announcement() -> int | None:
 
 
 def deliver_what_is_left(*, database: str, tag: int) -> None:
-    """Do what follows the commit of a request, as far as it is not done. CACHE down: raises."""
-    for event in lookup.pending_of_request(database=database, tag=tag):
-        subscription = subscription_of(kind=event.kind, subscriber=event.subscriber)
-        if subscription.in_request:
-            delivery.deliver_in_request(database=database, event_id=event.pk)
-        else:
-            subscription.do_first(event.payload)
-            wake(database=database, event_id=event.pk)
+    """Do what follows the commit of a request, as far as it is not done.
+
+    Errors are logged, and one row that fails holds up no other, as in the request itself.
+    """
+    for event in lookup.pending_of_request(database=database, tag=tag, limit=MOST_ROWS):
+        after_commit(database, _deliver, database, event)
+
+
+def _deliver(database: str, event: OutboxEvent) -> None:
+    subscription = subscription_of(kind=event.kind, subscriber=event.subscriber)
+    if subscription.in_request:
+        delivery.deliver_in_request(database=database, event_id=event.pk)
+    else:
+        after_commit(database, subscription.do_first, event.payload)
+        after_commit(database, wake, database=database, event_id=event.pk)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -27,7 +28,7 @@ from tests.support.posts_factory import make_posts
 from usergraph import services as graph_services
 from usergraph.models import Follow
 from users.models import User
-from users.services import refresh_documents, set_active
+from users.services import refresh_documents, set_active, steady_account
 
 ids = st.integers(0, 3)
 Api = Callable[[int], Any]
@@ -201,6 +202,27 @@ def test_a_walk_goes_on_after_a_kill_and_follows_the_latest_switch(
     assert_counts_equal_lists(api(alice), post_id, [])
 
 
+@pytest.mark.parametrize("active", [True, False])
+def test_an_account_stays_as_it_is_while_a_step_runs(alice: int, active: bool) -> None:
+    """Else a step could hide what an account has made that is active again."""
+    set_active(user_ids=[alice], active=active)
+
+    def switch_once() -> None:
+        try:
+            set_active(user_ids=[alice], active=not active)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        with steady_account(user_id=alice) as is_active:
+            assert is_active is active
+            switched = pool.submit(switch_once)
+            with pytest.raises(TimeoutError):
+                switched.result(timeout=0.5)
+        switched.result(timeout=10)
+    assert User.objects.get(pk=alice).is_active is not active
+
+
 @pytest.mark.usefixtures("busy")
 def test_the_audit_finds_and_repairs_what_is_shown_by_mistake(
     alice: int, bob: int, post_id: int, people: list[int], api: Api
@@ -262,7 +284,6 @@ def test_followers_are_counted_as_they_are_listed_in_any_order(
     assert_counts_equal_lists(api(viewer), None, names_of(people))
 
 
-@pytest.mark.django_db
 @pytest.mark.django_db
 def test_the_rate_of_a_walk(people: list[int], measured: Callable[[str], None]) -> None:
     """Of 20,000 likes, in steps of 500."""

@@ -10,6 +10,7 @@ from tests.support.posts_factory import make_posts
 from usergraph import store
 from usergraph.services import follow_user, import_follows
 from users.models import User
+from users.services import set_active
 
 pytestmark = pytest.mark.usefixtures("committed")
 Api = Callable[[int], Any]
@@ -33,7 +34,10 @@ def name_of(user_id: int) -> str:
 def test_a_like_and_its_end_answer_the_new_state_each_time(alice: int, bob: int, api: Api) -> None:
     (post_id,) = make_posts(bob, 1)
     comment_id = add_comment(post_id=post_id, author_id=bob, text="First.")
-    for address, rest in ((f"posts/{post_id}", {"comments": 1}), (f"comments/{comment_id}", {})):
+    for address, rest in (
+        (f"posts/{post_id}", {"comments": 1}),
+        (f"comments/{comment_id}", {"replies": 0}),
+    ):
         for method, liked in (("put", True), ("put", True), ("delete", False), ("delete", False)):
             answer = getattr(api(alice), method)(f"{V}/{address}/like")
             assert answer.status_code == 200
@@ -49,6 +53,17 @@ def test_a_follow_and_its_end_answer_the_new_state_each_time(
         answer = getattr(api(alice), method)(address)
         counts = {"followers": int(is_so), "following": 0}
         assert answer.json() == {"following": is_so, "counts": counts}
+
+
+def test_who_may_not_be_seen_can_be_unfollowed_and_shows_no_counts(
+    alice: int, bob: int, api: Api
+) -> None:
+    address = f"{V}/users/{name_of(bob)}/follow"
+    api(alice).put(address)
+    set_active(user_ids=[bob], active=False)
+    for _ in range(2):
+        answer = api(alice).delete(address)
+        assert (answer.status_code, answer.json()) == (200, {"following": False, "counts": None})
 
 
 @pytest.mark.parametrize("limit", [1000, 1], ids=["few followed", "more than are cached"])

@@ -15,7 +15,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from core.http.idempotency import takes_key
 from core.http.repetitions import is_repeatable
-from core.outbox import delivery
+from core.outbox import delivery, repetitions
 from core.outbox.models import OutboxEvent
 from media.models import Media
 from posts import selectors
@@ -116,6 +116,24 @@ def test_a_comment_and_its_deletion(
     assert shown() == (1, ["Hello"])
     assert client.delete(address).status_code == 404
     assert shown() == (0, [])
+
+
+def test_one_row_that_fails_holds_up_no_other(
+    alice: int, bob: int, api: Api, upload: Callable[..., Media], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A deleted comment has a row for a worker, and one for the request. The broker is down."""
+    post_id, client = make_post(api(bob), upload(bob)), api(alice)
+    comment = posted(client, f"/posts/{post_id}/comments", str(uuid4()), text="Hi").json()
+    address = f"{V}/comments/{comment['id']}"
+    with dying_after_the_commit():
+        client.delete(address)
+    monkeypatch.setattr(repetitions, "wake", fail)
+    assert client.delete(address).status_code == 404
+    assert client.get(f"{V}/posts/{post_id}").json()["counts"]["comments"] == 0
+
+
+def fail(**arguments: Any) -> None:
+    raise ConnectionError("the broker is down")
 
 
 def test_an_edited_and_a_deleted_post(alice: int, api: Api, upload: Callable[..., Media]) -> None:
