@@ -10,6 +10,7 @@ from allauth.headless.tokens.strategies.jwt.internal import create_access_token
 from django.test import Client
 
 from devstack.layout import HOST
+from tests.support.limits import new_address
 from tests.users.conftest import PASSWORD, open_session
 from users.accounts.notices import send_staff_notice
 from users.models import User
@@ -31,7 +32,7 @@ def frozen_mail_server(settings: Any) -> Iterator[None]:
 
 def change_password(user: User) -> None:
     token = create_access_token(user, open_session(user.pk), {})
-    answer = Client().post(
+    answer = Client(REMOTE_ADDR=new_address()).post(
         "/_allauth/app/v1/account/password/change",
         {"current_password": PASSWORD, "new_password": "high-tide-at-dusk"},
         "application/json",
