@@ -43,9 +43,10 @@ def test_the_curl_lines_of_the_front_page_work_when_pasted(origin: str, tmp_path
         check=True,
     )
     answers = [*documents(done.stdout)]
-    me, found, comment, post, oneself, home = answers
+    me, found, liked, comment, post, oneself, home = answers
     assert me["username"].startswith("guest")
     assert "results" in found
+    assert liked == {"liked": True, "counts": {"likes": 1, "comments": 0}}
     assert post["caption"] == "Low tide."
     assert comment["text"] == "Nobody else was up."
     assert [one["id"] for one in post["recent_comments"]] == [comment["id"]]

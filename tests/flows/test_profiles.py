@@ -94,4 +94,5 @@ def test_people_are_found_by_the_beginning_of_their_names_page_by_page(
         "username": names[3],
         "display_name": "",
         "avatar_url": None,
+        "viewer": {"following": False},
     }

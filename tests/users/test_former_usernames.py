@@ -29,6 +29,7 @@ from users.services import (
     finish_deletion,
     free_former_usernames,
     import_users,
+    locked_account,
     update_profile,
 )
 from users.usernames import is_held, look
@@ -278,7 +279,9 @@ def test_nobody_slips_in_while_a_name_is_given_up(
                 if leave == "rename":
                     rename(owner, new)
                 else:  # the worker of the stack may be the one that ends it
-                    finish_deletion(deletion_id=delete_account(user_id=owner, requested_by="self"))
+                    deletion_id = delete_account(user_id=owner, requested_by="self")
+                    with locked_account(user_id=owner):  # as the worker does
+                        finish_deletion(deletion_id=deletion_id)
             finally:
                 connections.close_all()
             return "gone"
