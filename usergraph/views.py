@@ -27,7 +27,8 @@ class FollowView(APIView):
         """Follow a user. Answers the same if the caller follows them already."""
         followee_id = visible_user_id(viewer_id=caller_id(request), username=username)
         services.follow_user(follower_id=caller_id(request), followee_id=followee_id)
-        return _state(request, followee_id, following=True)
+        counts = selectors.graph_counts(user_id=followee_id)
+        return Response({"following": True, "counts": counts})
 
     @extend_schema(responses={200: FollowState}, tags=["graph"])
     @repeatable(database="default")
@@ -35,15 +36,10 @@ class FollowView(APIView):
         """Unfollow a user. Answers the same if the caller did not follow them."""
         followee_id = user_selectors.user_id_by_username(username=username, active_only=False)
         services.unfollow_user(follower_id=caller_id(request), followee_id=followee_id)
-        return _state(request, followee_id, following=False)
-
-
-def _state(request: Request, user_id: int, *, following: bool) -> Response:
-    """The answer; without the counts of a user whom the caller may not see."""
-    people = visible_people(viewer_id=caller_id(request), user_ids=[user_id])
-    is_visible = user_id in people.documents
-    counts = selectors.graph_counts(user_id=user_id) if is_visible else None
-    return Response({"following": following, "counts": counts})
+        people = visible_people(viewer_id=caller_id(request), user_ids=[followee_id])
+        is_visible = followee_id in people.documents
+        counts = selectors.graph_counts(user_id=followee_id) if is_visible else None
+        return Response({"following": False, "counts": counts})
 
 
 class FollowersView(APIView):
