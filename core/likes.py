@@ -7,14 +7,13 @@ Each service with something to like has a table of likes in the same database, a
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
 from typing import Any
 
 from django.db import connections, models, router, transaction
 from django.db.models.functions import Now
 
 from core.counters import CHANGE_SQL, CounterChange, change_counts
-from core.http.pagination import not_of_this_list
+from core.http.pagination import ids_as_text, ids_in, not_of_this_list
 from core.ids import MAX_ID, TimeOrderedModel
 
 
@@ -151,8 +150,7 @@ class LikersCursor:
 
     def encode(self) -> str:
         """The cursor as text, for `core.http.pagination`, which signs it."""
-        steps = [f"{id_ - last:x}" for last, id_ in pairwise([0, *sorted(self.first)])]
-        return " ".join(["likers", str(self.position), *steps])
+        return f"likers {self.position} {ids_as_text(self.first)}".rstrip()
 
     @staticmethod
     def decode(text: str) -> "LikersCursor":
@@ -160,8 +158,7 @@ class LikersCursor:
         match = _CURSOR.fullmatch(text)
         if match is None:
             raise not_of_this_list("cursor")
-        first = accumulate(int(step, 16) for step in match[2].split())
-        return LikersCursor(int(match[1]), tuple(first))
+        return LikersCursor(int(match[1]), ids_in(match[2]))
 
 
 def first_likers(*, likes: Likes, subject_id: int, among: Sequence[int]) -> list[int]:

@@ -3,9 +3,9 @@
 A like needs no row of its own: its counter change is one; `services.settle_counters` sweeps it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from core.outbox.batches import STEP
+from core.outbox.batches import STEP, reached_ids
 from core.outbox.subscriptions import Step
 from media.events import MediaChanged, media_changed
 from posts import selectors, services
@@ -21,13 +21,13 @@ def refresh_record(post: PostEdited | PostChanged | MediaChanged, cursor: int) -
 
 
 @account_switched.subscribe("posts")
-def show_likes(account: AccountSwitched, cursor: int) -> Iterator[Step]:
+def show_likes(account: AccountSwitched, cursor: int) -> Iterable[Step]:
     """Show and count the likes of an active account; hide those of a deactivated one."""
-    after: int | None = cursor
-    while after is not None:
-        after = services.show_likes_of_account(user_id=account.user_id, after=after, limit=STEP)
-        if after is not None:
-            yield Step(after)
+
+    def walk(after: int) -> int | None:
+        return services.show_likes_of_account(user_id=account.user_id, after=after, limit=STEP)
+
+    return map(Step, reached_ids(walk, after=cursor))
 
 
 post_edited.subscribe("posts", in_request=True)(refresh_record)

@@ -141,10 +141,15 @@ class VisiblePost:
 
 def post_counts(*, post_id: int) -> dict[str, int]:
     """The counts of a post that its caller may see; raises `NotFound`. Warm: one round trip."""
+    record = _record(post_id)
+    return {"likes": record.likes, "comments": record.comments}
+
+
+def _record(post_id: int) -> Record:
     record = store.RECORDS.get([post_id]).get(post_id)
     if record is None:
         raise NotFound(_NO_POST)
-    return {"likes": record.likes, "comments": record.comments}
+    return record
 
 
 class UncheckedPost:
@@ -168,10 +173,7 @@ def unchecked_post(*, post_id: int) -> UncheckedPost:
     For a caller who asks `visible_people` for others too, and so asks for the author along with
     them.
     """
-    record = store.RECORDS.get([post_id]).get(post_id)
-    if record is None:
-        raise NotFound(_NO_POST)
-    return UncheckedPost(post_id, record)
+    return UncheckedPost(post_id, _record(post_id))
 
 
 def visible_post(*, post_id: int, viewer_id: int) -> VisiblePost:

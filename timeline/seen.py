@@ -15,9 +15,14 @@ import re
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
 
-from core.http.pagination import decode_cursor, encode_cursor, not_of_this_list
+from core.http.pagination import (
+    decode_cursor,
+    encode_cursor,
+    ids_as_text,
+    ids_in,
+    not_of_this_list,
+)
 from core.valkey import ValkeyUnavailable, state_valkey
 from timeline.keys import delivered_up_to_key
 
@@ -61,10 +66,8 @@ class SeenPosts:
 
     def encode(self) -> str:
         """An opaque, signed token of at most MAX_TOKEN_LENGTH characters."""
-        numbers = [0, self.floor, *sorted(self.ids)]
-        steps = [f"{number - last:x}" for last, number in pairwise(numbers)]
-        walk = [] if self.walk is None else ["walk", f"{self.walk:x}"]
-        return encode_cursor(" ".join(["seen", *steps, *walk]))
+        walk = "" if self.walk is None else f" walk {self.walk:x}"
+        return encode_cursor(f"seen {ids_as_text([self.floor, *self.ids])}{walk}")
 
     @staticmethod
     def decode(token: str) -> "SeenPosts":
@@ -72,7 +75,7 @@ class SeenPosts:
         match = _TOKEN.fullmatch(decode_cursor(token, str, parameter="since"))
         if match is None:
             raise not_of_this_list("since")
-        floor, *ids = accumulate(int(step, 16) for step in match[1].split())
+        floor, *ids = ids_in(match[1])
         return SeenPosts(floor, frozenset(ids), None if match[2] is None else int(match[2], 16))
 
     def delivered(self) -> int:

@@ -9,9 +9,10 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import accumulate, pairwise
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -48,6 +49,16 @@ def decode_cursor(
     if not payload.startswith(wanted) or not hmac.compare_digest(signature, _signature(payload)):
         raise not_of_this_list(parameter)
     return kind(payload[1:].decode())
+
+
+def ids_as_text(ids: Iterable[int]) -> str:
+    """Ids for a cursor: in hexadecimal, the least one and then the step to each next one."""
+    return " ".join(f"{id_ - last:x}" for last, id_ in pairwise([0, *sorted(ids)]))
+
+
+def ids_in(text: str) -> list[int]:
+    """The ids in a text that `ids_as_text` has made, ascending."""
+    return list(accumulate(int(step, 16) for step in text.split()))
 
 
 def not_of_this_list(parameter: str) -> Invalid:

@@ -32,19 +32,23 @@ def repeated(
 Walk = Callable[[int], int | None]
 
 
+def reached_ids(walk: Walk, *, after: int) -> Iterator[int]:
+    """The ids that a walk reaches, one for each of its calls, up to its end."""
+    while (reached := walk(after)) is not None:
+        after = reached
+        yield reached
+
+
 def walked(first: Walk, second: Walk, *, cursor: int) -> Iterator[Step]:
     """Two walks as the steps of a handler, one after the other, from its saved cursor.
 
     All ids are positive. A cursor of the second walk is the negative of its id.
     """
     if cursor >= 0:
-        while (reached := first(cursor)) is not None:
-            cursor = reached
-            yield Step(cursor)
-        cursor = 0
-    while (reached := second(-cursor)) is not None:
-        cursor = -reached
-        yield Step(cursor)
+        for reached in reached_ids(first, after=cursor):
+            yield Step(reached)
+    for reached in reached_ids(second, after=max(0, -cursor)):
+        yield Step(-reached)
 
 
 def as_steps(removals: Iterable[Removed]) -> Iterator[Step]:
