@@ -67,8 +67,13 @@ _numbers = count(randrange(10**6) * 1000)
 
 
 def pytest_configure() -> None:
-    """Handle SIGTERM (from a CI's time limit) like Ctrl-C, so that the stack is taken down."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Handle SIGTERM (from a CI's time limit) like Ctrl-C, so that the stack is taken down.
+
+    A shell starts background jobs with SIGINT ignored. That is undone here, for the children too:
+    some tests interrupt them.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
 
 
 def pytest_unconfigure() -> None:

@@ -169,11 +169,8 @@ def test_ctrl_c_stops_the_stack_that_it_has_started_and_its_data_can_move_to_oth
 ) -> None:
     output = tmp_path / "output"
     command = [sys.executable, str(PROJECT_DIR / "manage.py"), "stack", "up"]
-    # The suite may run in the background, where SIGINT is ignored, also by children.
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     with output.open("w") as file:
         shown = subprocess.Popen(command, env=own_environ, stdout=file, stderr=subprocess.STDOUT)
-    signal.signal(signal.SIGINT, handler)
     wait_until(lambda: "API docs:" in output.read_text() or shown.poll() is not None, 75)
     first = Stack(own_environ)
     bucket(first).put_object(Key="moved", Body=b"with it")

@@ -224,9 +224,10 @@ def test_a_program_that_does_not_start_is_unavailable(
 
 # A process with a sandbox that is at work. It prints the ids of its template and its child.
 PARENT = """
-import os, psutil, sys, threading, time
+import os, psutil, signal, sys, threading, time
 from media.decoder import Limits
 from media.sandbox import Sandbox
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it
 limits = Limits(cpu_seconds=60, seconds=60, ordinary_seconds=1, memory_mib=100)
 do = Sandbox(function="tests.media.jobs:do", limits=limits, at_once=1)
 threading.Thread(target=do.run, args=(b"sleep",), kwargs={"patience": 1}, daemon=True).start()

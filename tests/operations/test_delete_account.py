@@ -2,7 +2,7 @@
 
 import io
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -81,9 +81,7 @@ def test_without_a_terminal_it_names_the_option(
     assert not deletions(ada.pk).exists()
 
 
-def test_ctrl_c_at_the_question_does_nothing(
-    ada: User, answer: Callable[[Any], list[str]], ctrl_c: None
-) -> None:
+def test_ctrl_c_at_the_question_does_nothing(ada: User, answer: Callable[[Any], list[str]]) -> None:
     answer(lambda: signal.raise_signal(signal.SIGINT))
     with pytest.raises(CommandError, match=r"Interrupted\. Nothing was done") as error:
         run(ada.username)
@@ -91,16 +89,8 @@ def test_ctrl_c_at_the_question_does_nothing(
     assert not deletions(ada.pk).exists()
 
 
-@pytest.fixture
-def ctrl_c() -> Iterator[None]:
-    """Ctrl-C works, though the suite itself may run in the background."""
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, handler)
-
-
 def test_ctrl_c_while_it_waits_leaves_the_deletion_under_way(
-    ada: User, ctrl_c: None, monkeypatch: pytest.MonkeyPatch
+    ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def pressed(seconds: float) -> None:
         signal.raise_signal(signal.SIGINT)

@@ -261,14 +261,6 @@ def test_a_cache_that_is_down_is_named_with_what_to_do(arguments: list[str], set
     assert "CACHE_URL" in str(error)
 
 
-@pytest.fixture
-def ctrl_c() -> Iterator[None]:
-    """Ctrl-C works, here and in children, though the suite itself may run in the background."""
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, handler)
-
-
 class PressesCtrlC(io.StringIO):
     """A terminal at which somebody presses Ctrl-C when the first drifted timeline is shown."""
 
@@ -281,7 +273,7 @@ class PressesCtrlC(io.StringIO):
 
 @pytest.mark.django_db
 def test_ctrl_c_ends_between_two_timelines_and_says_what_was_done(
-    timelines: list[Timeline], ctrl_c: None
+    timelines: list[Timeline],
 ) -> None:
     sound = [refs_of(timeline) for timeline in timelines]
     for timeline, refs in zip(timelines, sound, strict=True):
@@ -298,7 +290,7 @@ def test_ctrl_c_ends_between_two_timelines_and_says_what_was_done(
 
 
 def test_ctrl_c_leaves_readers_with_the_right_page_and_the_shell_with_130(
-    committed: None, ctrl_c: None, person: Callable[[str], int]
+    committed: None, person: Callable[[str], int]
 ) -> None:
     """Interrupted in the middle of a build: it waits for a table that is locked."""
     ada = person("ada")

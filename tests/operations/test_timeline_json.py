@@ -9,7 +9,6 @@ import pytest
 from core.commands import INTERRUPTED
 from core.ids import created_at_of
 from tests.operations.test_timeline_command import (
-    ctrl_c,
     name_of,
     one_other_key,
     refused,
@@ -21,7 +20,7 @@ from timeline import services
 from timeline.entries import Timeline, profile_timeline
 from timeline.store import Viewing
 
-__all__ = ["ctrl_c", "one_other_key", "timelines"]
+__all__ = ["one_other_key", "timelines"]
 pytestmark = pytest.mark.django_db
 
 
@@ -126,7 +125,7 @@ def test_rebuild_clear_and_stats_as_json(timelines: list[Timeline]) -> None:
 
 
 def test_ctrl_c_leaves_one_json_document_that_says_so(
-    timelines: list[Timeline], ctrl_c: None, monkeypatch: pytest.MonkeyPatch
+    timelines: list[Timeline], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(timelines[0], refs_of(timelines[0])[1:])
 
