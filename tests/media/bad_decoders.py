@@ -5,6 +5,10 @@ import signal
 import threading
 from typing import Any
 
+from media.images import make_variants
+
+LONG = 100_000  # bytes
+
 Answer = tuple[dict[str, Any], list[bytes]]
 
 
@@ -34,3 +38,9 @@ def die(_content: bytes, **_options: Any) -> Answer:
 def wait(_content: bytes, **_options: Any) -> Answer:
     threading.Event().wait()
     return {}, []
+
+
+def never_end_with_long_ones(content: bytes, *, max_pixels: int) -> Answer:
+    while len(content) > LONG:
+        pass
+    return make_variants(content, max_pixels=max_pixels)
