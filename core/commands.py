@@ -14,7 +14,7 @@ from django.core.management.base import CommandError, OutputWrapper
 from django.db import InterfaceError, OperationalError
 from tqdm import tqdm
 
-from core.http.problems import NotFound
+from core.http.problems import Problem
 from core.valkey import ValkeyUnavailable
 
 INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended
@@ -46,10 +46,10 @@ def username(text: str) -> str:
 
 @contextmanager
 def errors_with_advice() -> Iterator[None]:
-    """Turn NotFound, a store that is down and Ctrl-C into CommandErrors that say what to do."""
+    """Turn problems, a store that is down and Ctrl-C into CommandErrors that say what to do."""
     try:
         yield
-    except NotFound as error:
+    except Problem as error:
         raise CommandError(error.detail) from error
     except ValkeyUnavailable as error:
         raise CommandError(

@@ -7,8 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from core.commands import INTERRUPTED, username
-from core.http.problems import Conflict, NotFound
+from core.commands import INTERRUPTED, errors_with_advice, username
 from core.valkey import ValkeyUnavailable
 from users.selectors import DeletionProgress, deletion_progress, described, user_id_by_username
 from users.services import RequestedBy, delete_account
@@ -32,6 +31,7 @@ class Command(BaseCommand):
             "--wait", action="store_true", help="Show the progress until all is removed."
         )
 
+    @errors_with_advice()
     def handle(self, *args: Any, **options: Any) -> None:
         done = "Nothing was done."
         try:
@@ -45,8 +45,6 @@ class Command(BaseCommand):
             if options["wait"]:
                 removed = described(self._wait(deletion_id).removed)
                 self.stdout.write(f"@{name} is gone: {removed}.")
-        except (NotFound, Conflict) as problem:
-            raise CommandError(problem.detail) from problem
         except ValkeyUnavailable as error:
             raise CommandError(
                 f"STATE, the Valkey of the sessions, does not answer: {error} The account is "

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
+from core.commands import errors_with_advice
 from core.http.schema import write_schema
 from core.sql import PRIMARIES
 
@@ -19,6 +20,7 @@ class Command(BaseCommand):
         "OpenAPI schema to STATIC_ROOT."
     )
 
+    @errors_with_advice()
     def handle(self, *args: Any, **options: Any) -> None:
         for alias in PRIMARIES:
             self.stdout.write(f"migrating {alias}")

@@ -5,8 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from core.commands import username
-from core.http.problems import NotFound
+from core.commands import errors_with_advice, username
 from core.valkey import ValkeyUnavailable
 from users.selectors import user_id_by_username
 from users.services import remove_second_factor
@@ -25,13 +24,12 @@ class Command(BaseCommand):
         parser.epilog = "Example: manage.py reset_second_factor ada"
         parser.add_argument("username", type=username)
 
+    @errors_with_advice()
     def handle(self, *args: Any, **options: Any) -> None:
         name = options["username"]
         try:
             user_id = user_id_by_username(username=name, active_only=False)
             removed = remove_second_factor(user_id=user_id)
-        except NotFound as problem:
-            raise CommandError(problem.detail) from problem
         except ValkeyUnavailable as error:
             raise CommandError(
                 f"STATE, the Valkey of the sessions, does not answer: {error} The second factor is "

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from comments.selectors import summary
 from comments.services import add_comment, like_comment
-from core.commands import at_least
+from core.commands import at_least, errors_with_advice
 from media.services import store_image
 from operations.pictures import picture
 from posts.selectors import post_count, post_refs, visible_post
@@ -52,6 +52,7 @@ class Command(BaseCommand):
             "--posts", type=at_least(0), default=60, help="How many posts (default 60)."
         )
 
+    @errors_with_advice()
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.LOCAL:
             raise CommandError("seed_demo makes accounts with public passwords: local stack only.")

@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from core.commands import at_least
+from core.commands import at_least, errors_with_advice
 from media.services import store_image
 from operations.pictures import picture
 from posts.services import publish_post
@@ -40,6 +40,7 @@ class Command(BaseCommand):
             help="Then publish so many posts by random members, with fan-out (default 0).",
         )
 
+    @errors_with_advice()
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.LOCAL:
             raise CommandError("seed_graph makes accounts without owners: local stack only.")
