@@ -31,14 +31,15 @@ _decoders = sandbox.Sandbox(
     ),
     at_once=settings.MEDIA_DECODERS,
 )
-_KINDS = "Send a still JPEG, PNG or WebP image."
+_KINDS = "Send a still JPEG, PNG, WebP, HEIC, AVIF or GIF image."
 
 
 def decode_image(content: bytes) -> ProcessedImage:
     """The variants of an upload.
 
-    Raises `TooLarge` over MEDIA_MAX_PIXELS or a limit of the decoder, `UnsupportedMedia` for what
-    is no usable image, `Overloaded` if the decoders have no time, and `Unavailable` if none starts.
+    Raises `TooLarge` over MEDIA_MAX_PIXELS, or a limit of the format or of the decoder,
+    `UnsupportedMedia` for what is no usable image, `Overloaded` if the decoders have no time, and
+    `Unavailable` if none starts.
     """
     limit = settings.MEDIA_MAX_PIXELS
     try:
@@ -73,10 +74,7 @@ def decode_image(content: bytes) -> ProcessedImage:
 def _refusal(name: str, text: str) -> Problem:
     """The problem for an error of `media.structure`, which this process or the decoder raised."""
     if name == ImageTooLargeError.__name__:
-        return TooLarge(
-            f"{text}; at most {settings.MEDIA_MAX_PIXELS} are accepted. Scale it down.",
-            field="file",
-        )
+        return TooLarge(f"{text}. Scale it down.", field="file")
     if name == NotAnImageError.__name__:
         return UnsupportedMedia(f"{text}. {_KINDS}", field="file")
     return _failure(f"{name}: {text}")

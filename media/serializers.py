@@ -40,7 +40,8 @@ class Upload(serializers.Serializer[Any]):
     file = serializers.FileField(
         allow_empty_file=True,
         help_text=(
-            "A JPEG, PNG or WebP image. Of one that is cut off, 90 % of the picture must be there."
+            "A JPEG, PNG, WebP, HEIC, AVIF or GIF image, not animated. Of a JPEG, PNG or WebP that "
+            "is cut off, 90 % of the picture must be there."
         ),
     )
     alt = serializers.CharField(

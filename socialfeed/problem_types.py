@@ -72,7 +72,8 @@ PROBLEM_TYPES = {
     "unsupported-media-type": ProblemType(
         415,
         "The address does not take content of this type, or the file is no picture.",
-        "Send JSON; or, to upload, multipart/form-data with a JPEG, PNG or WebP image.",
+        "Send JSON; or, to upload, multipart/form-data with an image: JPEG, PNG, WebP, HEIC, AVIF "
+        "or GIF.",
     ),
     "idempotency-in-flight": ProblemType(
         409, "The first request with this `Idempotency-Key` is still being answered.", _LATER

@@ -6,16 +6,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
+import pillow_heif
+from PIL import AvifImagePlugin, ExifTags, Image, ImageFile, UnidentifiedImageError
 
+from media.formats.colours import profile_of
 from media.formats.jpeg import load_jpeg
 from media.formats.png import load_png
 from media.formats.webp import complete_webp
-from media.structure import ImageTooLargeError, NotAnImageError
-from media.structure.limits import DAMAGED, check_size
+from media.structure import NotAnImageError
+from media.structure.heif import coded_colours
+from media.structure.limits import DAMAGED, MAX_PIXELS, check_size
 from media.structure.webp import is_webp
 
-FORMATS = ("JPEG", "PNG", "WEBP")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "HEIF", "AVIF")
+# What is missing in these is measured (`media.formats`). The others must be complete.
+_TOLERANT = frozenset({"JPEG", "MPO", "PNG", "WEBP"})
+Image.MAX_IMAGE_PIXELS = None  # ours are checked before anything is decoded
+# A decoder in the sandbox may start no thread, and needs nothing besides the picture.
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+pillow_heif.options.DECODE_THREADS = 1
+pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 # How to turn a picture upright, by its EXIF orientation; 1 is upright.
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -34,6 +44,7 @@ _DAMAGED = (
     EOFError,
     LookupError,
     OSError,
+    RuntimeError,
     SyntaxError,
     TypeError,
     ValueError,
@@ -60,15 +71,15 @@ def read_picture(content: bytes, *, max_pixels: int, side: int) -> Picture:
     `side`. Raises `NotAnImageError` or `ImageTooLargeError`; the size is checked before anything is
     decoded.
     """
-    with _tolerant():
-        image = _open(content, max_pixels)
-        size = image.size
-        try:
+    image = _open(content, max_pixels)
+    size = image.size
+    try:
+        with _tolerant(image.format in _TOLERANT):
             loaded = _load(image, content, side)
-        except NotAnImageError:
-            raise
-        except _DAMAGED as error:
-            raise NotAnImageError(DAMAGED) from error
+    except NotAnImageError:
+        raise
+    except _DAMAGED as error:
+        raise NotAnImageError(DAMAGED) from error
     profile, orientation = loaded.info.get("icc_profile"), _orientation(loaded.info.get("exif"))
     loaded.info = {}
     if orientation in _UPRIGHT:
@@ -79,9 +90,9 @@ def read_picture(content: bytes, *, max_pixels: int, side: int) -> Picture:
 
 
 @contextmanager
-def _tolerant() -> Iterator[None]:
+def _tolerant(is_tolerant: bool) -> Iterator[None]:
     """Pillow ignores damaged metadata of a PNG, and stops without an error where pixels end."""
-    ImageFile.LOAD_TRUNCATED_IMAGES = True
+    ImageFile.LOAD_TRUNCATED_IMAGES = is_tolerant
     try:
         yield
     finally:
@@ -93,16 +104,15 @@ def _open(content: bytes, max_pixels: int) -> ImageFile.ImageFile:
     if is_webp(content):
         content = complete_webp(content)
     try:
-        image = Image.open(io.BytesIO(content), formats=FORMATS)
+        with _tolerant(True):
+            image = Image.open(io.BytesIO(content), formats=FORMATS)
     except UnidentifiedImageError as error:
         raise NotAnImageError("The file is not an image of a known format") from error
-    # Pillow's own limit, far above ours. The warning is raised only where warnings are errors.
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageTooLargeError("The image has far too many pixels") from error
     except _DAMAGED as error:
         raise NotAnImageError(DAMAGED) from error
     # The scan has checked the size that it read. This is the one that Pillow has read.
-    check_size(*image.size, file_bytes=len(content), max_pixels=max_pixels)
+    limit = min(max_pixels, MAX_PIXELS["JPEG" if image.format == "MPO" else str(image.format)])
+    check_size(*image.size, file_bytes=len(content), max_pixels=limit)
     return image
 
 
@@ -112,11 +122,16 @@ def _load(image: ImageFile.ImageFile, content: bytes, side: int) -> Image.Image:
     # (depth, a second lens); the first picture is the photo.
     if image.format in {"JPEG", "MPO"}:
         return load_jpeg(content, side=side)
-    if getattr(image, "is_animated", False):
+    # Further pictures in a HEIC are no frames: it may be a burst.
+    if image.format != "HEIF" and getattr(image, "is_animated", False):
         raise NotAnImageError("Animated images are not supported")
     if image.format == "PNG":
         return load_png(image, content)
     image.load()
+    if image.format in {"HEIF", "AVIF"} and not image.info.get("icc_profile"):
+        image.info["icc_profile"] = profile_of(*(coded_colours(content) or (0, 0)))
+    if image.mode == "P":
+        return image.convert("RGBA" if image.has_transparency_data else "RGB")
     return image
 
 

@@ -7,23 +7,27 @@ scan is linear in the size of the file: it takes some milliseconds for ten megab
 It does not say that a picture is intact: that shows when it is decoded.
 """
 
-from media.structure import jpeg, png, webp
-from media.structure.limits import ImageTooLargeError, NotAnImageError
+from media.structure import gif, heif, jpeg, png, webp
+from media.structure.limits import MAX_PIXELS, ImageTooLargeError, NotAnImageError
 
 __all__ = ["ImageTooLargeError", "NotAnImageError", "check_structure"]
 
 
 def check_structure(content: bytes, *, max_pixels: int) -> None:
-    """Refuse a file that is no JPEG, PNG or WebP, or that would be too expensive to decode.
+    """Refuse a file of another format, or that would be too expensive to decode.
 
-    Raises `NotAnImageError`, or `ImageTooLargeError` if it claims more than `max_pixels`.
+    Raises `NotAnImageError`, or `ImageTooLargeError` if it claims more than `max_pixels`, or more
+    than its format may have.
     """
-    for accepts, check in (
-        (jpeg.is_jpeg, jpeg.check_jpeg),
-        (png.is_png, png.check_png),
-        (webp.is_webp, webp.check_webp),
+    for format_, accepts, check in (
+        ("JPEG", jpeg.is_jpeg, jpeg.check_jpeg),
+        ("PNG", png.is_png, png.check_png),
+        ("WEBP", webp.is_webp, webp.check_webp),
+        ("GIF", gif.is_gif, gif.check_gif),
+        ("HEIF", heif.is_heic, heif.check_heif),
+        ("AVIF", heif.is_avif, heif.check_heif),
     ):
         if accepts(content):
-            check(content, max_pixels=max_pixels)
+            check(content, max_pixels=min(max_pixels, MAX_PIXELS[format_]))
             return
     raise NotAnImageError("The file is not an image of a known format")

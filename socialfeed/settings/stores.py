@@ -132,16 +132,17 @@ STORAGES = {
     },
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
-# The limits of an upload: bytes of the file, pixels of the decoded image.
+# The limits of an upload: bytes of the file, pixels of the image. For some formats fewer pixels are
+# accepted: media/structure/limits.py.
 MEDIA_MAX_BYTES = _env.int("MEDIA_MAX_BYTES", default=10 * 1024 * 1024)
 # The form parser keeps the file in memory: the request's body is on the disk already, and only
 # MEDIA_UPLOADS_AT_ONCE are parsed at once.
 FILE_UPLOAD_MAX_MEMORY_SIZE = MEDIA_MAX_BYTES
-MEDIA_MAX_PIXELS = _env.int("MEDIA_MAX_PIXELS", default=30_000_000)
-# What the decoding of one picture may take: CPU time and memory. One of 30 million pixels takes a
-# second, at worst four, and up to 530 MiB.
+MEDIA_MAX_PIXELS = _env.int("MEDIA_MAX_PIXELS", default=200_000_000)
+# What the decoding of one picture may take: CPU time and memory. One with as many pixels as its
+# format may have takes a second or two, at worst four, and up to 500 MiB.
 MEDIA_DECODER_SECONDS = _env.int("MEDIA_DECODER_SECONDS", default=8)
-MEDIA_DECODER_MEMORY_MIB = _env.int("MEDIA_DECODER_MEMORY_MIB", default=640)
+MEDIA_DECODER_MEMORY_MIB = _env.int("MEDIA_DECODER_MEMORY_MIB", default=512)
 # Of each process: how many pictures are decoded at once, and how many uploads are worked on at
 # once. The latter must be fewer than GUNICORN_THREADS: the others are left for all other writes.
 MEDIA_DECODERS = _env.int("MEDIA_DECODERS", default=1)

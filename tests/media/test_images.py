@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
+from media.formats.picture import FORMATS
 from media.images import (
     FULL_SHORT_SIDE,
     FULL_SIDE,
@@ -53,7 +54,7 @@ def is_near(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
     return all(abs(a - b) <= TOLERANCE for a, b in zip(one, other, strict=True))
 
 
-@pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("format_", FORMATS)
 def test_accepted_formats_become_progressive_jpeg(format_: str) -> None:
     image = processed(encoded(plain((1600, 1200)), format_))
     sizes = {name: decoded(content).size for name, content in image.variants.items()}
@@ -141,7 +142,7 @@ def test_orientation_is_applied(orientation: int) -> None:
         assert is_navy == (name == corners[orientation]), name
 
 
-@pytest.mark.parametrize("format_", ["PNG", "WEBP"])
+@pytest.mark.parametrize("format_", ["PNG", "WEBP", "AVIF"])
 def test_orientation_is_applied_whatever_the_format(format_: str) -> None:
     exif = decoded(jpeg_with_gps(orientation=6)).getexif()
     image = processed(encoded(plain((640, 480)), format_, exif=exif))
@@ -182,7 +183,7 @@ def test_the_thumb_is_the_middle_of_the_picture() -> None:
         assert is_near(colour(thumb, place), (0, 255, 1))
 
 
-@pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("format_", [format_ for format_ in FORMATS if format_ != "GIF"])
 def test_no_metadata_survives(format_: str) -> None:
     exif = Image.Exif()
     exif[0x010F] = "Secret camera"
@@ -221,10 +222,17 @@ def test_no_iptc_caption_survives() -> None:
         (Image.new("RGBA", (64, 48), (0, 0, 0, 128)), "PNG", (127, 127, 127)),
         (Image.new("RGBA", (64, 48), (9, 9, 9, 0)).quantize(2), "PNG", (255, 255, 255)),
         (Image.new("RGBA", (64, 48), (9, 9, 9, 0)), "WEBP", (255, 255, 255)),
+        (Image.new("RGBA", (64, 48), (9, 9, 9, 0)), "GIF", (255, 255, 255)),
+        (Image.new("L", (64, 48), 90), "GIF", (90, 90, 90)),
+        (Image.new("RGBA", (64, 48), (9, 9, 9, 0)), "HEIF", (255, 255, 255)),
+        (Image.new("L", (64, 48), 90), "HEIF", (90, 90, 90)),
+        (Image.new("RGBA", (64, 48), (9, 9, 9, 0)), "AVIF", (255, 255, 255)),
+        (Image.new("L", (64, 48), 90), "AVIF", (90, 90, 90)),
     ],
     ids=[
         *("cmyk", "grey", "palette", "bilevel", "16-bit"),
-        *("grey-alpha", "alpha", "palette-alpha", "webp-alpha"),
+        *("grey-alpha", "alpha", "palette-alpha", "webp-alpha", "gif-alpha", "gif-grey"),
+        *("heic-alpha", "heic-grey", "avif-alpha", "avif-grey"),
     ],
 )
 def test_every_kind_of_pixel_becomes_rgb_on_white(
@@ -315,7 +323,6 @@ def a_part_of(content: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (encoded(plain(), "GIF"), "not an image of a known format"),
         (encoded(plain(), "BMP"), "not an image of a known format"),
         (encoded(plain(), "TIFF"), "not an image of a known format"),
         (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "not an image of a known format"),
@@ -328,13 +335,13 @@ def a_part_of(content: bytes) -> bytes:
         (without_chunk(encoded(plain().quantize(2), "PNG"), b"PLTE"), "damaged or incomplete"),
         *(
             (encoded(plain(), format_, save_all=True, append_images=[plain(color="lime")]), "Anim")
-            for format_ in ("PNG", "WEBP")
+            for format_ in ("PNG", "WEBP", "GIF", "AVIF")
         ),
     ],
     ids=[
-        *("gif", "bmp", "tiff", "svg", "text"),
+        *("bmp", "tiff", "svg", "text"),
         *("cut jpeg", "jpeg cut in its header", "cut progressive jpeg", "cut png", "cut webp"),
-        *("no palette", "apng", "animated webp"),
+        *("no palette", "apng", "animated webp", "animated gif", "animated avif"),
     ],
 )
 def test_everything_else_is_refused_with_its_reason(content: bytes, reason: str) -> None:

@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tests.support.boxes import box, grid, heif, item, link, place, properties_of, size_of
 from tests.support.images import chunk, encoded, padded_jpeg, plain
 
 # As large as an upload may be.
@@ -48,6 +49,20 @@ def lossless_header(width: int, height: int) -> bytes:
     """The content of a VP8L chunk that claims this size, and has nine bytes more."""
     bits = (width - 1) | (height - 1) << 14
     return b"\x2f" + struct.pack("<I", bits) + bytes.fromhex("071011fd0f4444ff03")
+
+
+def gif(
+    *,
+    size: tuple[int, int] = (64, 48),
+    frame: tuple[int, int] = (64, 48),
+    frames: int = 1,
+    comment: bytes = b"",
+    comments: bytes = b"",
+) -> bytes:
+    """A GIF with such frames, whose pixels are none, behind a comment of these sub-blocks."""
+    picture = b"," + struct.pack("<HHHHB", 0, 0, *frame, 0) + b"\x02\x04abcd\0"
+    head = b"GIF89a" + struct.pack("<HHBBB", *size, 0x80, 0, 0) + bytes(6)
+    return head + b"!\xfe" + comment + b"\0" + comments + picture * frames + b";"
 
 
 @dataclass(frozen=True)
@@ -114,12 +129,12 @@ HOSTILE = {
     "PNG with long EXIF": _png(chunk(b"eXIf", b"MM\0*" + bytes(300_000)), "bytes of exif"),
     "PNG of two headers": _png(chunk(b"IHDR", bytes(13)), "damaged"),
     "34 bytes of WebP": Hostile(
-        lambda: riff((b"VP8L", lossless_header(16_383, 1_831))), "its file has only"
+        lambda: riff((b"VP8L", lossless_header(16_383, 1_500))), "its file has only"
     ),
     "34 bytes in a frame": Hostile(
         lambda: riff(
             (b"VP8X", bytes(4) + (99).to_bytes(3, "little") * 2),
-            (b"ANMF", b"\xff" * 16 + b"VP8L\x0e\0\0\0" + lossless_header(16_383, 1_831)),
+            (b"ANMF", b"\xff" * 16 + b"VP8L\x0e\0\0\0" + lossless_header(16_383, 1_500)),
         ),
         "its file has only",
     ),
@@ -128,4 +143,59 @@ HOSTILE = {
         lambda: riff(*[(b"ANMF", b"\xff" * 16 + b"VP8L\x0e\0\0\0" + lossless_header(9, 9))] * 9),
         "Animated",
     ),
+    "34 bytes of a large HEIC": Hostile(
+        lambda: heif(properties=[size_of((6000, 4900))], pixels=bytes(34)), "its file has only"
+    ),
+    "boxes of HEIC": Hostile(lambda: heif(more=box(b"free") * 100_000), "boxes"),
+    "boxes before a HEIC": Hostile(lambda: heif()[:24] + box(b"free") * 99 + heif()[24:], "boxes"),
+    "a long head": Hostile(lambda: heif(more=box(b"free", bytes(BYTES))), "bytes in its head"),
+    "items": Hostile(lambda: heif(items=[item(1, b"hvc1")] * 40_000), "items"),
+    "properties": Hostile(lambda: heif(properties=[size_of((9, 9))] * 40_000), "properties"),
+    "properties of items": Hostile(
+        lambda: heif(associations=[properties_of(1, *[1] * 255)] * 400), "properties of items"
+    ),
+    "pieces of items": Hostile(lambda: heif(places=[place(1, 0, 9)] * 50_000), "pieces of items"),
+    "links": Hostile(lambda: heif(links=link(b"dimg", 1, [2] * 500) * 99), "links between items"),
+    "a grid of large tiles": Hostile(
+        lambda: grid(900, tile=(4096, 4096), size=(4000, 3000)) + bytes(2000), "damaged"
+    ),
+    "a grid in itself": Hostile(
+        lambda: heif(items=[item(1, b"grid")], links=link(b"dimg", 1, [1])), "damaged"
+    ),
+    "a grid without tiles": Hostile(lambda: heif(items=[item(1, b"grid")]), "damaged"),
+    "no primary item": Hostile(lambda: heif(items=[item(7, b"hvc1")]), "damaged"),
+    "a text as picture": Hostile(lambda: heif(items=[item(1, b"mime")]), "damaged"),
+    "pixels behind the end": Hostile(lambda: heif(places=[place(1, 300, 9999)]), "incomplete"),
+    "HEIC with long EXIF": Hostile(
+        lambda: heif(
+            items=[item(1, b"hvc1"), item(2, b"Exif")],
+            places=[place(1, 0, 64), place(2, 0, 300_000)],
+            pixels=bytes(300_000),
+        ),
+        "bytes of exif",
+    ),
+    "HEIC with long XMP": Hostile(
+        lambda: heif(
+            items=[item(1, b"hvc1"), item(2, b"mime")],
+            places=[place(1, 0, 64), place(2, 0, 9_000_000)],
+            pixels=bytes(9_000_000),
+        ),
+        "bytes of metadata",
+    ),
+    "a box that ends before it begins": Hostile(
+        lambda: heif(more=bytes.fromhex("00000007") + b"free" + bytes(8)), "damaged"
+    ),
+    "a sequence": Hostile(lambda: heif().replace(b"ftypheic", b"ftyphevc"), "Animated"),
+    "sub-blocks of GIF": Hostile(lambda: gif(comment=b"\1x" * 5_000_000), "short blocks"),
+    "long comments of GIF": Hostile(
+        lambda: gif(comment=(b"\xff" + bytes(255)) * 40_000), "bytes of metadata"
+    ),
+    "extensions of GIF": Hostile(lambda: gif(comments=b"!\xfe\0" * 3_000_000), "extensions"),
+    "GIF of two frames": Hostile(lambda: gif(frames=2), "Animated"),
+    "GIF without frames": Hostile(lambda: gif(frames=0), "damaged"),
+    "a frame larger than its GIF": Hostile(lambda: gif(frame=(65, 48)), "damaged"),
+    "60 bytes of a large GIF": Hostile(
+        lambda: gif(size=(6000, 4900), frame=(6000, 4900)), "its file has only"
+    ),
+    "half a GIF": Hostile(lambda: encoded(plain(), "GIF")[:-30], "incomplete"),
 }
