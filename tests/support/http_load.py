@@ -15,6 +15,7 @@ from tests.chaos.history import Read
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 _BODILESS = frozenset({204, 304})
+_held: list[bytes] = []
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)\r\n", re.IGNORECASE)
 
 
@@ -42,6 +43,16 @@ def closed_loop(
     return asyncio.run(
         _closed_loop(port, requests, at_once=at_once, seconds=seconds, patience=patience)
     )
+
+
+def hold(messages: Sequence[bytes]) -> None:
+    """Keep requests in this process, for `closed_loop_of_held`. To send them to it takes time."""
+    _held.extend(messages)
+
+
+def closed_loop_of_held(port: int, *, at_once: int, seconds: float, patience: float) -> list[Read]:
+    """The closed loop with the requests that this process holds."""
+    return closed_loop(port, _held, at_once=at_once, seconds=seconds, patience=patience)
 
 
 def yield_to_all() -> None:
