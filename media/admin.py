@@ -43,7 +43,7 @@ class MediaAdmin(OwnedAdmin[Media]):
     def preview(self, media: Media) -> SafeString | str:
         if media.place != Media.Place.PUBLIC:
             return media.get_place_display()
-        source = public_url(variant_key(media.storage_prefix, "thumb"))
+        source = public_url(variant_key(media.storage_prefix, "thumb.jpg"))
         return format_html('<img src="{}" alt="{}" width="75" height="75">', source, media.alt)
 
     def has_delete_permission(self, request: HttpRequest, obj: Media | None = None) -> bool:

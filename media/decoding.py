@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 # sandbox it is less than the web server waits.
 _SECONDS = 15.0
 # In seconds of CPU time: a photo of 12 megapixels takes less.
-_ORDINARY_SECONDS = 0.3
+_ORDINARY_SECONDS = 0.5
 # How long a picture waits for the one before it. Few do (`media.admission`).
 _PATIENCE = 5.0
 _RETRY_AFTER = 2

@@ -38,6 +38,8 @@ class Media(TimeOrderedModel):
         null=True, blank=True, help_text="Of the upload, upright, in pixels."
     )
     byte_size = models.PositiveIntegerField(help_text="Of all variants together.")
+    # Whether there is a medium variant, and a WebP of each. Uploads from before have neither.
+    has_webp = models.BooleanField(default=False, db_default=False, editable=False)
     blurhash = models.CharField(max_length=40)
     alt = models.CharField(
         max_length=ALT_MAX_LENGTH, blank=True, default="", validators=[refuse_deceptive_text]

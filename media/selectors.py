@@ -1,38 +1,57 @@
 """Reads of Media. A media document is what every answer shows of a picture:
 
 {"id", "type", "url", "width", "height", "original_width", "original_height", "blurhash", "alt",
-"variants": {"thumb", "small"}}
+"variants": {"thumb", "small", "medium"}, "webp": {"thumb", "srcset"}}
 
 The original size is left out where it is not known: in old rows, and in posts' records that were
-cached before it was recorded (they live a day).
+cached before it was recorded (they live a day). So is `webp`; then `medium` is the full picture.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.http.problems import NotFound
 from core.sql import all_found, first_found
 from media.models import Media
 from media.storage import public_url, variant_key
+from media.variants import MEDIUM_WIDTH, SMALL_WIDTH, VARIANTS
 
 __all__ = ["documents_of_posts", "media_document", "own_media", "public_url"]
 
 
 def media_document(media: Media) -> dict[str, Any]:
     """The document of a loaded media."""
-    prefix = media.storage_prefix
+    addresses = _addresses(media.storage_prefix)
     original = {"original_width": media.original_width, "original_height": media.original_height}
     return {
         "id": str(media.pk),
         "type": "image",
-        "url": public_url(variant_key(prefix, "full")),
+        "url": addresses["full.jpg"],
         "width": media.width,
         "height": media.height,
         **{name: side for name, side in original.items() if side is not None},
         "blurhash": media.blurhash,
         "alt": media.alt,
-        "variants": {name: public_url(variant_key(prefix, name)) for name in ("thumb", "small")},
+        "variants": {
+            "thumb": addresses["thumb.jpg"],
+            "small": addresses["small.jpg"],
+            "medium": addresses["medium.jpg" if media.has_webp else "full.jpg"],
+        },
+        **({"webp": _webp(addresses, width=media.width)} if media.has_webp else {}),
     }
+
+
+def _addresses(prefix: str) -> dict[str, str]:
+    return {variant: public_url(variant_key(prefix, variant)) for variant in VARIANTS}
+
+
+def _webp(addresses: Mapping[str, str], *, width: int) -> dict[str, str]:
+    """The WebPs of a picture whose full variant has this width."""
+    widths = {"small": min(SMALL_WIDTH, width), "medium": min(MEDIUM_WIDTH, width), "full": width}
+    # Of variants that are equally wide, one is enough.
+    names = {side: name for name, side in reversed(widths.items())}
+    candidates = [f"{addresses[f'{name}.webp']} {side}w" for side, name in sorted(names.items())]
+    return {"thumb": addresses["thumb.webp"], "srcset": ", ".join(candidates)}
 
 
 def own_media(*, media_id: int, owner_id: int) -> dict[str, Any]:

@@ -20,7 +20,15 @@ MEDIA_EXAMPLE = {
     "original_height": 3780,
     "blurhash": "LEHV6nWB2yk8pyo0adR*.7kCMdnj",
     "alt": "A beach at low tide",
-    "variants": {"thumb": f"{_BASE}/thumb.jpg", "small": f"{_BASE}/small.jpg"},
+    "variants": {
+        "thumb": f"{_BASE}/thumb.jpg",
+        "small": f"{_BASE}/small.jpg",
+        "medium": f"{_BASE}/medium.jpg",
+    },
+    "webp": {
+        "thumb": f"{_BASE}/thumb.webp",
+        "srcset": (f"{_BASE}/small.webp 320w, {_BASE}/medium.webp 640w, {_BASE}/full.webp 1080w"),
+    },
 }
 
 
@@ -55,10 +63,23 @@ class Upload(serializers.Serializer[Any]):
 
 
 class MediaVariants(serializers.Serializer[Any]):
-    """Addresses of the smaller variants."""
+    """Addresses of the smaller variants, in JPEG as at `url`."""
 
-    thumb = serializers.URLField(help_text="The square from the middle, of 150 pixels at most.")
+    thumb = serializers.URLField(help_text="The square from the middle, of 320 pixels at most.")
     small = serializers.URLField(help_text="320 pixels wide at most.")
+    medium = serializers.URLField(help_text="640 pixels wide at most; of old uploads, the full.")
+
+
+class MediaWebp(serializers.Serializer[Any]):
+    """The same variants in WebP: a quarter smaller."""
+
+    thumb = serializers.URLField()
+    srcset = serializers.CharField(
+        help_text=(
+            "The small, the medium and the full variant, with their widths, for the attribute "
+            '`srcset` of `<source type="image/webp">` or of `<img>`.'
+        )
+    )
 
 
 @extend_schema_serializer(examples=[OpenApiExample("An image", MEDIA_EXAMPLE, response_only=True)])
@@ -80,3 +101,4 @@ class MediaDocument(serializers.Serializer[Any]):
     blurhash = serializers.CharField(help_text="A placeholder; see blurha.sh.")
     alt = serializers.CharField()
     variants = MediaVariants()
+    webp = MediaWebp(required=False, help_text="Left out of uploads from before there was WebP.")

@@ -67,6 +67,7 @@ def store_image(*, owner_id: int, file: File[Any], alt: str = "") -> Media:
         alt=alt,
         storage_prefix=storage.new_prefix(),
         place=Place.ARRIVING,
+        has_webp=True,
     )
     _insert_beside(media)
     prefix, variants = media.storage_prefix, image.variants
@@ -157,7 +158,7 @@ def claim_avatar(*, owner_id: int, media_id: int) -> str:
         )
         prefix = Media.objects.filter(pk=media_id).values_list("storage_prefix", flat=True).get()
         avatar_claimed.announce(AvatarClaimed(owner_id, media_id), after=ARRIVAL)
-    return storage.variant_key(prefix, "thumb")
+    return storage.variant_key(prefix, "thumb.jpg")
 
 
 def describe_media(*, media_id: int, alt: str) -> None:

@@ -1,7 +1,7 @@
 """The object store, through django-storages. Keys are random and never written twice.
 
-    public/media/<128 random bits>/<variant>.jpg
-    withheld/media/<the same bits>/<variant>.jpg      while the owner's account is deactivated
+    public/media/<128 random bits>/<variant>      such as full.jpg
+    withheld/media/<the same bits>/<variant>      while the owner's account is deactivated
 
 The policy of the bucket lets anybody GET objects under `public/`; all other requests need a
 signature. If the store is down, writes raise `StoreUnavailable`. Clients read from the store
@@ -29,6 +29,7 @@ StoreUnavailable = (BotoCoreError, ClientError)
 _KEYS_AT_ONCE = 1000  # S3's limit for one request that removes objects
 _COPIES_AT_ONCE = 8
 LISTED_AT_ONCE = 1000
+CONTENT_TYPES = {"jpg": "image/jpeg", "webp": "image/webp"}
 _PUBLIC, _WITHHELD = "public/", "withheld/"
 
 
@@ -44,7 +45,7 @@ def withheld_prefix(prefix: str) -> str:
 
 def variant_key(prefix: str, variant: str) -> str:
     """The key of one variant."""
-    return f"{prefix}/{variant}.jpg"
+    return f"{prefix}/{variant}"
 
 
 def public_url(key: str) -> str:
@@ -57,7 +58,9 @@ def put_variants(*, prefix: str, variants: dict[str, bytes]) -> None:
     try:
         for variant, content in variants.items():
             key = variant_key(prefix, variant)
-            storages["default"].save(key, ContentFile(content, name=key))
+            file = ContentFile(content, name=key)
+            file.content_type = CONTENT_TYPES[key.rpartition(".")[2]]  # type: ignore[attr-defined]
+            storages["default"].save(key, file)
     except BaseException:
         delete_variants(prefix=prefix, variants=list(variants))
         raise

@@ -1,19 +1,25 @@
 """What the decoder makes of an upload. Both sides of the sandbox share it: no Pillow, no Django."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-VARIANTS = ("full", "small", "thumb")
+SIZES = ("full", "medium", "small", "thumb")
+FORMATS = ("jpg", "webp")
+MEDIUM_WIDTH, SMALL_WIDTH = 640, 320  # pixels
+# The names of the objects of an upload.
+VARIANTS = tuple(f"{size}.{format_}" for format_ in FORMATS for size in SIZES)
 # A blurhash of four by three waves.
 _BLURHASH_LENGTH = 28
-_START_OF_JPEG = b"\xff\xd8\xff"
+# A JPEG; a WebP, whose length follows RIFF.
+_STARTS = {"jpg": re.compile(rb"\xff\xd8\xff"), "webp": re.compile(rb"RIFF....WEBPVP8", re.DOTALL)}
 _MAX_SIDE = 2**31 - 1  # of a column
 
 
 @dataclass(frozen=True)
 class ProcessedImage:
-    """JPEG bytes by variant. In pixels: the width and height of `full`, and those of the upload,
-    once it is upright.
+    """The bytes of each variant. In pixels: the width and height of `full`, and those of the
+    upload, once it is upright.
     """
 
     variants: dict[str, bytes]
@@ -37,9 +43,13 @@ class ProcessedImage:
         in_range = all(1 <= side <= _MAX_SIDE for side in sides.values())
         if not in_range or len(blurhash) != _BLURHASH_LENGTH:
             raise ValueError("the facts are out of range")
-        if len(blobs) != len(VARIANTS) or not all(b.startswith(_START_OF_JPEG) for b in blobs):
-            raise ValueError("the variants are no JPEGs")
-        return cls(dict(zip(VARIANTS, blobs, strict=True)), blurhash=blurhash, **sides)
+        if len(blobs) != len(VARIANTS):
+            raise ValueError("the variants are not as many")
+        variants = dict(zip(VARIANTS, blobs, strict=True))
+        for name, content in variants.items():
+            if not _STARTS[name.partition(".")[2]].match(content):
+                raise ValueError("the variants are no JPEGs and WebPs")
+        return cls(variants, blurhash=blurhash, **sides)
 
 
 _SIDES = ("width", "height", "original_width", "original_height")

@@ -44,7 +44,12 @@ def test_a_post_reaches_its_followers_and_nobody_else_until_it_is_deleted(
     sizes = {"full": decoded(full.content).size}
     for name, url in media["variants"].items():
         sizes[name] = decoded(httpx.get(url).raise_for_status().content).size
-    assert sizes == {"full": (1080, 1440), "small": (320, 427), "thumb": (150, 150)}
+    assert sizes == {
+        "full": (1080, 1440),
+        "medium": (640, 853),
+        "small": (320, 427),
+        "thumb": (320, 320),
+    }
     assert sizes["full"] == (media["width"], media["height"])
     assert not decoded(full.content).getexif()
     assert b"GPS" not in full.content

@@ -11,11 +11,13 @@ import pytest
 from comments.models import Comment, CommentLike
 from core.outbox.models import OutboxEvent
 from devstack.lifecycle import Stack
+from media.variants import VARIANTS
 from posts.models import CommentSummary
 from posts.store import RECORDS
 from tests.support.account_data import count_account_rows, count_post_rows, valkey_keys_of
 from tests.support.client import PASSWORD, Person, wait_until
 from tests.support.images import jpeg_with_gps
+from tests.support.stored import urls_of
 from users.models import AccountDeletion
 
 ME = "/api/v1/users/me"
@@ -39,11 +41,6 @@ def like(person: Person, path: str) -> None:
 
 def status(person: Person, path: str) -> int:
     return person.http.get(f"/api/v1{path}").status_code
-
-
-def urls(media: Any) -> list[str]:
-    """All URLs of a picture."""
-    return [media["url"], *media["variants"].values()]
 
 
 def fetched(addresses: list[str]) -> list[int]:
@@ -80,8 +77,8 @@ def test_a_deleted_post_is_gone_for_all_at_once_and_soon_from_every_store(
     others = conversation(ada, bea, kept["id"])
     wait_until(lambda: bea.home_ids() == [kept["id"], post["id"]], SECONDS)
     assert bea.get(f"/posts/{post['id']}")["counts"] == {"likes": 1, "comments": 2}
-    pictures = urls(post["media"][0])
-    assert fetched(pictures) == [200] * 3
+    pictures = urls_of(post["media"][0])
+    assert fetched(pictures) == [200] * len(VARIANTS)
 
     assert ada.http.delete(f"/api/v1/posts/{post['id']}").status_code == 204
     for person in (ada, bea):
@@ -100,7 +97,7 @@ def test_a_deleted_post_is_gone_for_all_at_once_and_soon_from_every_store(
     assert bea.get(f"/posts/{kept['id']}")["counts"] == {"likes": 1, "comments": 2}
     assert Comment.objects.filter(pk__in=others).count() == 2
     assert CommentLike.objects.filter(subject_id__in=others).count() == 2
-    assert fetched(urls(kept["media"][0])) == [200] * 3
+    assert fetched(urls_of(kept["media"][0])) == [200] * len(VARIANTS)
 
 
 @pytest.fixture
@@ -146,8 +143,8 @@ class World:
         shown = ada.http.patch(ME, json={"avatar": int(avatar["id"])})
         assert shown.status_code == 200, shown.text
         media = [unused, avatar, *(post["media"][0] for post in self.hers)]
-        self.pictures = [url for one in media for url in urls(one)]
-        self.kept_pictures = [url for post in self.others for url in urls(post["media"][0])]
+        self.pictures = [url for one in media for url in urls_of(one)]
+        self.kept_pictures = [url for post in self.others for url in urls_of(post["media"][0])]
         wait_until(lambda: len(bea.home_ids()) == len(ada.home_ids()) == 5, SECONDS)
         assert self.counts() == [{"likes": 2, "comments": 3}] * 2
 

@@ -23,9 +23,9 @@ SECRET = "private/kept.jpg"
 def key(stack: Stack) -> str:
     """The key of a picture that anybody may see. Beside it is one that nobody may see."""
     prefix = storage.new_prefix()
-    storage.put_variants(prefix=prefix, variants={"full": jpeg_with_gps()})
+    storage.put_variants(prefix=prefix, variants={"full.jpg": jpeg_with_gps()})
     storages["default"].save(SECRET, ContentFile(b"secret"))
-    return storage.variant_key(prefix, "full")
+    return storage.variant_key(prefix, "full.jpg")
 
 
 def assert_harmless(answer: httpx.Response) -> None:
@@ -57,6 +57,16 @@ def test_a_picture_has_an_origin_of_its_own_and_the_headers_of_a_file(
         assert answer.headers["Access-Control-Allow-Origin"] in {"*", ORIGIN["Origin"]}
 
 
+def test_a_webp_is_served_as_one(stack: Stack) -> None:
+    prefix = storage.new_prefix()
+    storage.put_variants(prefix=prefix, variants={"full.webp": b"one"})
+    answer = httpx.get(storage.public_url(storage.variant_key(prefix, "full.webp")))
+    assert (answer.status_code, answer.content) == (200, b"one")
+    assert answer.headers["Content-Type"] == "image/webp"
+    assert answer.headers["Cache-Control"] == IMMUTABLE
+    assert_harmless(answer)
+
+
 def test_an_object_whose_store_says_nothing_about_caches_may_be_cached(
     stack: Stack, settings: Any
 ) -> None:
@@ -64,8 +74,8 @@ def test_an_object_whose_store_says_nothing_about_caches_may_be_cached(
     silent = {**default["OPTIONS"], "object_parameters": {}}
     settings.STORAGES = {**settings.STORAGES, "default": {**default, "OPTIONS": silent}}
     prefix = storage.new_prefix()
-    storage.put_variants(prefix=prefix, variants={"full": b"one"})
-    answer = httpx.get(storage.public_url(storage.variant_key(prefix, "full")))
+    storage.put_variants(prefix=prefix, variants={"full.jpg": b"one"})
+    answer = httpx.get(storage.public_url(storage.variant_key(prefix, "full.jpg")))
     assert (answer.status_code, answer.headers["Cache-Control"]) == (200, IMMUTABLE)
 
 

@@ -111,7 +111,7 @@ def test_an_upload_that_is_killed_leaves_no_object(
     apis = [status.name for status in stack.status() if status.name.startswith("write-api")]
     wait_until(lambda: len(children(stack)) == processes, SECONDS)
     wait_until(lambda: all(one.is_up and not one.detail for one in stack.status(*apis)), SECONDS)
-    storage.put_variants(prefix=storage.new_prefix(), variants={"full": b"x"})  # it is back
+    storage.put_variants(prefix=storage.new_prefix(), variants={"full.jpg": b"x"})  # it is back
     (media,) = mine
     assert ada.http.get(f"/api/v1/media/{media.pk}").status_code == 404
     # The web server, too, knows that they are up.

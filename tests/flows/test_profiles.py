@@ -26,7 +26,7 @@ def test_a_profile_is_changed_and_others_see_it(signed_up: Callable[[str], Perso
     assert (own["id"], own["username"]) == (ada.id, renamed)
     assert (own["display_name"], own["bio"]) == (changes["display_name"], changes["bio"])
     assert own["avatar_url"] == picture["variants"]["thumb"]
-    assert decoded(httpx.get(own["avatar_url"]).content).size == (150, 150)
+    assert decoded(httpx.get(own["avatar_url"]).content).size == (300, 300)
 
     wait_until(lambda: bob.http.get(f"/api/v1/users/{renamed}").status_code == 200, 2)
     assert bob.get(f"/users/{renamed.upper()}") == own

@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 from media.images import make_variants
+from media.variants import VARIANTS
 
 LONG = 100_000  # bytes
 
@@ -27,7 +28,7 @@ def answer_nothing(_content: bytes, **_options: Any) -> Answer:
 
 def answer_no_jpeg(_content: bytes, **_options: Any) -> Answer:
     sides = dict.fromkeys(("width", "height", "original_width", "original_height"), 1)
-    return {**sides, "blurhash": "x" * 28}, [b"<html>"] * 3
+    return {**sides, "blurhash": "x" * 28}, [b"<html>"] * len(VARIANTS)
 
 
 def die(_content: bytes, **_options: Any) -> Answer:

@@ -47,7 +47,7 @@ def test_withheld_media_are_for_nobody_and_come_back_at_the_same_addresses(
         assert objects_of(one.storage_prefix) == IS_WITHHELD
         assert place_of(one) == "withheld"
     public_base = storage.public_url("")
-    withheld = storage.variant_key(storage.withheld_prefix(media[0].storage_prefix), "full")
+    withheld = storage.variant_key(storage.withheld_prefix(media[0].storage_prefix), "full.jpg")
     options = storages["default"].bucket.meta.client.meta.endpoint_url  # type: ignore[attr-defined]
     bucket = storages["default"].bucket_name  # type: ignore[attr-defined]
     assert httpx.get(f"{public_base}{withheld}").status_code == 404

@@ -13,6 +13,7 @@ from core.http.problems import Invalid, NotFound, Unavailable
 from media import selectors, services, storage
 from media.events import MediaChanged, media_changed
 from media.models import Media
+from media.variants import VARIANTS
 from tests.support.images import encoded, jpeg_with_gps, plain
 
 pytestmark = pytest.mark.django_db
@@ -44,7 +45,7 @@ def test_a_stored_image_has_its_row_and_its_objects(alice: int, upload: Upload) 
     assert (media.original_width, media.original_height) == (1600, 1200)
     assert (media.alt, media.used_as, media.used_by_id) == ("Low tide", "", None)
     keys = storages["default"].listdir(media.storage_prefix)[1]
-    assert sorted(keys) == ["full.jpg", "small.jpg", "thumb.jpg"]
+    assert sorted(keys) == sorted(VARIANTS)
     sizes = [storages["default"].size(f"{media.storage_prefix}/{key}") for key in keys]
     assert sum(sizes) == media.byte_size
 
@@ -74,11 +75,11 @@ def test_a_store_that_fails_between_two_puts_leaves_no_media_and_no_objects(
     stored_keys: Callable[[], set[str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It refuses the second of three, whose key is longer than S3 allows."""
+    """It refuses the second one, whose key is longer than S3 allows."""
     keys: list[str] = []
 
     def key_of(prefix: str, variant: str) -> str:
-        keys.append(f"{prefix}/{'x' * 1100 if len(keys) == 1 else variant}.jpg")
+        keys.append(f"{prefix}/{'x' * 1100 + '.jpg' if len(keys) == 1 else variant}")
         return keys[-1]
 
     before = stored_keys()

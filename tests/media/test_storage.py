@@ -21,7 +21,7 @@ def asked_directly(settings: Any) -> None:
     settings.MEDIA_PUBLIC_BASE = f"{options['endpoint_url']}/{options['bucket_name']}"
 
 
-VARIANTS = {"full": b"one", "small": b"two", "thumb": b"three"}
+VARIANTS = {"full.jpg": b"one", "small.jpg": b"two", "thumb.webp": b"three"}
 
 
 def fetch(key: str) -> httpx.Response:
@@ -44,13 +44,14 @@ def assert_public_is_readable() -> None:
     for variant, content in VARIANTS.items():
         answer = fetch(storage.variant_key(prefix, variant))
         assert answer.content == content
-        assert answer.headers["Content-Type"] == "image/jpeg"
+        type_ = "image/webp" if variant.endswith("webp") else "image/jpeg"
+        assert answer.headers["Content-Type"] == type_
         assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
         assert answer.headers["Access-Control-Allow-Origin"] in {"*", "https://app.example.org"}
 
 
 def assert_the_rest_is_closed() -> None:
-    key = storage.variant_key(stored(), "full")
+    key = storage.variant_key(stored(), "full.jpg")
     storage.put_variants(prefix="private/kept", variants=VARIANTS)
     assert fetch("public/%2e%2e/private/kept/full.jpg").status_code in {400, 403}
     for closed in (
@@ -63,7 +64,7 @@ def assert_the_rest_is_closed() -> None:
         assert httpx.delete(url).status_code == 403
     deletion = f"<Delete><Object><Key>{key}</Key></Object></Delete>"
     httpx.post(storage.public_url("?delete"), content=deletion)
-    assert fetch(key).content == VARIANTS["full"]
+    assert fetch(key).content == VARIANTS["full.jpg"]
     assert fetch("public/media/new.jpg").status_code == 404
 
 
@@ -83,7 +84,7 @@ def test_prefixes_cannot_be_guessed() -> None:
 
 def test_deleted_variants_are_gone() -> None:
     prefix = stored()
-    assert keys_under(prefix) == {"full.jpg", "small.jpg", "thumb.jpg"}
+    assert keys_under(prefix) == set(VARIANTS)
     storage.delete_variants(prefix=prefix, variants=list(VARIANTS))
     assert keys_under(prefix) == set()
 
@@ -92,13 +93,13 @@ def test_what_was_stored_before_a_failure_is_removed_again() -> None:
     """S3 refuses keys of over 1,024 bytes: the last variant cannot be put."""
     prefix = storage.new_prefix()
     with pytest.raises(storage.StoreUnavailable):
-        storage.put_variants(prefix=prefix, variants={**VARIANTS, "x" * 1100: b"four"})
+        storage.put_variants(prefix=prefix, variants={**VARIANTS, "x" * 1100 + ".jpg": b"four"})
     assert keys_under(prefix) == set()
 
 
 def test_a_failure_that_is_not_the_stores_leaves_nothing_either() -> None:
     prefix = storage.new_prefix()
-    variants: dict[str, Any] = {**VARIANTS, "four": 4}
+    variants: dict[str, Any] = {**VARIANTS, "four.jpg": 4}
     with pytest.raises(TypeError):
         storage.put_variants(prefix=prefix, variants=variants)
     assert keys_under(prefix) == set()

@@ -56,16 +56,45 @@ def test_an_upload_answers_its_document(alice: int, api: Api) -> None:
     assert response.status_code == 201
     assert set(document) == {
         *("id", "type", "url", "width", "height", "original_width", "original_height"),
-        *("blurhash", "alt", "variants"),
+        *("blurhash", "alt", "variants", "webp"),
     }
     assert isinstance(document["id"], str)
     assert (document["type"], document["alt"]) == ("image", "Low tide")
     assert (document["width"], document["height"]) == (1080, 1440)
     assert (document["original_width"], document["original_height"]) == (1200, 1600)
-    assert set(document["variants"]) == {"thumb", "small"}
+    assert set(document["variants"]) == {"thumb", "small", "medium"}
     full = httpx.get(document["url"])
     assert decoded(full.content).size == (1080, 1440)
     assert b"Camera" not in full.content
+    widths = {}
+    for candidate in document["webp"]["srcset"].split(", "):
+        address, width = candidate.split(" ")
+        answer = httpx.get(address)
+        assert answer.headers["Content-Type"] == "image/webp"
+        assert f"{decoded(answer.content).width}w" == width
+        widths[width] = address.rpartition("/")[2]
+    assert widths == {"320w": "small.webp", "640w": "medium.webp", "1080w": "full.webp"}
+    assert decoded(httpx.get(document["webp"]["thumb"]).content).size == (320, 320)
+
+
+@pytest.mark.parametrize(
+    ("width", "widths"), [(1000, "320 640 1000"), (500, "320 500"), (99, "99")]
+)
+def test_variants_that_are_equally_wide_are_named_once(
+    alice: int, api: Api, width: int, widths: str
+) -> None:
+    srcset = post(api(alice), encoded(plain((width, 90)))).json()["webp"]["srcset"]
+    assert [one.partition(" ")[2] for one in srcset.split(", ")] == [
+        f"{w}w" for w in widths.split()
+    ]
+
+
+def test_an_upload_from_before_has_a_medium_variant_and_no_webp(alice: int, api: Api) -> None:
+    document = post(api(alice), encoded(plain((1600, 1200)))).json()
+    Media.objects.filter(pk=document["id"]).update(has_webp=False)
+    old = api(alice).get(f"{URL}/{document['id']}").json()
+    assert "webp" not in old
+    assert old["variants"] == document["variants"] | {"medium": document["url"]}
 
 
 def test_its_owner_may_see_an_upload_and_nobody_else(alice: int, bob: int, api: Api) -> None:

@@ -14,6 +14,8 @@ from core.outbox import delivery, rows
 from core.outbox.delivery import deliver_event
 from core.outbox.models import OutboxEvent
 from devstack.layout import HOST
+from media.storage import variant_key
+from media.variants import VARIANTS
 
 
 class KilledError(BaseException):
@@ -68,7 +70,7 @@ def deliver_with_kill_after_each_step(
 def keys_of(media: Any) -> set[str]:
     """The keys of all objects of these media."""
     prefixes = media.values_list("storage_prefix", flat=True)
-    return {f"{prefix}/{name}.jpg" for prefix in prefixes for name in ("thumb", "small", "full")}
+    return {variant_key(prefix, variant) for prefix in prefixes for variant in VARIANTS}
 
 
 @contextmanager

@@ -8,6 +8,12 @@ from typing import Any
 from PIL import Image
 from PIL.ExifTags import GPS, IFD, Base
 
+from media.images import process_image
+from media.structure import check_structure
+from media.variants import ProcessedImage
+
+MAX_PIXELS = 50_000_000
+
 
 def plain(size: tuple[int, int] = (64, 48), mode: str = "RGB", color: Any = None) -> Image.Image:
     """An image of one colour. In RGB a darker top left quarter shows the orientation."""
@@ -15,6 +21,12 @@ def plain(size: tuple[int, int] = (64, 48), mode: str = "RGB", color: Any = None
     if mode == "RGB":
         image.paste("navy", (0, 0, size[0] // 2, size[1] // 2))
     return image
+
+
+def processed(content: bytes, max_pixels: int = MAX_PIXELS) -> ProcessedImage:
+    """The variants of an upload, which is scanned before."""
+    check_structure(content, max_pixels=max_pixels)
+    return process_image(content, max_pixels=max_pixels)
 
 
 def encoded(image: Image.Image, format_: str = "JPEG", **options: Any) -> bytes:

@@ -22,7 +22,7 @@ def objects_of(prefix: str) -> tuple[set[str], set[str]]:
     return public, withheld
 
 
-ALL = {f"{variant}.jpg" for variant in VARIANTS}
+ALL = set(VARIANTS)
 IS_PUBLIC: tuple[set[str], set[str]] = (ALL, set())
 IS_WITHHELD: tuple[set[str], set[str]] = (set(), ALL)
 IS_GONE: tuple[set[str], set[str]] = (set(), set())
@@ -34,8 +34,9 @@ def statuses(urls: Iterable[str]) -> set[int]:
 
 
 def urls_of(document: Any) -> list[str]:
-    """All URLs of a media document."""
-    return [document["url"], *document["variants"].values()]
+    """The URLs of all objects of an upload. The document of a small one does not name them all."""
+    folder = document["url"].rpartition("/")[0]
+    return [f"{folder}/{variant}" for variant in VARIANTS]
 
 
 def deliver_removals(*media: Media) -> None:
