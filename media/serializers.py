@@ -41,6 +41,19 @@ def _intact(text: str) -> None:
         raise serializers.ValidationError("This is not valid text. Send it as UTF-8.", "encoding")
 
 
+class _AltField(serializers.CharField):
+    """What the picture shows, for people who cannot see it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            allow_blank=True,
+            max_length=ALT_MAX_LENGTH,
+            validators=[_intact, refuse_deceptive_text],
+            help_text="What the picture shows, for people who cannot see it.",
+            **options,
+        )
+
+
 class Upload(serializers.Serializer[Any]):
     """An image to upload, as multipart/form-data."""
 
@@ -52,14 +65,16 @@ class Upload(serializers.Serializer[Any]):
             "is cut off, 90 % of the picture must be there."
         ),
     )
-    alt = serializers.CharField(
-        required=False,
-        default="",
-        allow_blank=True,
-        max_length=ALT_MAX_LENGTH,
-        validators=[_intact, refuse_deceptive_text],
-        help_text="What the picture shows, for people who cannot see it.",
-    )
+    alt = _AltField(required=False, default="")
+
+
+@extend_schema_serializer(
+    examples=[OpenApiExample("A description", {"alt": "A beach at low tide"}, request_only=True)]
+)
+class MediaChanges(serializers.Serializer[Any]):
+    """What may be changed of an upload."""
+
+    alt = _AltField()
 
 
 class MediaVariants(serializers.Serializer[Any]):

@@ -161,19 +161,25 @@ def claim_avatar(*, owner_id: int, media_id: int) -> str:
     return storage.variant_key(prefix, "thumb.jpg")
 
 
-def describe_media(*, media_id: int, alt: str) -> None:
-    """Change the description of a picture; raises `NotFound`. The same one is not announced."""
+def describe_media(*, media_id: int, alt: str, owner_id: int | None = None) -> Media:
+    """Change the description of a picture, of this owner if one is given; returns the picture.
+
+    Raises `NotFound`. The same description is not announced.
+    """
     with transaction.atomic(using="posts"):
         # Locked: a post that claims it meanwhile is either announced here, or published with the
         # new description.
-        media = Media.objects.select_for_update().filter(pk=media_id).first()
+        described = Media.objects.all() if owner_id is None else _usable(owner_id)
+        media = described.select_for_update().filter(pk=media_id).first()
         if media is None:
             raise NotFound("There is no such media.")
         if media.alt == alt:
-            return
+            return media
         Media.objects.filter(pk=media_id).update(alt=alt)
+        media.alt = alt
         if media.used_as == Media.Use.POST and media.used_by_id is not None:
             media_changed.announce(MediaChanged(media_id=media_id, post_id=media.used_by_id))
+    return media
 
 
 def release_avatar(*, owner_id: int, media_id: int) -> None:

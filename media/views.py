@@ -15,7 +15,7 @@ from core.http.repetitions import repeatable
 from media import selectors, services
 from media.admission import admitted
 from media.parsers import UploadParser
-from media.serializers import MediaDocument, Upload
+from media.serializers import MediaChanges, MediaDocument, Upload
 
 
 class UploadView(APIView):
@@ -48,6 +48,17 @@ class MediaView(APIView):
     def get(self, request: Request, media_id: int) -> Response:
         """Show an upload of the caller's."""
         return Response(selectors.own_media(media_id=media_id, owner_id=caller_id(request)))
+
+    @extend_schema(request=MediaChanges, responses=MediaDocument, tags=["media"])
+    @repeatable(database="posts")
+    def patch(self, request: Request, media_id: int) -> Response:
+        """Describe an upload of the caller's for people who cannot see it, also in a post."""
+        changes = MediaChanges(data=request.data)
+        changes.is_valid(raise_exception=True)
+        media = services.describe_media(
+            media_id=media_id, owner_id=caller_id(request), **changes.validated_data
+        )
+        return Response(selectors.media_document(media))
 
     @extend_schema(responses={204: None}, tags=["media"])
     @repeatable(database="posts")

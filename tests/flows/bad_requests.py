@@ -297,6 +297,17 @@ CASES: list[Bad] = [
     *unknown_ids("GET", _USER_BY_ID, "/users/by-id/{}"),
     *unknown_ids("GET", _MEDIA, "/media/{}"),
     Bad("GET", _MEDIA, "somebody else's", 404, "/media/$foreign"),
+    *unknown_ids("PATCH", _MEDIA, "/media/{}", '{"alt": "x"}'),
+    Bad(
+        *("PATCH", _MEDIA, "somebody else's", 404, "/media/$foreign", ""),
+        *('{"alt": "x"}', "application/json"),
+    ),
+    *no_object("PATCH", _MEDIA, "/media/$unused"),
+    *wrong_type("PATCH", _MEDIA, "/media/$unused"),
+    *with_json(
+        *("PATCH", _MEDIA, "/media/$unused"),
+        [("nothing", {}, "alt"), *wrong_text("alt", 1000)],
+    ),
     *unknown_ids("DELETE", _MEDIA, "/media/{}"),
     Bad("DELETE", _MEDIA, "somebody else's", 404, "/media/$foreign"),
     *page_cases("/posts", "/posts?author=$other"),

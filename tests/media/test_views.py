@@ -127,8 +127,27 @@ def test_what_a_post_or_an_avatar_uses_is_409_and_says_what_to_do(alice: int, ap
 
 @pytest.mark.parametrize("id_", ["5", str(2**63), "9" * 40, "x"])
 def test_an_unknown_id_is_not_found(alice: int, api: Api, id_: str) -> None:
-    for method in ("get", "delete"):
-        assert_problem(getattr(api(alice), method)(f"{URL}/{id_}"), 404)
+    for method, body in (("get", None), ("patch", {"alt": "Low tide"}), ("delete", None)):
+        assert_problem(getattr(api(alice), method)(f"{URL}/{id_}", body, format="json"), 404)
+
+
+def test_its_owner_may_describe_an_upload_and_nobody_else(alice: int, bob: int, api: Api) -> None:
+    document = post(api(alice), encoded(plain())).json()
+    address = f"{URL}/{document['id']}"
+
+    def patch(user_id: int, changes: dict[str, Any]) -> Any:
+        return api(user_id).patch(address, changes, format="json")
+
+    for alt in ("Low tide", "", "Low tide"):
+        described = patch(alice, {"alt": alt})
+        assert described.status_code == 200
+        assert described.json() == document | {"alt": alt} == api(alice).get(address).json()
+    assert_problem(patch(bob, {"alt": "Mine"}), 404)
+    for wrong in ({}, {"alt": None}, {"alt": "x" * 1001}, {"alt": "a\u202eb"}, {"alt": ["a"]}):
+        refused = patch(alice, wrong)
+        assert_problem(refused, 400)
+        assert refused.json()["errors"][0]["field"] == "alt"
+    assert api(alice).get(address).json()["alt"] == "Low tide"
 
 
 def test_without_a_token_nothing_is_taken(client: Any, django_db_setup: None) -> None:
