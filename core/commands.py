@@ -58,6 +58,10 @@ def errors_with_advice() -> Iterator[None]:
             "again."
         ) from error
     except (OperationalError, InterfaceError) as error:
+        # With a code, it is the answer of a server: a lock or a statement took too long, its disk
+        # is full.
+        if getattr(error.__cause__, "pgcode", None):
+            raise
         raise CommandError(
             f"A database does not answer: {str(error).strip()} Start it, or correct its "
             "*_DATABASE_URL, and run this again."

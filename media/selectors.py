@@ -4,7 +4,8 @@
 "variants": {"thumb", "small", "medium"}, "webp": {"thumb", "srcset"}}
 
 The original size is left out where it is not known: in old rows, and in posts' records that were
-cached before it was recorded (they live a day). So is `webp`; then `medium` is the full picture.
+cached before it was recorded (they live a day). So is `webp`. Then `medium` is the full picture,
+or left out of these records.
 """
 
 from collections.abc import Mapping, Sequence

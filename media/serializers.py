@@ -82,7 +82,10 @@ class MediaVariants(serializers.Serializer[Any]):
 
     thumb = serializers.URLField(help_text="The square from the middle, of 320 pixels at most.")
     small = serializers.URLField(help_text="320 pixels wide at most.")
-    medium = serializers.URLField(help_text="640 pixels wide at most; of old uploads, the full.")
+    medium = serializers.URLField(
+        required=False,
+        help_text="640 pixels wide at most. Of old uploads, the full one, or left out.",
+    )
 
 
 class MediaWebp(serializers.Serializer[Any]):

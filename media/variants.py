@@ -44,7 +44,7 @@ class ProcessedImage:
         if not in_range or len(blurhash) != _BLURHASH_LENGTH:
             raise ValueError("the facts are out of range")
         if len(blobs) != len(VARIANTS):
-            raise ValueError("the variants are not as many")
+            raise ValueError("the variants are too few or too many")
         variants = dict(zip(VARIANTS, blobs, strict=True))
         for name, content in variants.items():
             if not _STARTS[name.partition(".")[2]].match(content):

@@ -14,7 +14,7 @@ from media.formats.jpeg import load_jpeg
 from media.formats.png import load_png
 from media.formats.webp import complete_webp
 from media.structure import NotAnImageError
-from media.structure.heif import coded_colours
+from media.structure.heif import coded_colours, is_avif, is_heic
 from media.structure.limits import DAMAGED, MAX_PIXELS, check_size
 from media.structure.webp import is_webp
 
@@ -101,11 +101,17 @@ def _tolerant(is_tolerant: bool) -> Iterator[None]:
 
 def _open(content: bytes, max_pixels: int) -> ImageFile.ImageFile:
     """The picture, of which only the headers were read."""
+    formats: tuple[str, ...] = FORMATS
     if is_webp(content):
         content = complete_webp(content)
+    elif is_avif(content):
+        formats = ("AVIF",)
+    elif is_heic(content):
+        # Pillow goes by the first kind that the file claims to be, which may be a general one.
+        content, formats = content[:8] + b"heic" + content[12:], ("HEIF",)
     try:
         with _tolerant(True):
-            image = Image.open(io.BytesIO(content), formats=FORMATS)
+            image = Image.open(io.BytesIO(content), formats=formats)
     except UnidentifiedImageError as error:
         raise NotAnImageError("The file is not an image of a known format") from error
     except _DAMAGED as error:
@@ -128,10 +134,22 @@ def _load(image: ImageFile.ImageFile, content: bytes, side: int) -> Image.Image:
     if image.format == "PNG":
         return load_png(image, content)
     image.load()
+    profile = None
     if image.format in {"HEIF", "AVIF"} and not image.info.get("icc_profile"):
-        image.info["icc_profile"] = profile_of(*(coded_colours(content) or (0, 0)))
-    if image.mode == "P":
-        return image.convert("RGBA" if image.has_transparency_data else "RGB")
+        profile = profile_of(*(coded_colours(content) or (0, 0)))
+    picture = _in_channels(image, is_coloured=profile is not None)
+    picture.info = image.info | ({"icc_profile": profile} if profile else {})
+    return picture
+
+
+def _in_channels(image: Image.Image, *, is_coloured: bool) -> Image.Image:
+    """The picture in L, LA, RGB or RGBA; in the latter two if `is_coloured`, as its profile is."""
+    if image.mode == "I;16":
+        image = image.point(lambda value: value / 256).convert("L")
+    if (image.mode in {"P", "L"} and image.has_transparency_data) or image.mode == "RGBa":
+        return image.convert("RGBA")
+    if image.mode == "P" or (image.mode == "L" and is_coloured):
+        return image.convert("RGB")
     return image
 
 

@@ -12,10 +12,11 @@ What else is in the file (thumbnails, depth, gain maps, bursts) is not decoded. 
 bytes of its picture is refused: decoders hide what they lack, and do not say how much it is.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from media.structure.boxes import Box, Reader, boxes
+from media.structure.boxes import MAX_BOXES, Box, Reader, boxes
 from media.structure.limits import (
     DAMAGED,
     MAX_EXIF_BYTES,
@@ -39,6 +40,8 @@ MAX_META_BYTES = 1024 * 1024
 MAX_EXTENTS = 8192
 _TILES = frozenset({b"hvc1", b"av01"})
 _PICTURES = _TILES | {b"grid"}
+# Others that are made from items; no phone makes one the picture.
+_DERIVED = frozenset({b"iden", b"iovl", b"tmap"})
 
 
 @dataclass
@@ -72,13 +75,15 @@ def check_heif(content: bytes, *, max_pixels: int) -> None:
         raise NotAnImageError("Animated images are not supported")
     meta = _meta(content)
     kind = meta.kinds.get(meta.primary)
+    if kind in _DERIVED:
+        raise NotAnImageError("A picture that is put together from others is not supported")
     if kind not in _PICTURES:
         raise NotAnImageError(DAMAGED)
     width, height = _size(content, meta, meta.primary)
     check_size(width, height, file_bytes=len(content), max_pixels=max_pixels)
     parts = meta.tiles.get(meta.primary, []) if kind == b"grid" else [meta.primary]
     _check_tiles(content, meta, parts, most=max_pixels)
-    for part in parts:
+    for part in set(parts):
         _check_is_there(content, meta, part)
     metadata = sum(box.end - box.start for box in meta.properties if box.name == b"colr")
     for item, kind in meta.kinds.items():
@@ -97,12 +102,10 @@ def _check_tiles(content: bytes, meta: _Meta, parts: list[int], *, most: int) ->
     """
     if not parts or any(meta.kinds.get(part) not in _TILES for part in parts):
         raise NotAnImageError(DAMAGED)
-    pixels = 0
-    for part in parts:
-        width, height = _size(content, meta, part)
-        pixels += width * height
-        if not pixels or pixels > 2 * most:
-            raise NotAnImageError(DAMAGED)
+    # A tile may be there many times.
+    sizes = {part: math.prod(_size(content, meta, part)) for part in set(parts)}
+    if not all(sizes.values()) or sum(sizes[part] for part in parts) > 2 * most:
+        raise NotAnImageError(DAMAGED)
 
 
 def _check_is_there(content: bytes, meta: _Meta, item: int) -> None:
@@ -168,7 +171,7 @@ def _meta(content: bytes) -> _Meta:
         b"iref": _read_tiles,
         b"iprp": _read_properties,
     }
-    for child in boxes(content, rest.start, rest.end):
+    for child in _children(content, rest, MAX_BOXES, "boxes"):
         if child.name in read:
             read[child.name](content, child, meta)
     return meta
@@ -206,15 +209,15 @@ def _read_extents(content: bytes, box: Box, meta: _Meta) -> None:
         method = reader.number(2) & 15 if version else 0
         reader.take(2)
         base = reader.number(base_size)
+        count = reader.number(2)
+        left -= max(1, count)
+        if left < 0:
+            raise refuse_excess("pieces of items", MAX_EXTENTS)
         found = []
-        for _ in range(reader.number(2)):
-            left -= 1
-            if left < 0:
-                raise refuse_excess("pieces of items", MAX_EXTENTS)
+        for _ in range(count):
             if version:
                 reader.take(index_size)
             found.append((base + reader.number(offset_size), reader.number(length_size)))
-        left -= not found
         if method == 0:
             meta.extents[item] = found
 
@@ -235,7 +238,7 @@ def _read_tiles(content: bytes, box: Box, meta: _Meta) -> None:
 
 
 def _read_properties(content: bytes, box: Box, meta: _Meta) -> None:
-    for child in boxes(content, box.start, min(box.end, len(content))):
+    for child in _children(content, box, MAX_BOXES, "boxes"):
         if child.name == b"ipco":
             meta.properties.extend(_children(content, child, MAX_PROPERTIES, "properties"))
         elif child.name == b"ipma":

@@ -15,6 +15,7 @@ from media.structure.limits import (
     DAMAGED,
     MAX_EXIF_BYTES,
     MAX_METADATA_BYTES,
+    ImageTooLargeError,
     NotAnImageError,
     check_size,
     refuse_excess,
@@ -34,6 +35,8 @@ MAX_PHOTOSHOP_BYTES = 1024 * 1024
 # A progressive JPEG has about ten scans, some encoders write twenty. A scan can be sent in 75
 # bytes, and its decoding walks over all pixels.
 MAX_SCANS = 50
+# A progressive JPEG keeps all coefficients until its last scan, in two bytes each.
+MAX_COEFFICIENTS = 200_000_000
 # In scans, one byte of 256 is FF. A restart marker after each block adds one for 64 pixels.
 MAX_FF_IN_SCANS = 1_000_000
 
@@ -82,6 +85,12 @@ def find_scans(content: bytes) -> Scans:
     walk.to_the_end()
     bring_all = not any(walk.missing.values())
     return Scans(walk.places, walk.has_restarts, walk.has_end, bring_all)
+
+
+def _samples(header: bytes) -> float:
+    """How many samples a frame has for each pixel: 3, or fewer if some have a lower resolution."""
+    factors = [(sampling >> 4) * (sampling & 15) for sampling in header[7::3]]
+    return sum(factors) / max(1, *factors)
 
 
 class _Walk:
@@ -169,6 +178,10 @@ class _Walk:
         height, width = struct.unpack_from(">HH", header, 1)
         if self.max_pixels is not None:
             check_size(width, height, file_bytes=len(self.content), max_pixels=self.max_pixels)
+            if marker == _PROGRESSIVE and width * height * _samples(header) > MAX_COEFFICIENTS:
+                raise ImageTooLargeError(
+                    f"A progressive JPEG of {width} x {height} pixels is too large"
+                )
 
     def _scan_header(self, header: bytes) -> None:
         """The scan header: how many components, two bytes for each, and what the scan brings of

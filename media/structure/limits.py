@@ -1,12 +1,12 @@
 """The errors of a scan, and the limits that all formats share."""
 
-# By Pillow's names of the formats. A JPEG is decoded at a fraction of its size. The others are
-# decoded whole, in so many bytes a pixel: HEIC 7, AVIF 9, PNG up to 17, WebP 18. So 512 MiB are
-# enough.
+# By Pillow's names of the formats, and a little more than the sensors of phones have. A JPEG of
+# such a size is decoded at a fraction of it. The others are decoded whole, in so many bytes for
+# each pixel: HEIC 7, AVIF 9, PNG up to 17, WebP 18. So 512 MiB are enough.
 MAX_PIXELS = {
-    "JPEG": 200_000_000,
-    "HEIF": 50_000_000,
-    "AVIF": 50_000_000,
+    "JPEG": 202_000_000,
+    "HEIF": 51_000_000,
+    "AVIF": 51_000_000,
     "PNG": 30_000_000,
     "WEBP": 25_000_000,
     "GIF": 30_000_000,

@@ -138,7 +138,7 @@ MEDIA_MAX_BYTES = _env.int("MEDIA_MAX_BYTES", default=10 * 1024 * 1024)
 # The form parser keeps the file in memory: the request's body is on the disk already, and only
 # MEDIA_UPLOADS_AT_ONCE are parsed at once.
 FILE_UPLOAD_MAX_MEMORY_SIZE = MEDIA_MAX_BYTES
-MEDIA_MAX_PIXELS = _env.int("MEDIA_MAX_PIXELS", default=200_000_000)
+MEDIA_MAX_PIXELS = _env.int("MEDIA_MAX_PIXELS", default=202_000_000)
 # What the decoding of one picture may take: CPU time and memory. One with as many pixels as its
 # format may have takes a second or two, at worst four, and up to 500 MiB.
 MEDIA_DECODER_SECONDS = _env.int("MEDIA_DECODER_SECONDS", default=8)

@@ -24,7 +24,7 @@ from media.variants import ProcessedImage
 from tests.media.bad_decoders import LONG
 from tests.support.boxes import tiled
 from tests.support.hostile import HOSTILE
-from tests.support.images import decoded, encoded, jpeg_with_gps, large_pictures
+from tests.support.images import decoded, encoded, jpeg_with_gps, large_pictures, png
 
 # Of CPU time, here and in decoders. Each file is refused in some hundredths of a second.
 SECONDS = 1.0
@@ -96,10 +96,11 @@ def large_avif() -> bytes:
         lambda: encoded(Image.new("RGB", (16_300, 12_200), "tomato")),
         lambda: encoded(Image.new("RGBA", (5600, 4400), (9, 9, 9, 99)), "WEBP", method=0),
         lambda: encoded(Image.new("RGBA", (6000, 4900), (9, 9, 9, 0)), "GIF"),
+        lambda: png((6000, 5000, 16, 0), (b"\0" + bytes(12_000)) * 5000, (b"tRNS", b"\0\1")),
         large_heic,
         large_avif,
     ],
-    ids=["progressive jpeg", "png", "jpeg", "webp", "gif", "heic", "avif"],
+    ids=["progressive jpeg", "png", "jpeg", "webp", "gif", "deep png", "heic", "avif"],
 )
 def test_the_largest_pictures_fit_into_the_limits(
     make: Callable[[], bytes], decoders: Callable[..., None], measured: Callable[[str], None]
@@ -108,6 +109,7 @@ def test_the_largest_pictures_fit_into_the_limits(
     decoders()
     began = time.monotonic()
     image = decode_image(content)
+    assert image.width == 1080
     megapixels = image.original_width * image.original_height / 1e6
     measured(f"{len(content):,} bytes, {megapixels:.0f} MP: {time.monotonic() - began:.1f} s")
 

@@ -155,6 +155,15 @@ def test_every_kind_of_pixel_becomes_rgb_on_white(
     assert is_near(colour(full), expected)
 
 
+def test_a_grey_gif_may_be_transparent() -> None:
+    """With a palette of all greys, Pillow takes it for a grey picture."""
+    grey = Image.linear_gradient("L")
+    grey.paste(5, (100, 0, 256, 256))
+    content = encoded(grey, "GIF", transparency=5)
+    assert decoded(content).mode == "L"
+    assert is_near(colour(processed(content).variants["full.jpg"]), (255, 255, 255))
+
+
 def test_what_is_transparent_leaves_no_dark_fringe_when_it_shrinks() -> None:
     """Its hidden colour is black, and must not be mixed into its visible neighbours."""
     image = Image.new("RGBA", (3000, 1600), (0, 0, 0, 0))

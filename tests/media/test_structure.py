@@ -15,6 +15,7 @@ from PIL import Image, PngImagePlugin
 from media.images import process_image
 from media.structure import ImageTooLargeError, NotAnImageError, check_structure, jpeg, png
 from media.structure.limits import MAX_ASPECT
+from tests.support.boxes import heif, item, link, properties_of
 from tests.support.hostile import HOSTILE, in_the_scan, segment, with_chunks, with_segments
 from tests.support.images import chunk, decoded, encoded, jpeg_with_gps, linear_grey_profile, plain
 
@@ -36,6 +37,37 @@ def test_a_hostile_file_is_refused_in_no_time(name: str) -> None:
     with pytest.raises(NotAnImageError, match=hostile.reason):
         check(content)
     assert time.process_time() - began < SECONDS
+
+
+def test_tiles_that_are_linked_many_times_are_scanned_once() -> None:
+    pieces = struct.pack(">HHH", 2, 0, 8000) + struct.pack(">II", 0, 1) * 8000
+    content = heif(
+        items=[item(1, b"grid"), item(2, b"hvc1")],
+        places=[pieces],
+        associations=[properties_of(1, 1), properties_of(2, *[1] * 255)],
+        links=link(b"dimg", 1, [2] * 8000),
+    )
+    began = time.process_time()
+    check(content)
+    assert time.process_time() - began < SECONDS
+
+
+@pytest.mark.parametrize(
+    ("size", "subsampling", "is_accepted"),
+    [((8200, 8100), 0, True), ((8200, 8200), 0, False), ((11_500, 11_500), 2, True)],
+)
+def test_a_progressive_jpeg_is_limited_by_its_coefficients(
+    size: tuple[int, int], subsampling: int, is_accepted: bool
+) -> None:
+    content = bytearray(encoded(plain(), progressive=True, subsampling=subsampling))
+    at = content.index(b"\xff\xc2") + 5
+    content[at : at + 4] = struct.pack(">HH", *size[::-1])
+    claiming_it = bytes(content) + bytes(500_000)
+    if is_accepted:
+        check_structure(claiming_it, max_pixels=2 * 10**8)
+    else:
+        with pytest.raises(ImageTooLargeError, match="progressive"):
+            check_structure(claiming_it, max_pixels=2 * 10**8)
 
 
 def noise(size: tuple[int, int] = (90, 60)) -> Image.Image:

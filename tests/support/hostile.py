@@ -155,6 +155,13 @@ HOSTILE = {
         lambda: heif(associations=[properties_of(1, *[1] * 255)] * 400), "properties of items"
     ),
     "pieces of items": Hostile(lambda: heif(places=[place(1, 0, 9)] * 50_000), "pieces of items"),
+    "items without pieces": Hostile(
+        lambda: heif(places=[struct.pack(">HHH", 7, 0, 0)] * 60_000), "pieces of items"
+    ),
+    "a head that ends behind itself": Hostile(
+        lambda: heif().replace(b"meta\0\0\0\0", b"meta\0\0\0\0\0\xff\xff\xfffree"), "damaged"
+    ),
+    "a picture of another picture": Hostile(lambda: heif(items=[item(1, b"iden")]), "put together"),
     "links": Hostile(lambda: heif(links=link(b"dimg", 1, [2] * 500) * 99), "links between items"),
     "a grid of large tiles": Hostile(
         lambda: grid(900, tile=(4096, 4096), size=(4000, 3000)) + bytes(2000), "damaged"

@@ -13,7 +13,7 @@ from media.decoding import decode_image
 from media.formats.picture import read_picture
 from media.images import process_image
 from media.structure import NotAnImageError, check_structure
-from tests.support.images import decoded, encoded, jpeg_with_gps, plain
+from tests.support.images import decoded, encoded, jpeg_with_gps, plain, processed
 
 PHOTO = Image.merge(
     "RGB",
@@ -137,3 +137,31 @@ def test_a_burst_shows_its_first_picture() -> None:
     buffer = io.BytesIO()
     PHOTO.save(buffer, "HEIF", save_all=True, append_images=[plain(PHOTO.size)], quality=90)
     assert difference(read(buffer.getvalue()), PHOTO) < TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (Image.new("RGBA", (64, 48), (200, 100, 40, 128)).convert("RGBa"), (227, 178, 148)),
+        (Image.new("I;16", (64, 48), 0x8000), (128, 128, 128)),
+    ],
+    ids=["premultiplied alpha", "grey of more than 8 bits"],
+)
+def test_rare_kinds_of_pixels_have_their_colours(
+    image: Image.Image, expected: tuple[int, ...]
+) -> None:
+    content = encoded(image, "HEIF", quality=95)
+    assert decoded(content).mode == image.mode
+    full = decoded(processed(content).variants["full.jpg"])
+    assert difference(full, Image.new("RGB", full.size, expected)) < TOLERANCE
+
+
+@pytest.mark.parametrize(("format_", "brand"), [("AVIF", b"mif1"), ("HEIF", b"MiHB")])
+def test_the_kinds_that_a_file_claims_to_be_may_come_in_any_order(
+    format_: str, brand: bytes
+) -> None:
+    content = encoded(plain((640, 480)), format_, quality=90)
+    renamed = content[:8] + brand + content[12:]
+    assert (
+        difference(decoded(processed(renamed).variants["full.jpg"]), plain((640, 480))) < TOLERANCE
+    )
