@@ -34,7 +34,7 @@ from tests.support.api_documents import (
 )
 from tests.support.posts_factory import make_posts
 from tests.support.query_plans import explain_analyze, nodes, rows_of
-from usergraph.services import import_follows, refresh_followed
+from usergraph.services import follow_user, import_follows, refresh_followed, unfollow_user
 from users.services import refresh_documents, update_profile
 
 
@@ -155,6 +155,31 @@ def test_those_who_like_a_post_are_listed_whom_one_follows_first(
     assert [int(user["id"]) for user in page["results"]] == [people[1], *wanted[2:]]
     page, _ = likers_page(post_id=post_id, viewer_id=bob, after=None, limit=2)
     assert shown_ids(page) == people[:3:-1]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("kind", ["posts", "comments"])
+def test_likers_are_listed_once_each_whomever_the_reader_follows_between_pages(
+    kind: str, alice: int, bob: int, person: Callable[[str], int], api: Callable[[int], Any]
+) -> None:
+    people = [person(f"fan{number}") for number in range(8)]
+    (subject_id,) = make_posts(bob, 1)
+    if kind == "comments":
+        subject_id = add_comment(post_id=subject_id, author_id=bob, text="Low tide.")
+    for user_id in people:
+        api(user_id).put(f"/api/v1/{kind}/{subject_id}/like")
+    list(import_follows(edges=[(alice, people[1]), (alice, people[3])]))
+    found: list[int] = []
+    url = f"/api/v1/{kind}/{subject_id}/likes?limit=2"
+    while url:
+        page = api(alice).get(url).json()
+        found += [int(user["id"]) for user in page["results"]]
+        url = page["next"]
+        for user_id in people:
+            change = unfollow_user if user_id in found else follow_user
+            change(follower_id=alice, followee_id=user_id)
+        refresh_followed(viewer_ids=[alice])
+    assert found == [people[at] for at in (3, 1, 7, 6, 5, 4, 2, 0)]
 
 
 @pytest.mark.django_db

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from posts.services import edit_post, refresh_records
+from posts.services import edit_post, like_post, refresh_records
 from tests.support.posts_factory import make_posts
 from users.models import User
 from users.services import refresh_documents
@@ -44,6 +44,17 @@ def test_an_unchanged_answer_is_a_304_without_a_body(
     changed = asked(client, address, first["ETag"])
     assert changed.status_code == 200
     assert changed["ETag"] != first["ETag"]
+
+
+def test_a_like_of_somebody_else_is_a_new_etag(alice: int, bob: int, api: Api) -> None:
+    (post_id,) = make_posts(bob, 1)
+    address = f"/api/v1/posts/{post_id}"
+    first = api(alice).get(address)
+    like_post(post_id=post_id, user_id=bob)
+    refresh_records(post_ids=[post_id])
+    liked = asked(api(alice), address, first["ETag"])
+    assert liked.status_code == 200
+    assert liked.json()["counts"]["likes"] == first.json()["counts"]["likes"] + 1
 
 
 def test_callers_have_etags_of_their_own(alice: int, bob: int, api: Api) -> None:

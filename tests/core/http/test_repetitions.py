@@ -13,6 +13,7 @@ import pytest
 from django.db import connections
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from comments import selectors as comment_selectors
 from core.http.idempotency import takes_key
 from core.http.repetitions import is_repeatable
 from core.outbox import delivery, repetitions
@@ -155,11 +156,16 @@ def test_an_edited_and_a_deleted_post(alice: int, api: Api, upload: Callable[...
     assert home(client) == []
 
 
-def test_an_edit_that_was_done_is_answered_so_though_the_post_is_being_deleted(
-    alice: int, api: Api, upload: Callable[..., Media], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("what", ["post", "comment"])
+def test_an_edit_that_was_done_is_answered_so_though_it_is_being_deleted(
+    what: str, alice: int, api: Api, upload: Callable[..., Media]
 ) -> None:
-    address = f"{V}/posts/{make_post(api(alice), upload(alice))}"
-    render = selectors.post_document
+    address, field = f"{V}/posts/{make_post(api(alice), upload(alice))}", "caption"
+    module: Any = selectors
+    if what == "comment":
+        comment = api(alice).post(f"{address}/comments", {"text": "Low"}, format="json").json()
+        address, field, module = f"{V}/comments/{comment['id']}", "text", comment_selectors
+    render = getattr(module, f"{what}_document")
 
     def delete() -> int:
         try:
@@ -167,7 +173,7 @@ def test_an_edit_that_was_done_is_answered_so_though_the_post_is_being_deleted(
         finally:
             connections.close_all()
 
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, pytest.MonkeyPatch.context() as patch:
         deletions: list[Future[int]] = []
 
         def render_late(**asked: int) -> Any:
@@ -175,11 +181,10 @@ def test_an_edit_that_was_done_is_answered_so_though_the_post_is_being_deleted(
             wait(deletions, timeout=0.5)  # it cannot be done: it waits for the edit to commit
             return render(**asked)
 
-        monkeypatch.setattr(selectors, "post_document", render_late)
-        edited = api(alice).patch(address, {"caption": "Low tide"}, format="json")
-        assert (edited.status_code, edited.json().get("caption")) == (200, "Low tide")
+        patch.setattr(module, f"{what}_document", render_late)
+        edited = api(alice).patch(address, {field: "Low tide"}, format="json")
+        assert (edited.status_code, edited.json().get(field)) == (200, "Low tide")
         assert deletions[0].result() == 204
-    monkeypatch.undo()
     assert api(alice).get(address).status_code == 404
 
 
