@@ -49,10 +49,12 @@ FROM generate_series(0, %s) AS number, (SELECT min(id) AS id FROM posts_post) AS
 """
 _PICTURES_SQL = """
 INSERT INTO media_media (
-    owner_id, width, height, byte_size, blurhash, alt, storage_prefix, used_as, used_by_id, position
+    owner_id, width, height, has_webp, byte_size, blurhash, alt, storage_prefix,
+    used_as, used_by_id, position
 )
-SELECT author_id, 1080, 1350, 250000, 'LEHV6nWB2yk8pyo0adR*.7kCMdnj', 'The beach at low tide.',
-    'public/media/' || md5(id::text), 'post', id, 0
+SELECT author_id, 1080, 1350, true, 250000, 'LEHV6nWB2yk8pyo0adR*.7kCMdnj',
+    'The beach at low tide.', 'public/media/' || md5(id::text),
+    'post', id, 0
 FROM posts_post WHERE id = ANY(%s)
 """
 
