@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
-from core.http.fields import IdField
+from core.http.fields import IdField, TextField
 from core.text import refuse_deceptive_text
 from media.models import ALT_MAX_LENGTH
 
@@ -41,7 +41,7 @@ def _intact(text: str) -> None:
         raise serializers.ValidationError("This is not valid text. Send it as UTF-8.", "encoding")
 
 
-class _AltField(serializers.CharField):
+class _AltField(TextField):
     """What the picture shows, for people who cannot see it."""
 
     def __init__(self, **options: Any) -> None:

@@ -13,6 +13,7 @@ _ONLY_MAKER = {
     "DELETE /api/v1/posts/{post_id}": "post_id",
     "PATCH /api/v1/comments/{comment_id}": "comment_id",
     "GET /api/v1/media/{media_id}": "media_id",
+    "PATCH /api/v1/media/{media_id}": "media_id",
     "DELETE /api/v1/media/{media_id}": "media_id",
 }
 # The author of the post may delete a comment, too.
@@ -51,7 +52,7 @@ class Makers:
     def keeps_people_apart(
         self, context: CheckContext, response: Response, case: Case[Any]
     ) -> None:
-        """Nobody changes another's post or comment, or sees or deletes another's upload."""
+        """Nobody changes another's post, comment or upload, or sees or deletes another's upload."""
         operation = case.operation.label
         sender = self._sender(response)
         if sender is None or not response.status_code < 300:

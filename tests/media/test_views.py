@@ -143,7 +143,14 @@ def test_its_owner_may_describe_an_upload_and_nobody_else(alice: int, bob: int, 
         assert described.status_code == 200
         assert described.json() == document | {"alt": alt} == api(alice).get(address).json()
     assert_problem(patch(bob, {"alt": "Mine"}), 404)
-    for wrong in ({}, {"alt": None}, {"alt": "x" * 1001}, {"alt": "a\u202eb"}, {"alt": ["a"]}):
+    for wrong in (
+        {},
+        {"alt": None},
+        {"alt": "x" * 1001},
+        {"alt": "a\u202eb"},
+        {"alt": ["a"]},
+        {"alt": 7},
+    ):
         refused = patch(alice, wrong)
         assert_problem(refused, 400)
         assert refused.json()["errors"][0]["field"] == "alt"
