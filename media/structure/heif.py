@@ -96,9 +96,9 @@ def check_heif(content: bytes, *, max_pixels: int) -> None:
 
 
 def _check_tiles(content: bytes, meta: _Meta, parts: list[int], *, most: int) -> None:
-    """Refuse a picture without pixels, or whose tiles have many more pixels than it claims.
+    """Refuse a picture without pixels, or whose tiles have more than twice `most` pixels together.
 
-    Those at the right and at the bottom may reach over the edge.
+    They may have more than the picture: those at the right and at the bottom reach over the edge.
     """
     if not parts or any(meta.kinds.get(part) not in _TILES for part in parts):
         raise NotAnImageError(DAMAGED)
