@@ -1,11 +1,15 @@
-"""What Commenting does when comments were deleted, or an account with comments was switched."""
+"""What Commenting does when comments were deleted, or an account with comments was switched.
+
+Also registers its part in the previews of posts.
+"""
 
 from collections.abc import Iterable
 
-from comments import services
+from comments import selectors, services
 from comments.events import CommentsDeleted, comments_deleted
 from core.outbox.batches import SMALL_STEP, STEP, as_steps, walked
 from core.outbox.subscriptions import Step
+from posts.selectors import add_comments_reader
 from users.events import AccountSwitched, account_switched
 
 
@@ -29,3 +33,6 @@ def show_comments(account: AccountSwitched, cursor: int) -> Iterable[Step]:
         return services.show_likes_of_account(user_id=account.user_id, after=after, limit=STEP)
 
     return walked(comments, likes, cursor=cursor)
+
+
+add_comments_reader(selectors.latest_comments)

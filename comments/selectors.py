@@ -55,14 +55,21 @@ _TOP_LEVEL = f"{_BETWEEN} AND reply_to_id IS NULL"
 # A comment and its replies are on one post; this is asked once, and not of each reply.
 _REPLIES = f"""{_BETWEEN} AND reply_to_id IS NOT NULL
 AND EXISTS (SELECT FROM comments_comment WHERE id = %(of)s AND post_id = %(post_id)s)"""
-_SUMMARY_SQL = f"""
-SELECT {VERSION_SQL}, {count_sql("post.id")}, recent.*
-FROM (SELECT %(post_id)s::bigint AS id) AS post
-LEFT JOIN LATERAL (
+_LATEST = f"""
+LATERAL (
     SELECT id, author_id, text, created_at, edited_at, reply_to_id FROM comments_comment
     WHERE (post_id, id) > (post.id, 0) AND (post_id, id) < (post.id, {MAX_ID}) AND is_shown
-    ORDER BY post_id DESC, id DESC LIMIT {RECENT}
-) AS recent ON TRUE
+    ORDER BY post_id DESC, id DESC LIMIT %(number)s
+) AS latest
+"""  # noqa: S608  (a constant)
+_SUMMARY_SQL = f"""
+SELECT {VERSION_SQL}, {count_sql("post.id")}, latest.*
+FROM (SELECT %(post_id)s::bigint AS id) AS post
+LEFT JOIN {_LATEST} ON TRUE
+"""  # noqa: S608  (a constant)
+_LATEST_SQL = f"""
+SELECT post.id, latest.* FROM unnest(%(post_ids)s::bigint[]) AS post (id) CROSS JOIN {_LATEST}
+ORDER BY latest.id DESC
 """  # noqa: S608  (a constant)
 
 
@@ -82,7 +89,7 @@ class Summary:
 def summary(*, post_id: int) -> Summary:
     """The summary of a post's comments, from the primary; one query, whatever their number."""
     with connections[router.db_for_write(Comment)].cursor() as cursor:
-        cursor.execute(_SUMMARY_SQL, {"post_id": post_id})
+        cursor.execute(_SUMMARY_SQL, {"post_id": post_id, "number": RECENT})
         rows = cursor.fetchall()
     version, count = rows[0][:2]
     recent = [
@@ -91,6 +98,21 @@ def summary(*, post_id: int) -> Summary:
         if id_ is not None
     ]
     return Summary(version, max(0, int(count)), recent)
+
+
+def latest_comments(post_ids: Collection[int], number: int) -> dict[int, list[tuple[int, bytes]]]:
+    """The latest comments of some posts, up to a number of each, as new as their summaries.
+
+    By post, newest first; of each its author's id and its document as JSON, without the author,
+    counts and viewer. Of visible and of hidden authors. One query.
+    """
+    found: dict[int, list[tuple[int, bytes]]] = {}
+    with primary_reads():
+        rows = _read(_LATEST_SQL, {"post_ids": list(post_ids), "number": number})
+    for post_id, id_, author_id, *columns in rows:
+        comment = author_id, orjson.dumps(_described(id_, *columns))
+        found.setdefault(post_id, []).append(comment)
+    return found
 
 
 def _described(

@@ -2,7 +2,6 @@
 
 from collections import Counter as Multiset
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import timedelta
 
 from django.db import connections, transaction
 from django.db.models.functions import Now
@@ -183,12 +182,13 @@ def _count(
     changes: Iterable[tuple[int, int | None, int]],
     actor_id: int | None,
     *,
-    after: timedelta | None = None,
+    around: str | None = None,
 ) -> None:
     """Change the counts of comments on posts and of replies; announce it for each post.
 
     In the caller's transaction. `changes`: of each comment its post, what it replies to (None: it
-    is not counted as a reply), and by how much it counts more than before. `after`: see `announce`.
+    is not counted as a reply), and by how much it counts more than before. `around`: see
+    `announce`.
     """
     deltas: Multiset[int] = Multiset()
     post_ids: dict[int, None] = {}
@@ -200,7 +200,7 @@ def _count(
     if changed := {subject_id: delta for subject_id, delta in deltas.items() if delta}:
         counters.change_counts(database="comments", deltas=changed, actor_id=actor_id)
     for post_id in post_ids:
-        comments_changed.announce(CommentsChanged(post_id), after=after)
+        comments_changed.announce(CommentsChanged(post_id), around=around)
 
 
 def like_comment(*, comment_id: int, user_id: int) -> bool:
@@ -247,9 +247,9 @@ def show_comments_of_account(*, user_id: int, after: int, limit: int) -> int | N
         cursor.execute(_SHOW_SQL, parameters | {"is_shown": is_active})
         reached, changed = cursor.fetchone()
         by = 1 if is_active else -1
-        # The sweeper wakes workers: this step must not hold the account's row for their work.
         changes = [(post_id, reply_to, by) for post_id, reply_to in changed]
-        _count(changes, user_id, after=timedelta(0))
+        # The posts are refreshed in this process, when the account's row is free again.
+        _count(changes, user_id, around="default")
     return int(reached) if reached else None
 
 

@@ -34,6 +34,16 @@ class FlagField(serializers.BooleanField):
         return data
 
 
+class CountField(serializers.IntegerField):
+    """A whole number."""
+
+    def to_internal_value(self, data: Any) -> int:
+        # A boolean is an `int` in Python.
+        if type(data) is not int:
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 class QueryFlagField(serializers.BooleanField):
     """True or false in a query: the texts `true` and `false`."""
 

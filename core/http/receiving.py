@@ -16,6 +16,7 @@ of an address that come faster than MAX_BODY_BYTES_PER_SECOND are read slowly (`
 """
 
 import io
+import math
 import socket
 import time
 from collections import Counter
@@ -260,8 +261,15 @@ class ReceivingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untype
         conn.close()
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        """Wake in time for what `murder_pending` checks, also during a stop."""
-        super().wait_for_and_dispatch_events(timeout=min(timeout, SECONDS_BETWEEN_CHECKS))
+        """Wake in time for what `murder_pending` checks, also during a stop.
+
+        A paused body is read on when its time has come, and not when the next request comes: that
+        one would have to wait for it.
+        """
+        resumed_at = min(self._paused.values(), default=math.inf)
+        until_resumed = max(0.0, resumed_at - time.monotonic())
+        timeout = min(timeout, SECONDS_BETWEEN_CHECKS, until_resumed)
+        super().wait_for_and_dispatch_events(timeout=timeout)
 
     def murder_pending(self) -> None:
         """Also end bodies that are too slow, and refused connections. gunicorn calls it often."""

@@ -35,6 +35,9 @@ GAUGES: Mapping[str, str] = {
     "socialfeed_outbox_oldest_post_age_seconds": (
         "Age of the oldest post that is still to be delivered; 0 when there is none."
     ),
+    "socialfeed_outbox_oldest_upload_age_seconds": (
+        "Age of the oldest upload that is still to be processed; 0 when there is none."
+    ),
     "socialfeed_outbox_pending": "Outbox rows to be delivered, one for each subscriber.",
     "socialfeed_outbox_overdue": "Those of them that nobody has delivered in time.",
     "socialfeed_outbox_timestamp_seconds": "When the age was measured, Unix time.",

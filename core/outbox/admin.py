@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from core.admin_actions import staff_action
 from core.admin_classes import ReadOnlyAdmin
 from core.outbox.models import CommentsOutboxEvent, OutboxEvent, PostsOutboxEvent
-from core.outbox.subscriptions import event_names
+from core.outbox.subscriptions import event_names, queue_of
 from core.outbox.tasks import wake
 
 
@@ -80,7 +80,8 @@ class OutboxAdmin(ReadOnlyAdmin[OutboxEvent]):
         self, request: HttpRequest, events: Sequence[OutboxEvent], reason: str
     ) -> Sequence[OutboxEvent]:
         for event in events:
-            wake(database=self.database, event_id=event.pk)
+            queue = queue_of(kind=event.kind, subscriber=event.subscriber)
+            wake(database=self.database, event_id=event.pk, queue=queue)
         return events
 
     def has_wake_permission(self, request: HttpRequest) -> bool:

@@ -29,8 +29,8 @@ logger = logging.getLogger(__name__)
 COUNTED_AT_MOST = 100_000
 # A database that does not answer within this time is left out.
 SECONDS_TO_MEASURE = 5.0
-# The event whose age shows whether there are enough workers, and its database.
-_POSTS, _POST_PUBLISHED = "posts", "post_published"
+# The events whose age shows whether there are enough workers, and media workers; their database.
+_POSTS, POST_PUBLISHED, UPLOAD_SENT = "posts", "post_published", "upload_sent"
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,12 @@ def measure_backlog(*, database: str) -> Backlog:
     return Backlog(pending, overdue)
 
 
-def oldest_post_age() -> float:
-    """For how many seconds the oldest undelivered post has waited; 0 when there is none."""
+def oldest_age(*, kind: str) -> float:
+    """For how many seconds the oldest undelivered event of a kind, of the posts database, has
+    waited; 0 when there is none.
+    """
     age = ExpressionWrapper(Now() - F("created_at"), output_field=DurationField())
-    rows = OutboxEvent.objects.using(_POSTS).filter(done_at__isnull=True, kind=_POST_PUBLISHED)
+    rows = OutboxEvent.objects.using(_POSTS).filter(done_at__isnull=True, kind=kind)
     waited = rows.order_by("pk").annotate(age=age).values_list("age", flat=True).first()
     return max(waited or timedelta(), timedelta()).total_seconds()
 
@@ -81,7 +83,8 @@ def export_backlog() -> None:
 def _figures(database: str) -> dict[str, float]:
     figures: dict[str, float] = {}
     if database == _POSTS:
-        figures["socialfeed_outbox_oldest_post_age_seconds"] = oldest_post_age()
+        figures["socialfeed_outbox_oldest_post_age_seconds"] = oldest_age(kind=POST_PUBLISHED)
+        figures["socialfeed_outbox_oldest_upload_age_seconds"] = oldest_age(kind=UPLOAD_SENT)
         figures["socialfeed_outbox_timestamp_seconds"] = time.time()
     backlog = measure_backlog(database=database)
     for kind, count in backlog.pending.items():

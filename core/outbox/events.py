@@ -22,7 +22,7 @@ from django.db import connections
 from core.outbox import rows
 from core.outbox.delivery import deliver_in_request
 from core.outbox.repetitions import tag_of_announcement
-from core.outbox.subscriptions import Handler, Subscription, subscribers_of
+from core.outbox.subscriptions import DEFAULT_QUEUE, Handler, Subscription, subscribers_of
 from core.outbox.tasks import wake
 from core.sql.transactions import after_commit
 
@@ -45,29 +45,39 @@ class Event(Generic[Payload]):
         *,
         in_request: bool = False,
         first: Callable[[Payload], object] | None = None,
+        queue: str = DEFAULT_QUEUE,
     ) -> Callable[[Handler[Payload]], Handler[Payload]]:
         """Decorator: makes a function the handler of the app `subscriber` for this event.
 
         The handler may run more than once for one announcement. `in_request`: the announcing
         request runs it, after the commit; for little work that the next read depends on. `first`:
         the request calls it after the commit, before it wakes a worker; the handler must do the
-        same work too. Raises ValueError if the app has subscribed already.
+        same work too. `queue`: whose workers run it; a queue of its own for long work. Raises
+        ValueError if the app has subscribed already.
         """
 
         def register(handler: Handler[Payload]) -> Handler[Payload]:
-            Subscription(self.name, subscriber, self.payload, handler, in_request, first).register()
+            Subscription(
+                self.name, subscriber, self.payload, handler, in_request, first, queue
+            ).register()
             return handler
 
         return register
 
-    def announce(self, payload: Payload, *, after: timedelta | None = None) -> None:
+    def announce(
+        self, payload: Payload, *, after: timedelta | None = None, around: str | None = None
+    ) -> None:
         """Write a row for each subscriber, in the caller's transaction on `database`. Raises
         RuntimeError outside of one.
 
-        `after`: only the sweeper delivers the rows, once this time has passed.
+        `after`: only the sweeper delivers the rows, once this time has passed. `around`: the
+        caller's transaction is inside of one on this database, and what follows the commit waits
+        for that one, so that its locks are free.
         """
-        if not connections[self.database].in_atomic_block:
-            raise RuntimeError(f"{self.name} is announced outside of the transaction of its change")
+        committed = around or self.database
+        for alias in (self.database, committed):
+            if not connections[alias].in_atomic_block:
+                raise RuntimeError(f"{self.name} is announced outside of a transaction on {alias}")
         tag = tag_of_announcement()
         for subscription in subscribers_of(self.name):
             event_id = rows.record(
@@ -81,6 +91,9 @@ class Event(Generic[Payload]):
             if after is not None:
                 continue
             if subscription.first is not None:
-                after_commit(self.database, subscription.first, payload)
-            deliver = deliver_in_request if subscription.in_request else wake
-            after_commit(self.database, deliver, database=self.database, event_id=event_id)
+                after_commit(committed, subscription.first, payload)
+            row = {"database": self.database, "event_id": event_id}
+            if subscription.in_request:
+                after_commit(committed, deliver_in_request, **row)
+            else:
+                after_commit(committed, wake, **row, queue=subscription.queue)

@@ -5,12 +5,14 @@ Only pending rows are indexed, so each function reads the pending rows or a shor
 
 from collections.abc import Collection
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db.models import QuerySet
 
 from core.ids import ids_within
 from core.outbox.models import OutboxEvent
+
+Subject = TypeVar("Subject", int, str)
 
 # A row is written after its subject, in the same transaction. So the time in its id is later, by up
 # to the length of a request. It is earlier only within a millisecond, in which the sequence may
@@ -27,8 +29,10 @@ def oldest_pending_id(*, database: str, kind: str, subscriber: str) -> int | Non
     return pending.order_by("pk").values_list("pk", flat=True).first()
 
 
-def pending_subjects(*, database: str, field: str, ids: Collection[int]) -> set[int]:
-    """Those of some ids that a pending row, of any event, has in this field of its payload."""
+def pending_subjects(*, database: str, field: str, ids: Collection[Subject]) -> set[Subject]:
+    """Those of some ids or names that a pending row, of any event, has in this field of its
+    payload.
+    """
     rows = OutboxEvent.objects.using(database).filter(done_at__isnull=True)
     payloads = rows.filter(**{f"payload__{field}__in": list(ids)}).values_list("payload", flat=True)
     return {payload[field] for payload in payloads}

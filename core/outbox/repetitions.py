@@ -69,4 +69,5 @@ def _deliver(database: str, event: OutboxEvent) -> None:
         delivery.deliver_in_request(database=database, event_id=event.pk)
     else:
         after_commit(database, subscription.do_first, event.payload)
-        after_commit(database, wake, database=database, event_id=event.pk)
+        queue = subscription.queue
+        after_commit(database, wake, database=database, event_id=event.pk, queue=queue)

@@ -7,10 +7,10 @@ its next `save_cursor`; its successor begins at the last saved cursor.
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connections, transaction
@@ -147,19 +147,31 @@ def _mine(lease: Lease) -> QuerySet[OutboxEvent]:
     return rows.filter(pk=lease.event.pk, lease_token=lease.token, done_at__isnull=True)
 
 
-def claim_overdue(*, database: str, limit: int) -> Sequence[int]:
-    """Claim overdue rows for a lease's length; returns their ids, oldest first (SKIP LOCKED)."""
+class Overdue(NamedTuple):
+    """A row that should have been delivered by now."""
+
+    id: int
+    kind: str
+    subscriber: str
+
+
+def claim_overdue(
+    *, database: str, limit: int, leaving: Collection[tuple[str, str]] = ()
+) -> list[Overdue]:
+    """Claim overdue rows for a lease's length; returns them, oldest first (SKIP LOCKED).
+
+    `leaving`: events and their subscribers whose rows are left.
+    """
     again_at = Now() + timedelta(seconds=settings.OUTBOX_LEASE_SECONDS)
     rows = OutboxEvent.objects.using(database)
     with transaction.atomic(using=database):
         overdue = rows.filter(done_at__isnull=True, wake_at__lt=Now())
-        ids = list(
-            overdue.order_by("wake_at")
-            .select_for_update(skip_locked=True)
-            .values_list("pk", flat=True)[:limit]
-        )
-        rows.filter(pk__in=ids).update(wake_at=again_at)
-    return ids
+        for kind, subscriber in leaving:
+            overdue = overdue.exclude(kind=kind, subscriber=subscriber)
+        oldest = overdue.order_by("wake_at").select_for_update(skip_locked=True)
+        claimed = [Overdue(*row) for row in oldest.values_list("pk", "kind", "subscriber")[:limit]]
+        rows.filter(pk__in=[row.id for row in claimed]).update(wake_at=again_at)
+    return claimed
 
 
 def prune(*, database: str, limit: int = 10_000) -> int:

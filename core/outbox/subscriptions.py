@@ -5,6 +5,8 @@ from dataclasses import dataclass, fields
 from typing import Any, Generic, NamedTuple, TypeVar
 
 Payload = TypeVar("Payload")
+# Celery's own name for the queue of tasks that name none.
+DEFAULT_QUEUE = "celery"
 
 
 class Step(NamedTuple):
@@ -35,6 +37,7 @@ class Subscription(Generic[Payload]):
     handler: Handler[Payload]
     in_request: bool
     first: Callable[[Payload], object] | None
+    queue: str
 
     def register(self) -> None:
         """Add it to the subscriptions; raises ValueError if the app has subscribed already."""
@@ -72,6 +75,24 @@ def subscription_of(*, kind: str, subscriber: str) -> Subscription[Any]:
         return _subscriptions[kind][subscriber]
     except KeyError:
         raise LookupError(f"{subscriber} has no handler for {kind} in this release.") from None
+
+
+def queue_of(*, kind: str, subscriber: str) -> str:
+    """The queue whose workers run one app's handler for an event. It is the default one if this
+    release has no such handler.
+    """
+    subscription = _subscriptions.get(kind, {}).get(subscriber)
+    return DEFAULT_QUEUE if subscription is None else subscription.queue
+
+
+def queues_apart() -> dict[str, list[tuple[str, str]]]:
+    """The queues besides the default one, each with the events and subscribers that it serves."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for subscribers in _subscriptions.values():
+        for one in subscribers.values():
+            if one.queue != DEFAULT_QUEUE:
+                found.setdefault(one.queue, []).append((one.kind, one.subscriber))
+    return found
 
 
 def event_names() -> list[str]:

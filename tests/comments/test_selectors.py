@@ -156,10 +156,19 @@ def test_a_page_reads_no_comment_that_is_not_on_it(
 
 @pytest.mark.usefixtures("busy")
 def test_a_summary_reads_the_two_latest_comments_only(post_id: int) -> None:
-    parameters = {"post_id": post_id}
+    parameters = {"post_id": post_id, "number": selectors.RECENT}
     plan = explain_analyze(selectors._SUMMARY_SQL, parameters, database="comments")["Plan"]
     (read,) = [node for node in nodes(plan) if node.get("Relation Name") == "comments_comment"]
     assert (read["Index Name"], rows_of(read)) == ("comment_by_post", 2)
+    assert not read.get("Rows Removed by Filter")
+
+
+@pytest.mark.usefixtures("busy")
+def test_the_latest_comments_of_posts_are_read_from_the_end_of_each(post_id: int) -> None:
+    parameters = {"post_ids": [post_id, post_id + 1], "number": 64}
+    plan = explain_analyze(selectors._LATEST_SQL, parameters, database="comments")["Plan"]
+    (read,) = [node for node in nodes(plan) if node.get("Relation Name") == "comments_comment"]
+    assert (read["Index Name"], rows_of(read)) == ("comment_by_post", 64)
     assert not read.get("Rows Removed by Filter")
 
 

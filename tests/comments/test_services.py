@@ -247,6 +247,19 @@ def test_replies_that_are_hidden_shown_or_deleted_change_the_count_of_what_they_
     assert (replies(one), replies(other), count(post_id)) == (1, 0, 3)
 
 
+def test_posts_are_refreshed_once_the_row_of_the_account_is_free(
+    alice: int, post_id: int, django_capture_on_commit_callbacks: Any
+) -> None:
+    add_comment(post_id=post_id, author_id=alice, text="Lovely.")
+    set_active(user_ids=[alice], active=False)
+    with (
+        django_capture_on_commit_callbacks(using="default") as after_both,
+        django_capture_on_commit_callbacks(using="comments") as while_locked,
+    ):
+        services.show_comments_of_account(user_id=alice, after=0, limit=WHATEVER)
+    assert (len(after_both), len(while_locked)) == (1, 0)
+
+
 def test_a_reply_that_outlives_what_it_answers_leaves_no_counter(
     alice: int, bob: int, post_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,7 @@ from core.sql import PRIMARIES
 from core.valkey import state_valkey
 
 AGE, STAMP = "socialfeed_outbox_oldest_post_age_seconds", "socialfeed_outbox_timestamp_seconds"
+UPLOAD_AGE = "socialfeed_outbox_oldest_upload_age_seconds"
 
 
 @pytest.fixture
@@ -73,22 +74,24 @@ def test_a_long_backlog_is_counted_up_to_a_limit(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.django_db
 @pytest.mark.usefixtures("nothing_pending")
 def test_the_age_is_that_of_the_oldest_post_which_nobody_has_delivered() -> None:
-    assert backlog.oldest_post_age() == 0
+    assert backlog.oldest_age(kind=backlog.POST_PUBLISHED) == 0
     record("posts", "post_published", age=90, done_at=Now())
     record("posts", "post_deleted", age=80)
     record("posts", "post_published", age=60)
     record("posts", "post_published", age=30)
-    assert 60 <= backlog.oldest_post_age() < 65
+    assert 60 <= backlog.oldest_age(kind=backlog.POST_PUBLISHED) < 65
 
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("nothing_pending", "own_figures")
 def test_what_is_measured_is_exported_zeros_too() -> None:
     record("posts", "post_published", age=60, wake_at=Now() - timedelta(seconds=1))
+    record("posts", "upload_sent", age=40)
     start = time.time()
     backlog.export_backlog()
     figures = read_stored()
     assert 60 <= figures[AGE] < 65
+    assert 40 <= figures[UPLOAD_AGE] < 45
     assert figures[STAMP] >= start
     assert figures[sample("socialfeed_outbox_pending", "posts", "post_published")] == 1
     assert figures[sample("socialfeed_outbox_overdue", "posts")] == 1

@@ -70,6 +70,10 @@ def pending(subscriber: str) -> list[int]:
     return list(found.filter(done_at=None).values_list("pk", flat=True))
 
 
+def overdue_ids() -> list[int]:
+    return [row.id for row in rows.claim_overdue(database=DATABASE, limit=10_000)]
+
+
 def test_each_subscriber_gets_a_row(rained: Event[Rained], subscribers: Subscribers) -> None:
     rained.announce(Rained(post_id=3))
     assert subscribers.heard == {"farmers": [], "tourists": []}, "nothing before the commit"
@@ -121,11 +125,11 @@ def test_what_is_announced_later_waits_for_the_sweeper(
         rained.announce(Rained(post_id=3), after=timedelta(hours=1))
     assert callbacks == []
     (event_id,) = pending("tourists")
-    assert event_id not in rows.claim_overdue(database=DATABASE, limit=10_000)
+    assert event_id not in overdue_ids()
     OutboxEvent.objects.using(DATABASE).filter(pk=event_id).update(
         wake_at=Now() - timedelta(seconds=1)
     )
-    assert event_id in rows.claim_overdue(database=DATABASE, limit=10_000)
+    assert event_id in overdue_ids()
 
 
 def test_a_row_of_the_release_before_reaches_every_subscriber(subscribers: Subscribers) -> None:
@@ -158,10 +162,11 @@ def test_an_app_subscribes_once(rained: Event[Rained], subscribers: Subscribers)
 
 
 @pytest.mark.usefixtures("subscribers")
-def test_an_event_is_announced_inside_the_transaction_of_its_change(
-    rained: Event[Rained], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("missing", [DATABASE, "default"])
+def test_an_event_is_announced_inside_the_transaction_of_its_change_and_what_is_around(
+    rained: Event[Rained], monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
-    monkeypatch.setattr(connections[DATABASE], "in_atomic_block", False)
-    with pytest.raises(RuntimeError, match="rained"):
-        rained.announce(Rained(post_id=3))
+    monkeypatch.setattr(connections[missing], "in_atomic_block", False)
+    with pytest.raises(RuntimeError, match=f"rained .* on {missing}"):
+        rained.announce(Rained(post_id=3), around="default")
     assert not pending("farmers")

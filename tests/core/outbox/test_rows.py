@@ -29,6 +29,10 @@ def change(event_id: int, **columns: Any) -> None:
     OutboxEvent.objects.using(DATABASE).filter(pk=event_id).update(**columns)
 
 
+def overdue_ids() -> list[int]:
+    return [row.id for row in rows.claim_overdue(database=DATABASE, limit=10_000)]
+
+
 @pytest.mark.django_db
 class TestOneDelivery:
     def test_a_row_has_one_deliverer_at_a_time(self) -> None:
@@ -57,7 +61,7 @@ class TestOneDelivery:
         assert rows.mark_done(lease)
         assert rows.take_lease(database=DATABASE, event_id=event_id) is None
         change(event_id, wake_at=Now() - HOUR)
-        assert event_id not in rows.claim_overdue(database=DATABASE, limit=10_000)
+        assert event_id not in overdue_ids()
 
     def test_a_failure_is_noted_and_tried_again_later_each_time(self) -> None:
         event_id, waits = record(), []
@@ -75,19 +79,19 @@ class TestOneDelivery:
 @pytest.mark.django_db
 class TestSweeping:
     def test_a_new_row_is_left_to_the_requests_own_wake_up(self) -> None:
-        assert record() not in rows.claim_overdue(database=DATABASE, limit=10_000)
+        assert record() not in overdue_ids()
 
     def test_an_overdue_row_is_woken_once_in_a_lease(self) -> None:
         event_id = record()
         change(event_id, wake_at=Now() - HOUR)
-        assert event_id in rows.claim_overdue(database=DATABASE, limit=10_000)
-        assert event_id not in rows.claim_overdue(database=DATABASE, limit=10_000)
+        assert event_id in overdue_ids()
+        assert event_id not in overdue_ids()
 
     def test_a_row_that_is_being_delivered_is_not_woken_until_its_lease_lapses(self) -> None:
         event_id = record()
         change(event_id, wake_at=Now() - HOUR)
         assert rows.take_lease(database=DATABASE, event_id=event_id)
-        assert event_id not in rows.claim_overdue(database=DATABASE, limit=10_000)
+        assert event_id not in overdue_ids()
 
     def test_rows_done_long_ago_are_pruned_and_no_others(self) -> None:
         old, recent, pending = record(), record(), record()
@@ -115,7 +119,7 @@ class TestRaces:
             wake_at=Now() - 1000 * HOUR, last_error=error
         )
         claims = in_threads(lambda _: rows.claim_overdue(database=DATABASE, limit=5), 16)
-        claimed = [id_ for claim in claims for id_ in claim if id_ in ids]
+        claimed = [row.id for claim in claims for row in claim if row.id in ids]
         assert len(claimed) == len(set(claimed))
         OutboxEvent.objects.using(DATABASE).filter(pk__in=ids).delete()
 

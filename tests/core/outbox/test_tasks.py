@@ -1,10 +1,28 @@
 """Wake-ups."""
 
+from dataclasses import dataclass
+from datetime import timedelta
+from queue import Empty
+from typing import Any
+
 import pytest
 from celery import current_app
+from django.db.models.functions import Now
 
-from core.outbox import rows
+from core.outbox import rows, subscriptions, tasks
+from core.outbox.events import Event
 from core.outbox.models import OutboxEvent
+from core.outbox.tasks import sweep_outbox
+
+# No worker listens to it.
+QUEUE = "mushrooms"
+
+
+@dataclass(frozen=True)
+class Rained:
+    """The payload that the tests announce."""
+
+    post_id: int
 
 
 @pytest.mark.django_db
@@ -16,3 +34,51 @@ def test_a_wake_up_of_the_release_before_delivers_the_row(alice: int) -> None:
     wake_up = current_app.tasks["fanout.tasks.deliver_event"]
     wake_up(database="default", event_id=event_id, added_by_a_later_release=True)
     assert OutboxEvent.objects.get(pk=event_id).done_at is not None
+
+
+def woken() -> list[int]:
+    """The rows that the broker has wake-ups for in the queue; they are taken out."""
+    found: list[int] = []
+    with current_app.connection_for_read() as connection, connection.SimpleQueue(QUEUE) as queue:
+        while True:
+            try:
+                message = queue.get_nowait()
+            except Empty:
+                return found
+            found.append(message.payload[1]["event_id"])
+            message.ack()
+
+
+@pytest.mark.django_db
+def test_the_workers_of_the_handlers_queue_are_woken(
+    monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    monkeypatch.setattr(subscriptions, "_subscriptions", {})
+    rained = Event("rained", Rained, database="posts")
+    rained.subscribe("farmers", queue=QUEUE)(lambda rain, cursor: ())
+    with django_capture_on_commit_callbacks(using="posts", execute=True):
+        rained.announce(Rained(post_id=3))
+    rows_ = OutboxEvent.objects.using("posts").filter(kind="rained")
+    assert woken() == [rows_.get().pk]
+    rows_.update(wake_at=Now() - timedelta(days=1))
+    sweep_outbox()
+    assert woken() == [rows_.get().pk]
+
+
+@pytest.mark.django_db
+def test_a_queue_that_nobody_works_on_does_not_fill_the_broker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(subscriptions, "_subscriptions", {})
+    monkeypatch.setattr(tasks, "FULL_QUEUE", 3)
+    rained = Event("rained", Rained, database="posts")
+    rained.subscribe("farmers", queue=QUEUE)(lambda rain, cursor: ())
+    for post_id in range(5):
+        rained.announce(Rained(post_id=post_id))
+    overdue = OutboxEvent.objects.using("posts").filter(kind="rained")
+    for _ in range(4):
+        overdue.update(wake_at=Now() - timedelta(days=1))
+        sweep_outbox()
+    assert len(woken()) == 5, "the first sweep finds the queue empty, and the others do not"
+    sweep_outbox()
+    assert len(woken()) == 5
