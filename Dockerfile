@@ -3,6 +3,7 @@
 #   Read API   API_ROLE=read  gunicorn --config deploy/gunicorn.conf.py socialfeed.wsgi:application
 #   Write API  API_ROLE=write gunicorn --config deploy/gunicorn.conf.py socialfeed.wsgi:application
 #   worker     celery --app socialfeed worker --pool solo
+#   media worker  celery --app socialfeed worker --pool solo --queues media
 #   beat       celery --app socialfeed beat --scheduler celery.beat:Scheduler  (one instance)
 #   deploy     python manage.py prepare                            (once, before the others)
 

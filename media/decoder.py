@@ -7,9 +7,10 @@ function (`module:name`), calls PREPARE (`module:name`), and then forks one chil
 on its control socket, a file descriptor. It has one thread, so a fork is safe and takes a
 millisecond. It imports no Django and no settings, and has no secrets in its environment.
 
-A message is JSON, the options of the function, with two files: the content, and an empty one for
-the answer. The child calls `function(content, **options)` and writes the answer. When it has ended,
-the template reports how. When the control socket is closed, it kills its child and ends.
+A message is JSON, the options of the function, with three files: the content, and empty ones for
+the answer and the progress. The child calls `function(file, tell, **options)`, with the content and
+a function that takes the progress in percent, and writes the answer. When it has ended, the
+template reports how. When the control socket is closed, it kills its child and ends.
 """
 
 import ctypes
@@ -28,11 +29,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 # The function returns facts, which are JSON, and blobs.
 Answer = tuple[dict[str, Any], list[bytes]]
 Function = Callable[..., Answer]
+Tell = Callable[[int], None]
 
 MESSAGE_BYTES = 16 * 1024
 # Exit statuses of a child.
@@ -107,7 +109,7 @@ class _Job:
 
     work: Function
     options: dict[str, Any]
-    # Descriptors of the content and of the answer.
+    # Descriptors of the content, the answer and the progress.
     files: list[int]
     limits: Limits
 
@@ -123,14 +125,15 @@ def main(control_fd: str, function: str, prepare: str, limits: str) -> None:
         _load(prepare)()
     gc.freeze()  # else a collection in a child would copy all pages of the template
     while True:
-        message, files, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 2)
+        message, files, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 3)
         if not message:
             return
         job = _Job(work, json.loads(message), files, Limits(**json.loads(limits)))
         report = _fork(job, control)
         for file in files:
             os.close(file)
-        control.send(json.dumps(asdict(report)).encode())
+        with suppress(BrokenPipeError):  # the other side has given up
+            control.send(json.dumps(asdict(report)).encode())
 
 
 def _load(name: str) -> Callable[..., Any]:
@@ -192,11 +195,13 @@ def _be_child(job: _Job, template: int) -> NoReturn:
     status = 1
     try:
         _confine(template, job.limits)
-        content_file, answer_file = job.files
-        with open(content_file, "rb", buffering=0) as file:
-            content = file.readall()
-        with open(answer_file, "wb") as file_:
-            file_.write(_outcome(job, content))
+        content_file, answer_file, progress_file = job.files
+
+        def tell(percent: int) -> None:
+            os.pwrite(progress_file, bytes([percent]), 0)
+
+        with open(content_file, "rb") as content, open(answer_file, "wb") as answer:
+            answer.write(_outcome(job, content, tell))
         status = DONE
     except MemoryError:
         status = OUT_OF_MEMORY
@@ -204,10 +209,10 @@ def _be_child(job: _Job, template: int) -> NoReturn:
         os._exit(status)
 
 
-def _outcome(job: _Job, content: bytes) -> bytes:
+def _outcome(job: _Job, content: BinaryIO, tell: Tell) -> bytes:
     """The packed answer, or the packed name and text of the error. Raises only MemoryError."""
     try:
-        facts, blobs = job.work(content, **job.options)
+        facts, blobs = job.work(content, tell, **job.options)
     except MemoryError:
         raise
     except Exception as error:

@@ -15,9 +15,20 @@ class MediaChanged:
 
 @dataclass(frozen=True)
 class MediaRemoved:
-    """The rows of some uploads are gone; their objects, at these prefixes, are not yet."""
+    """No row names these prefixes any more. The objects there are to be removed."""
 
     prefixes: list[str]
+
+
+@dataclass(frozen=True)
+class AvatarRemade:
+    """The objects of a user's avatar are at another prefix now. Those at the former one must stay
+    until the user's row has the new address.
+    """
+
+    user_id: int
+    media_id: int
+    former_prefix: str
 
 
 @dataclass(frozen=True)
@@ -28,6 +39,35 @@ class AvatarClaimed:
     media_id: int
 
 
+@dataclass(frozen=True)
+class UploadSent:
+    """A file has arrived in the object store."""
+
+    upload_id: int
+
+
+@dataclass(frozen=True)
+class UploadProcessed:
+    """An upload has become a media. `waiting_post_id`: the waiting post that holds it."""
+
+    owner_id: int
+    waiting_post_id: int | None
+
+
+@dataclass(frozen=True)
+class UploadEnded:
+    """A file that a client sent is not needed any more. `key`: its own. `prefixes`: those under
+    which workers may have stored variants of it that no media has.
+    """
+
+    key: str
+    prefixes: list[str]
+
+
 media_changed = Event("media_changed", MediaChanged, database="posts")
 media_removed = Event("media_removed", MediaRemoved, database="posts")
 avatar_claimed = Event("avatar_claimed", AvatarClaimed, database="posts")
+avatar_remade = Event("avatar_remade", AvatarRemade, database="posts")
+upload_sent = Event("upload_sent", UploadSent, database="posts")
+upload_processed = Event("upload_processed", UploadProcessed, database="posts")
+upload_ended = Event("upload_ended", UploadEnded, database="posts")

@@ -1,10 +1,39 @@
-"""Removes the objects of uploads whose rows are gone."""
+"""Makes media of uploads, and removes objects that are not needed any more."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 
 from core.outbox.subscriptions import Step
-from media import objects
-from media.events import MediaRemoved, media_removed
+from media import incoming, objects, processing
+from media.events import (
+    MediaRemoved,
+    UploadEnded,
+    UploadSent,
+    media_removed,
+    upload_ended,
+    upload_sent,
+)
+
+# The queue of the media workers.
+QUEUE = "media"
+
+
+@upload_sent.subscribe("media", queue=QUEUE)
+def process_upload(upload: UploadSent, cursor: int) -> Iterator[Step]:
+    """Make a media of a file that has arrived. Object store down: raises."""
+    with closing(processing.process_upload(upload_id=upload.upload_id)) as steps:
+        for progress in steps:
+            yield Step(progress, is_saved_at_once=True)
+
+
+@upload_ended.subscribe("media")
+def remove_sent_file(upload: UploadEnded, cursor: int) -> Iterable[Step]:
+    """Remove what a client has sent, and what workers have made of it in vain. Object store down:
+    raises.
+    """
+    incoming.remove(key=upload.key)
+    objects.erase(prefixes=upload.prefixes)
+    return ()
 
 
 @media_removed.subscribe("media")

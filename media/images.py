@@ -9,7 +9,7 @@ white. Any upload gives a picture or one of the two errors of `media.structure`.
 
 import io
 from collections.abc import Callable
-from typing import Any
+from typing import Any, BinaryIO
 
 import blurhash
 from PIL import Image, ImageCms
@@ -32,9 +32,11 @@ _BLURHASH_SIDE = 20
 _SRGB = ImageCms.createProfile("sRGB")
 
 
-def make_variants(content: bytes, *, max_pixels: int) -> tuple[dict[str, Any], list[bytes]]:
+def make_variants(
+    file: BinaryIO, _tell: Callable[[int], None], *, max_pixels: int
+) -> tuple[dict[str, Any], list[bytes]]:
     """What `process_image` makes of an upload, as an answer of the sandbox."""
-    image = process_image(content, max_pixels=max_pixels)
+    image = process_image(file.read(), max_pixels=max_pixels)
     return image.facts(), list(image.variants.values())
 
 
@@ -61,9 +63,18 @@ def process_image(content: bytes, *, max_pixels: int) -> ProcessedImage:
     """
     # Each variant's short side is at most as long, so what is decoded has enough pixels for all.
     picture = read_picture(content, max_pixels=max_pixels, side=FULL_WIDTH)
-    image, (width, height) = picture.image, picture.size
-    scale = _full_scale(width, height)
-    to_srgb = _converter(image.mode.removesuffix("A"), picture.profile)
+    return variants_of(picture.image, size=picture.size, profile=picture.profile)
+
+
+def variants_of(
+    image: Image.Image, *, size: tuple[int, int], profile: bytes | None
+) -> ProcessedImage:
+    """The variants of a decoded picture, upright. `size`: width and height of the upload, in
+    pixels, which may be more than the image has. `profile`: the ICC profile of its colours.
+    """
+    width, height = size
+    scale = full_scale(width, height)
+    to_srgb = _converter(image.mode.removesuffix("A"), profile)
     factors = [scale, *(min(scale, side / width) for side in (MEDIUM_WIDTH, SMALL_WIDTH))]
     # Shrunk first: the conversion of colours then costs a fraction.
     shrunk = {
@@ -85,7 +96,8 @@ def process_image(content: bytes, *, max_pixels: int) -> ProcessedImage:
     )
 
 
-def _full_scale(width: int, height: int) -> float:
+def full_scale(width: int, height: int) -> float:
+    """How much a picture is shrunk to be `full`."""
     scale = max(FULL_WIDTH / width, FULL_SHORT_SIDE / min(width, height))
     return min(1.0, scale, FULL_SIDE / max(width, height))
 
@@ -109,10 +121,14 @@ def _thumb(image: Image.Image, side: int) -> Image.Image:
 def _clean(image: Image.Image, to_srgb: Callable[[Image.Image], Image.Image]) -> Image.Image:
     """The image in sRGB, on white, without metadata."""
     alpha = image.getchannel("A") if image.mode.endswith("A") else None
-    colours = to_srgb(image.convert(image.mode.removesuffix("A")))
-    clean = Image.new("RGB", image.size, "white")
-    clean.paste(colours, mask=alpha)
-    return clean
+    return on_white(to_srgb(image.convert(image.mode.removesuffix("A"))), alpha)
+
+
+def on_white(colours: Image.Image, alpha: Image.Image | None) -> Image.Image:
+    """The colours on white, in RGB, without metadata. `alpha`: how opaque they are; None: fully."""
+    image = Image.new("RGB", colours.size, "white")
+    image.paste(colours, mask=alpha)
+    return image
 
 
 def _converter(mode: str, profile: bytes | None) -> Callable[[Image.Image], Image.Image]:

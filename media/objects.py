@@ -6,8 +6,8 @@ The caller has locked the rows, or removed them: nobody else moves these objects
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from media import cdn, storage
-from media.variants import VARIANTS
+from media import cdn, incoming, storage
+from media.variants import OBJECTS
 
 # What all functions here raise if the object store, or the CDN, does not answer or refuses.
 Unreachable = (*storage.StoreUnavailable, cdn.PurgeFailed)
@@ -15,13 +15,18 @@ Unreachable = (*storage.StoreUnavailable, cdn.PurgeFailed)
 
 def erase(*, prefixes: Sequence[str]) -> None:
     """Remove all objects of some uploads, public and withheld; raises `Unreachable`."""
+    if not prefixes:
+        return
     withheld = [storage.withheld_prefix(prefix) for prefix in prefixes]
-    storage.remove_objects(prefixes=[*prefixes, *withheld], variants=VARIANTS)
+    storage.remove_objects(prefixes=[*prefixes, *withheld], variants=OBJECTS)
     cdn.purge(urls=[storage.public_url(key) for key in _keys(prefixes)])
 
 
 def erase_keys(*, keys: Sequence[str]) -> None:
-    """Remove single objects; raises `Unreachable`."""
+    """Remove single objects, also files of which only parts have arrived; raises `Unreachable`."""
+    for key in keys:
+        if storage.is_incoming(key):
+            incoming.remove(key=key)
     storage.remove_keys(keys)
     cdn.purge(urls=[storage.public_url(key) for key in keys if storage.is_public(key)])
 
@@ -44,4 +49,4 @@ def moved(*, prefixes: Sequence[str], is_public: bool) -> Iterator[None]:
 
 
 def _keys(prefixes: Sequence[str]) -> list[str]:
-    return [storage.variant_key(prefix, variant) for prefix in prefixes for variant in VARIANTS]
+    return [storage.variant_key(prefix, variant) for prefix in prefixes for variant in OBJECTS]

@@ -16,11 +16,13 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, LifoQueue
+from typing import TypeVar
 
 from media.decoder import DONE, MESSAGE_BYTES, OUT_OF_MEMORY, Answer, Limits, Report, unpack
 
@@ -29,6 +31,7 @@ logger = logging.getLogger(__name__)
 _PROJECT = Path(__file__).resolve().parents[1]
 # The template ends a call in time, once it has started. If it does not, it hangs itself.
 _GRACE_SECONDS = 10.0
+_SECONDS_BETWEEN_STEPS = 1.0
 # A child begins with an empty heap. Large pages, and a heap that grows in large steps and is kept,
 # save it most page faults: a tenth to a fifth of its CPU time.
 _ENVIRONMENT = {
@@ -42,6 +45,8 @@ _ENVIRONMENT = {
         )
     ),
 }
+OnReport = Callable[[Report], object]
+Result = TypeVar("Result")
 _sandboxes: "weakref.WeakSet[Sandbox]" = weakref.WeakSet()
 _templates: "weakref.WeakSet[_Template]" = weakref.WeakSet()
 
@@ -75,7 +80,8 @@ class _GoneError(Exception):
 
 
 class Sandbox:
-    """Runs `function` (`module:name`), which takes bytes and options and returns an `Answer`.
+    """Runs `function` (`module:name`), which takes a file, a function that it tells its progress in
+    percent, and options, and returns an `Answer`.
 
     `prepare` (`module:name`) is called once in each template: it loads what the function would
     otherwise load in each child, which cannot open files.
@@ -87,11 +93,35 @@ class Sandbox:
         self._forget()
         _sandboxes.add(self)
 
-    def run(self, content: bytes, *, patience: float, **options: int | str) -> Answer:
+    def run(
+        self,
+        content: bytes,
+        *,
+        patience: float,
+        on_report: OnReport | None = None,
+        **options: int | str,
+    ) -> Answer:
         """Call the function with the content and the options; returns what it returned.
 
+        Raises the errors of `steps`.
+        """
+        with _memory_file(content) as file:
+            return finished(self.steps(file, patience=patience, on_report=on_report, **options))
+
+    def steps(
+        self,
+        file: int,
+        *,
+        patience: float,
+        on_report: OnReport | None = None,
+        **options: int | str,
+    ) -> Generator[int, None, Answer]:
+        """Call the function with the file of a descriptor; yields the progress in percent each
+        second, and returns what it returned. Closing the generator ends the call.
+
         Waits up to `patience` seconds for a free template, then raises `BusyError`. Raises
-        `RefusedError`, `TooExpensiveError`, `CrashedError` and `UnavailableError`, too.
+        `RefusedError`, `TooExpensiveError`, `CrashedError` and `UnavailableError`, too. `on_report`
+        gets what the call took, however it ends, except if it had no time.
         """
         try:
             template = self._free.get(timeout=patience)
@@ -101,15 +131,17 @@ class Sandbox:
         try:
             template = template or _Template(self._command)
             try:
-                report, answer = template.call(content, options, self.limits.seconds)
+                report, answer = yield from template.call(file, options, self.limits.seconds)
             except _GoneError:
                 # It was killed, before this call or during it. The function has no side effects.
                 template = _Template(self._command)
-                report, answer = template.call(content, options, self.limits.seconds)
+                report, answer = yield from template.call(file, options, self.limits.seconds)
         except (_GoneError, OSError) as error:
             raise UnavailableError(f"The decoder does not start or was killed: {error}") from error
         finally:
             free.put(template if template and template.is_open else None)
+        if on_report is not None and not report.is_timed_out:
+            on_report(report)
         return _result(report, answer)
 
     def close(self) -> None:
@@ -129,6 +161,16 @@ class Sandbox:
         self._free: LifoQueue[_Template | None] = LifoQueue()
         for _ in range(self._at_once):
             self._free.put(None)
+
+
+def finished(steps: Generator[int, None, Result]) -> Result:
+    """Run steps to their end, without their progress; returns what they return."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
 
 
 class _Template:
@@ -153,18 +195,28 @@ class _Template:
         _templates.add(self)
 
     def call(
-        self, content: bytes, options: Mapping[str, int | str], seconds: float
-    ) -> tuple[Report, bytes]:
-        """Run one job; returns how its child has ended, and what it has written.
+        self, content_file: int, options: Mapping[str, int | str], seconds: float
+    ) -> Generator[int, None, tuple[Report, bytes]]:
+        """Run one job; yields its progress, and returns how its child has ended, and what it has
+        written.
 
         Raises `_GoneError` if the template has died, and TimeoutError if it hangs.
         """
         try:
-            with _memory_file(content) as content_file, _memory_file(b"") as answer_file:
-                files = [content_file, answer_file]
+            with (
+                _read_only(content_file) as content,
+                _memory_file(b"") as answer_file,
+                _memory_file(b"\0") as progress_file,
+            ):
+                files = [content, answer_file, progress_file]
                 socket.send_fds(self._control, [json.dumps(options).encode()], files)
-                self._control.settimeout(seconds + _GRACE_SECONDS)
-                message = self._control.recv(MESSAGE_BYTES)
+                self._control.settimeout(_SECONDS_BETWEEN_STEPS)
+                deadline = time.monotonic() + seconds + _GRACE_SECONDS
+                while (message := self._received()) is None:
+                    if time.monotonic() > deadline:
+                        raise TimeoutError("it hangs")
+                    # The child may have written anything, or nothing.
+                    yield min(99, (os.pread(progress_file, 1, 0) or b"\0")[0])
                 if not message:
                     raise _GoneError("it has closed the connection")
                 answer = os.pread(answer_file, os.fstat(answer_file).st_size, 0)
@@ -176,6 +228,13 @@ class _Template:
             # Its report would be taken for that of the next call.
             self.close()
             raise
+
+    def _received(self) -> bytes | None:
+        """The next message; None if there is none in time, and empty if the template has died."""
+        try:
+            return self._control.recv(MESSAGE_BYTES)
+        except TimeoutError:
+            return None
 
     def leave(self) -> None:
         """Close this process' side. When no process has it open, the template ends."""
@@ -196,13 +255,23 @@ class _Template:
 @contextmanager
 def _memory_file(content: bytes) -> Iterator[int]:
     """The descriptor of a file in memory with this content."""
-    descriptor = os.memfd_create("picture")
+    descriptor = os.memfd_create("media")
     try:
         with open(descriptor, "wb", buffering=0, closefd=False) as file:
             view = memoryview(content)
             while view:
                 view = view[file.write(view) :]
         os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _read_only(file: int) -> Iterator[int]:
+    """Another descriptor of an open file, at its beginning, by which nobody can change it."""
+    descriptor = os.open(f"/proc/self/fd/{file}", os.O_RDONLY)
+    try:
         yield descriptor
     finally:
         os.close(descriptor)

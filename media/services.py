@@ -4,11 +4,11 @@ A row exists before its objects and until they are gone, or until their removal 
 object is unknown, whatever dies. Rows are locked while their objects move or go.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, BinaryIO
 
 from django.conf import settings
 from django.core.files import File
@@ -19,8 +19,9 @@ from django.db.models.functions import Now
 
 from core.http.problems import Conflict, Invalid, NotFound, TooLarge, Unavailable
 from core.sql.transactions import beside_transaction, undo_on_rollback
-from media import objects, storage
-from media.decoding import decode_image
+from media import claims, objects, remaking, storage, uploads, usage
+from media.claims import usable_media
+from media.decoding import decode_file, decode_image
 from media.events import (
     AvatarClaimed,
     MediaChanged,
@@ -30,7 +31,17 @@ from media.events import (
     media_removed,
 )
 from media.models import Media
+from media.sandbox import finished
+from media.variants import Processed, ProcessedVideo
 
+# What other packages call of claims and of remaking.
+MediaNotReadyError = claims.MediaNotReadyError
+claim_media = claims.claim_media
+hold_media = claims.hold_media
+release_held_media = claims.release_held_media
+are_held_and_ready = claims.are_held_and_ready
+remake_media, thumbnail_key = remaking.remake_media, remaking.thumbnail_key
+remove_former_objects = remaking.remove_former_objects
 # What functions here raise if the object store, or the CDN, does not answer or refuses.
 Unreachable = objects.Unreachable
 Place = Media.Place
@@ -41,10 +52,11 @@ ARRIVAL = timedelta(seconds=40)
 def store_image(*, owner_id: int, file: File[Any], alt: str = "") -> Media:
     """Store an uploaded image, cleaned, in all variants; returns its row.
 
-    Raises `Invalid` for an empty file, `TooLarge` over MEDIA_MAX_BYTES, the errors of
-    `decode_image`, and `Unavailable` if the object store does not answer in time. If this raises,
-    if the caller's transaction is rolled back (`undo_on_rollback`), or if this process dies,
-    nothing stays: `remove_dead_uploads` finds the row, which commits before the objects are stored.
+    Raises `Invalid` for an empty file, `TooLarge` over MEDIA_MAX_BYTES, `TooManyRequests` over a
+    quota of the day, the errors of `decode_image`, and `Unavailable` if the object store does not
+    answer in time. If this raises, if the caller's transaction is rolled back
+    (`undo_on_rollback`), or if this process dies, nothing stays: `remove_dead_uploads` finds the
+    row, which commits before the objects are stored.
     """
     size = file.size
     if not size:
@@ -55,22 +67,29 @@ def store_image(*, owner_id: int, file: File[Any], alt: str = "") -> Media:
             "Scale the image down or compress it more.",
             field="file",
         )
-    image = decode_image(file.read())
-    media = Media(
+    with usage.reserved(owner_id=owner_id, byte_size=size):
+        image = decode_image(file.read(), on_report=usage.cpu_counter(owner_id=owner_id))
+    return _stored(image, owner_id=owner_id, alt=alt)
+
+
+def store_file(*, owner_id: int, file: BinaryIO, alt: str = "") -> Media:
+    """The same for a picture or a video on the disk, of any size, and without quotas.
+
+    For commands: a video takes about as long as it plays.
+    """
+    return _stored(finished(decode_file(file)), owner_id=owner_id, alt=alt)
+
+
+def _stored(decoded: Processed, *, owner_id: int, alt: str) -> Media:
+    media = new_media(
+        decoded=decoded,
         owner_id=owner_id,
-        width=image.width,
-        height=image.height,
-        original_width=image.original_width,
-        original_height=image.original_height,
-        byte_size=sum(map(len, image.variants.values())),
-        blurhash=image.blurhash,
         alt=alt,
         storage_prefix=storage.new_prefix(),
         place=Place.ARRIVING,
-        has_webp=True,
     )
     _insert_beside(media)
-    prefix, variants = media.storage_prefix, image.variants
+    prefix, variants = media.storage_prefix, decoded.files()
     forget = partial(storage.delete_variants, prefix=prefix, variants=list(variants))
     try:
         storage.put_variants(prefix=prefix, variants=variants)
@@ -89,76 +108,67 @@ def store_image(*, owner_id: int, file: File[Any], alt: str = "") -> Media:
     return media
 
 
+def new_media(*, decoded: Processed, **columns: Any) -> Media:
+    """The row of a decoded upload, not saved yet. `columns`: what the upload does not tell."""
+    image = decoded.poster if isinstance(decoded, ProcessedVideo) else decoded
+    return Media(
+        video=decoded.description() if isinstance(decoded, ProcessedVideo) else None,
+        width=image.width,
+        height=image.height,
+        original_width=image.original_width,
+        original_height=image.original_height,
+        byte_size=sum(map(len, decoded.files().values())),
+        blurhash=image.blurhash,
+        has_webp=True,
+        **columns,
+    )
+
+
 def _insert_beside(media: Media) -> None:
     """Insert and commit a row, beside the caller's transaction, which may never commit."""
-    row = {field.attname: getattr(media, field.attname) for field in Media._meta.concrete_fields}
-    made = [name for name, value in row.items() if isinstance(value, DatabaseDefault)]
-    given = [name for name in row if name not in made]
+    row = {field: getattr(media, field.attname) for field in Media._meta.concrete_fields}
+    made = [field.attname for field, value in row.items() if isinstance(value, DatabaseDefault)]
+    given = {
+        field.attname: field.get_db_prep_save(value, transaction.get_connection("posts"))
+        for field, value in row.items()
+        if not isinstance(value, DatabaseDefault)
+    }
     names, marks = ", ".join(given), ", ".join(["%s"] * len(given))
     statement = f"INSERT INTO media_media ({names}) VALUES ({marks}) RETURNING {', '.join(made)}"  # noqa: S608
     with beside_transaction("posts") as cursor:
-        cursor.execute(statement, [row[name] for name in given])
+        cursor.execute(statement, list(given.values()))
         for name, value in zip(made, cursor.fetchone(), strict=True):
             setattr(media, name, value)
     media._state.adding, media._state.db = False, "posts"
 
 
-def claim_media(*, owner_id: int, media_ids: Sequence[int], used_as: str, used_by_id: int) -> None:
-    """Mark media as used by a post or as an avatar, in order, in the caller's transaction.
-
-    Each must exist, belong to the owner, and be unused, or used by the same post or avatar already.
-    Otherwise `Invalid` names those that cannot be used, and the caller should roll back. If two
-    claim the same media at once, one of them gets it.
-    """
-    if len(set(media_ids)) != len(media_ids):
-        raise Invalid("The same media is given twice.", field="media", code="duplicate")
-    if not transaction.get_connection("posts").in_atomic_block:
-        raise RuntimeError("Call claim_media inside a transaction on the posts database.")
-    rows = _usable(owner_id).select_for_update().order_by("pk")
-    mine = {row.pk: row for row in rows.filter(pk__in=media_ids)}
-    missing = [str(id_) for id_ in media_ids if id_ not in mine]
-    if missing:
-        raise Invalid(
-            f"You have not uploaded media {', '.join(missing)}. Upload it at POST /api/v1/media.",
-            field="media",
-            code="unknown_media",
-        )
-    used = [
-        str(row.pk)
-        for row in mine.values()
-        if row.used_as and (row.used_as, row.used_by_id) != (used_as, used_by_id)
-    ]
-    if used:
-        raise Invalid(
-            f"Media {', '.join(used)} is used already. Upload the picture again.",
-            field="media",
-            code="used_media",
-        )
-    for position, id_ in enumerate(media_ids):
-        mine[id_].used_as, mine[id_].used_by_id = used_as, used_by_id
-        mine[id_].position = position
-    Media.objects.bulk_update(mine.values(), ["used_as", "used_by_id", "position"])
-
-
-def _usable(owner_id: int) -> QuerySet[Media]:
-    """The uploads of a user that have arrived."""
-    return Media.objects.filter(owner_id=owner_id).exclude(place=Place.ARRIVING)
-
-
 def claim_avatar(*, owner_id: int, media_id: int) -> str:
     """Claim an image as its owner's avatar; returns the object key of its thumbnail.
 
-    Raises `Invalid` as `claim_media` does. The claim commits before this returns, in a transaction
-    of its own unless the caller has one open on this database. The subscriber of `avatar_claimed`
-    releases what the caller then does not use, because it died.
+    Raises `Invalid` as `claim_media` does, and for a video. The claim commits before this returns,
+    in a transaction of its own unless the caller has one open on this database. The subscriber of
+    `avatar_claimed` releases what the caller then does not use, because it died.
     """
     with transaction.atomic(using="posts"):
         claim_media(
             owner_id=owner_id, media_ids=[media_id], used_as=Media.Use.AVATAR, used_by_id=owner_id
         )
-        prefix = Media.objects.filter(pk=media_id).values_list("storage_prefix", flat=True).get()
+        media = Media.objects.filter(pk=media_id)
+        video, prefix = media.values_list("video", "storage_prefix").get()
+        if video is not None:
+            raise Invalid(
+                f"Media {media_id} is a video. An avatar is a picture.",
+                field="media",
+                code="not_a_picture",
+            )
         avatar_claimed.announce(AvatarClaimed(owner_id, media_id), after=ARRIVAL)
     return storage.variant_key(prefix, "thumb.jpg")
+
+
+def describe_own_media(*, media_id: int, alt: str, owner_id: int) -> None:
+    """Change the description of a picture of an owner, ready or not; raises `NotFound`."""
+    if not uploads.describe_upload(upload_id=media_id, owner_id=owner_id, alt=alt):
+        describe_media(media_id=media_id, alt=alt, owner_id=owner_id)
 
 
 def describe_media(*, media_id: int, alt: str, owner_id: int | None = None) -> Media:
@@ -169,7 +179,7 @@ def describe_media(*, media_id: int, alt: str, owner_id: int | None = None) -> M
     with transaction.atomic(using="posts"):
         # Locked: a post that claims it meanwhile is either announced here, or published with the
         # new description.
-        described = Media.objects.all() if owner_id is None else _usable(owner_id)
+        described = Media.objects.all() if owner_id is None else usable_media(owner_id)
         media = described.select_for_update().filter(pk=media_id).first()
         if media is None:
             raise NotFound("There is no such media.")
@@ -189,16 +199,22 @@ def release_avatar(*, owner_id: int, media_id: int) -> None:
 
 
 def remove_avatar(*, owner_id: int, media_id: int) -> bool:
-    """Remove a picture that was its owner's avatar; returns False if it is gone, or in a post."""
-    was_avatar = _usable(owner_id).exclude(used_as=Media.Use.POST).filter(pk=media_id)
+    """Remove a picture that was its owner's avatar; returns False if it is gone, or if a post,
+    published or waiting, has it now.
+    """
+    was_avatar = usable_media(owner_id).filter(pk=media_id, used_as__in=["", Media.Use.AVATAR])
     with _locked(was_avatar) as rows:
         _remove_rows(rows)
     return bool(rows)
 
 
 def delete_media(*, media_id: int, owner_id: int) -> None:
-    """Delete an unused upload; raises `NotFound`, and `Conflict` if a post or an avatar uses it."""
-    with _locked(_usable(owner_id).filter(pk=media_id)) as rows:
+    """Delete an unused upload, ready or not; raises `NotFound`, and `Conflict` if a post, published
+    or waiting, or an avatar uses it.
+    """
+    if uploads.cancel_upload(upload_id=media_id, owner_id=owner_id):
+        return
+    with _locked(usable_media(owner_id).filter(pk=media_id)) as rows:
         if not rows:
             raise NotFound("You have no such media.")
         if rows[0].used_as == Media.Use.POST:
@@ -206,6 +222,8 @@ def delete_media(*, media_id: int, owner_id: int) -> None:
                 f"Post {rows[0].used_by_id} shows this picture. Delete the post.",
                 code="media_in_use",
             )
+        if rows[0].used_as == Media.Use.WAITING and rows[0].used_by_id:
+            raise uploads.held_by_waiting_post(rows[0].used_by_id)
         if rows[0].used_as:
             raise Conflict(
                 "This picture is your avatar. Change the avatar at PATCH /api/v1/users/me.",
@@ -251,11 +269,12 @@ def remove_media_of_post(*, post_id: int, limit: int) -> int:
 
 
 def remove_media_of_owner(*, owner_id: int, limit: int) -> int:
-    """Remove up to `limit` media of an owner, used or not; returns how many.
+    """Remove up to `limit` media of an owner, used or not, ready or not; returns how many.
 
     Object store or CDN down: raises `Unreachable`.
     """
-    return _remove(Media.objects.filter(owner_id=owner_id), limit)
+    unfinished = uploads.remove_uploads_of_owner(owner_id=owner_id, limit=limit)
+    return unfinished or _remove(Media.objects.filter(owner_id=owner_id), limit)
 
 
 def _remove(media: QuerySet[Media], limit: int) -> int:
@@ -277,7 +296,7 @@ def place_media(*, owner_id: int, is_public: bool, limit: int) -> int:
     are still arriving are left. Object store or CDN down: raises `Unreachable`.
     """
     wanted = Place.PUBLIC if is_public else Place.WITHHELD
-    misplaced = _usable(owner_id).exclude(place=wanted)
+    misplaced = usable_media(owner_id).exclude(place=wanted)
     ids = list(misplaced.order_by("-pk").values_list("pk", flat=True)[:limit])
     if not ids:
         return 0

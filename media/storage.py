@@ -2,6 +2,7 @@
 
     public/media/<128 random bits>/<variant>      such as full.jpg
     withheld/media/<the same bits>/<variant>      while the owner's account is deactivated
+    incoming/media/<other bits>/file              what a client sends; see `media.incoming`
 
 The policy of the bucket lets anybody GET objects under `public/`; all other requests need a
 signature. If the store is down, writes raise `StoreUnavailable`. Clients read from the store
@@ -13,6 +14,7 @@ import logging
 import secrets
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -29,8 +31,8 @@ StoreUnavailable = (BotoCoreError, ClientError)
 _KEYS_AT_ONCE = 1000  # S3's limit for one request that removes objects
 _COPIES_AT_ONCE = 8
 LISTED_AT_ONCE = 1000
-CONTENT_TYPES = {"jpg": "image/jpeg", "webp": "image/webp"}
-_PUBLIC, _WITHHELD = "public/", "withheld/"
+CONTENT_TYPES = {"jpg": "image/jpeg", "webp": "image/webp", "mp4": "video/mp4"}
+_PUBLIC, _WITHHELD, _INCOMING = "public/", "withheld/", "incoming/"
 
 
 def new_prefix() -> str:
@@ -41,6 +43,16 @@ def new_prefix() -> str:
 def withheld_prefix(prefix: str) -> str:
     """The prefix at which the objects of an upload are while they are withheld."""
     return _WITHHELD + prefix.removeprefix(_PUBLIC)
+
+
+def new_incoming_key() -> str:
+    """A new key for a file that a client sends; it cannot be guessed."""
+    return f"{_INCOMING}media/{secrets.token_urlsafe(16)}/file"
+
+
+def is_incoming(key: str) -> bool:
+    """Whether this is the key of a file that a client sends."""
+    return key.startswith(_INCOMING)
 
 
 def variant_key(prefix: str, variant: str) -> str:
@@ -81,10 +93,10 @@ def remove_objects(*, prefixes: Sequence[str], variants: Sequence[str]) -> None:
 
 def remove_keys(keys: Sequence[str]) -> None:
     """Remove objects, whether they exist or not; raises `StoreUnavailable`."""
-    store: Any = storages["default"]
+    client, bucket = client_and_bucket()
     for first in range(0, len(keys), _KEYS_AT_ONCE):
         batch = [{"Key": key} for key in keys[first : first + _KEYS_AT_ONCE]]
-        answer = store.bucket.delete_objects(Delete={"Objects": batch, "Quiet": True})
+        answer = client.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True})
         if failed := answer.get("Errors"):
             raise ClientError({"Error": failed[0]}, "DeleteObjects")
 
@@ -95,8 +107,7 @@ def copy_objects(*, keys: Collection[tuple[str, str]]) -> None:
     One that does not exist is skipped: it has been moved before.
     """
     # Made here: it is not safe to make one in a thread.
-    store: Any = storages["default"]
-    client, bucket = store.connection.meta.client, store.bucket_name
+    client, bucket = client_and_bucket()
 
     def copy(source: str, target: str) -> None:
         try:
@@ -104,16 +115,31 @@ def copy_objects(*, keys: Collection[tuple[str, str]]) -> None:
                 Bucket=bucket, Key=target, CopySource={"Bucket": bucket, "Key": source}
             )
         except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+            if status_of(error) != 404:
                 raise
 
     with ThreadPoolExecutor(_COPIES_AT_ONCE) as pool:
         list(pool.map(copy, *zip(*keys, strict=True)))
 
 
+def read_object(*, key: str) -> bytes | None:
+    """The content of an object; None if there is none. Raises `StoreUnavailable`."""
+    client, bucket = client_and_bucket()
+    try:
+        answer = client.get_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if status_of(error) != 404:
+            raise
+        return None
+    # Its own context manager would hand out a body that does not notice when it is cut off.
+    with closing(answer["Body"]) as body:
+        content: bytes = body.read()
+    return content
+
+
 @dataclass(frozen=True)
 class StoredObject:
-    """An object in the store. `prefix`: that of its upload, wherever the object is."""
+    """An object in the store. `prefix`: that of its media, wherever the object is."""
 
     key: str
     prefix: str
@@ -121,12 +147,15 @@ class StoredObject:
 
 
 def list_objects() -> Iterator[list[StoredObject]]:
-    """All objects of uploads, public and withheld, up to 1,000 at a time; a request each."""
-    store: Any = storages["default"]
-    pages = store.connection.meta.client.get_paginator("list_objects_v2")
-    for root in (_PUBLIC, _WITHHELD):
+    """All objects of uploads, wherever they are, up to 1,000 at a time; a request each.
+
+    Last come the files of which only parts have arrived.
+    """
+    client, bucket = client_and_bucket()
+    pages = client.get_paginator("list_objects_v2")
+    for root in (_PUBLIC, _WITHHELD, _INCOMING):
         for page in pages.paginate(
-            Bucket=store.bucket_name,
+            Bucket=bucket,
             Prefix=f"{root}media/",
             PaginationConfig={"PageSize": LISTED_AT_ONCE},
         ):
@@ -138,6 +167,12 @@ def list_objects() -> Iterator[list[StoredObject]]:
                 )
                 for item in page.get("Contents", ())
             ]
+    begun = client.get_paginator("list_multipart_uploads")
+    for page in begun.paginate(Bucket=bucket, Prefix=_INCOMING):
+        yield [
+            StoredObject(key=item["Key"], prefix="", modified_at=item["Initiated"])
+            for item in page.get("Uploads", ())
+        ]
 
 
 def is_public(key: str) -> bool:
@@ -147,8 +182,7 @@ def is_public(key: str) -> bool:
 
 def ensure_bucket() -> bool:
     """Create the bucket if missing; set its policy and CORS rules; returns whether it was new."""
-    store: Any = storages["default"]
-    client, bucket = store.connection.meta.client, store.bucket_name
+    client, bucket = client_and_bucket()
     missing = not _bucket_exists(client, bucket)
     if missing:
         region = client.meta.region_name
@@ -164,7 +198,13 @@ def ensure_bucket() -> bool:
     }
     policy = {"Version": "2012-10-17", "Statement": [statement]}
     client.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
-    rule = {"AllowedMethods": ["GET", "HEAD"], "AllowedOrigins": ["*"], "MaxAgeSeconds": 3600}
+    # POST and PUT are for signed requests (`media.incoming`); the store refuses any other.
+    rule = {
+        "AllowedMethods": ["GET", "HEAD", "POST", "PUT"],
+        "AllowedOrigins": ["*"],
+        "AllowedHeaders": ["*"],
+        "MaxAgeSeconds": 3600,
+    }
     client.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [rule]})
     return missing
 
@@ -173,7 +213,18 @@ def _bucket_exists(client: Any, bucket: str) -> bool:
     try:
         client.head_bucket(Bucket=bucket)
     except ClientError as error:
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+        if status_of(error) != 404:
             raise
         return False
     return True
+
+
+def client_and_bucket(alias: str = "default") -> tuple[Any, str]:
+    """boto3's client for the object store, with the options of an alias, and the bucket's name."""
+    store: Any = storages[alias]
+    return store.connection.meta.client, store.bucket_name
+
+
+def status_of(error: ClientError) -> int:
+    """The HTTP status that the object store has answered."""
+    return int(error.response["ResponseMetadata"]["HTTPStatusCode"])

@@ -8,7 +8,14 @@ from collections.abc import Iterable
 
 from core.outbox.batches import as_steps
 from core.outbox.subscriptions import Step
-from media.events import AvatarClaimed, avatar_claimed
+from media.events import (
+    AvatarClaimed,
+    AvatarRemade,
+    UploadProcessed,
+    avatar_claimed,
+    avatar_remade,
+    upload_processed,
+)
 from users import pictures, services
 from users.events import (
     AccountSwitched,
@@ -39,6 +46,21 @@ def release_lost_avatar(avatar: AvatarClaimed, cursor: int) -> Iterable[Step]:
     """Release a picture whose request died before the account had it as its avatar."""
     pictures.release_lost_avatar(user_id=avatar.user_id, media_id=avatar.media_id)
     return ()
+
+
+@avatar_remade.subscribe("users")
+def show_remade_avatar(avatar: AvatarRemade, cursor: int) -> Iterable[Step]:
+    """Show an avatar at its new address; then the objects at the former one go."""
+    pictures.show_remade_avatar(
+        user_id=avatar.user_id, media_id=avatar.media_id, former_prefix=avatar.former_prefix
+    )
+    return ()
+
+
+@upload_processed.subscribe("users")
+def place_processed_media(upload: UploadProcessed, cursor: int) -> Iterable[Step]:
+    """Withhold what was processed after its owner's account was deactivated."""
+    return as_steps(pictures.withhold_if_inactive(user_id=upload.owner_id))
 
 
 @account_switched.subscribe("users")

@@ -36,8 +36,9 @@ class User(TimeOrderedModel, AbstractUser):
     bio = models.CharField(
         max_length=500, blank=True, default="", validators=[refuse_deceptive_text]
     )
-    # The media of the avatar is in another database: no foreign key. The key of its thumbnail never
-    # changes; it is stored here too, so that a user is shown without a read of the media.
+    # The media of the avatar is in another database: no foreign key. The key of its thumbnail is
+    # stored here too, so that a user is shown without a read of the media. It follows the media at
+    # `avatar_remade`.
     avatar_media_id = models.BigIntegerField(null=True, blank=True)
     avatar_key = models.CharField(max_length=200, blank=True, default="", editable=False)
 

@@ -12,11 +12,11 @@ from django.db import transaction
 
 from core.outbox.batches import Removed
 from media import services as media_services
-from users.events import AvatarReplaced, avatar_replaced
+from users.events import AvatarReplaced, UserChanged, avatar_replaced, user_changed
 from users.models import User
 
 # Answers that were made before a change may still show the old avatar, also from a replica.
-_AFTER_THE_LAST_ANSWER = timedelta(seconds=10)
+_AFTER_THE_LAST_ANSWER = timedelta(seconds=2)
 # Media that are moved in one step; each takes some round trips to the object store.
 _MOVED_AT_ONCE = 20
 
@@ -44,6 +44,18 @@ def release_lost_avatar(*, user_id: int, media_id: int) -> None:
             media_services.release_avatar(owner_id=user_id, media_id=media_id)
 
 
+def show_remade_avatar(*, user_id: int, media_id: int, former_prefix: str) -> None:
+    """Show an account's avatar at its present address, and then have the objects at the former one
+    removed, also if the account has another avatar meanwhile.
+    """
+    with transaction.atomic(using="default"):
+        if _locked_avatar(user_id) == media_id:
+            key = media_services.thumbnail_key(media_id=media_id)
+            if key is not None and User.objects.filter(pk=user_id).update(avatar_key=key):
+                user_changed.announce(UserChanged(user_id))
+    media_services.remove_former_objects(prefix=former_prefix)
+
+
 def _locked_avatar(user_id: int) -> int | None:
     """The media of an account's avatar, which nobody else changes in the caller's transaction."""
     accounts = User.objects.select_for_update().filter(pk=user_id)
@@ -59,6 +71,12 @@ def place_media(*, user_id: int) -> Iterator[Removed]:
         owner_id=user_id, is_public=_is_active(user_id), limit=_MOVED_AT_ONCE
     ):
         yield "media", moved
+
+
+def withhold_if_inactive(*, user_id: int) -> Iterator[Removed]:
+    """Withhold the media of an account from the public if it is not active; in steps."""
+    if not _is_active(user_id):
+        yield from place_media(user_id=user_id)
 
 
 def _is_active(user_id: int) -> bool:

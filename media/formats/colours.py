@@ -15,7 +15,10 @@ Point = tuple[float, float]
 
 # In cd/m2: the white of graphics and paper in HDR (ITU-R BT.2408).
 REFERENCE_WHITE = 203.0
-_PQ_PEAK, _HLG_PEAK = 10_000.0, 1000.0
+# In cd/m2: the brightest light of PQ, and of the screen that HLG is shown on.
+_PQ_PEAK, HLG_PEAK = 10_000.0, 1000.0
+# From light of the scene to light of this screen.
+HLG_GAMMA = 1.2
 _D65 = (0.3127, 0.3290)
 # By number: where red, green and blue are (H.273, table 2). 1 are those of sRGB.
 _PRIMARIES: dict[int, tuple[Point, Point, Point]] = {
@@ -117,19 +120,27 @@ def _gamma(exponent: float) -> Callable[[float], float]:
     return lambda value: value**exponent
 
 
-def _pq(value: float) -> float:
-    """SMPTE ST 2084, with tones mapped."""
+def pq_light(value: float) -> float:
+    """Light in cd/m2 (SMPTE ST 2084)."""
     m1, m2, c1, c2, c3 = 0.1593017578125, 78.84375, 0.8359375, 18.8515625, 18.6875
     root = value ** (1 / m2)
-    light = (max(root - c1, 0) / (c2 - c3 * root)) ** (1 / m1)
-    return _mapped(light * _PQ_PEAK / REFERENCE_WHITE)
+    return _PQ_PEAK * float((max(root - c1, 0.0) / (c2 - c3 * root)) ** (1 / m1))
+
+
+def hlg_scene(value: float) -> float:
+    """Light of the scene, 0 to 1 (ITU-R BT.2100 hybrid log-gamma)."""
+    a, b, c = 0.17883277, 0.28466892, 0.55991073
+    return value**2 / 3 if value <= 0.5 else (math.exp((value - c) / a) + b) / 12
+
+
+def _pq(value: float) -> float:
+    """PQ, with tones mapped."""
+    return _mapped(pq_light(value) / REFERENCE_WHITE)
 
 
 def _hlg(value: float) -> float:
-    """ITU-R BT.2100 hybrid log-gamma on a screen of 1,000 cd/m2, with tones mapped."""
-    a, b, c = 0.17883277, 0.28466892, 0.55991073
-    scene = value**2 / 3 if value <= 0.5 else (math.exp((value - c) / a) + b) / 12
-    return _mapped(scene**1.2 * _HLG_PEAK / REFERENCE_WHITE)
+    """HLG on a screen of HLG_PEAK, with tones mapped."""
+    return _mapped(hlg_scene(value) ** HLG_GAMMA * HLG_PEAK / REFERENCE_WHITE)
 
 
 def _mapped(light: float) -> float:

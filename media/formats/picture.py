@@ -38,7 +38,7 @@ _UPRIGHT = {
 }
 _ON_ITS_SIDE = frozenset({5, 6, 7, 8})
 # What the parsers of Pillow raise for damaged content.
-_DAMAGED = (
+DAMAGED_ERRORS = (
     ArithmeticError,
     AssertionError,
     EOFError,
@@ -78,7 +78,7 @@ def read_picture(content: bytes, *, max_pixels: int, side: int) -> Picture:
             loaded = _load(image, content, side)
     except NotAnImageError:
         raise
-    except _DAMAGED as error:
+    except DAMAGED_ERRORS as error:
         raise NotAnImageError(DAMAGED) from error
     profile, orientation = loaded.info.get("icc_profile"), _orientation(loaded.info.get("exif"))
     loaded.info = {}
@@ -114,7 +114,7 @@ def _open(content: bytes, max_pixels: int) -> ImageFile.ImageFile:
             image = Image.open(io.BytesIO(content), formats=formats)
     except UnidentifiedImageError as error:
         raise NotAnImageError("The file is not an image of a known format") from error
-    except _DAMAGED as error:
+    except DAMAGED_ERRORS as error:
         raise NotAnImageError(DAMAGED) from error
     # The scan has checked the size that it read. This is the one that Pillow has read.
     limit = min(max_pixels, MAX_PIXELS["JPEG" if image.format == "MPO" else str(image.format)])
@@ -161,6 +161,6 @@ def _orientation(exif: bytes | None) -> int | None:
         tags = Image.Exif()
         tags.load(exif)
         found = tags.get(ExifTags.Base.Orientation)
-    except _DAMAGED:  # the image is taken as upright
+    except DAMAGED_ERRORS:  # the image is taken as upright
         return None
     return found if isinstance(found, int) else None

@@ -9,9 +9,12 @@ full box begins with a version and 24 bits of flags.
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from mmap import mmap
 
 from media.structure.limits import DAMAGED, NotAnImageError, refuse_excess
 
+# Of a file: in memory, or mapped to it.
+Content = bytes | mmap
 _HEADER = struct.Struct(">I4s")
 # Of one level. Items have lists of their own; real files have some ten.
 MAX_BOXES = 64
@@ -26,9 +29,9 @@ class Box:
     end: int
 
 
-def boxes(content: bytes, start: int, end: int, *, most: int = MAX_BOXES) -> Iterator[Box]:
+def boxes(content: Content, start: int, end: int, *, most: int = MAX_BOXES) -> Iterator[Box]:
     """The boxes between two places, one behind the other; raises `NotAnImageError` over `most`."""
-    at = start
+    at, end = start, min(end, len(content))
     for _ in range(most):
         if at + _HEADER.size > end:
             return
@@ -49,7 +52,7 @@ def boxes(content: bytes, start: int, end: int, *, most: int = MAX_BOXES) -> Ite
 class Reader:
     """Reads numbers from a box, one behind the other. Past its end: raises `NotAnImageError`."""
 
-    def __init__(self, content: bytes, box: Box) -> None:
+    def __init__(self, content: Content, box: Box) -> None:
         self._content, self._at, self._end = content, box.start, min(box.end, len(content))
 
     def number(self, size: int) -> int:

@@ -13,6 +13,7 @@ from media.structure.limits import (
     NotAnImageError,
     check_size,
     refuse_excess,
+    refuse_frames,
 )
 
 _HEADER = 13
@@ -20,6 +21,7 @@ _EXTENSION, _FRAME, _END = 0x21, 0x2C, 0x3B
 _HAS_PALETTE, _COLOURS = 0x80, 0x07
 # Encoders fill sub-blocks up to 255 bytes. So many more may be short.
 MAX_SHORT_BLOCKS = 4096
+# Besides one for each frame.
 MAX_EXTENSIONS = 64
 
 
@@ -28,7 +30,7 @@ def is_gif(content: bytes) -> bool:
     return content.startswith((b"GIF87a", b"GIF89a"))
 
 
-def check_gif(content: bytes, *, max_pixels: int) -> None:
+def check_gif(content: bytes, *, max_pixels: int, max_frames: int) -> None:
     """Raise the errors of `check_structure` for a GIF; see the limits above.
 
     All of its picture must be there. A missing end of the file does not matter.
@@ -37,21 +39,21 @@ def check_gif(content: bytes, *, max_pixels: int) -> None:
         raise NotAnImageError(DAMAGED)
     width, height, flags = struct.unpack_from("<HHB", content, 6)
     check_size(width, height, file_bytes=len(content), max_pixels=max_pixels)
-    scan = _Scan(content, _HEADER + _palette_bytes(flags))
+    scan = _Scan(content, _HEADER + _palette_bytes(flags), max_frames)
     frames = extensions = metadata = 0
     while (kind := scan.byte()) not in {_END, None}:
         if kind == _EXTENSION:
             extensions += 1
-            if extensions > MAX_EXTENSIONS:
-                raise refuse_excess("extensions", MAX_EXTENSIONS)
+            if extensions > MAX_EXTENSIONS + max_frames:
+                raise refuse_excess("extensions", MAX_EXTENSIONS + max_frames)
             scan.skip(1)
             metadata += scan.sub_blocks()
             if metadata > MAX_METADATA_BYTES:
                 raise refuse_excess("bytes of metadata", MAX_METADATA_BYTES)
         elif kind == _FRAME:
             frames += 1
-            if frames > 1:
-                raise NotAnImageError("Animated images are not supported")
+            if frames > max_frames:
+                raise refuse_frames(max_frames)
             scan.frame(width, height)
         else:
             raise NotAnImageError(DAMAGED)
@@ -62,9 +64,10 @@ def check_gif(content: bytes, *, max_pixels: int) -> None:
 class _Scan:
     """Walks through the blocks. Raises `NotAnImageError` at the end of the file."""
 
-    def __init__(self, content: bytes, at: int) -> None:
+    def __init__(self, content: bytes, at: int, max_frames: int) -> None:
         self._content, self._at = content, at
-        self._blocks = MAX_SHORT_BLOCKS + len(content) // 128
+        # A frame ends with a short block, and its delay is one.
+        self._blocks = MAX_SHORT_BLOCKS + len(content) // 128 + 2 * max_frames
 
     def byte(self) -> int | None:
         """The next byte; None at the end of the file."""

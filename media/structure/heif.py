@@ -69,7 +69,7 @@ def is_avif(content: bytes) -> bool:
     return bool(_AVIF & _brands(content))
 
 
-def check_heif(content: bytes, *, max_pixels: int) -> None:
+def check_heif(content: bytes, *, max_pixels: int, max_frames: int) -> None:
     """Raise the errors of `check_structure` for a HEIC or an AVIF; see the limits above."""
     if content[8:12] in _SEQUENCES:
         raise NotAnImageError("Animated images are not supported")

@@ -63,7 +63,7 @@ def is_jpeg(content: bytes) -> bool:
     return content.startswith(b"\xff\xd8\xff")
 
 
-def check_jpeg(content: bytes, *, max_pixels: int) -> None:
+def check_jpeg(content: bytes, *, max_pixels: int, max_frames: int) -> None:
     """Raise the errors of `check_structure` for a JPEG; see the limits above."""
     _Walk(content, max_pixels).to_the_end()
 

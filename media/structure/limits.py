@@ -11,6 +11,14 @@ MAX_PIXELS = {
     "WEBP": 25_000_000,
     "GIF": 30_000_000,
 }
+# Of a file: enough to tell its format.
+HEAD_BYTES = 4096
+# Of a video's frames: 4K. A decoder holds some ten of them.
+MAX_VIDEO_PIXELS = 4096 * 2304
+# Of a video. Phones write five: pictures, sound, and data of their sensors.
+MAX_TRACKS = 16
+# Of a picture that moves: 90 seconds, 20 a second.
+MAX_FRAMES = 1800
 # Metadata: EXIF, XMP, profiles, previews. Phones that keep a second picture in the metadata of the
 # first one write several megabytes.
 MAX_METADATA_BYTES = 8 * 1024 * 1024
@@ -29,10 +37,23 @@ PIXELS_PER_BYTE = 10_000
 ENOUGH = 0.9
 
 DAMAGED = "The image is damaged or incomplete"
+DAMAGED_VIDEO = "The video is damaged or incomplete"
 
 
 class NotAnImageError(ValueError):
     """The content is no image of an accepted kind; the text says why."""
+
+
+class AnimatedError(NotAnImageError):
+    """The content is a picture that moves."""
+
+
+class NotAVideoError(ValueError):
+    """The content is no video of an accepted kind; the text says why."""
+
+
+class VideoTooLargeError(ValueError):
+    """The video is too long, or has too many pixels; the text says how many."""
 
 
 class ImageTooLargeError(ValueError):
@@ -70,4 +91,18 @@ def refuse_excess(what: str, limit: int) -> NotAnImageError:
     return NotAnImageError(
         f"The image has more than {limit} {what}. Save it again with an image editor, without "
         "metadata"
+    )
+
+
+def refuse_frames(most: int) -> NotAnImageError:
+    """The error for a picture with more frames than are accepted."""
+    if most == 1:
+        return AnimatedError("Animated images are not supported here")
+    return refuse_excess("frames", most)
+
+
+def refuse_video_excess(what: str, limit: int) -> NotAVideoError:
+    """The same for a video."""
+    return NotAVideoError(
+        f"The video has more than {limit} {what}. Save it again with a video editor"
     )

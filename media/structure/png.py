@@ -15,6 +15,7 @@ from media.structure.limits import (
     NotAnImageError,
     check_size,
     refuse_excess,
+    refuse_frames,
 )
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -30,6 +31,8 @@ MAX_OTHER_CHUNKS = 1000
 MAX_COMPRESSED_TEXTS = 32
 # Of these the specification allows one. The decoder would do its work for each.
 _SINGLE = frozenset({b"IHDR", b"PLTE", b"iCCP", b"eXIf", b"acTL"})
+# Of the first frame, and of the others of an APNG.
+_PIXELS = frozenset({b"IDAT", b"fdAT"})
 _COMPRESSED = frozenset({b"zTXt", b"iTXt"})
 
 
@@ -38,9 +41,9 @@ def is_png(content: bytes) -> bool:
     return content.startswith(_SIGNATURE)
 
 
-def check_png(content: bytes, *, max_pixels: int) -> None:
+def check_png(content: bytes, *, max_pixels: int, max_frames: int) -> None:
     """Raise the errors of `check_structure` for a PNG; see the limits above."""
-    counted = _Counted()
+    counted = _Counted(max_frames)
     for name, start, length in all_chunks(content):
         if not counted.seen:
             if name != b"IHDR" or length != 13 or start + length > len(content):
@@ -49,8 +52,8 @@ def check_png(content: bytes, *, max_pixels: int) -> None:
             check_size(width, height, file_bytes=len(content), max_pixels=max_pixels)
         counted.add(name, length)
         # The number of frames of an APNG.
-        if name == b"acTL" and content[start : start + 4] > b"\0\0\0\1":
-            raise NotAnImageError("Animated images are not supported")
+        if name == b"acTL" and int.from_bytes(content[start : start + 4], "big") > max_frames:
+            raise refuse_frames(max_frames)
     if not counted.seen:
         raise NotAnImageError(DAMAGED)
 
@@ -71,13 +74,15 @@ def all_chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
 class _Counted:
     """The chunks so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_frames: int) -> None:
+        # Each frame has a header.
+        self._most_others = MAX_OTHER_CHUNKS + max_frames
         self.seen: set[bytes] = set()
         self.idats = self.empty_idats = self.others = self.texts = self.metadata = 0
 
     def add(self, name: bytes, length: int) -> None:
         """Count a chunk; raises `NotAnImageError` beyond a limit."""
-        if name == b"IDAT":
+        if name in _PIXELS:
             self.idats += 1
             self.empty_idats += not length
             if self.idats > MAX_IDATS:
@@ -91,8 +96,8 @@ class _Counted:
         self.others += 1
         self.texts += name in _COMPRESSED
         self.metadata += length
-        if self.others > MAX_OTHER_CHUNKS:
-            raise refuse_excess("chunks besides its pixels", MAX_OTHER_CHUNKS)
+        if self.others > self._most_others:
+            raise refuse_excess("chunks besides its pixels", self._most_others)
         if self.texts > MAX_COMPRESSED_TEXTS:
             raise refuse_excess("compressed texts", MAX_COMPRESSED_TEXTS)
         if self.metadata > MAX_METADATA_BYTES:

@@ -16,6 +16,7 @@ from media.structure.limits import (
     NotAnImageError,
     check_size,
     refuse_excess,
+    refuse_frames,
 )
 
 _RIFF_HEADER = 12
@@ -27,6 +28,8 @@ _METADATA = frozenset({b"ICCP", b"EXIF", b"XMP "})
 PIXELS = frozenset({b"VP8 ", b"VP8L"})
 # The part of an ANMF chunk before its own chunks.
 _FRAME_HEADER = 16
+# The frame, its transparency, its pixels.
+_CHUNKS_OF_FRAME = 3
 
 Size = tuple[int, int]
 
@@ -36,12 +39,12 @@ def is_webp(content: bytes) -> bool:
     return content.startswith(b"RIFF") and content[8:12] == b"WEBP"
 
 
-def check_webp(content: bytes, *, max_pixels: int) -> None:
+def check_webp(content: bytes, *, max_pixels: int, max_frames: int) -> None:
     """Raise the errors of `check_structure` for a WebP; see the limits above."""
     canvas: Size | None = None
     frames: list[Size] = []
     metadata = 0
-    for name, start, length in all_chunks(content):
+    for name, start, length in all_chunks(content, max_frames=max_frames):
         if name == b"VP8X":
             canvas = _canvas(content[start : start + length])
             check_size(*canvas, file_bytes=len(content), max_pixels=max_pixels)
@@ -53,14 +56,14 @@ def check_webp(content: bytes, *, max_pixels: int) -> None:
                 raise refuse_excess("bytes of metadata", MAX_METADATA_BYTES)
             if name == b"EXIF" and length > MAX_EXIF_BYTES:
                 raise refuse_excess("bytes of exif", MAX_EXIF_BYTES)
-        if len(frames) > 1:
-            raise NotAnImageError("Animated images are not supported")
+        if len(frames) > max_frames:
+            raise refuse_frames(max_frames)
     if not frames:
         raise NotAnImageError(DAMAGED)
-    width, height = frames[0]
-    check_size(width, height, file_bytes=len(content), max_pixels=max_pixels)
-    if canvas is not None and (width > canvas[0] or height > canvas[1]):
-        raise NotAnImageError(DAMAGED)
+    for width, height in frames:
+        check_size(width, height, file_bytes=len(content), max_pixels=max_pixels)
+        if canvas is not None and (width > canvas[0] or height > canvas[1]):
+            raise NotAnImageError(DAMAGED)
 
 
 def claimed_bytes(content: bytes) -> int:
@@ -69,13 +72,15 @@ def claimed_bytes(content: bytes) -> int:
     return 8 + length
 
 
-def all_chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
+def all_chunks(content: bytes, *, max_frames: int = 1) -> Iterator[tuple[bytes, int, int]]:
     """All chunks, also those in frames: name, where the content begins, and its length by the
-    header. The last one may be cut off. Raises `NotAnImageError` beyond MAX_CHUNKS.
+    header. The last one may be cut off. Raises `NotAnImageError` beyond MAX_CHUNKS, and three for
+    each frame.
     """
+    most = MAX_CHUNKS + _CHUNKS_OF_FRAME * (max_frames - 1)
     until = min(claimed_bytes(content), len(content))
     at = _RIFF_HEADER
-    for _ in range(MAX_CHUNKS):
+    for _ in range(most):
         if at + _HEADER.size > until:
             return
         name, length = _HEADER.unpack_from(content, at)
@@ -83,7 +88,7 @@ def all_chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
         yield name, start, length
         # The chunks of a frame come right after its header.
         at = start + _FRAME_HEADER if name == b"ANMF" else start + length + length % 2
-    raise refuse_excess("chunks", MAX_CHUNKS)
+    raise refuse_excess("chunks", most)
 
 
 def _canvas(chunk: bytes) -> Size:

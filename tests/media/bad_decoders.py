@@ -3,7 +3,8 @@
 import os
 import signal
 import threading
-from typing import Any
+from collections.abc import Callable
+from typing import Any, BinaryIO
 
 from media.images import make_variants
 from media.variants import VARIANTS
@@ -11,37 +12,52 @@ from media.variants import VARIANTS
 LONG = 100_000  # bytes
 
 Answer = tuple[dict[str, Any], list[bytes]]
+Tell = Callable[[int], None]
 
 
-def crash(_content: bytes, **_options: Any) -> Answer:
+def crash(_file: BinaryIO, _tell: Tell, **_options: Any) -> Answer:
     os.kill(os.getpid(), signal.SIGSEGV)
     return {}, []
 
 
-def fail(_content: bytes, **_options: Any) -> Answer:
+def fail(_file: BinaryIO, _tell: Tell, **_options: Any) -> Answer:
     raise KeyError("a bug")
 
 
-def answer_nothing(_content: bytes, **_options: Any) -> Answer:
+def answer_nothing(_file: BinaryIO, _tell: Tell, **_options: Any) -> Answer:
     return {}, []
 
 
-def answer_no_jpeg(_content: bytes, **_options: Any) -> Answer:
+def answer_no_jpeg(_file: BinaryIO, _tell: Tell, **_options: Any) -> Answer:
     sides = dict.fromkeys(("width", "height", "original_width", "original_height"), 1)
     return {**sides, "blurhash": "x" * 28}, [b"<html>"] * len(VARIANTS)
 
 
-def die(_content: bytes, **_options: Any) -> Answer:
+def spin(_file: BinaryIO, _tell: Tell, **_options: Any) -> Answer:
+    while True:
+        pass
+
+
+def tell_and_fail(_file: BinaryIO, tell: Tell, **_options: Any) -> Answer:
+    tell(255)
+    threading.Event().wait(1.5)
+    tell(40)
+    threading.Event().wait(2.5)
+    raise MemoryError
+
+
+def die(_file: BinaryIO, _tell: Tell, **_options: Any) -> Answer:
     os.kill(os.getpid(), signal.SIGKILL)
     return {}, []
 
 
-def wait(_content: bytes, **_options: Any) -> Answer:
+def wait(_file: BinaryIO, _tell: Tell, **_options: Any) -> Answer:
     threading.Event().wait()
     return {}, []
 
 
-def never_end_with_long_ones(content: bytes, *, max_pixels: int) -> Answer:
-    while len(content) > LONG:
-        pass
-    return make_variants(content, max_pixels=max_pixels)
+def never_end_with_long_ones(file: BinaryIO, tell: Tell, *, max_pixels: int) -> Answer:
+    while len(file.read()) > LONG:
+        file.seek(0)
+    file.seek(0)
+    return make_variants(file, tell, max_pixels=max_pixels)

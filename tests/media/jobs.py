@@ -1,6 +1,7 @@
 """Functions for a sandbox, which do what a decoder must not."""
 
 import ctypes
+import fcntl
 import os
 import signal
 import socket
@@ -8,10 +9,12 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 Answer = tuple[dict[str, Any], list[bytes]]
+Tell = Callable[[int], None]
 _prepared: list[int] = []
 
 
@@ -20,22 +23,24 @@ def prepare() -> None:
     _prepared.append(os.getpid())
 
 
-def echo(content: bytes, **options: Any) -> Answer:
+def echo(file: BinaryIO, _tell: Tell, **options: Any) -> Answer:
     """What was given, and who was asked."""
+    content = file.read()
     facts = {
         "options": options,
         "pid": os.getpid(),
         "template": os.getppid(),
         "prepared_by": _prepared,
+        "may_write": fcntl.fcntl(file.fileno(), fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY,
         "environ": dict(os.environ),
         "has_django": any(name.partition(".")[0] == "django" for name in sys.modules),
     }
     return facts, [content, content[::-1]]
 
 
-def do(content: bytes, **_options: Any) -> Answer:
+def do(file: BinaryIO, _tell: Tell, **_options: Any) -> Answer:
     """What the content names."""
-    return _DEEDS[content.decode()]()
+    return _DEEDS[file.read().decode()]()
 
 
 def _spin() -> Answer:

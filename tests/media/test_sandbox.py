@@ -70,6 +70,7 @@ def test_the_function_gets_the_content_and_its_options(sandbox: Make) -> None:
     content = os.urandom(3_000_000)
     facts, blobs = sandbox("echo").run(content, patience=PATIENCE, width=7, name="é")
     assert facts["options"] == {"width": 7, "name": "é"}
+    assert not facts["may_write"]
     assert blobs == [content, content[::-1]]
 
 

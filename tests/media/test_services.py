@@ -53,7 +53,7 @@ def test_a_stored_image_has_its_row_and_its_objects(alice: int, upload: Upload) 
 def test_an_upload_whose_size_was_not_recorded_has_none(alice: int, upload: Upload) -> None:
     """As in rows from before it was recorded, and from processes that do not know it yet."""
     media = upload(alice, jpeg_with_gps())
-    known = selectors.media_document(media)
+    known = selectors.ready_document(media)
     Media.objects.filter(pk=media.pk).update(original_width=None, original_height=None)
     document = selectors.own_media(media_id=media.pk, owner_id=alice)
     assert set(known) - set(document) == {"original_width", "original_height"}

@@ -56,8 +56,9 @@ def test_an_upload_answers_its_document(alice: int, api: Api) -> None:
     assert response.status_code == 201
     assert set(document) == {
         *("id", "type", "url", "width", "height", "original_width", "original_height"),
-        *("blurhash", "alt", "variants", "webp"),
+        *("blurhash", "alt", "variants", "webp", "state"),
     }
+    assert document["state"] == "ready"
     assert isinstance(document["id"], str)
     assert (document["type"], document["alt"]) == ("image", "Low tide")
     assert (document["width"], document["height"]) == (1080, 1440)

@@ -120,6 +120,35 @@ def test_one_that_is_released_and_used_in_a_post_is_not_removed_as_a_former_avat
     assert exists(media)
 
 
+def test_an_avatar_that_is_remade_is_shown_at_its_new_address(alice: int, upload: Upload) -> None:
+    """A delivery may be repeated, and come after the former objects are gone."""
+    media = upload(alice)
+    update_profile(user_id=alice, changes={"avatar": media.pk})
+    Media.objects.filter(pk=media.pk).update(has_webp=False)
+    assert media_services.remake_media(media_id=media.pk)
+    remade = pending("posts", "avatar_remade", media_id=media.pk)
+    for _ in range(2):
+        pictures.show_remade_avatar(**remade.payload)
+        new = Media.objects.get(pk=media.pk).storage_prefix
+        assert User.objects.get(pk=alice).avatar_key == f"{new}/thumb.jpg"
+        assert pending("default", "user_changed", user_id=alice)
+        deliver_removals(media)
+        assert objects_of(media.storage_prefix) == IS_GONE
+        assert objects_of(new) == IS_PUBLIC
+
+
+def test_an_avatar_that_is_remade_and_gone_meanwhile_leaves_the_account_as_it_is(
+    alice: int, upload: Upload
+) -> None:
+    media = upload(alice)
+    update_profile(user_id=alice, changes={"avatar": media.pk})
+    Media.objects.filter(pk=media.pk).delete()
+    pictures.show_remade_avatar(
+        user_id=alice, media_id=media.pk, former_prefix=media.storage_prefix
+    )
+    assert User.objects.get(pk=alice).avatar_key == f"{media.storage_prefix}/thumb.jpg"
+
+
 def switched(user_id: int) -> list[OutboxEvent]:
     rows = pending_rows("default", "account_switched").filter(payload__user_id=user_id)
     return list(rows.filter(subscriber="users").order_by("pk"))
