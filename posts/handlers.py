@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from core.outbox.batches import STEP, reached_ids
 from core.outbox.subscriptions import Step
-from media.events import MediaChanged, media_changed
-from posts import selectors, services
+from media.events import MediaChanged, UploadProcessed, media_changed, upload_processed
+from posts import selectors, services, waiting
 from posts.events import PostChanged, PostEdited, post_deleted, post_edited
 from users.events import AccountSwitched, account_switched
 from users.selectors import add_profile_part
@@ -28,6 +28,14 @@ def show_likes(account: AccountSwitched, cursor: int) -> Iterable[Step]:
         return services.show_likes_of_account(user_id=account.user_id, after=after, limit=STEP)
 
     return map(Step, reached_ids(walk, after=cursor))
+
+
+@upload_processed.subscribe("posts")
+def publish(upload: UploadProcessed, cursor: int) -> Iterable[Step]:
+    """Publish the waiting post that holds the media, if that was the last one."""
+    if upload.waiting_post_id is not None:
+        waiting.publish_if_ready(waiting_post_id=upload.waiting_post_id)
+    return ()
 
 
 post_edited.subscribe("posts", in_request=True)(refresh_record)

@@ -1,5 +1,6 @@
 """Posts, in the posts database. Media has their pictures, in the same database."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
@@ -30,6 +31,29 @@ class Post(TimeOrderedModel):
 
     def __str__(self) -> str:
         return f"post {self.pk} by {self.author_id}"
+
+
+class WaitingPost(TimeOrderedModel):
+    """A post whose media are not all ready (`posts.waiting`). Only its author sees it."""
+
+    author_id = models.BigIntegerField(editable=False)
+    caption = models.CharField(
+        max_length=CAPTION_MAX_LENGTH, blank=True, default="", validators=[refuse_deceptive_text]
+    )
+    media_ids = ArrayField(models.BigIntegerField(), editable=False)  # in order
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    # When it was submitted, changed by its author, or published.
+    changed_at = models.DateTimeField(db_default=Now(), editable=False)
+    post_id = models.BigIntegerField(null=True, help_text="Once it is published: the post.")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["author_id", "-id"], name="waiting_post_by_author"),
+            models.Index(fields=["changed_at"], name="waiting_post_old"),
+        ]
+
+    def __str__(self) -> str:
+        return f"waiting post {self.pk} by {self.author_id}"
 
 
 class Like(AbstractLike):

@@ -136,11 +136,12 @@ def people_shown(
     posts: Collection[tuple[Record, Sequence[int]]],
     *,
     visible: Callable[[Collection[int]], VisiblePeople],
-) -> VisiblePeople:
-    """All people whom the documents of posts show. Each post comes with its `likers_shown`.
+) -> tuple[VisiblePeople, bool]:
+    """All people whom the documents of posts show, and whether nobody of them had to be left out.
 
-    `visible` finds those of some ids whom the viewer may see. It is called once, and a second time
-    if some of the first likers are not visible and others take their places.
+    Each post comes with its `likers_shown`. `visible` finds those of some ids whom the viewer may
+    see. It is called once, and a second time if some of the first likers are not visible and others
+    take their places.
     """
     asked: set[int] = set()
     for record, liker_ids in posts:
@@ -149,14 +150,14 @@ def people_shown(
         asked.update([author_id for author_id, _ in record.recent_comments])
     people = visible(asked)
     if len(people.documents) == len(asked):
-        return people
+        return people, True
     others = {
         id_
         for _, liker_ids in posts
         if not all(id_ in people.documents for id_ in liker_ids[:LIKERS_SHOWN])
         for id_ in liker_ids[LIKERS_SHOWN:]
     }
-    return people | visible(others - asked)
+    return people | visible(others - asked), False
 
 
 class _Row(NamedTuple):

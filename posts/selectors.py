@@ -15,14 +15,17 @@ from django.db import connections, router
 from core.counters import counts, made_by
 from core.http.problems import NotFound
 from core.ids import MAX_ID
-from core.sql import primary_reads
+from core.sql import first_found, primary_reads
+from media import selectors as media_selectors
 from posts import store
-from posts.models import Like, Post
+from posts.models import Like, Post, WaitingPost
+from posts.previews import CommentsReader, Preview, fill
 from posts.records import Record, people_shown
 from usergraph import selectors as graph_selectors
 from usergraph.visibility import VisiblePeople, visible_people
 
 PostJson = NewType("PostJson", bytes)
+_comments_readers: list[CommentsReader] = []
 _NO_POST = "There is no such post."
 
 # The newest posts of many authors, from the index `post_by_author` alone. First a few posts of each
@@ -100,17 +103,27 @@ def author_of(*, post_id: int) -> int | None:
 def post_documents(*, post_ids: Collection[int], viewer_id: int) -> dict[int, PostJson]:
     """The documents of those posts that exist and that the viewer may see, by id, in their order.
 
-    Warm: two round trips and no SQL; a third if others take the places of hidden likers.
+    Warm: two round trips and no SQL. If others take the places of hidden people, one or two more,
+    and two queries where a record has not enough others (posts/previews.py).
     """
     viewed = store.view(post_ids=post_ids, viewer_id=viewer_id)
     posts = {
-        id_: (record, record.likers_shown(viewed.followed))
+        id_: Preview(record, record.likers_shown(viewed.followed))
         for id_, record in viewed.records.items()
     }
-    people = people_shown(
-        posts.values(),
-        visible=lambda user_ids: visible_people(viewer_id=viewer_id, user_ids=user_ids),
-    )
+
+    def visible(user_ids: Collection[int]) -> VisiblePeople:
+        return visible_people(viewer_id=viewer_id, user_ids=user_ids)
+
+    people, is_whole = people_shown(posts.values(), visible=visible)
+    if not is_whole:
+        posts, people = fill(
+            posts,
+            people,
+            followed=viewed.followed,
+            visible=visible,
+            latest_comments=_latest_comments,
+        )
     documents: dict[int, bytes] = {}
     for id_ in post_ids:
         if id_ in posts:
@@ -119,6 +132,20 @@ def post_documents(*, post_ids: Collection[int], viewer_id: int) -> dict[int, Po
             if document is not None:
                 documents[id_] = document
     return cast("dict[int, PostJson]", documents)
+
+
+def add_comments_reader(reader: CommentsReader) -> None:
+    """Let Commenting, an app above, read further comments for the previews of posts."""
+    _comments_readers.append(reader)
+
+
+def _latest_comments(
+    post_ids: Collection[int], number: int
+) -> dict[int, Sequence[tuple[int, bytes]]]:
+    found: dict[int, Sequence[tuple[int, bytes]]] = {}
+    for reader in _comments_readers:
+        found |= reader(post_ids, number)
+    return found
 
 
 def post_document(*, post_id: int, viewer_id: int) -> PostJson:
@@ -204,6 +231,68 @@ def posts_by_author(
     documents = post_documents(post_ids=ids, viewer_id=viewer_id)
     cursor = ids[-1] if len(refs) > limit else None
     return [documents[id_] for id_ in ids if id_ in documents], cursor
+
+
+def waiting_post_document(*, waiting_post_id: int, author_id: int) -> dict[str, Any]:
+    """A waiting post of an author, published or not; raises `NotFound` for others:
+
+    {"id", "state": "waiting", "failed" or "published", "caption", "created_at",
+     "media": [{media with its `state`}, …], "post_id": of what it has become, or None}
+    """
+    mine = WaitingPost.objects.filter(pk=waiting_post_id, author_id=author_id)
+
+    def read() -> dict[str, Any] | None:
+        return next(iter(_waiting_documents(list(mine))), None)
+
+    document = first_found(read)
+    if document is None:
+        raise NotFound("You have no such waiting post.")
+    return document
+
+
+def waiting_post_documents(
+    *, author_id: int, before: int | None, limit: int
+) -> tuple[list[dict[str, Any]], int | None]:
+    """An author's waiting posts that are not published, newest first; and the next page's cursor,
+    None at the end.
+    """
+    mine = WaitingPost.objects.filter(author_id=author_id, post_id=None)
+    below = mine.filter(pk__lt=MAX_ID if before is None else before)
+    rows = list(below.order_by("-pk")[: limit + 1])
+    cursor = rows[limit - 1].pk if len(rows) > limit else None
+    return _waiting_documents(rows[:limit]), cursor
+
+
+def _waiting_documents(rows: Sequence[WaitingPost]) -> list[dict[str, Any]]:
+    held = media_selectors.held_documents(
+        media_ids={row.pk: row.media_ids for row in rows if row.post_id is None}
+    )
+    if any(_has_failed(media) for media in held.values()):
+        # Perhaps one was published or changed in between, and does not hold these any more.
+        now = list(WaitingPost.objects.filter(pk__in=[row.pk for row in rows]).order_by("-pk"))
+        if list(map(_version, now)) != list(map(_version, rows)):
+            return _waiting_documents(now)
+    return [_waiting_document(row, held.get(row.pk, [])) for row in rows]
+
+
+def _version(row: WaitingPost) -> tuple[object, ...]:
+    return row.pk, row.media_ids, row.post_id
+
+
+def _has_failed(media: Sequence[dict[str, Any]]) -> bool:
+    return any(each["state"] == "failed" for each in media)
+
+
+def _waiting_document(row: WaitingPost, media: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    state = "failed" if _has_failed(media) else "waiting"
+    return {
+        "id": str(row.pk),
+        "state": state if row.post_id is None else "published",
+        "caption": row.caption,
+        "created_at": row.created_at,
+        "media": media,
+        "post_id": None if row.post_id is None else str(row.post_id),
+    }
 
 
 def post_count(*, author_ids: Sequence[int]) -> int:

@@ -9,9 +9,39 @@ from core.http.fields import FlagField, IdField, TextField
 from core.http.pagination import PageQuery
 from core.http.schema import page_of
 from core.text import refuse_deceptive_text
-from media.serializers import MEDIA_EXAMPLE, MediaDocument
+from media.serializers import (
+    MEDIA_EXAMPLE,
+    READY_EXAMPLE,
+    UNFINISHED_EXAMPLE,
+    MediaDocument,
+    OwnMediaList,
+)
 from posts.models import CAPTION_MAX_LENGTH, MEDIA_MAX_COUNT
 from users.serializers import USER_EXAMPLE, UserDocument
+
+_FRAME = "All are shown in a frame of the shape of the first one."
+
+
+class _CaptionField(TextField):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            allow_blank=True,
+            max_length=CAPTION_MAX_LENGTH,
+            validators=[refuse_deceptive_text],
+            **kwargs,
+        )
+
+
+class _MediaIdsField(serializers.ListField):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(child=IdField(), min_length=1, max_length=MEDIA_MAX_COUNT, **kwargs)
+
+
+class _Changes(serializers.Serializer[Any]):
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not attrs:
+            raise serializers.ValidationError(f"Give at least one of: {', '.join(self.fields)}.")
+        return attrs
 
 
 @extend_schema_serializer(
@@ -24,18 +54,10 @@ from users.serializers import USER_EXAMPLE, UserDocument
 class NewPost(serializers.Serializer[Any]):
     """A post to publish."""
 
-    caption = TextField(
-        required=False,
-        default="",
-        allow_blank=True,
-        max_length=CAPTION_MAX_LENGTH,
-        validators=[refuse_deceptive_text],
-    )
-    media = serializers.ListField(
-        child=IdField(),
-        min_length=1,
-        max_length=MEDIA_MAX_COUNT,
-        help_text="Ids of media that the caller has uploaded and not used yet, in order.",
+    caption = _CaptionField(required=False, default="")
+    media = _MediaIdsField(
+        help_text="Ids of media that the caller has uploaded, or is uploading, and has not used "
+        f"yet, in order. {_FRAME}"
     )
 
 
@@ -45,23 +67,13 @@ class NewPost(serializers.Serializer[Any]):
         OpenApiExample("No more comments", {"comments_closed": True}),
     ]
 )
-class PostChanges(serializers.Serializer[Any]):
+class PostChanges(_Changes):
     """The fields of a post that can be changed; a field that is left out stays as it is."""
 
-    caption = TextField(
-        required=False,
-        allow_blank=True,
-        max_length=CAPTION_MAX_LENGTH,
-        validators=[refuse_deceptive_text],
-    )
+    caption = _CaptionField(required=False)
     comments_closed = FlagField(
         required=False, help_text="True: nobody can add comments. Existing comments stay."
     )
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if not attrs:
-            raise serializers.ValidationError(f"Give at least one of: {', '.join(self.fields)}.")
-        return attrs
 
 
 COMMENT_EXAMPLE = {
@@ -85,6 +97,56 @@ POST_EXAMPLE = {
     "recent_likes": [USER_EXAMPLE],
     "recent_comments": [COMMENT_EXAMPLE],
 }
+
+
+WAITING_POST_EXAMPLE = {
+    "id": "765432109876543888",
+    "state": "waiting",
+    "caption": "Low tide.",
+    "created_at": "2026-11-22T16:35:12.120034Z",
+    "media": [READY_EXAMPLE, UNFINISHED_EXAMPLE],
+    "post_id": None,
+}
+
+
+@extend_schema_serializer(
+    examples=[OpenApiExample("A waiting post", WAITING_POST_EXAMPLE, status_codes=["200", "202"])]
+)
+class WaitingPostDocument(serializers.Serializer[Any]):
+    """A post of the caller's that is published when all of its media are ready."""
+
+    id = IdField(help_text="Of the waiting post. The published post has another id.")
+    state = serializers.ChoiceField(
+        choices=["waiting", "failed", "published"],
+        help_text="`failed`: some media cannot be processed. Replace them, or delete the post.",
+    )
+    caption = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    media = OwnMediaList(
+        help_text="In order, each with its own `state`. Empty once it is published."
+    )
+    post_id = IdField(allow_null=True, help_text="Once it is published: the post.")
+
+
+WaitingPostPage = page_of(WaitingPostDocument, WAITING_POST_EXAMPLE)
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample("A new caption", {"caption": "High tide."}),
+        OpenApiExample("Other media", {"media": ["765432109876543210"]}),
+    ]
+)
+class WaitingPostChanges(_Changes):
+    """The fields of a waiting post that can be changed; one that is left out stays as it is."""
+
+    caption = _CaptionField(required=False)
+    media = _MediaIdsField(
+        required=False,
+        source="media_ids",
+        help_text="All media of the post, in order. Those that it has had, and that are left out, "
+        "are unused then.",
+    )
 
 
 class RecentComment(serializers.Serializer[Any]):
@@ -127,12 +189,13 @@ class PostDocument(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
     edited_at = serializers.DateTimeField(allow_null=True)
     comments_closed = serializers.BooleanField()
-    media = MediaDocument(many=True)
+    media = MediaDocument(many=True, help_text=f"In order. {_FRAME}")
     counts = PostCounts()
     viewer = PostViewer()
     recent_likes = UserDocument(
         many=True,
-        help_text="Of the latest 8, at most 3; people whom the caller follows come first.",
+        help_text="Of the latest 8, at most 3; people whom the caller follows come first. If the "
+        "caller may see fewer than 3 of them, of the latest 64.",
     )
     recent_comments = RecentComment(many=True, help_text="The latest, at most 2, newest first.")
 

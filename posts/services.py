@@ -17,7 +17,7 @@ from core.sql.transactions import after_commit
 from media import services as media_services
 from posts import selectors, store
 from posts.events import PostChanged, PostEdited, post_deleted, post_edited, post_published
-from posts.models import CommentSummary, Like, Post
+from posts.models import CommentSummary, Like, Post, WaitingPost
 from users.services import steady_account
 
 # Inserts a summary and deletes the older ones, except those that another transaction deletes now.
@@ -34,16 +34,27 @@ DELETE FROM posts_commentsummary WHERE id IN (
 """
 
 
-def publish_post(*, author_id: int, caption: str, media_ids: Sequence[int]) -> int:
+def publish_post(
+    *,
+    author_id: int,
+    caption: str,
+    media_ids: Sequence[int],
+    waiting_post_id: int | None = None,
+) -> int:
     """Publish uploaded media under a caption; returns the post's id.
 
-    Raises `Invalid`, and stores nothing, if some media is not the author's own or is used already.
-    The post, its claim on the media and its outbox rows commit together.
+    Raises `Invalid`, and stores nothing, if some media is not the author's own, is not ready, or is
+    used already by anything but the waiting post that becomes this post. The post, its claim on the
+    media and its outbox rows commit together.
     """
     with transaction.atomic(using="posts"):
         post = Post.objects.create(author_id=author_id, caption=caption)
         media_services.claim_media(
-            owner_id=author_id, media_ids=media_ids, used_as="post", used_by_id=post.pk
+            owner_id=author_id,
+            media_ids=media_ids,
+            used_as="post",
+            used_by_id=post.pk,
+            held_by_id=waiting_post_id,
         )
         counters.change_counts(database="posts", deltas={made_by(author_id): 1})
         post_published.announce(PostChanged(post_id=post.pk, author_id=author_id))
@@ -90,6 +101,14 @@ def delete_posts_of_author(*, author_id: int, post_ids: Collection[int]) -> int:
         for post_id in going:
             post_deleted.announce(PostChanged(post_id=post_id, author_id=author_id))
     return len(going)
+
+
+def remove_waiting_posts(*, author_id: int, limit: int) -> int:
+    """Remove up to `limit` waiting posts of an account that is being deleted; returns how many.
+    Their media go with the account's.
+    """
+    ids = WaitingPost.objects.filter(author_id=author_id).values_list("pk", flat=True)[:limit]
+    return WaitingPost.objects.filter(pk__in=list(ids)).delete()[0]
 
 
 def forget_post_count(*, author_id: int) -> None:

@@ -1,4 +1,6 @@
-"""Posts: publish, read, edit, delete, list by author, like, list likers."""
+"""Posts: publish, read, edit, delete, list by author, like, list likers; and waiting posts."""
+
+from typing import Any
 
 import orjson
 from django.http import HttpResponseBase
@@ -11,10 +13,10 @@ from rest_framework.views import APIView
 from core.http.callers import caller_id
 from core.http.etags import IF_NONE_MATCH, UNCHANGED, conditional_answer
 from core.http.idempotency import idempotent
-from core.http.pagination import LongCursorQuery, page_request, page_response
+from core.http.pagination import LongCursorQuery, PageQuery, page_request, page_response
 from core.http.rendering import fragments
 from core.http.repetitions import repeatable
-from posts import selectors, services
+from posts import selectors, services, waiting
 from posts.serializers import (
     LikeState,
     NewPost,
@@ -22,25 +24,38 @@ from posts.serializers import (
     PostDocument,
     PostPage,
     PostsQuery,
+    WaitingPostChanges,
+    WaitingPostDocument,
+    WaitingPostPage,
 )
 from usergraph.visibility import visible_user_id
 from users.serializers import UserPage
 
 
 class PostsView(APIView):
-    @extend_schema(request=NewPost, responses={201: PostDocument}, tags=["posts"])
+    @extend_schema(
+        request=NewPost, responses={201: PostDocument, 202: WaitingPostDocument}, tags=["posts"]
+    )
     @idempotent(database="posts")
     def post(self, request: Request) -> Response:
-        """Publish a post of 1 to 10 uploaded media."""
+        """Publish a post of 1 to 10 uploaded media.
+
+        If some of them are still on their way, the answer is 202: only its author sees the post at
+        `/posts/waiting`, until all are ready. Then it is published.
+        """
         new = NewPost(data=request.data)
         new.is_valid(raise_exception=True)
-        post_id = services.publish_post(
+        submitted = waiting.submit_post(
             author_id=caller_id(request),
             caption=new.validated_data["caption"],
             media_ids=new.validated_data["media"],
         )
-        answer = Response(_document(request, post_id), status=201)
-        answer.headers["Location"] = reverse("post", args=[post_id])
+        if submitted.is_published:
+            answer = Response(_document(request, submitted.id), status=201)
+            answer.headers["Location"] = reverse("post", args=[submitted.id])
+        else:
+            answer = Response(_waiting(request, submitted.id), status=202)
+            answer.headers["Location"] = reverse("waiting-post", args=[submitted.id])
         return answer
 
     @extend_schema(
@@ -89,6 +104,65 @@ class PostView(APIView):
 def _document(request: Request, post_id: int) -> orjson.Fragment:
     document = selectors.post_document(post_id=post_id, viewer_id=caller_id(request))
     return orjson.Fragment(document)
+
+
+class WaitingPostsView(APIView):
+    @extend_schema(
+        operation_id="posts_waiting_list",
+        parameters=[PageQuery],
+        responses=WaitingPostPage,
+        tags=["posts"],
+    )
+    def get(self, request: Request) -> Response:
+        """List the caller's posts that wait until all of their media are ready, newest first."""
+        page = page_request(request)
+        posts, cursor = selectors.waiting_post_documents(
+            author_id=caller_id(request), before=page.after, limit=page.limit
+        )
+        return page_response(request, posts, cursor)
+
+
+class WaitingPostView(APIView):
+    @extend_schema(responses=WaitingPostDocument, tags=["posts"])
+    def get(self, request: Request, waiting_post_id: int) -> Response:
+        """Show a waiting post of the caller's, and how its media are getting on.
+
+        Once it is published, `post_id` names the post.
+        """
+        return Response(_waiting(request, waiting_post_id))
+
+    @extend_schema(request=WaitingPostChanges, responses=WaitingPostDocument, tags=["posts"])
+    @repeatable(database="posts", is_atomic=True)
+    def patch(self, request: Request, waiting_post_id: int) -> Response:
+        """Change the caption of one's own waiting post, or its media, such as one that has failed.
+
+        `media` replaces the whole list. The post is published at once if all of it is ready. Once
+        it is published, the answer is 409, but not to a repetition of the last change.
+        """
+        changes = WaitingPostChanges(data=request.data)
+        changes.is_valid(raise_exception=True)
+        waiting.change_waiting_post(
+            waiting_post_id=waiting_post_id,
+            author_id=caller_id(request),
+            changes=changes.validated_data,
+        )
+        return Response(_waiting(request, waiting_post_id))
+
+    @extend_schema(responses={204: None}, tags=["posts"])
+    @repeatable(database="posts")
+    def delete(self, request: Request, waiting_post_id: int) -> Response:
+        """Delete one's own waiting post; its media can be used again.
+
+        Answers 409 once it is published.
+        """
+        waiting.delete_waiting_post(waiting_post_id=waiting_post_id, author_id=caller_id(request))
+        return Response(status=204)
+
+
+def _waiting(request: Request, waiting_post_id: int) -> dict[str, Any]:
+    return selectors.waiting_post_document(
+        waiting_post_id=waiting_post_id, author_id=caller_id(request)
+    )
 
 
 class LikeView(APIView):

@@ -1,10 +1,11 @@
-"""A post, and its likes."""
+"""A post, its likes, and uploads."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from media.models import Media
 from posts.services import like_post
 from tests.support.posts_factory import make_posts
 
@@ -24,3 +25,16 @@ def likes(django_capture_on_commit_callbacks: Any) -> Callable[..., bool]:
             return bool(verb(post_id=post_id, user_id=user_id))
 
     return write
+
+
+@pytest.fixture
+def upload(unique: Callable[[str], str]) -> Callable[[int], int]:
+    """Insert the row of an uploaded picture; returns its id."""
+
+    def make(owner_id: int) -> int:
+        prefix = f"public/media/{unique('x')}"
+        return Media.objects.create(
+            owner_id=owner_id, width=4, height=3, byte_size=9, storage_prefix=prefix
+        ).pk
+
+    return make

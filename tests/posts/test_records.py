@@ -135,10 +135,11 @@ def test_a_post_is_shown_the_same_however_many_others_are_on_the_page(
         return people({id_: active[id_] for id_ in user_ids if id_ in active})
 
     liker_ids = record.likers_shown(followed)
-    shown = people_shown([(record, liker_ids)], visible=visible)
+    shown, is_whole = people_shown([(record, liker_ids)], visible=visible)
     alone = record.document(shown, liked=False, liker_ids=liker_ids)
     everybody = people(active)
     assert alone == record.document(everybody, liked=False, liker_ids=liker_ids)
+    assert is_whole == (len(asked) == 1)
     assert len(asked) == (2 if off & set(liker_ids[:LIKERS_SHOWN]) else 1)
     assert sum(map(len, asked)) == len(set().union(*asked)), "nobody is read twice"
 

@@ -30,19 +30,6 @@ pytestmark = pytest.mark.django_db
 WHATEVER = 10_000  # a limit that nothing here comes near
 
 
-@pytest.fixture
-def upload(unique: Callable[[str], str]) -> Callable[[int], int]:
-    """Insert the row of an uploaded picture; returns its id."""
-
-    def make(owner_id: int) -> int:
-        prefix = f"public/media/{unique('x')}"
-        return Media.objects.create(
-            owner_id=owner_id, width=4, height=3, byte_size=9, storage_prefix=prefix
-        ).pk
-
-    return make
-
-
 def test_a_post_shows_its_media_in_the_order_given(
     alice: int, upload: Callable[[int], int]
 ) -> None:
