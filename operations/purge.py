@@ -67,6 +67,7 @@ def _others_of_account(user_id: int) -> Iterator[Removed]:
     if ended := user_services.end_all_sessions(user_id=user_id):
         yield "sessions", ended
     yield from _posts(user_id)
+    yield from repeated("waiting posts", post_services.remove_waiting_posts, author_id=user_id)
     yield from repeated("likes", post_services.remove_likes_by_user, user_id=user_id)
     while gone := comment_services.remove_comments_by_user(
         user_id=user_id, limit=batches.SMALL_STEP

@@ -12,7 +12,7 @@ from operations.management import commands
 CALLS = {
     "counters": ["verify", "--all"],
     "delete_account": ["ada", "--yes"],
-    "media": ["collect", "--dry-run"],
+    "media": ["gc", "--dry-run"],
     "outbox": [],
     "prepare": [],
     "reset_second_factor": ["ada"],

@@ -1,7 +1,7 @@
-"""`manage.py media collect`: finds what nothing shows, in a bucket of its own."""
+"""`manage.py media gc`: finds what nothing shows, in a bucket of its own."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import StringIO
 from typing import Any
 
@@ -9,8 +9,9 @@ import pytest
 from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 
-from media import storage
+from media import incoming, storage
 from media.models import Media
+from media.uploads import begin_upload
 from operations import stray_media
 from posts.models import Post
 from posts.services import publish_post
@@ -33,29 +34,14 @@ Upload = Callable[..., Media]
 
 
 @pytest.fixture(autouse=True)
-def own_bucket(settings: Any, django_db_setup: None) -> Iterator[None]:
-    """A bucket that has only the objects of the test; and no rows of other tests."""
-    default = settings.STORAGES["default"]
-    name = f"collected-{storage.new_prefix()[-6:].encode().hex()}"
-    options = default["OPTIONS"] | {"bucket_name": name}
-    settings.STORAGES = {**settings.STORAGES, "default": {**default, "OPTIONS": options}}
-    storage.ensure_bucket()
-    yield
-    bucket = storages["default"].bucket  # type: ignore[attr-defined]
-    bucket.objects.all().delete()
-    bucket.delete()
+def own_store(own_bucket: None, no_other_rows: None) -> None:
+    """Before all other fixtures: only what the test makes is compared."""
 
 
-@pytest.fixture(autouse=True)
-def no_other_rows(db: None) -> None:
-    """Committing tests leave rows behind, some without an account. This is rolled back."""
-    Media.objects.all().delete()
-
-
-def collect(*options: str) -> list[str]:
+def gc(*options: str) -> list[str]:
     out = StringIO()
     try:
-        call_command("media", "collect", *options, stdout=out)
+        call_command("media", "gc", *options, stdout=out)
     finally:
         lines = out.getvalue().splitlines()
     return lines
@@ -64,14 +50,14 @@ def collect(*options: str) -> list[str]:
 def dry_run(*options: str) -> list[str]:
     """The lines of a run that finds something, and changes nothing."""
     out = StringIO()
-    with pytest.raises(CommandError, match="media collect"):
-        call_command("media", "collect", "--dry-run", *options, stdout=out)
+    with pytest.raises(CommandError, match="media gc"):
+        call_command("media", "gc", "--dry-run", *options, stdout=out)
     return out.getvalue().splitlines()
 
 
 @pytest.mark.usefixtures("bobs")
 def test_what_is_shown_or_still_unused_is_not_astray() -> None:
-    (line,) = collect("--grace", "0")
+    (line,) = gc("--grace", "0")
     assert line == "checked 36 rows and objects: 0 astray"
 
 
@@ -85,16 +71,36 @@ def test_objects_without_a_row_go_when_they_are_old_enough(alice: int, upload: U
     prefix, kept = unknown(), upload(alice)
     withheld = storage.withheld_prefix(prefix)
     storage.copy_objects(keys=[(f"{prefix}/full.jpg", f"{withheld}/full.jpg")])
-    assert collect() == ["checked 18 rows and objects: 0 astray"], "the grace of an hour"
+    assert gc() == ["checked 18 rows and objects: 0 astray"], "the grace of an hour"
     keys = [f"{prefix}/{name}" for name in sorted(ALL)] + [f"{withheld}/full.jpg"]
     lines = [f"object without a row: {key}" for key in keys]
     assert dry_run("--grace", "0") == [*lines, "checked 18 rows and objects: 9 astray"]
     assert objects_of(prefix) == (ALL, {"full.jpg"})
     removed = [f"{line}; removed" for line in lines]
-    assert collect("--grace", "0") == [*removed, "checked 18 rows and objects: 9 astray"]
+    assert gc("--grace", "0") == [*removed, "checked 18 rows and objects: 9 astray"]
     assert objects_of(prefix) == IS_GONE
     assert objects_of(kept.storage_prefix) == IS_PUBLIC
-    assert collect("--grace", "0") == ["checked 9 rows and objects: 0 astray"]
+    assert gc("--grace", "0") == ["checked 9 rows and objects: 0 astray"]
+
+
+def test_files_that_clients_have_sent_and_no_upload_names_go(alice: int) -> None:
+    store: Any = storages["default"]
+    client, bucket = store.connection.meta.client, store.bucket_name
+    sent, begun = (storage.new_incoming_key() for _ in range(2))
+    named = begin_upload(owner_id=alice, content_type="image/jpeg", byte_size=1)
+    in_parts = begin_upload(
+        owner_id=alice, content_type="image/jpeg", byte_size=incoming.MAX_FORM_BYTES + 1
+    )
+    for key in (sent, named.key):
+        client.put_object(Bucket=bucket, Key=key, Body=b"x")
+    client.create_multipart_upload(Bucket=bucket, Key=begun)
+    lines = {f"object without a row: {key}" for key in (sent, begun)}
+    assert set(dry_run("--grace", "0")[:-1]) == lines
+    gc("--grace", "0")
+    assert {item.key for item in store.bucket.objects.all()} == {named.key}
+    left = client.list_multipart_uploads(Bucket=bucket)["Uploads"]
+    assert [one["Key"] for one in left] == [in_parts.key]
+    incoming.remove(key=in_parts.key)
 
 
 def test_more_objects_than_a_page_are_all_compared(
@@ -103,7 +109,7 @@ def test_more_objects_than_a_page_are_all_compared(
     """Pages of two objects: those of one upload are on several."""
     prefixes, kept = [unknown() for _ in range(3)], [upload(alice) for _ in range(2)]
     monkeypatch.setattr(storage, "LISTED_AT_ONCE", 2)
-    assert collect("--grace", "0")[-1] == "checked 42 rows and objects: 24 astray"
+    assert gc("--grace", "0")[-1] == "checked 42 rows and objects: 24 astray"
     for prefix in prefixes:
         assert objects_of(prefix) == IS_GONE
     for media in kept:
@@ -143,7 +149,7 @@ def test_what_a_release_without_events_has_left_is_set_right(
     assert {(one["subject"], one["what"]) for one in found[:-1]} == wanted
     assert not any(one["done"] for one in found[:-1])
     assert objects_of(old.storage_prefix) == IS_PUBLIC
-    done = [json.loads(line) for line in collect("--json", "--grace", "0")]
+    done = [json.loads(line) for line in gc("--json", "--grace", "0")]
     assert all(one["done"] for one in done[:-1])
     deliver_removals(old)
     for media in (old, of_post, left):
@@ -153,10 +159,10 @@ def test_what_a_release_without_events_has_left_is_set_right(
     for media in bobs_media:
         assert objects_of(media.storage_prefix) == IS_WITHHELD
     User.objects.filter(pk=bob).update(is_active=True)
-    assert [line.split("; ")[1] for line in collect()[:-1]] == ["moved"] * 4
+    assert [line.split("; ")[1] for line in gc()[:-1]] == ["moved"] * 4
     for media in bobs_media:
         assert objects_of(media.storage_prefix) == IS_PUBLIC
-    assert collect("--grace", "0")[-1].endswith("0 astray")
+    assert gc("--grace", "0")[-1].endswith("0 astray")
 
 
 def test_an_upload_that_is_still_arriving_is_left(
@@ -172,7 +178,7 @@ def test_an_upload_that_is_still_arriving_is_left(
     with pytest.raises(KilledError):
         upload(alice)
     User.objects.filter(pk=alice).update(is_active=False)
-    assert collect("--grace", "0") == ["checked 8 rows and objects: 0 astray"]
+    assert gc("--grace", "0") == ["checked 8 rows and objects: 0 astray"]
 
 
 def test_an_interrupted_run_says_so_and_the_next_one_does_the_rest(
@@ -186,9 +192,9 @@ def test_an_interrupted_run_says_so_and_the_next_one_does_the_rest(
     with monkeypatch.context() as patch:
         patch.setattr(stray_media, "set_right", interrupted)
         with pytest.raises(CommandError, match="Interrupted") as end:
-            collect("--grace", "0")
+            gc("--grace", "0")
     assert end.value.returncode == 130
-    collect("--grace", "0")
+    gc("--grace", "0")
     assert objects_of(prefix) == IS_GONE
 
 
@@ -199,5 +205,5 @@ def test_a_store_that_is_down_is_named(settings: Any) -> None:
     open_storages = settings.STORAGES
     settings.STORAGES = {**settings.STORAGES, "default": {**default, "OPTIONS": options}}
     with pytest.raises(CommandError, match="S3_ENDPOINT_URL"):
-        collect()
+        gc()
     settings.STORAGES = open_storages

@@ -8,10 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-import hypothesis
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from core.http.problems import Conflict, Invalid
 from core.outbox.models import OutboxEvent
@@ -20,6 +19,7 @@ from media import storage
 from media.models import Media
 from posts.services import delete_post, publish_post
 from tests.support.deliveries import KilledError, deliver, killed
+from tests.support.machines import run_machine
 from tests.support.stored import ALL
 from users import services as user_services
 from users.events import user_changed
@@ -243,12 +243,4 @@ def test_the_store_has_what_is_shown_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ObjectsMachine.fixtures = Fixtures(person, upload, monkeypatch)
-    run_state_machine_as_test(
-        ObjectsMachine,
-        settings=hypothesis.settings(
-            max_examples=RUNS,
-            stateful_step_count=STEPS,
-            deadline=None,
-            suppress_health_check=list(hypothesis.HealthCheck),
-        ),
-    )
+    run_machine(ObjectsMachine, steps=STEPS, runs=RUNS)

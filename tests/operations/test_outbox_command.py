@@ -80,10 +80,10 @@ def test_its_exit_status_says_whether_a_post_waits_for_too_long() -> None:
 def test_ctrl_c_ends_it_with_the_status_that_a_shell_expects(
     db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted() -> float:
+    def interrupted(*, kind: str) -> float:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(command, "oldest_post_age", interrupted)
+    monkeypatch.setattr(command, "oldest_age", interrupted)
     with pytest.raises(CommandError, match="Interrupted") as ended:
         run()
     assert ended.value.returncode == 130

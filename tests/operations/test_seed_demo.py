@@ -2,14 +2,18 @@
 
 from typing import Any
 
+import httpx
 import pytest
 from django.core.management import CommandError, call_command
 
 from comments.models import Comment, CommentLike
+from media.models import Media
+from media.selectors import media_document
 from posts.models import Like, Post
 
 pytestmark = pytest.mark.django_db
-POSTS = 12
+# One of them has a video.
+POSTS = 15
 
 
 def test_the_demo_has_likes_and_comments_once(
@@ -17,13 +21,15 @@ def test_the_demo_has_likes_and_comments_once(
 ) -> None:
     before = {model: set(model.objects.values_list("pk", flat=True)) for model in (Post, Like)}
 
+    def posts() -> list[int]:
+        new = Post.objects.exclude(pk__in=before[Post]).order_by("pk")
+        return list(new.values_list("pk", flat=True))
+
     def made() -> tuple[list[tuple[int, ...]], list[str]]:
         """Likes, comments, replies and likes of comments of each post; all texts."""
         rows: list[tuple[int, ...]] = []
         texts: list[str] = []
-        for post_id in (
-            Post.objects.exclude(pk__in=before[Post]).order_by("pk").values_list("pk", flat=True)
-        ):
+        for post_id in posts():
             comments = Comment.objects.filter(post_id=post_id)
             liked = CommentLike.objects.filter(subject_id__in=comments.values("pk"))
             replies = comments.filter(reply_to__isnull=False)
@@ -42,6 +48,10 @@ def test_the_demo_has_likes_and_comments_once(
     assert 0 < replies < comments
     assert liked > 0
     assert len(set(texts)) > 5
+    made_for = Media.objects.filter(used_as="post", used_by_id__in=posts())
+    (video,) = made_for.filter(video__isnull=False)
+    urls = [source["url"] for source in media_document(video)["video"]["sources"]]
+    assert {httpx.get(url).headers["Content-Type"] for url in urls} == {"video/mp4"}
     call_command("seed_demo", posts=POSTS)
     assert made() == first
     assert "demo login: demo / demo-tide-and-light" in capsys.readouterr().out

@@ -23,11 +23,12 @@ from posts.models import Like
 from posts.store import RECORDS
 from tests.conftest import ALL_DATABASES
 from tests.support.deliveries import deliver, pending_rows
+from tests.support.feeds import add_followers
 from tests.support.posts_factory import make_posts
 from usergraph import services as graph_services
 from usergraph.models import Follow
-from users.models import User
-from users.services import refresh_documents, set_active, steady_account
+from users.models import AccountDeletion, User
+from users.services import delete_account, refresh_documents, set_active, steady_account
 
 ids = st.integers(0, 3)
 Api = Callable[[int], Any]
@@ -139,6 +140,34 @@ def busy(alice: int, bob: int, post_id: int, people: list[int]) -> None:
     await_all(since=alice)
 
 
+def assert_lists_and_previews_are_full(client: Any, post_id: int, last: int) -> None:
+    """On a post with `busy` of which only alice and `last` are left."""
+    post = client.get(f"{V}/posts/{post_id}").json()
+    assert [int(user["id"]) for user in post["recent_likes"]] == [last]
+    assert [comment["text"] for comment in post["recent_comments"]] == ["No. 0", "First."]
+    assert listed(client, f"/posts/{post_id}/likes") == [last]
+    assert len(listed(client, f"/posts/{post_id}/comments")) == 2
+
+
+@pytest.mark.usefixtures("busy")
+def test_what_others_are_shown_is_full_at_once_and_while_accounts_are_removed(
+    alice: int, post_id: int, people: list[int], api: Api
+) -> None:
+    client = api(alice)
+    for user_id in people[1:]:
+        delete_account(user_id=user_id, requested_by=AccountDeletion.RequestedBy.STAFF)
+        refresh_documents(user_ids=[user_id])
+    reads = 0
+    deadline = time.monotonic() + 120
+    while User.objects.filter(pk__in=people[1:]).exists() or not reads:
+        assert_lists_and_previews_are_full(client, post_id, people[0])
+        reads += 1
+        assert time.monotonic() < deadline
+    await_all(since=alice)
+    assert_lists_and_previews_are_full(client, post_id, people[0])
+    assert client.get(f"{V}/posts/{post_id}").json()["counts"] == {"likes": 1, "comments": 2}
+
+
 @pytest.mark.usefixtures("busy")
 def test_who_is_deactivated_is_neither_listed_nor_counted_until_activated(
     alice: int, bob: int, post_id: int, people: list[int], api: Api
@@ -147,9 +176,7 @@ def test_who_is_deactivated_is_neither_listed_nor_counted_until_activated(
     assert_counts_equal_lists(client, post_id, names)
     for user_id in people[1:]:
         switch(user_id, active=False)
-    # At once: what is listed is right, and pages are full.
-    assert listed(client, f"/posts/{post_id}/likes") == people[:1]
-    assert len(listed(client, f"/posts/{post_id}/comments")) == 2
+    assert_lists_and_previews_are_full(client, post_id, people[0])
     await_all(since=alice)
     post = client.get(f"{V}/posts/{post_id}").json()
     assert post["counts"] == {"likes": 1, "comments": 2}
@@ -288,21 +315,58 @@ def test_followers_are_counted_as_they_are_listed_in_any_order(
     assert_counts_equal_lists(api(viewer), None, names_of(people))
 
 
-@pytest.mark.django_db
-def test_the_rate_of_a_walk(people: list[int], measured: Callable[[str], None]) -> None:
-    """Of 20,000 likes, in steps of 500."""
-    number, fan = 20_000, people[0]
+_LIKES_SQL = """
+INSERT INTO posts_like (subject_id, user_id)
+SELECT at, %s FROM generate_series(1, %s) AS at
+"""
+_COMMENTS_SQL = """
+INSERT INTO comments_comment (post_id, author_id, text)
+SELECT at, %s, 'Lovely.' FROM generate_series(1, %s) AS at
+"""
+
+
+def make_likes(fan: int, number: int) -> Any:
     with connections["posts"].cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO posts_like (subject_id, user_id) "
-            "SELECT at, %s FROM generate_series(1, %s) AS at",
-            [fan, number],
-        )
+        cursor.execute(_LIKES_SQL, [fan, number])
+    return Like.objects.filter(user_id=fan, is_shown=True)
+
+
+def make_comments(fan: int, number: int) -> Any:
+    with connections["comments"].cursor() as cursor:
+        cursor.execute(_COMMENTS_SQL, [fan, number])
+    return Comment.objects.filter(author_id=fan, is_shown=True)
+
+
+def make_followers(fan: int, number: int) -> Any:
+    add_followers(fan, f"crowd{fan}", number)
+    return Follow.objects.filter(followee_id=fan, followee_shown=True)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("subscriber", "make", "number"),
+    [
+        ("posts", make_likes, 20_000),
+        ("comments", make_comments, 2_000),
+        ("usergraph", make_followers, 20_000),
+    ],
+    ids=["likes", "comments", "followers"],
+)
+def test_the_rate_of_a_walk(
+    people: list[int],
+    measured: Callable[[str], None],
+    subscriber: str,
+    make: Callable[[int, int], Any],
+    number: int,
+) -> None:
+    """Of likes and followers in steps of 500; of comments, each on another post, of 100."""
+    fan = people[0]
+    shown = make(fan, number)
     switch(fan, active=False)
-    events = pending_rows("default", "account_switched").filter(subscriber="posts")
+    events = pending_rows("default", "account_switched").filter(subscriber=subscriber)
     event = events.filter(payload={"user_id": fan}).earliest("pk")
     began = time.monotonic()
     assert deliver("default", event)
     seconds = time.monotonic() - began
-    assert not Like.objects.filter(user_id=fan, is_shown=True).exists()
-    measured(f"likes hidden with a deactivated account: {number / seconds:,.0f}/s [{number:,}]")
+    assert not shown.exists()
+    measured(f"hidden with a deactivated account: {number / seconds:,.0f}/s [{number:,}]")

@@ -7,7 +7,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from core.commands import at_least, errors_with_advice, write_json
-from core.outbox.backlog import COUNTED_AT_MOST, Backlog, measure_backlog, oldest_post_age
+from core.outbox.backlog import (
+    COUNTED_AT_MOST,
+    POST_PUBLISHED,
+    Backlog,
+    measure_backlog,
+    oldest_age,
+)
 from core.sql import PRIMARIES
 
 
@@ -36,7 +42,7 @@ class Command(BaseCommand):
             self._run(options["max_age"], as_json=options["json"])
 
     def _run(self, max_age: float | None, *, as_json: bool) -> None:
-        age = oldest_post_age()
+        age = oldest_age(kind=POST_PUBLISHED)
         backlogs = {database: measure_backlog(database=database) for database in PRIMARIES}
         if as_json:
             write_json(self.stdout, _document(age, backlogs))

@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser
 from random import Random
+from tempfile import TemporaryFile
 from typing import Any
 
 from django.conf import settings
@@ -12,7 +13,8 @@ from tqdm import tqdm
 from comments.selectors import summary
 from comments.services import add_comment, like_comment
 from core.commands import at_least, errors_with_advice
-from media.services import store_image
+from media.services import store_file, store_image
+from operations.clips import clip
 from operations.pictures import picture
 from posts.selectors import post_count, post_refs, visible_post
 from posts.services import like_post, publish_post
@@ -40,12 +42,17 @@ REPLIES = "Thank you!|Just around the corner.|You should have come along.|🙏|N
 COMMENTS_EACH = 4
 AVATAR_WIDTH = 320
 FOLLOWS_EACH = 8
+# One post of so many has a video.
+VIDEO_EACH = 15
 
 
 class Command(BaseCommand):
     """Adds only what is missing, so it may be interrupted and run again."""
 
-    help = "Fill the local stack with 30 accounts, pictures, follows, posts, likes and comments."
+    help = (
+        "Fill the local stack with 30 accounts, pictures, videos, follows, posts, likes and "
+        "comments."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -69,7 +76,7 @@ class Command(BaseCommand):
             publish_post(
                 author_id=author_id,
                 caption=random.choice(CAPTIONS.split("|")),
-                media_ids=[self._upload(author_id, number)],
+                media_ids=[self._post_media(author_id, number)],
             )
         count = post_count(author_ids=user_ids)
         newest_first = post_refs(author_ids=user_ids, before=None, limit=count)
@@ -116,6 +123,14 @@ class Command(BaseCommand):
             if random.random() < 1 / 3:
                 text = random.choice(REPLIES.split("|"))
                 add_comment(post_id=post_id, author_id=author_id, text=text, reply_to=comment_id)
+
+    def _post_media(self, owner_id: int, number: int) -> int:
+        if number % VIDEO_EACH != VIDEO_EACH - 1:
+            return self._upload(owner_id, number)
+        with TemporaryFile() as file:
+            file.write(clip(number // VIDEO_EACH))
+            file.flush()
+            return store_file(owner_id=owner_id, file=file, alt="A generated video").pk
 
     def _upload(self, owner_id: int, seed: int, width: int | None = None) -> int:
         upload = SimpleUploadedFile(f"{seed}.jpg", picture(seed, width=width))
