@@ -25,13 +25,12 @@ from devstack.logs import LogReader
 from devstack.postgres import Postgres, data_dirs_of, remove_data, unprivileged_account
 from devstack.services import External, Phase, Service, addresses, parts, s3_ports
 from devstack.status import Status, age, status_of
-from devstack.supervisor import SECONDS_TO_STOP, Supervisor
+from devstack.supervisor import POLL_INTERVAL, SECONDS_TO_STOP, Supervisor
 
 # Seconds from the beginning of `up`; together less than a minute.
 START_LIMIT = 48.0
 FAILURE_STOP_LIMIT = 8.0
 STOP_LIMIT = SECONDS_TO_STOP + 5.0
-POLL_INTERVAL = 0.1
 # `up` fails when a service was started so many times and never answered.
 HOPELESS_STARTS = 5
 LOG_LINES = 15

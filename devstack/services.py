@@ -269,17 +269,17 @@ def _project_services(
                 },
             )
     celery = (sys.executable, "-m", "celery", "--quiet", "--app", "socialfeed")
-    for number in range(1, WORKERS + 1):
+    for name, queue in _workers():
         # With the port base in it, for two stacks may have one broker.
-        hostname = f"worker-{number}@stack-{layout.port_base}"
+        hostname = f"{name}@stack-{layout.port_base}"
         yield Service(
-            name=f"worker-{number}",
+            name=name,
             phase=Phase.APPLICATION,
             command=(
                 # One process, so that no child is left when it is killed.
                 *(*celery, "worker", "--pool", "solo", "--hostname", hostname),
                 # Workers need not know each other, and to ask costs a second at the start.
-                *("--without-mingle", "--without-gossip"),
+                *("--without-mingle", "--without-gossip", "--queues", queue),
             ),
             probe=probes.celery_worker(hostname, broker_url),
             environ=logging,
@@ -299,6 +299,13 @@ def _project_services(
         # After a reboot another process may have this pid, and beat would not start.
         before_start=lambda: pid_file.unlink(missing_ok=True),
     )
+
+
+def _workers() -> Iterator[tuple[str, str]]:
+    """The name of each Celery worker, and the queue that it works on."""
+    for prefix, queue, count in (("worker", "celery", WORKERS), ("media-worker", "media", 1)):
+        for number in range(1, count + 1):
+            yield f"{prefix}-{number}", queue
 
 
 def _caddy(layout: Layout, environ: Mapping[str, str], store_url: str) -> Service:

@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import xmlrpc.client
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -27,6 +28,9 @@ from devstack.layout import StackError, control_socket
 from devstack.services import Service
 
 SECONDS_TO_STOP = 20
+# After that a program is killed, and is gone within these seconds.
+SECONDS_TO_KILL = 5
+POLL_INTERVAL = 0.1
 # Fault codes of supervisord's interface.
 SHUTTING_DOWN, ALREADY_STARTED, NOT_RUNNING = 6, 60, 70
 
@@ -123,7 +127,13 @@ class Supervisor:
         return {info["name"]: Program(info["statename"], info["pid"]) for info in infos}
 
     def start_program(self, name: str) -> None:
-        """Start a program, unless it runs."""
+        """Start a program, unless it runs. First waits for one that is stopping to end."""
+        # supervisord takes the call for a program that is stopping, and starts nothing.
+        deadline = time.monotonic() + SECONDS_TO_STOP + SECONDS_TO_KILL
+        while self._call("getProcessInfo", name)["statename"] == "STOPPING":
+            if time.monotonic() > deadline:
+                raise StackError(f"{name} does not stop, and so is not started.")
+            time.sleep(POLL_INTERVAL)
         self._call("startProcess", name, False, unless=ALREADY_STARTED)
 
     def stop_program(self, name: str) -> None:

@@ -60,7 +60,7 @@ def _names(method: str, operation: Any, status: str, schemas: Any) -> Iterator[s
         return
     if method != _READ:
         yield TOKEN_HEADER
-    if status == "201":
+    if status == "201" or (status == "202" and "content" in responses[status]):
         yield "Location"
     if any(one.get("name") == idempotency.HEADER for one in operation.get("parameters", [])):
         yield idempotency.REPLAYED

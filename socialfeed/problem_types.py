@@ -66,14 +66,14 @@ PROBLEM_TYPES = {
     ),
     "too-large": ProblemType(
         413,
-        "The body or the picture is larger than what is accepted.",
-        "Send less. Scale a picture down, or compress it more.",
+        "The body, the picture or the video is larger than what is accepted.",
+        "Send less. Scale a picture down, or compress it more; cut a video shorter.",
     ),
     "unsupported-media-type": ProblemType(
         415,
-        "The address does not take content of this type, or the file is no picture.",
+        "The address does not take content of this type, or the file is no picture or video.",
         "Send JSON; or, to upload, multipart/form-data with an image: JPEG, PNG, WebP, HEIC, AVIF "
-        "or GIF.",
+        "or GIF. `POST /api/v1/media/uploads` takes videos too.",
     ),
     "idempotency-in-flight": ProblemType(
         409, "The first request with this `Idempotency-Key` is still being answered.", _LATER
@@ -127,17 +127,31 @@ PROBLEM_TYPES = {
     "following-limit": ProblemType(
         409, "The caller follows as many accounts as one may.", "Unfollow some first."
     ),
-    # Pictures
-    "empty": ProblemType(400, "The file is empty.", "Send the picture's content."),
+    # Pictures and videos
+    "empty": ProblemType(400, "The file is empty.", "Send its content."),
     "too-many": ProblemType(
         400, "The upload has more than one file.", "Upload each with a request of its own."
     ),
     "too-expensive": ProblemType(
         413,
-        "To decode the picture takes too much time or memory.",
-        "Scale it down, or save it again with an image editor.",
+        "To decode the picture or the video takes too much time or memory.",
+        "Scale it down, or save it again with an editor.",
+    ),
+    "upload-incomplete": ProblemType(
+        409,
+        "The file that was announced is not in the object store, or not all of it.",
+        "Send what `GET /api/v1/media/uploads/{id}` asks for, and complete the upload again.",
+    ),
+    "upload-complete": ProblemType(
+        409, "The file has been sent.", "Ask `GET /api/v1/media/{id}` how it is getting on."
     ),
     # Posts and comments
+    "media-not-ready": ProblemType(
+        400,
+        "A media of the request has failed; or an avatar is not ready yet.",
+        "Wait until `GET /api/v1/media/{id}` answers the state `ready`. Upload one that has failed "
+        "again.",
+    ),
     "duplicate": ProblemType(400, "The same picture is named twice.", "Name each once."),
     "unknown-media": ProblemType(
         400,
@@ -147,10 +161,23 @@ PROBLEM_TYPES = {
     "used-media": ProblemType(
         400, "A picture that the request names is used already.", "Upload the picture again."
     ),
+    "not-a-picture": ProblemType(
+        400, "An avatar is a picture, and this is a video.", "Upload a picture."
+    ),
     "media-in-use": ProblemType(
         409,
-        "The picture belongs to a post, or is an avatar.",
+        "The picture belongs to a post, published or waiting, or is an avatar.",
         "Delete the post, or set another avatar.",
+    ),
+    "published": ProblemType(
+        409,
+        "The waiting post is published by now.",
+        "Change or delete the post that the detail names.",
+    ),
+    "too-many-waiting-posts": ProblemType(
+        409,
+        "Too many posts of the caller wait for their media.",
+        "Wait until some are published, or delete some; see `GET /api/v1/posts/waiting`.",
     ),
     "comments-closed": ProblemType(
         409, "The author has closed the post for comments.", "Nothing: it may be opened again."

@@ -38,7 +38,7 @@ MIN_BODY_BYTES_PER_SECOND = _env.int("MIN_BODY_BYTES_PER_SECOND", default=4096)
 MAX_BODIES_ARRIVING = _env.int("MAX_BODIES_ARRIVING", default=128)
 # An API process receives so many bytes a second of large bodies from one address, after a first one
 # of any size; it reads a faster client more slowly.
-MAX_BODY_BYTES_PER_SECOND = _env.int("MAX_BODY_BYTES_PER_SECOND", default=4_000_000)
+MAX_BODY_BYTES_PER_SECOND = _env.int("MAX_BODY_BYTES_PER_SECOND", default=2_000_000)
 if MAX_BODY_BYTES_PER_SECOND < 100_000:
     raise ImproperlyConfigured("MAX_BODY_BYTES_PER_SECOND must be 100000 or more.")
 

@@ -109,32 +109,54 @@ S3_BUCKET_NAME = _required("S3_BUCKET")
 # Where clients fetch media: the web server's site for them, a CDN, or the bucket itself.
 _MEDIA_BASE = _LAYOUT.media_origin if LOCAL else f"{_required('S3_ENDPOINT_URL')}/{S3_BUCKET_NAME}"
 MEDIA_PUBLIC_BASE = (_env.str("MEDIA_PUBLIC_BASE", default="") or _MEDIA_BASE).rstrip("/")
+
+
+def _patience(*, seconds: int, attempts: int) -> Config:
+    """boto3's client that waits so long for an answer, and asks so often."""
+    return Config(
+        connect_timeout=1,
+        read_timeout=seconds,
+        retries={"total_max_attempts": attempts, "mode": "standard"},
+        signature_version="s3v4",
+    )
+
+
+_S3 = {
+    "endpoint_url": _required("S3_ENDPOINT_URL"),
+    "bucket_name": S3_BUCKET_NAME,
+    "access_key": _required("AWS_ACCESS_KEY_ID"),
+    "secret_key": _required("AWS_SECRET_ACCESS_KEY"),
+    "region_name": _env.str("S3_REGION", default="us-east-1"),
+    "file_overwrite": True,  # keys are random: asking whether one exists is a waste
+    "client_config": _patience(seconds=4, attempts=2),
+    # One request for each object: parts of one that was not finished would stay.
+    "transfer_config": TransferConfig(use_threads=False, multipart_threshold=1024**3),
+    "default_acl": None,
+    "querystring_auth": False,
+    "object_parameters": {"CacheControl": "public, max-age=31536000, immutable"},
+}
+# The address of the object store for clients, which send files there.
+_S3_UPLOAD_URL = _env.str("S3_UPLOAD_URL", default="") or _S3["endpoint_url"]
 STORAGES = {
-    "default": {
+    "default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": _S3},
+    # These two are for `media.incoming`: the API's own questions, and signatures for clients.
+    "requests": {
         "BACKEND": "storages.backends.s3.S3Storage",
-        "OPTIONS": {
-            "endpoint_url": _required("S3_ENDPOINT_URL"),
-            "bucket_name": S3_BUCKET_NAME,
-            "access_key": _required("AWS_ACCESS_KEY_ID"),
-            "secret_key": _required("AWS_SECRET_ACCESS_KEY"),
-            "region_name": _env.str("S3_REGION", default="us-east-1"),
-            "file_overwrite": True,  # keys are random: asking whether one exists is a waste
-            "client_config": Config(
-                connect_timeout=1,
-                read_timeout=4,
-                retries={"total_max_attempts": 2, "mode": "standard"},
-            ),
-            "transfer_config": TransferConfig(use_threads=False),  # objects are small
-            "default_acl": None,
-            "querystring_auth": False,
-            "object_parameters": {"CacheControl": "public, max-age=31536000, immutable"},
-        },
+        "OPTIONS": _S3 | {"client_config": _patience(seconds=2, attempts=1)},
+    },
+    "signatures": {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": _S3 | {"endpoint_url": _S3_UPLOAD_URL},
     },
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 # The limits of an upload: bytes of the file, pixels of the image. For some formats fewer pixels are
 # accepted: media/structure/limits.py.
 MEDIA_MAX_BYTES = _env.int("MEDIA_MAX_BYTES", default=10 * 1024 * 1024)
+# Of a file that a client sends to the object store itself (`media.uploads`).
+MEDIA_UPLOAD_MAX_BYTES = _env.int("MEDIA_UPLOAD_MAX_BYTES", default=50 * 1024 * 1024)
+MEDIA_VIDEO_MAX_BYTES = _env.int("MEDIA_VIDEO_MAX_BYTES", default=200 * 1024 * 1024)
+MEDIA_VIDEO_MAX_SECONDS = _env.int("MEDIA_VIDEO_MAX_SECONDS", default=90)
 # The form parser keeps the file in memory: the request's body is on the disk already, and only
 # MEDIA_UPLOADS_AT_ONCE are parsed at once.
 FILE_UPLOAD_MAX_MEMORY_SIZE = MEDIA_MAX_BYTES
@@ -143,12 +165,22 @@ MEDIA_MAX_PIXELS = _env.int("MEDIA_MAX_PIXELS", default=202_000_000)
 # format may have takes a second or two, at worst four, and up to 500 MiB.
 MEDIA_DECODER_SECONDS = _env.int("MEDIA_DECODER_SECONDS", default=8)
 MEDIA_DECODER_MEMORY_MIB = _env.int("MEDIA_DECODER_MEMORY_MIB", default=512)
-# Of each process: how many pictures are decoded at once, and how many uploads are worked on at
-# once. The latter must be fewer than GUNICORN_THREADS: the others are left for all other writes.
+# The same for a video. Ninety seconds of 1080p at 30 frames a second take some two minutes.
+MEDIA_VIDEO_DECODER_SECONDS = _env.int("MEDIA_VIDEO_DECODER_SECONDS", default=900)
+MEDIA_VIDEO_DECODER_MEMORY_MIB = _env.int("MEDIA_VIDEO_DECODER_MEMORY_MIB", default=1024)
+# Of each process: how many pictures are decoded at once (in a media worker, and as many videos),
+# and how many uploads an API works on at once. The latter must be fewer than GUNICORN_THREADS: the
+# others are left for all other writes.
 MEDIA_DECODERS = _env.int("MEDIA_DECODERS", default=1)
 MEDIA_UPLOADS_AT_ONCE = _env.int("MEDIA_UPLOADS_AT_ONCE", default=2)
+# What the uploads of an account may take in a day (UTC): bytes, and seconds of CPU time; 0: no
+# limit.
+MEDIA_DAILY_BYTES = _env.int("MEDIA_DAILY_BYTES", default=2 * 1024**3)
+MEDIA_DAILY_CPU_SECONDS = _env.int("MEDIA_DAILY_CPU_SECONDS", default=3600)
 # An upload that no post and no avatar uses is removed after so many hours.
 MEDIA_UNUSED_HOURS = _env.int("MEDIA_UNUSED_HOURS", default=24)
+# A post whose media are not all ready waits for so many days, and is then removed.
+POST_WAITING_DAYS = _env.int("POST_WAITING_DAYS", default=7)
 # Who is told which public addresses are gone or are back, such as a CDN's adapter: see `media.cdn`.
 MEDIA_PURGE_URL = _env.str("MEDIA_PURGE_URL", default="")
 MEDIA_PURGE_TOKEN = _env.str("MEDIA_PURGE_TOKEN", default="")

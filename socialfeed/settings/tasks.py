@@ -35,7 +35,7 @@ for _old, _new in (("LEASE_SECONDS",) * 2, ("SWEEP_SECONDS",) * 2, ("OUTBOX_DAYS
 # Another worker takes over a delivery that has not saved its cursor for so many seconds.
 OUTBOX_LEASE_SECONDS = _env.int("OUTBOX_LEASE_SECONDS", default=30)
 # How often overdue deliveries are woken again, in seconds.
-_SWEEP_SECONDS = _env.float("OUTBOX_SWEEP_SECONDS", default=5.0)
+_SWEEP_SECONDS = _env.float("OUTBOX_SWEEP_SECONDS", default=2.0)
 # Done outbox rows are deleted after so many days.
 OUTBOX_DAYS = _env.int("OUTBOX_DAYS", default=7)
 # How often beat measures what is still to be delivered, in seconds.
@@ -54,6 +54,7 @@ _SCHEDULE = {
     "timeline.tasks.audit_timelines": _TIMELINE_AUDIT_SECONDS,
     "core.outbox.tasks.prune_outbox": 3600.0,
     "core.tasks.prune_idempotency_keys": 3600.0,
+    "posts.tasks.remove_old_waiting_posts": 3600.0,
     "users.tasks.free_former_usernames": 3600.0,
     "users.tasks.index_stale_names": SEARCH_INDEX_SECONDS,
 }

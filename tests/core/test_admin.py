@@ -1,6 +1,7 @@
 """The admin: every model can be listed, searched and opened, at a bounded number of queries."""
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
@@ -15,8 +16,8 @@ from comments.services import add_comment, like_comment
 from core.http.idempotency_keys import IdempotencyKey
 from core.outbox.models import OutboxEvent
 from core.outbox.rows import record
-from media.models import Media
-from posts.models import CommentSummary, Like, Post
+from media.models import Media, MediaUsage, Upload
+from posts.models import CommentSummary, Like, Post, WaitingPost
 from tests.conftest import ALL_DATABASES
 from tests.support.api_documents import deactivate, shown_post
 from tests.support.deliveries import deliver, pending
@@ -57,6 +58,11 @@ def rows(person: Callable[[str], int]) -> Callable[[], None]:
         Media.objects.create(
             owner_id=bob, width=1, height=1, byte_size=1, storage_prefix=f"public/media/{post_id}"
         )
+        WaitingPost.objects.create(author_id=bob, media_ids=[post_id])
+        Upload.objects.create(
+            owner_id=bob, content_type="image/jpeg", byte_size=1, key=str(post_id)
+        )
+        MediaUsage.objects.create(owner_id=bob, day=date(2026, 3, 1), byte_count=1, cpu_ms=1)
         delete_account(user_id=person("carol"), requested_by="staff")
         update_profile(user_id=alice, changes={"username": f"{alice}"})
         for database in ALL_DATABASES:

@@ -15,7 +15,7 @@ from comments.models import Comment
 from core.admin_classes import OwnedAdmin
 from core.outbox.models import OutboxEvent
 from media.models import Media
-from posts.models import Post
+from posts.models import Post, WaitingPost
 from tests.support.posts_factory import make_posts
 from tests.support.staff import confirmed, promote, staff_browser
 from users.models import User
@@ -24,6 +24,7 @@ pytestmark = pytest.mark.django_db
 # The fields that a change of each row sends. A page that lets staff change rows must be here.
 CHANGES: dict[type[Model], dict[str, str]] = {
     Post: {"caption": "Without the insult."},
+    WaitingPost: {"caption": "Without the insult."},
     Comment: {"text": "Without the insult."},
     Media: {"alt": "Without the insult."},
     User: {"bio": "Without the insult."},
@@ -46,6 +47,7 @@ def rows(alice: int) -> dict[type[Model], Model]:
     )
     return {
         Post: Post.objects.get(pk=post),
+        WaitingPost: WaitingPost.objects.create(author_id=alice, media_ids=[media.pk]),
         Comment: comment,
         Media: media,
         User: User.objects.get(pk=alice),
@@ -79,7 +81,9 @@ def count_events() -> list[int]:
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"], ids=repr)
-@pytest.mark.parametrize("model", [Post, Comment, Media, User], ids=lambda model: model.__name__)
+@pytest.mark.parametrize(
+    "model", [Post, WaitingPost, Comment, Media, User], ids=lambda model: model.__name__
+)
 def test_a_form_that_is_saved_as_it_was_changes_nothing(
     boss: User, rows: dict[type[Model], Model], model: type[Model], end: str
 ) -> None:
@@ -142,7 +146,9 @@ def test_a_form_that_adds_a_row_asks_too(model: type[Model], boss: User) -> None
     assert entry.get_change_message() == "Added. Reason: A new team."
 
 
-@pytest.mark.parametrize("model", [Post, Comment, Media], ids=lambda model: model.__name__)
+@pytest.mark.parametrize(
+    "model", [Post, WaitingPost, Comment, Media], ids=lambda model: model.__name__
+)
 @pytest.mark.parametrize("actor", ["moderator", "superuser"])
 @pytest.mark.parametrize("owner", ["user", "staff", "superuser", "gone"])
 def test_ranks_guard_what_an_account_owns(
@@ -159,7 +165,8 @@ def test_ranks_guard_what_an_account_owns(
         User.objects.filter(pk=owner_id).delete()
     else:
         promote(owner_id, is_staff=owner != "user", is_superuser=owner == "superuser")
-    names = [f"{do}_{kind}" for do in ("view", "change", "delete") for kind in ("post", "comment")]
+    kinds = ("post", "waitingpost", "comment")
+    names = [f"{do}_{kind}" for do in ("view", "change", "delete") for kind in kinds]
     staff = person("staff")
     promote(staff, *names, "change_media", is_staff=True, is_superuser=actor == "superuser")
     browser = staff_browser(staff)

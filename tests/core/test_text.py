@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from comments.models import Comment
 from core.text import is_blank, refuse_deceptive_name, refuse_deceptive_text
 from media.models import Media
-from posts.models import Post
+from posts.models import Post, WaitingPost
 from users.models import User
 
 
@@ -76,7 +76,13 @@ def test_what_is_accepted_can_be_seen_and_has_no_control(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("model", "fields"),
-    [(User, ["display_name", "bio"]), (Post, ["caption"]), (Comment, ["text"]), (Media, ["alt"])],
+    [
+        (User, ["display_name", "bio"]),
+        (Post, ["caption"]),
+        (WaitingPost, ["caption"]),
+        (Comment, ["text"]),
+        (Media, ["alt"]),
+    ],
 )
 def test_the_forms_of_the_admin_have_the_rule(model: Any, fields: list[str]) -> None:
     for name in fields:
@@ -85,7 +91,7 @@ def test_the_forms_of_the_admin_have_the_rule(model: Any, fields: list[str]) -> 
 
 
 # Texts that people send but do not write: they name, find or open something.
-_NOT_WRITTEN = {"username", "password", "code"}
+_NOT_WRITTEN = {"username", "password", "code", "content_type"}
 
 
 def test_every_text_that_a_request_body_takes_has_the_rule() -> None:

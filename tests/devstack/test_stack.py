@@ -40,10 +40,11 @@ SERVICES = [
     "write-api-2",
     "worker-1",
     "worker-2",
+    "media-worker-1",
     "beat",
     "caddy",
 ]
-WITHOUT_PORT = {"worker-1", "worker-2", "beat"}
+WITHOUT_PORT = {"worker-1", "worker-2", "media-worker-1", "beat"}
 # A replica that lacks a part of the log asks its primary again after 5 s.
 SECONDS_TO_COME_BACK = 10.0
 SECONDS_TO_RECOVER = 30.0
@@ -101,6 +102,14 @@ def test_a_killed_service_is_back_within_seconds(
         time.sleep(0.05)
 
 
+def test_a_service_that_is_still_stopping_is_started_again(stack: Stack) -> None:
+    before = one(stack, "worker-2")
+    stack.supervisor.stop_program("worker-2")
+    stack.supervisor.start_program("worker-2")
+    wait_until(lambda: one(stack, "worker-2").is_up, SECONDS_TO_RECOVER)
+    assert one(stack, "worker-2").pid != before.pid
+
+
 def test_the_web_servers_requests_have_a_log_of_their_own(stack: Stack) -> None:
     id_ = httpx.get(stack.layout.public_origin).headers["X-Request-ID"]
     own = stack.log_dir / "caddy-access.log"
@@ -116,8 +125,8 @@ def test_old_workers_end_before_the_write_api_is_new_and_the_read_api_comes_last
 ) -> None:
     ours = [service for service in stack.services if service.is_ours]
     names = [service.name for service in sorted(ours, key=_restart_order)]
-    assert {name.split("-")[0] for name in names[:3]} == {"worker", "beat"}
-    assert [name.rstrip("-12") for name in names[3:]] == ["write-api"] * 2 + ["read-api"] * 2
+    assert {name.rstrip("-12") for name in names[:4]} == {"worker", "media-worker", "beat"}
+    assert [name.rstrip("-12") for name in names[4:]] == ["write-api"] * 2 + ["read-api"] * 2
 
 
 def test_a_stack_goes_up_and_down_and_leaves_nothing(
