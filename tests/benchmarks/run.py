@@ -19,7 +19,9 @@ from tests.benchmarks import (
     growth,
     latency,
     layers,
+    media,
     publishing,
+    removals,
     requests,
     sizes,
     uploads,
@@ -82,6 +84,18 @@ PARTS = {
     "uploads": Part(
         "Likes while others upload what costs much.",
         uploads.uploads,
+        in_quick=False,
+        is_pinned=False,
+    ),
+    "media": Part(
+        "Photos and videos until they are ready, and what encoding costs.",
+        media.media,
+        in_quick=False,
+        is_pinned=False,
+    ),
+    "removals": Part(
+        "Until the files of what is deleted are gone.",
+        removals.removals,
         in_quick=False,
         is_pinned=False,
     ),
