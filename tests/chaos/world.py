@@ -46,7 +46,7 @@ PROXIED = {
         ("USERS_REPLICA_URL", "POSTS_REPLICA_URL", "COMMENTS_REPLICA_URL"),
     ),
 }
-APPLICATION = ("read-api", "write-api", "worker", "beat")
+APPLICATION = ("read-api", "write-api", "worker", "media-worker", "beat")
 SECONDS_TO_DRAIN = 300.0
 CHECKERS = 8
 _numbers = count()

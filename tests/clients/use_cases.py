@@ -23,11 +23,11 @@ from socialfeed_client.models import (
     LikeState,
     Login,
     LogInResponse,
-    MediaDocument,
     NewCommentRequest,
     NewPostRequest,
     PostDocument,
     ProblemDocument,
+    ReadyMedia,
     Signup,
     TimelinePage,
     UploadRequest,
@@ -64,7 +64,7 @@ def main(origin: str, picture: Path, suffix: str) -> None:
     # Create a post.
     file = File(payload=BytesIO(picture.read_bytes()), file_name="picture.jpg")
     upload = media_create.sync(client=author, body=UploadRequest(file=file, alt="A beach"))
-    media_id = expected(upload, MediaDocument).id
+    media_id = expected(upload, ReadyMedia).id
     new_post = NewPostRequest(caption="Low tide.", media=[media_id])
     post = expected(posts_create.sync(client=author, body=new_post), PostDocument)
     assert [media.id for media in post.media] == [media_id]

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import hypothesis
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from comments import services as comment_services
 from comments.models import Comment
@@ -24,6 +24,7 @@ from posts.keys import liked_key, record_key
 from posts.records import Record
 from tests.support.client import wait_until
 from tests.support.conversation import PEOPLE, POSTS, Conversation, ExpectedComment, ExpectedPost
+from tests.support.machines import run_machine
 from users.keys import user_key
 from users.services import set_active, update_profile
 
@@ -238,23 +239,10 @@ def machine(committed: None, person: Callable[[str], int]) -> type[TalkMachine]:
     return Machine
 
 
-def run(machine: type[TalkMachine], **options: Any) -> None:
-    run_state_machine_as_test(
-        machine,
-        settings=hypothesis.settings(
-            stateful_step_count=STEPS,
-            deadline=None,
-            database=None,
-            suppress_health_check=list(hypothesis.HealthCheck),
-            **{"max_examples": RUNS, **options},
-        ),
-    )
-
-
 def test_posts_show_what_people_do_whatever_happens(
     machine: type[TalkMachine], measured: Callable[[str], None]
 ) -> None:
-    run(machine)
+    run_machine(machine, steps=STEPS, runs=RUNS, database=None)
     measured(f"{RUNS} runs, {machine.reads:,} checks of {POSTS} posts each against the oracle")
 
 
@@ -276,9 +264,11 @@ def test_it_would_be_noticed_if(
 ) -> None:
     monkeypatch.setattr(owner, name, wrong)
     with pytest.raises(AssertionError):
-        run(
+        run_machine(
             machine,
-            max_examples=20 * RUNS,
+            steps=STEPS,
+            runs=20 * RUNS,
+            database=None,
             phases=[hypothesis.Phase.generate],
             report_multiple_bugs=False,
         )

@@ -3,7 +3,8 @@
 `$name` in a path or a body is replaced by a value of the test's world: `me`, `other` (usernames),
 `mine`, `theirs`, `closed` (posts; the last two are the other's), `my_comment` and `their_comment`
 (on `theirs`), `their_reply` (to `their_comment`), `elsewhere` (a comment on `mine`), `unused`,
-`used`, `foreign` (media), `token`, `id_cursor`, `name_cursor`.
+`used`, `foreign` (media), `my_waiting` and `their_waiting` (waiting posts), `token`, `id_cursor`,
+`name_cursor`.
 """
 
 import json
@@ -125,7 +126,6 @@ def unknown_users(method: str, route: str, path: str) -> list[Bad]:
 
 _USER = "/users/<username:username>"
 _USER_BY_ID = "/users/by-id/<id:user_id>"
-_POST = "/posts/<id:post_id>"
 _MEDIA = "/media/<id:media_id>"
 
 
@@ -135,6 +135,18 @@ def media_ids(name: str, wrap: Any, **rest: Any) -> list[tuple[str, Any, str]]:
     return [(f"media {str(value)[:20]}", {name: wrap(value)} | rest, "") for value in values]
 
 
+_UPLOADS_APART = "/media/uploads"
+_JPEG = {"content_type": "image/jpeg", "byte_size": 5}
+_ANNOUNCEMENTS = [
+    ("nothing", {}, "content_type"),
+    ("no length", {"content_type": "image/jpeg"}, "byte_size"),
+    *[
+        (f"length {value!r}", {**_JPEG, "byte_size": value}, "byte_size")
+        for value in (0, -1, 1.5, "5", True, None, [5])
+    ],
+    *wrong_text("content_type", 100, byte_size=5),
+    *wrong_text("alt", 1000, **_JPEG),
+]
 _UPLOAD = "/media"
 _PNG = b"\x89PNG\r\n\x1a\n"
 _UPLOADS = [
@@ -206,30 +218,7 @@ _PROFILE_CHANGES = [
         ]
     ],
 ]
-_NEW_POSTS = [
-    ("no media", {"caption": "x"}, "media"),
-    ("empty media", {"media": []}, "media"),
-    ("11 media", {"media": ["$unused"] * 11}, "media"),
-    ("the same media twice", {"media": ["$unused", "$unused"]}, "media"),
-    ("a used media", {"media": ["$unused", "$used"]}, "media"),
-    ("media null", {"media": None}, "media"),
-    ("media an object", {"media": {"0": "$unused"}}, "media"),
-    ("media a text", {"media": "$unused"}, "media"),
-    *media_ids("media", lambda id_: ["$unused", id_], caption="Half."),
-    *wrong_text("caption", 2200, media=["$unused"]),
-]
-
-_CLOSED = "comments_closed"
-_POST_CHANGES = [
-    ("nothing", {}, "body"),
-    ("unknown field", {"media": []}, "body"),
-    *wrong_text("caption", 2200, comments_closed=True),
-    *[
-        (f"comments_closed {value!r}", {"comments_closed": value, "caption": "Half."}, _CLOSED)
-        for value in (None, "maybe", 2, [True], {"a": 1})
-    ],
-]
-# Every endpoint under /api/v1 except those of likes and comments.
+# Every endpoint under /api/v1 except those of posts, likes and comments.
 CASES: list[Bad] = [
     *page_cases("/users", "/users?search=a", "$id_cursor"),
     *[
@@ -244,7 +233,11 @@ CASES: list[Bad] = [
     Bad("GET", _ME, "with a garbage token", 401, _ME, headers={"Authorization": "Bearer x.y.z"}),
     *[
         Bad(method, path, "no token", 401, path, headers={"Authorization": ""})
-        for method, path in [("GET", f"{_ME}/sessions"), ("DELETE", f"{_ME}/sessions")]
+        for method, path in [
+            ("GET", f"{_ME}/sessions"),
+            ("DELETE", f"{_ME}/sessions"),
+            ("GET", f"{_ME}/usage"),
+        ]
     ],
     *[
         Bad("DELETE", f"{_ME}/sessions/<str:session_id>", f"{id_}", 404, f"{_ME}/sessions/{id_}")
@@ -308,42 +301,11 @@ CASES: list[Bad] = [
         *("PATCH", _MEDIA, "/media/$unused"),
         [("nothing", {}, "alt"), *wrong_text("alt", 1000)],
     ),
+    *no_object("POST", _UPLOADS_APART, _UPLOADS_APART),
+    *wrong_type("POST", _UPLOADS_APART, _UPLOADS_APART),
+    *with_json("POST", _UPLOADS_APART, _UPLOADS_APART, _ANNOUNCEMENTS),
+    *unknown_ids("GET", f"{_UPLOADS_APART}/<id:media_id>", "/media/uploads/{}"),
+    *unknown_ids("POST", f"{_MEDIA}/complete", "/media/{}/complete"),
     *unknown_ids("DELETE", _MEDIA, "/media/{}"),
     Bad("DELETE", _MEDIA, "somebody else's", 404, "/media/$foreign"),
-    *page_cases("/posts", "/posts?author=$other"),
-    Bad("GET", "/posts", "no author", 400, "/posts", "author"),
-    Bad("GET", "/posts", "an unknown author", 404, "/posts?author=nobody.at.all"),
-    Bad("GET", "/posts", "an author with a NUL", 400, "/posts?author=%00", "author"),
-    *no_object("POST", "/posts", "/posts"),
-    *wrong_type("POST", "/posts", "/posts"),
-    *with_json("POST", "/posts", "/posts", _NEW_POSTS),
-    *unknown_ids("GET", _POST, "/posts/{}"),
-    *unknown_ids("DELETE", _POST, "/posts/{}"),
-    Bad("DELETE", _POST, "somebody else's", 404, "/posts/$theirs"),
-    *no_object("PATCH", _POST, "/posts/$mine"),
-    *wrong_type("PATCH", _POST, "/posts/$mine"),
-    *with_json("PATCH", _POST, "/posts/$mine", _POST_CHANGES),
-    *[
-        Bad(
-            "PATCH",
-            _POST,
-            f"id {id_}",
-            404,
-            f"/posts/{id_}",
-            "",
-            '{"caption": "x"}',
-            "application/json",
-        )
-        for id_ in (ABSENT, TOO_BIG, "$theirs")
-    ],
-    Bad(
-        "PATCH",
-        _POST,
-        "somebody else's to close",
-        404,
-        "/posts/$theirs",
-        "",
-        '{"comments_closed": true}',
-        "application/json",
-    ),
 ]

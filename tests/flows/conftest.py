@@ -53,6 +53,12 @@ def member(
 
 
 @pytest.fixture
+def port(stack: Stack) -> int:
+    """The port of the web server."""
+    return stack.layout.port("caddy")
+
+
+@pytest.fixture
 def http(stack: Stack) -> Iterator[httpx.Client]:
     """An HTTP client without a token."""
     with http_client(stack.layout.public_origin) as client:

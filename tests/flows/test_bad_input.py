@@ -17,21 +17,23 @@ from core.http.pagination import encode_cursor
 from core.outbox.models import OutboxEvent
 from devstack.layout import HOST
 from devstack.lifecycle import Stack
-from media.models import Media
-from posts.models import Like, Post
+from media.models import Media, Upload
+from posts.models import Like, Post, WaitingPost
 from socialfeed.problem_types import ADDRESS, PROBLEM_TYPES
 from socialfeed.urls import api
 from tests.conftest import ALL_DATABASES
 from tests.flows.bad_accounts import ACCOUNT_CASES
 from tests.flows.bad_comments import COMMENT_CASES
+from tests.flows.bad_posts import POST_CASES
 from tests.flows.bad_requests import AUTH, CASES, Bad
 from tests.support.client import PASSWORD, Person, http_client, reset_login_limits
+from tests.support.direct_uploads import waiting_post
 from tests.support.images import jpeg_with_gps
 from usergraph.models import Follow
 from users.models import User
 from users.services import ensure_account
 
-ALL_CASES = [*CASES, *COMMENT_CASES]
+ALL_CASES = [*CASES, *POST_CASES, *COMMENT_CASES]
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 World = dict[str, str]
 
@@ -97,6 +99,8 @@ def world(stack: Stack, django_db_setup: None, django_db_blocker: Any) -> Iterat
         "used": mine["media"][0]["id"],
         "unused": me.upload(jpeg_with_gps())["id"],
         "foreign": other.upload(jpeg_with_gps())["id"],
+        "my_waiting": waiting_post(me),
+        "their_waiting": waiting_post(other),
         "token": me.tokens["access_token"],
         "id_cursor": encode_cursor(int(mine["id"])),
         "name_cursor": encode_cursor("a"),
@@ -120,6 +124,9 @@ def unchanged(world: World, committed: None) -> Iterator[None]:
             Media.objects.count(),
             Media.objects.filter(used_as="").count(),
             Post.objects.count(),
+            Upload.objects.filter(used_by_id=None).count(),
+            WaitingPost.objects.count(),
+            WaitingPost.objects.filter(pk=world["my_waiting"]).values("caption", "post_id")[0],
             Follow.objects.count(),
             User.objects.count(),
             *(OutboxEvent.objects.using(alias).count() for alias in ALL_DATABASES),
@@ -172,6 +179,7 @@ def address(route: str, world: World) -> str:
         "<id:post_id>": "theirs",
         "<id:comment_id>": "their_comment",
         "<id:media_id>": "foreign",
+        "<id:waiting_post_id>": "their_waiting",
     }.items():
         route = route.replace(converter, world[name])
     return "/api/v1" + route

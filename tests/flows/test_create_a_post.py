@@ -56,9 +56,10 @@ def test_a_post_reaches_its_followers_and_nobody_else_until_it_is_deleted(
     assert b"taken at home" not in full.content
 
     described = cleo.http.patch(f"/api/v1/media/{media['id']}", json={"alt": "A beach"})
-    assert described.json() == media | {"alt": "A beach"}
+    shown = media | {"alt": "A beach"}
+    assert described.json() == shown | {"state": "ready"}
     for person in (cleo, ada):
-        assert person.get("/timeline/home")["results"][0]["media"] == [described.json()]
+        assert person.get("/timeline/home")["results"][0]["media"] == [shown]
 
     assert cleo.http.delete(f"/api/v1/posts/{post['id']}").status_code == 204
     for person in (ada, bob, cleo, stranger):

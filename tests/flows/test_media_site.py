@@ -13,7 +13,7 @@ from media import storage
 from tests.support.images import jpeg_with_gps
 from tests.support.raw_http import ask, chunk, head
 
-POLICY = "sandbox; default-src 'none'; frame-ancestors 'none'"
+POLICY = "sandbox; default-src 'none'; media-src 'self'; frame-ancestors 'none'"
 IMMUTABLE = "public, max-age=31536000, immutable"
 ORIGIN = {"Origin": "https://app.example.org"}
 SECRET = "private/kept.jpg"
@@ -57,12 +57,15 @@ def test_a_picture_has_an_origin_of_its_own_and_the_headers_of_a_file(
         assert answer.headers["Access-Control-Allow-Origin"] in {"*", ORIGIN["Origin"]}
 
 
-def test_a_webp_is_served_as_one(stack: Stack) -> None:
+@pytest.mark.parametrize(
+    ("name", "content_type"), [("full.webp", "image/webp"), ("half.mp4", "video/mp4")]
+)
+def test_each_format_is_served_as_what_it_is(stack: Stack, name: str, content_type: str) -> None:
     prefix = storage.new_prefix()
-    storage.put_variants(prefix=prefix, variants={"full.webp": b"one"})
-    answer = httpx.get(storage.public_url(storage.variant_key(prefix, "full.webp")))
+    storage.put_variants(prefix=prefix, variants={name: b"one"})
+    answer = httpx.get(storage.public_url(storage.variant_key(prefix, name)))
     assert (answer.status_code, answer.content) == (200, b"one")
-    assert answer.headers["Content-Type"] == "image/webp"
+    assert answer.headers["Content-Type"] == content_type
     assert answer.headers["Cache-Control"] == IMMUTABLE
     assert_harmless(answer)
 

@@ -74,6 +74,8 @@ class Actor:
         answer = self.request("GET", f"/posts/{self.post_id}")
         if answer is None:
             return "lost answer"
+        assert answer.status_code == 200, (answer.status_code, answer.headers, answer.content)
+        assert answer.content, dict(answer.headers)
         post = answer.json()
         assert post["counts"]["likes"] >= 0
         if self.likes is not None:

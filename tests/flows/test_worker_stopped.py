@@ -8,6 +8,7 @@ from django.db import connections, transaction
 from core.outbox.models import OutboxEvent
 from devstack.lifecycle import Stack
 from tests.support.client import Person, wait_until
+from tests.support.feeds import is_delivered
 from tests.support.images import jpeg_with_gps
 from usergraph.store import drop_followers
 
@@ -20,6 +21,8 @@ def test_a_running_delivery_is_finished_by_its_worker(
     author, follower = signed_up("author"), signed_up("follower")
     follower.follow(author)
     first = author.post("At the beginning of the shift.", jpeg_with_gps())
+    # Its delivery caches the followers, so it has to end before they are dropped.
+    wait_until(lambda: is_delivered(int(first["id"])), 30)
     # The timeline is now warm, so that only a delivery can add the next post.
     wait_until(lambda: follower.home_ids() == [first["id"]], 10)
     drop_followers(author_ids=[int(author.id)])  # so that the delivery reads them from SQL

@@ -1,6 +1,7 @@
 """Rules that are this service's own, beside those of Schemathesis."""
 
-from typing import Any
+from http import HTTPStatus
+from typing import Any, cast
 
 from schemathesis import Case, CheckContext, Response
 
@@ -12,9 +13,14 @@ _ONLY_MAKER = {
     "PATCH /api/v1/posts/{post_id}": "post_id",
     "DELETE /api/v1/posts/{post_id}": "post_id",
     "PATCH /api/v1/comments/{comment_id}": "comment_id",
+    "GET /api/v1/posts/waiting/{waiting_post_id}": "waiting_post_id",
+    "PATCH /api/v1/posts/waiting/{waiting_post_id}": "waiting_post_id",
+    "DELETE /api/v1/posts/waiting/{waiting_post_id}": "waiting_post_id",
     "GET /api/v1/media/{media_id}": "media_id",
     "PATCH /api/v1/media/{media_id}": "media_id",
     "DELETE /api/v1/media/{media_id}": "media_id",
+    "GET /api/v1/media/uploads/{media_id}": "media_id",
+    "POST /api/v1/media/{media_id}/complete": "media_id",
 }
 # The author of the post may delete a comment, too.
 _NOT_EVERYBODY = _ONLY_MAKER | {"DELETE /api/v1/comments/{comment_id}": "comment_id"}
@@ -23,6 +29,7 @@ _MAKES = {
     "POST /api/v1/posts": "post_id",
     "POST /api/v1/posts/{post_id}/comments": "comment_id",
     "POST /api/v1/media": "media_id",
+    "POST /api/v1/media/uploads": "media_id",
 }
 
 
@@ -39,11 +46,14 @@ def answers_errors_as_problems(context: CheckContext, response: Response, case: 
 
 
 class Makers:
-    """Who has made which post, comment and upload."""
+    """Who has made which post, comment and upload, and which uploads went with what used them."""
 
     def __init__(self, people: People) -> None:
         self._people = people
         self._makers: dict[tuple[str, str], str] = {}
+        self._media_of_post: dict[str, list[str]] = {}
+        self._avatars: dict[str, str] = {}  # by user
+        self._gone_media: set[str] = set()
         for resident in people.residents:
             for kind, ids in resident.ids.items():
                 parameter = kind.removeprefix("doomed_")
@@ -58,10 +68,32 @@ class Makers:
         if sender is None or not response.status_code < 300:
             return
         if kind := _MAKES.get(operation):
+            if response.status_code == HTTPStatus.ACCEPTED:
+                kind = "waiting_post_id"
             self._makers[kind, response.json()["id"]] = sender
         if operation in _ONLY_MAKER:
             maker = self._maker(case)
             assert maker in (None, sender), f"{sender} reached what {maker} has made"
+        self._note_use(operation, sender, response, case)
+
+    def _note_use(self, operation: str, sender: str, response: Response, case: Case[Any]) -> None:
+        """Note uploads that a post or an avatar uses now, or that have gone with it."""
+        body = cast("dict[str, Any]", case.body)
+        if operation == "POST /api/v1/posts" and response.status_code == HTTPStatus.CREATED:
+            document = response.json()
+            self._media_of_post[document["id"]] = [media["id"] for media in document["media"]]
+        elif operation == "DELETE /api/v1/posts/{post_id}":
+            post_id = str(case.path_parameters["post_id"])
+            self._gone_media.update(self._media_of_post.pop(post_id, []))
+        elif operation == "PATCH /api/v1/users/me" and "avatar" in body:
+            before, now = self._avatars.get(sender), str(body["avatar"])
+            self._avatars[sender] = now
+            if before not in (None, now):
+                self._gone_media.add(str(before))
+
+    def has_gone_with_its_use(self, case: Case[Any]) -> bool:
+        """Whether 404 is right: the upload's post was deleted, or another avatar took its place."""
+        return str(case.path_parameters.get("media_id")) in self._gone_media
 
     def hidden_from_sender(self, response: Response, case: Case[Any]) -> bool:
         """Whether 404 is right for what exists: somebody else has made it."""

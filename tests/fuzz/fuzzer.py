@@ -153,7 +153,11 @@ class _Turn:
         except FailureGroup as group:
             # A chain that is tried again sends the same Idempotency-Key, and gets the answer of the
             # first time: what that has created may be deleted since.
-            is_explained = path in self._deleted or self._makers.hidden_from_sender(response, case)
+            is_explained = (
+                path in self._deleted
+                or self._makers.hidden_from_sender(response, case)
+                or self._makers.has_gone_with_its_use(case)
+            )
             for failure in group.exceptions:
                 if is_explained and failure.title == CREATED_NOT_FOUND:
                     continue

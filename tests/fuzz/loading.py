@@ -27,6 +27,7 @@ _AUTH = "/_allauth/app/v1"
 # another POST.
 LINKS = [
     ("/api/v1/media", "201", "/api/v1/posts", {"media": ["$response.body#/id"]}),
+    ("/api/v1/media/uploads", "201", "/api/v1/posts", {"media": ["$response.body#/id"]}),
     (
         f"{_AUTH}/auth/login",
         "200",
@@ -38,6 +39,7 @@ LINKS = [
 _PLACES = {
     "path.username": "username",
     "path.post_id": "post_id",
+    "path.waiting_post_id": "waiting_post_id",
     "path.comment_id": "comment_id",
     "path.media_id": "media_id",
     "query.author": "username",
@@ -48,6 +50,7 @@ _PLACES = {
     "body.current_password": "password",
     "body.reply_to": "comment_id",
     "body.media[*]": "media_id",
+    "body.content_type": "content_type",
     **{f"body.{field}": "text" for field in ("text", "caption", "display_name", "bio")},
 }
 
@@ -108,6 +111,7 @@ def _config(origin: str, people: People) -> dict[str, Any]:
         "email": [f"{resident.person.username}@example.org" for resident in residents],
         "password": [PASSWORD],
         "text": ["Lovely."],
+        "content_type": ["image/jpeg", "image/heic"],
         **{
             kind: [id_ for resident in residents for id_ in resident.ids[kind]]
             for kind in residents[0].ids

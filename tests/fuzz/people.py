@@ -9,6 +9,7 @@ from itertools import count
 from random import Random
 
 from tests.support.client import PASSWORD, Person, http_client
+from tests.support.direct_uploads import announcement, send_form, waiting_post
 from tests.support.images import jpeg_with_gps
 from users.services import ensure_account
 
@@ -126,6 +127,19 @@ def _with_belongings(person: Person) -> Resident:
             "doomed_post_id": [doomed["id"]],
             "comment_id": [person.comment(kept, "Lovely.")["id"]],
             "doomed_comment_id": [person.comment(kept, "Lovely.")["id"]],
-            "media_id": [person.upload(jpeg_with_gps())["id"] for _ in range(3)],
+            "waiting_post_id": [waiting_post(person) for _ in range(2)],
+            "media_id": [
+                *(person.upload(jpeg_with_gps())["id"] for _ in range(3)),
+                *(_sent(person, jpeg_with_gps()) for _ in range(2)),
+            ],
         },
     )
+
+
+def _sent(person: Person, content: bytes) -> str:
+    """Announce a file and send it to the object store; returns its id. It is not complete."""
+    answer = person.http.post("/api/v1/media/uploads", json=announcement(content))
+    assert answer.status_code == 201, answer.text
+    sending = answer.json()
+    assert send_form(sending["form"], content).status_code == 204
+    return str(sending["id"])

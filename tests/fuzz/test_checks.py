@@ -24,8 +24,9 @@ def an_answer(status: int, body: Any = None, kind: str = "application/problem+js
     )
 
 
-def a_case(operation: str, **parameters: str) -> Any:
-    return SimpleNamespace(operation=SimpleNamespace(label=operation), path_parameters=parameters)
+def a_case(operation: str, body: Any = None, **parameters: str) -> Any:
+    label = SimpleNamespace(label=operation)
+    return SimpleNamespace(operation=label, path_parameters=parameters, body=body)
 
 
 def test_an_error_is_a_problem_document_that_says_what_is_wrong() -> None:
@@ -63,7 +64,7 @@ def test_nobody_may_change_what_another_has_made(makers: Makers, post_id: str) -
 
 
 def test_the_maker_may_change_it(makers: Makers) -> None:
-    made = an_answer(201, {"id": "3"})
+    made = an_answer(201, {"id": "3", "media": []})
     makers.keeps_people_apart(CONTEXT, made, a_case("POST /api/v1/posts"))
     case = a_case("PATCH /api/v1/posts/{post_id}", post_id="3")
     makers.keeps_people_apart(CONTEXT, an_answer(200), case)
@@ -81,9 +82,32 @@ def test_the_maker_may_change_it(makers: Makers) -> None:
 def test_only_what_another_has_made_is_hidden(
     makers: Makers, operation: str, post_id: str, hidden: bool
 ) -> None:
-    makers.keeps_people_apart(CONTEXT, an_answer(201, {"id": "3"}), a_case("POST /api/v1/posts"))
+    made = an_answer(201, {"id": "3", "media": []})
+    makers.keeps_people_apart(CONTEXT, made, a_case("POST /api/v1/posts"))
     case = a_case(operation, post_id=post_id)
     assert makers.hidden_from_sender(an_answer(404), case) is hidden
+
+
+def test_an_upload_goes_with_its_post_or_when_another_avatar_takes_its_place(
+    makers: Makers,
+) -> None:
+    def gone() -> list[str]:
+        cases = {id_: a_case("PATCH /api/v1/media/{media_id}", media_id=id_) for id_ in "4567"}
+        return [id_ for id_, case in cases.items() if makers.has_gone_with_its_use(case)]
+
+    made = an_answer(201, {"id": "3", "media": [{"id": "4"}, {"id": "5"}]})
+    makers.keeps_people_apart(CONTEXT, made, a_case("POST /api/v1/posts"))
+    assert gone() == []
+    deletion = a_case("DELETE /api/v1/posts/{post_id}", post_id="3")
+    makers.keeps_people_apart(CONTEXT, an_answer(404), deletion)
+    assert gone() == []
+    makers.keeps_people_apart(CONTEXT, an_answer(204), deletion)
+    assert gone() == ["4", "5"]
+    for avatar in ("6", "6", "7", None):
+        assert ("7" in gone()) is False
+        change = a_case("PATCH /api/v1/users/me", {"avatar": avatar})
+        makers.keeps_people_apart(CONTEXT, an_answer(200), change)
+    assert gone() == ["4", "5", "6", "7"]
 
 
 def test_an_exclusion_hides_only_what_it_describes() -> None:
@@ -111,3 +135,16 @@ def test_a_report_shows_each_broken_rule_once_and_counts_all() -> None:
         "Wrong (400): GET /b (2 times)\nfirst\n\n"
         "1,202 requests to 2 operations, 1,200 succeeded; 2 broke a rule."
     )
+
+
+@pytest.mark.parametrize(
+    ("sent", "is_expected"), [("\xa0aaa", True), (" aaa", True), ("aaaa", False), ("aaa ", False)]
+)
+def test_a_text_that_is_too_long_is_only_expected_with_space_before_it(
+    sent: str, is_expected: bool
+) -> None:
+    message = (
+        f'Invalid component: in body - violates `maxLength` at /properties/alt (became "{sent}")'
+    )
+    failure: Any = SimpleNamespace(title="Schema-violating request accepted", message=message)
+    assert explained(failure, "POST /api/v1/media", "/api/v1/media") is is_expected

@@ -12,10 +12,22 @@ from django.db import connections
 from core.outbox.models import OutboxEvent
 from tests.support.client import Person
 from timeline.services import drop_home_timelines
-from usergraph.services import import_follows
+from usergraph.services import drop_followers, import_follows
 from users.models import User
 
 HOME = "/api/v1/timeline/home"
+_FOLLOWERS_SQL = """
+WITH crowd AS (
+    INSERT INTO users_user (
+        username, email, password, is_superuser, is_staff, is_active, date_joined,
+        display_name, bio, avatar_key
+    )
+    SELECT %s || '_' || number, '', '!', false, false, true, now(), '', '', ''
+    FROM generate_series(1, %s) AS number
+    RETURNING id
+)
+INSERT INTO usergraph_follow (follower_id, followee_id) SELECT id, %s FROM crowd
+"""
 _POSTS_SQL = """
 INSERT INTO posts_post (author_id, caption)
 SELECT (%s::bigint[])[1 + number %% %s], 'No. ' || number
@@ -38,6 +50,21 @@ def make_follow(viewers: Iterable[Person], author_ids: Iterable[int]) -> None:
     authors = list(author_ids)
     list(import_follows(edges=[(viewer, author) for viewer in viewer_ids for author in authors]))
     drop_home_timelines(user_ids=viewer_ids)
+
+
+def add_followers(author_id: int, name: str, count: int) -> None:
+    """Make accounts that follow an author, in bulk."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute(_FOLLOWERS_SQL, [name, count, author_id])
+    drop_followers(author_ids=[author_id])
+
+
+def remove_followers(author_id: int, name: str) -> None:
+    """Remove these accounts again. Nobody counted their follows, which others would find."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute("DELETE FROM usergraph_follow WHERE followee_id = %s", [author_id])
+        cursor.execute("DELETE FROM users_user WHERE username LIKE %s", [f"{name}\\_%"])
+    drop_followers(author_ids=[author_id])
 
 
 def make_many_posts(author_ids: Sequence[int], count: int) -> list[int]:

@@ -1,6 +1,6 @@
 """Fixtures of several packages: pictures in the object store, and people with posts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -8,7 +8,9 @@ from django.core.files.storage import storages
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from comments import services as comment_services
+from core.http.limits.counting import Pause
 from devstack.layout import HOST
+from media import incoming
 from media.models import Media
 from media.services import store_image
 from tests.support.account_data import AccountData, like_and_comment, make_account_data
@@ -35,11 +37,15 @@ def stored_keys(django_db_setup: None) -> Callable[[], set[str]]:
 
 
 @pytest.fixture
-def closed_store(settings: Any) -> None:
+def closed_store(settings: Any) -> Iterator[None]:
     """Take the object store down: its address becomes a port with no listener."""
-    default = settings.STORAGES["default"]
-    options = default["OPTIONS"] | {"endpoint_url": f"http://{HOST}:9"}
-    settings.STORAGES = {**settings.STORAGES, "default": {**default, "OPTIONS": options}}
+    down = {}
+    for alias in ("default", "requests"):
+        up = settings.STORAGES[alias]
+        down[alias] = {**up, "OPTIONS": up["OPTIONS"] | {"endpoint_url": f"http://{HOST}:9"}}
+    settings.STORAGES = settings.STORAGES | down
+    yield
+    incoming._pause = Pause()  # for the next test, it is up
 
 
 @pytest.fixture

@@ -67,14 +67,20 @@ def opened_narrow(port: int, *parts: bytes) -> Iterator[socket.socket]:
 
 
 def ask(
-    port: int, first: bytes, rest: Iterable[bytes] = (), *, gap: float = 0.0, patience: float = 30.0
+    port: int,
+    first: bytes,
+    rest: Iterable[bytes] = (),
+    *,
+    gap: float = 0.0,
+    patience: float = 30.0,
+    sender: str = HOST,
 ) -> Answer:
     """Send a request in parts, with `gap` seconds before each further one, and read the answer.
 
     An answer that comes early ends the sending. TimeoutError: none within `patience` seconds.
     """
     began = time.monotonic()
-    with opened(port, first) as connection:
+    with opened(port, first, sender=sender) as connection:
         connection.settimeout(patience)
         try:
             for part in rest:
@@ -111,3 +117,14 @@ def is_answered(connection: socket.socket, seconds: float = 0.0) -> bool:
     if not select([connection], [], [], seconds)[0]:
         return False
     return not connection.recv(64, socket.MSG_PEEK).startswith(b"HTTP/1.1 1")
+
+
+def assert_problem(answer: Answer, status: int, *words: str) -> None:
+    """Check that an answer is a problem document of a status, whose detail has some words."""
+    assert answer.status == status, answer
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["X-Request-ID"]
+    document = answer.json()
+    assert document["status"] == status
+    for word in words:
+        assert word in document["detail"]

@@ -12,6 +12,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import TestCase
 
 from core.outbox.delivery import deliver_event
@@ -30,6 +31,7 @@ from usergraph.services import follow_user, unfollow_user
 
 PEOPLE = 5
 CAP = 6
+SETTINGS = {"TIMELINE_CAP": CAP, "FANOUT_BATCH_SIZE": 2, "FANOUT_PUSH_LIMIT": 3}
 LIMITS = (1, 3, 5, 8, 13, 30)
 DATABASES = ("default", "posts")
 PUBLISHED = "post_published"
@@ -42,11 +44,13 @@ class Killed(Exception):
 
 
 class World:
-    """The people, what they have done, and the oracle."""
+    """The people, what they have done, and the oracle.
 
-    def __init__(self, people: list[int], settings: Any) -> None:
+    It changes settings in place: the test has overridden those in SETTINGS.
+    """
+
+    def __init__(self, people: list[int]) -> None:
         self.people = people
-        self.settings = settings
         self.follows: set[tuple[int, int]] = set()
         self.authors: dict[int, int] = {}  # author by post, of posts that exist
         self.events: list[int] = []  # of all published posts, delivered or not
@@ -58,8 +62,7 @@ class World:
         self._edge: Edge = (0, 0)
         self._batches_left: int | None = None
         self._delivering: set[int] = set()
-        settings.TIMELINE_CAP, settings.FANOUT_BATCH_SIZE = CAP, 2
-        settings.FANOUT_PUSH_LIMIT = 3
+        self.set_push_limit(SETTINGS["FANOUT_PUSH_LIMIT"])
 
     # --- The oracle -----------------------------------------------------------------------------
 
@@ -169,7 +172,7 @@ class World:
 
     def set_push_limit(self, followers: int) -> None:
         """Change the push limit. Authors may cross it although no follower comes or goes."""
-        self.settings.FANOUT_PUSH_LIMIT = followers
+        settings.FANOUT_PUSH_LIMIT = followers
 
     def read(self, viewer: int, *_: int, limit: int = 3) -> None:
         """Check a viewer's next page; after the last page, the first."""

@@ -5,22 +5,23 @@ every step, pages homes from the top to the end. Four planted bugs show that it 
 `make test-long` runs it for longer.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import hypothesis
 import pytest
+from django.test import override_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
     rule,
-    run_state_machine_as_test,
 )
 
 from core.valkey import cache_valkey
-from tests.support.timeline_world import PEOPLE, Edge, World, install_interruptions
+from tests.support.machines import run_machine
+from tests.support.timeline_world import PEOPLE, SETTINGS, Edge, World, install_interruptions
 from timeline import scripts, store
 from usergraph import services as graph_services
 
@@ -190,8 +191,8 @@ def cross_the_limit_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def machine(
-    person: Callable[[str], int], settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> type[HomeMachine]:
+    person: Callable[[str], int], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[type[HomeMachine]]:
     """The machine, with counts of this test alone."""
 
     class Machine(HomeMachine):
@@ -199,23 +200,12 @@ def machine(
 
         @classmethod
         def make_world(cls) -> World:
-            cls.current = World([person("person") for _ in range(PEOPLE)], settings)
+            cls.current = World([person("person") for _ in range(PEOPLE)])
             return cls.current
 
-    return Machine
-
-
-def run(machine: type[HomeMachine], monkeypatch: pytest.MonkeyPatch, **options: Any) -> None:
-    install_interruptions(monkeypatch, lambda: machine.current)
-    run_state_machine_as_test(
-        machine,
-        settings=hypothesis.settings(
-            stateful_step_count=STEPS,
-            deadline=None,
-            suppress_health_check=list(hypothesis.HealthCheck),
-            **options,
-        ),
-    )
+    # Once: each override that a fixture makes takes longer to look through than the one before.
+    with override_settings(**SETTINGS):
+        yield Machine
 
 
 def test_homes_show_what_they_ought_to_whatever_happens(
@@ -223,7 +213,9 @@ def test_homes_show_what_they_ought_to_whatever_happens(
     monkeypatch: pytest.MonkeyPatch,
     measured: Callable[[str], None],
 ) -> None:
-    run(machine, monkeypatch, max_examples=max(RUNS, hypothesis.settings().max_examples))
+    install_interruptions(monkeypatch, lambda: machine.current)
+    runs = max(RUNS, hypothesis.settings().max_examples)
+    run_machine(machine, steps=STEPS, runs=runs)
     measured(f"{machine.runs} runs, {machine.steps:,} steps, {machine.pages:,} pages compared")
     assert machine.runs >= 200
     assert machine.steps >= 200 * 50
@@ -245,12 +237,13 @@ def test_a_planted_bug_is_noticed(
     measured: Callable[[str], None],
 ) -> None:
     plant(monkeypatch)
+    install_interruptions(monkeypatch, lambda: machine.current)
     hypothesis.seed(EARLY)(machine)
     with pytest.raises(AssertionError):
-        run(
+        run_machine(
             machine,
-            monkeypatch,
-            max_examples=300,
+            steps=STEPS,
+            runs=300,
             database=None,
             phases=[hypothesis.Phase.generate],
             report_multiple_bugs=False,
