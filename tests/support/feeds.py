@@ -59,11 +59,10 @@ def add_followers(author_id: int, name: str, count: int) -> None:
     drop_followers(author_ids=[author_id])
 
 
-def remove_followers(author_id: int, name: str) -> None:
-    """Remove these accounts again. Nobody counted their follows, which others would find."""
+def remove_followers(author_id: int) -> None:
+    """Let nobody follow an author. Nobody counted follows made in bulk, which others would find."""
     with connections["default"].cursor() as cursor:
         cursor.execute("DELETE FROM usergraph_follow WHERE followee_id = %s", [author_id])
-        cursor.execute("DELETE FROM users_user WHERE username LIKE %s", [f"{name}\\_%"])
     drop_followers(author_ids=[author_id])
 
 
