@@ -1,0 +1,65 @@
+"""Fixtures of the web client's tests: a browser, and visitors."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from devstack.lifecycle import Stack
+from tests.support.client import Person, reset_login_limits, sign_up
+from tests.web.browsing import NO_BROWSER, Visitor, find_browser, visit
+
+
+@pytest.fixture(autouse=True)
+def fresh_login_limits(stack: Stack) -> None:
+    """Reset the log-in limits before each test, because all tests share one address."""
+    reset_login_limits()
+
+
+# Of one module: while it runs, Django takes this thread for one with an event loop.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A real browser; without one, the tests that need it are skipped, and say so."""
+    path = find_browser()
+    if path is None:
+        pytest.skip(NO_BROWSER)
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=path)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def visitor(browser: Browser, stack: Stack) -> Iterator[Callable[..., Visitor]]:
+    """A function that makes a visitor; takes the options of `visit`."""
+    with ExitStack() as visits:
+        yield lambda **options: visits.enter_context(
+            visit(browser, stack.layout.public_origin, **options)
+        )
+
+
+@pytest.fixture
+def signed_up(stack: Stack, unique: Callable[[str], str]) -> Iterator[Callable[[str], Person]]:
+    """A function that signs a person up over HTTP."""
+    people: list[Person] = []
+
+    def make(name: str) -> Person:
+        people.append(sign_up(stack.layout.public_origin, unique(name)))
+        return people[-1]
+
+    yield make
+    for person in people:
+        person.http.close()
+
+
+@pytest.fixture
+def ada(signed_up: Callable[[str], Person]) -> Person:
+    return signed_up("ada")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say plainly if the web client was not tested."""
+    if any(NO_BROWSER in str(report.longrepr) for report in terminalreporter.getreports("skipped")):
+        terminalreporter.write_line(NO_BROWSER, yellow=True)

@@ -1,0 +1,135 @@
+"""What a page shows when an answer is slow, refused, or does not come."""
+
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import Route, expect
+
+from tests.support.client import Person
+from tests.support.images import jpeg_with_gps
+from tests.web.browsing import Visitor
+
+HOME = re.compile(r"/api/v1/timeline/home")
+LIKE = re.compile(r"/api/v1/posts/\d+/like$")
+COMMENTS = re.compile(r"/api/v1/posts/\d+/comments$")
+
+
+def too_many(route: Route) -> None:
+    route.fulfill(
+        status=429,
+        content_type="application/problem+json",
+        headers={"Retry-After": "2"},
+        body='{"type": "/problems/too-many-requests", "title": "Too Many Requests", "status": 429, '
+        '"detail": "Too many requests."}',
+    )
+
+
+def test_a_page_that_does_not_come_can_be_asked_for_again(
+    visitor: Callable[..., Visitor], ada: Person
+) -> None:
+    post = ada.post("Low tide.", jpeg_with_gps())
+    reader = visitor(person=ada)
+    reader.page.route(HOME, lambda route: route.abort())
+    reader.opens("/")
+    expect(reader.page.get_by_role("alert")).to_contain_text("no connection")
+    reader.page.unroute(HOME)
+    reader.page.get_by_role("button", name="Try again").click()
+    expect(reader.page.get_by_role("article")).to_contain_text(post["caption"])
+
+
+def test_too_many_requests_tell_how_long_to_wait(
+    visitor: Callable[..., Visitor], ada: Person
+) -> None:
+    reader = visitor(person=ada)
+    reader.page.route(HOME, too_many)
+    reader.opens("/")
+    expect(reader.page.get_by_role("alert")).to_contain_text("Try again in 2 seconds")
+    again = reader.page.get_by_role("button", name="Try again")
+    expect(again).to_be_disabled()
+    reader.page.unroute(HOME)
+    expect(again).to_be_enabled()
+    again.click()
+    expect(reader.page.get_by_role("heading", name="Your home is still empty")).to_be_visible()
+
+
+def test_a_like_shows_at_once_and_is_taken_back_when_refused(
+    visitor: Callable[..., Visitor], ada: Person
+) -> None:
+    ada.post("Low tide.", jpeg_with_gps())
+    reader = visitor(person=ada)
+    waiting: list[Route] = []
+    reader.page.route(LIKE, waiting.append)
+    reader.opens("/")
+    post = reader.page.get_by_role("article")
+    post.get_by_role("button", name="Like").click()
+    expect(post).to_contain_text("1 like")
+    too_many(waiting.pop())
+    expect(post).not_to_contain_text("1 like")
+    expect(reader.page.get_by_role("status").filter(has_text="Too many requests")).to_be_visible()
+
+
+def test_the_last_of_quick_likes_and_unlikes_is_what_stays(
+    visitor: Callable[..., Visitor], ada: Person
+) -> None:
+    post = ada.post("Low tide.", jpeg_with_gps())
+    reader = visitor(person=ada)
+    reader.opens("/")
+    button = reader.page.get_by_role("article").get_by_role("button", name="Like")
+    with reader.page.expect_response(LIKE):
+        for _ in range(5):
+            button.click()
+    reader.page.wait_for_load_state("networkidle")
+    expect(button).to_have_attribute("aria-pressed", "true")
+    assert ada.get(f"/posts/{post['id']}")["counts"]["likes"] == 1
+
+
+def test_a_comment_that_is_refused_stays_in_its_field(
+    visitor: Callable[..., Visitor], ada: Person
+) -> None:
+    ada.post("Low tide.", jpeg_with_gps())
+    reader = visitor(person=ada)
+    reader.page.route(COMMENTS, lambda route: route.abort())
+    reader.opens("/")
+    field = reader.page.get_by_label("Add a comment")
+    field.fill("Nobody else was up.")
+    field.press("Enter")
+    expect(field).to_have_value("Nobody else was up.")
+    expect(reader.page.get_by_role("article").get_by_role("list").last).not_to_contain_text(
+        "Nobody"
+    )
+
+
+def test_an_expired_access_token_is_renewed_unseen(
+    visitor: Callable[..., Visitor], ada: Person
+) -> None:
+    reader = visitor(person=ada)
+    refused: list[str] = []
+
+    def refuse_once(route: Route) -> None:
+        token = route.request.headers.get("authorization", "")
+        if not refused:
+            refused.append(token)
+            route.fulfill(status=401, content_type="application/problem+json", body="{}")
+        else:
+            assert token != refused[0]
+            route.continue_()
+
+    reader.page.route(HOME, refuse_once)
+    reader.opens("/", "Your home is still empty")
+    assert refused
+
+
+def test_back_restores_the_page_and_its_place(visitor: Callable[..., Visitor], ada: Person) -> None:
+    for number in range(8):
+        ada.post(f"No. {number}", jpeg_with_gps())
+    reader = visitor(person=ada)
+    reader.opens("/")
+    post = reader.page.get_by_role("article").nth(5)
+    post.scroll_into_view_if_needed()
+    before = reader.page.evaluate("scrollY")
+    assert before > 1000
+    post.get_by_role("link", name="Comment", exact=True).click()
+    expect(reader.page.get_by_role("heading", name="Post", exact=True)).to_be_visible()
+    reader.page.go_back()
+    expect(reader.page.get_by_role("article").nth(7)).to_be_attached()
+    reader.page.wait_for_function(f"Math.abs(scrollY - {before}) < 10")

@@ -1,0 +1,123 @@
+"""Every screen: nothing is wider than the window, axe finds nothing, and a picture is stored."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, ViewportSize, expect
+
+from devstack.layout import PROJECT_DIR
+from tests.support.client import Person
+from tests.support.images import jpeg_with_gps
+from tests.web.browsing import DESKTOP, PHONE, Scheme, Visitor, screenshot
+
+AXE = PROJECT_DIR / "web" / "node_modules" / "axe-core" / "axe.min.js"
+# Markup, a long word, letters from right to left, emoji: as in names that people give themselves.
+HOSTILE = "<img src=x onerror=alert(1)> & \"'` ${1} {{1}} \u05e9\u05dc\u05d5\u05dd \U0001f9d1 "
+LONG_WORD = "W" * 600
+STYLES: list[tuple[ViewportSize, Scheme]] = [
+    (PHONE, "light"),
+    (PHONE, "dark"),
+    (DESKTOP, "light"),
+    (DESKTOP, "dark"),
+]
+OPEN = {"log-in": "/log-in", "sign-up": "/sign-up", "forgotten-password": "/forgotten-password"}
+
+
+def violations(page: Page) -> list[Any]:
+    """What axe finds, as its rule and the elements."""
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run()")["violations"]
+    return [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found]
+
+
+def check(page: Page, name: str) -> None:
+    expect(page.get_by_role("heading").first).to_be_attached()
+    page.wait_for_load_state("networkidle")
+    screenshot(page, name)
+    overflow = page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    assert overflow <= 0, f"{name} is {overflow} pixels wider than the window"
+    assert violations(page) == [], name
+
+
+def style_name(style: tuple[ViewportSize, Scheme]) -> str:
+    viewport, scheme = style
+    return f"{'phone' if viewport is PHONE else 'desktop'}-{scheme}"
+
+
+@pytest.fixture
+def paths(ada: Person, signed_up: Callable[[str], Person]) -> dict[str, str]:
+    """The address of each screen for somebody who is logged in, with something to show."""
+    bea = signed_up("bea")
+    ada.follow(bea)
+    bea.follow(ada)
+    bea.http.patch("/api/v1/users/me", json={"display_name": HOSTILE[:60], "bio": LONG_WORD[:500]})
+    media = [bea.upload(jpeg_with_gps())["id"] for _ in range(2)]
+    body = {"caption": HOSTILE + LONG_WORD, "media": media}
+    post = bea.http.post("/api/v1/posts", json=body).json()
+    ada.like(post)
+    comment = bea.comment(post, HOSTILE + LONG_WORD)
+    bea.comment(post, "Mine too.", reply_to=comment["id"])
+    ada.comment(post, "Nobody else was up.")
+    return {
+        "home": "/",
+        "post": f"/p/{post['id']}",
+        "likes": f"/p/{post['id']}/likes",
+        "profile": f"/u/{bea.username}",
+        "followers": f"/u/{bea.username}/followers",
+        "search": f"/search?q={bea.username}",
+        "new": "/new",
+        "settings": "/settings",
+        "not-found": "/u/nobody_has_this_name",
+    }
+
+
+@pytest.mark.parametrize("style", STYLES, ids=style_name)
+def test_screens_of_a_reader(
+    visitor: Callable[..., Visitor],
+    ada: Person,
+    paths: dict[str, str],
+    style: tuple[ViewportSize, Scheme],
+) -> None:
+    viewport, scheme = style
+    reader = visitor(person=ada, viewport=viewport, scheme=scheme)
+    reader.page.on("dialog", lambda dialog: pytest.fail("a script of a caption ran"))
+    for name, path in paths.items():
+        reader.opens(path)
+        check(reader.page, f"{name}-{style_name(style)}")
+
+
+@pytest.mark.parametrize("style", STYLES, ids=style_name)
+def test_screens_of_a_stranger(
+    visitor: Callable[..., Visitor], style: tuple[ViewportSize, Scheme]
+) -> None:
+    viewport, scheme = style
+    stranger = visitor(viewport=viewport, scheme=scheme)
+    for name, path in OPEN.items():
+        stranger.opens(path)
+        check(stranger.page, f"{name}-{style_name(style)}")
+
+
+def test_hostile_texts_are_shown_as_they_were_written(
+    visitor: Callable[..., Visitor], ada: Person, paths: dict[str, str]
+) -> None:
+    reader = visitor(person=ada)
+    reader.opens(paths["post"])
+    article = reader.page.get_by_role("article")
+    # A page shows blanks in a row as one.
+    expect(article).to_contain_text(HOSTILE.strip())
+    expect(
+        reader.page.get_by_role("listitem").filter(has_text=HOSTILE.strip()).first
+    ).to_be_visible()
+    assert reader.page.locator("img[src=x]").count() == 0
+
+
+def test_another_language(visitor: Callable[..., Visitor], ada: Person) -> None:
+    reader = visitor(person=ada, language="de-AT")
+    reader.opens("/", "Hier ist es noch leer")
+    assert reader.page.evaluate("document.documentElement.lang") == "de"
+    reader.opens("/settings", "Einstellungen")
+    reader.page.get_by_label("Sprache").select_option("English")
+    expect(reader.page.get_by_role("heading", name="Settings")).to_be_visible()

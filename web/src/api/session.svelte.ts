@@ -1,0 +1,112 @@
+// Who is logged in, the same in all tabs.
+
+import { api, dataOf, Problem } from "./client";
+import { problemOf } from "./problem";
+import type { components } from "./schema";
+import { accounts, refreshSession, setAccessToken, whenSessionEnds } from "./tokens";
+
+export type Profile = components["schemas"]["ProfileDocument"];
+type LogIn = components["schemas"]["LogInResponse"];
+type LogInProblem = Partial<components["schemas"]["LogInProblem"]>;
+
+class Session {
+  // Undefined until it is known whether somebody is logged in.
+  isLoggedIn = $state<boolean>();
+  me = $state<Profile>();
+}
+
+export const session = new Session();
+
+// Another tab has logged in or out. What this page shows may be somebody else's: it starts anew.
+const tabs = new BroadcastChannel("session");
+tabs.onmessage = () => location.reload();
+
+whenSessionEnds(() => {
+  if (session.isLoggedIn) end();
+});
+
+// Find out who is logged in. Throws `Problem` if that cannot be told now.
+export async function startSession(): Promise<void> {
+  session.isLoggedIn = (await refreshSession()) !== undefined;
+  // Not awaited: a page that needs it asks again.
+  if (session.isLoggedIn) loadMe().catch(() => {});
+}
+
+// Loads the reader's own profile. Throws `Problem`.
+export async function loadMe(): Promise<Profile> {
+  return (session.me = await dataOf(api.GET("/api/v1/users/me")));
+}
+
+// What a log-in needs beside a password: the code of an authenticator app.
+export type HalfLogIn = { sessionToken: string };
+
+// Returns a half log-in if the account asks for a code. Throws `Problem`.
+export async function logIn(name: string, password: string): Promise<HalfLogIn | undefined> {
+  const body = name.includes("@") ? { email: name, password } : { username: name, password };
+  const { data, error, response } = await answerOf(
+    accounts.POST("/_allauth/app/v1/auth/login", { body }),
+  );
+  if (data) return void (await begin(data));
+  const sessionToken = (error as LogInProblem | undefined)?.meta?.session_token;
+  if (sessionToken && isPending(error, "mfa_authenticate")) return { sessionToken };
+  throw problemOf(response, error);
+}
+
+export async function sendCode(half: HalfLogIn, code: string): Promise<void> {
+  const asked = accounts.POST("/_allauth/app/v1/auth/2fa/authenticate", {
+    params: { header: { "X-Session-Token": half.sessionToken } },
+    body: { code },
+  });
+  await begin(await dataOf(asked));
+}
+
+// Returns false if the address must be verified first: a mail is on its way. Throws `Problem`.
+export async function signUp(body: components["schemas"]["Signup"]): Promise<boolean> {
+  const { data, error, response } = await answerOf(
+    accounts.POST("/_allauth/app/v1/auth/signup", { body }),
+  );
+  if (data) {
+    await begin(data);
+    return true;
+  }
+  if (isPending(error, "verify_email")) return false;
+  throw problemOf(response, error);
+}
+
+export async function askForNewPassword(email: string): Promise<void> {
+  await dataOf(accounts.POST("/_allauth/app/v1/auth/password/request", { body: { email } }));
+}
+
+// Ends the session in every tab. Throws `Problem` if the server cannot be reached: it would go on.
+export async function logOut(): Promise<void> {
+  await dataOf(
+    api.DELETE("/_allauth/app/v1/auth/session", { headers: { "X-Refresh-Cookie": "1" } }),
+  );
+  end();
+}
+
+async function begin(answer: LogIn): Promise<void> {
+  setAccessToken(answer.meta.access_token);
+  await loadMe();
+  session.isLoggedIn = true;
+  tabs.postMessage("began");
+}
+
+function end(): void {
+  tabs.postMessage("ended");
+  // Nothing of this account stays in memory.
+  location.assign("/log-in");
+}
+
+async function answerOf<Answer>(asked: Promise<Answer>): Promise<Answer> {
+  try {
+    return await asked;
+  } catch {
+    throw new Problem(0);
+  }
+}
+
+function isPending(error: unknown, step: string): boolean {
+  const flows = (error as LogInProblem | undefined)?.data?.flows ?? [];
+  return flows.some((flow) => flow.id === step && flow.is_pending);
+}

@@ -1,0 +1,57 @@
+// The access token. It is only in this page's memory. The refresh token is in a cookie that no script
+// can read; the header says that this page asks, and not another site.
+
+import createClient from "openapi-fetch";
+import { Problem, problemOf } from "./problem";
+import type { paths } from "./schema";
+
+export const REFRESH_COOKIE = { "X-Refresh-Cookie": "1" };
+
+// For log-in and tokens: without the access token, with the cookie.
+export const accounts = createClient<paths>({
+  baseUrl: location.origin,
+  headers: REFRESH_COOKIE,
+});
+
+let current: string | undefined;
+let refreshing: Promise<string | undefined> | undefined;
+let ended: () => void = () => {};
+
+export function accessToken(): string | undefined {
+  return current;
+}
+
+export function setAccessToken(token: string | undefined): void {
+  current = token;
+}
+
+// `then` is called when the session turns out to have ended.
+export function whenSessionEnds(then: () => void): void {
+  ended = then;
+}
+
+// A new access token; undefined if there is no session. Throws `Problem` if that cannot be told now.
+// Those who ask at once get the same one.
+export function refreshSession(): Promise<string | undefined> {
+  refreshing ??= exchange().finally(() => (refreshing = undefined));
+  return refreshing;
+}
+
+async function exchange(): Promise<string | undefined> {
+  // One tab at a time: each exchange makes a new cookie.
+  return navigator.locks.request("refresh", async () => {
+    let answer;
+    try {
+      answer = await accounts.POST("/_allauth/app/v1/tokens/refresh", { body: {} });
+    } catch {
+      throw new Problem(0);
+    }
+    const { response, data, error } = answer;
+    current = data?.data.access_token;
+    if (!current && (response.status === 429 || response.status >= 500)) {
+      throw problemOf(response, error);
+    }
+    if (!current) ended();
+    return current;
+  });
+}

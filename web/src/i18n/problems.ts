@@ -1,0 +1,11 @@
+// What the reader is told when something has failed.
+
+import { Problem } from "../api/problem";
+import { t } from "./language";
+
+export function messageOf(error: unknown): string {
+  if (!(error instanceof Problem)) throw error; // a fault of this program
+  if (error.isOffline) return t.offline;
+  if (error.status === 429 && error.retryAfter) return t.wait(error.retryAfter);
+  return error.document?.detail ?? t.failed;
+}

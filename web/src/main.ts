@@ -1,0 +1,11 @@
+import { mount } from "svelte";
+import App from "./App.svelte";
+import "./app.css";
+import { chooseLanguage } from "./i18n/language";
+import { startSession } from "./api/session.svelte";
+
+// The session starts while the messages load.
+const started = startSession();
+started.catch(() => {}); // the page tells it, once it is there
+await chooseLanguage();
+mount(App, { target: document.body, props: { started } });

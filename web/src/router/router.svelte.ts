@@ -1,0 +1,59 @@
+// The page of the current address. The browser's Navigation API tells of clicks on links and of
+// Back and Forward, restores where the page was scrolled to, and moves the focus. A browser that lacks
+// it loads each page anew, which works too.
+
+import { tick } from "svelte";
+import { session } from "../api/session.svelte";
+import NotFound from "../pages/NotFound.svelte";
+import { routeOf, type Page, type Parameters } from "./routes";
+
+class Place {
+  page = $state.raw<Page>();
+  parameters = $state.raw<Parameters>({});
+  // Another address makes the page anew, also if it is the same component.
+  path = $state("");
+  // The same as `path`, with the query.
+  address = $state("");
+  // That the page cannot be loaded.
+  failed = $state(false);
+}
+
+export const place = new Place();
+
+export async function startRouter(): Promise<void> {
+  window.navigation?.addEventListener("navigate", (event) => {
+    const url = new URL(event.destination.url);
+    const isOurs = event.canIntercept && url.origin === location.origin && routeOf(url.pathname);
+    if (!isOurs || event.hashChange || event.downloadRequest !== null || event.formData) return;
+    // A page that changes its own query goes on where it is.
+    const after = url.pathname === place.path ? "manual" : "after-transition";
+    event.intercept({ handler: () => show(url), focusReset: after, scroll: after });
+  });
+  await show(new URL(location.href));
+}
+
+// Opens another address of the client.
+export function go(address: string, history: "push" | "replace" = "push"): void {
+  if (window.navigation) window.navigation.navigate(address, { history });
+  else if (history === "push") location.assign(address);
+  else location.replace(address);
+}
+
+async function show(url: URL): Promise<void> {
+  const found = routeOf(url.pathname);
+  if (found && !found.route.isOpen && session.isLoggedIn === false) {
+    const next = url.pathname === "/" ? "" : `?next=${encodeURIComponent(url.pathname)}`;
+    return go(`/log-in${next}`, "replace");
+  }
+  if (found?.route.isOpen && session.isLoggedIn) return go("/", "replace");
+  place.failed = false;
+  try {
+    place.page = found ? await found.route.load() : NotFound;
+  } catch {
+    place.failed = true;
+  }
+  place.parameters = found?.parameters ?? {};
+  place.path = url.pathname;
+  place.address = url.pathname + url.search;
+  await tick();
+}

@@ -1,0 +1,51 @@
+// Which page an address shows. Pages that few visits need are loaded when they are first opened.
+
+import type { Component } from "svelte";
+import Home from "../pages/Home.svelte";
+
+// What the address names, such as a username.
+export type Parameters = Record<string, string>;
+export type Page = Component<any>; // each takes the parameters of its own pattern
+export type Route = {
+  pattern: RegExp;
+  load: () => Promise<Page>;
+  // Whether somebody who is not logged in is sent to the log-in.
+  isOpen?: boolean;
+};
+
+const opened = async (module: Promise<{ default: Page }>) => (await module).default;
+
+export const routes: Route[] = [
+  { pattern: /^\/$/, load: async () => Home },
+  { pattern: /^\/log-in$/, load: () => opened(import("../pages/LogIn.svelte")), isOpen: true },
+  { pattern: /^\/sign-up$/, load: () => opened(import("../pages/SignUp.svelte")), isOpen: true },
+  {
+    pattern: /^\/forgotten-password$/,
+    load: () => opened(import("../pages/ForgottenPassword.svelte")),
+    isOpen: true,
+  },
+  { pattern: /^\/search$/, load: () => opened(import("../pages/Search.svelte")) },
+  { pattern: /^\/new$/, load: () => opened(import("../pages/NewPost.svelte")) },
+  { pattern: /^\/settings$/, load: () => opened(import("../pages/Settings.svelte")) },
+  { pattern: /^\/p\/(?<id>\d+)$/, load: () => opened(import("../pages/Post.svelte")) },
+  { pattern: /^\/p\/(?<id>\d+)\/likes$/, load: () => opened(import("../pages/Likers.svelte")) },
+  { pattern: /^\/u\/(?<username>[^/]+)$/, load: () => opened(import("../pages/Profile.svelte")) },
+  {
+    pattern: /^\/u\/(?<username>[^/]+)\/(?<list>followers|following)$/,
+    load: () => opened(import("../pages/People.svelte")),
+  },
+];
+
+export function routeOf(path: string): { route: Route; parameters: Parameters } | undefined {
+  for (const route of routes) {
+    const match = route.pattern.exec(path);
+    if (match) {
+      const named = Object.entries(match.groups ?? {});
+      const parameters = Object.fromEntries(
+        named.map(([name, value]) => [name, decodeURIComponent(value)]),
+      );
+      return { route, parameters };
+    }
+  }
+  return undefined;
+}

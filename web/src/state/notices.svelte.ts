@@ -1,0 +1,26 @@
+// Short messages that appear for a while: of what was refused after it had been shown.
+
+import { messageOf } from "../i18n/problems";
+
+const SECONDS = 6;
+
+class Notices {
+  list = $state<{ id: number; text: string }[]>([]);
+  #last = 0;
+
+  add(text: string): void {
+    const id = ++this.#last;
+    this.list.push({ id, text });
+    setTimeout(() => this.remove(id), SECONDS * 1000);
+  }
+
+  remove(id: number): void {
+    this.list = this.list.filter((notice) => notice.id !== id);
+  }
+}
+
+export const notices = new Notices();
+
+export function tellProblem(error: unknown): void {
+  notices.add(messageOf(error));
+}

@@ -1,0 +1,162 @@
+// Files on their way: straight to the object store, and from there to a media worker.
+
+import { api, dataOf, Problem } from "../api/client";
+import { problemOf } from "../api/problem";
+import type { components } from "../api/schema";
+
+type Sending = components["schemas"]["SendingRequests"];
+
+export const MAX_FILES = 10;
+
+const TYPES: Record<string, string> = {
+  jpg: "image/jpeg",
+  jpeg: "image/jpeg",
+  png: "image/png",
+  webp: "image/webp",
+  heic: "image/heic",
+  heif: "image/heif",
+  avif: "image/avif",
+  gif: "image/gif",
+  mp4: "video/mp4",
+  mov: "video/quicktime",
+  "3gp": "video/3gpp",
+  webm: "video/webm",
+};
+
+// What the file picker offers.
+export const ACCEPTED = [...new Set(Object.values(TYPES)), ".heic", ".heif", ".mov"].join();
+
+// The type of a file; undefined if it is neither a picture nor a video that the API takes. Some
+// systems do not know the types of newer files, so the name's end decides then.
+export function typeOf(file: File): string | undefined {
+  if (Object.values(TYPES).includes(file.type)) return file.type;
+  return TYPES[file.name.split(".").at(-1)!.toLowerCase()];
+}
+
+// How often the state of a file that is processed is asked for.
+const POLL_INTERVAL = 1000; // milliseconds
+
+export class Upload {
+  readonly key = crypto.randomUUID();
+  readonly file: File;
+  readonly preview: string;
+  state = $state<"sending" | "processing" | "ready" | "failed">("sending");
+  // Of the sending, then of the processing.
+  percent = $state(0);
+  problem = $state.raw<Problem>();
+  alt = $state("");
+  id = $state<string>();
+  #sentAlt = "";
+  readonly #abort = new AbortController();
+
+  constructor(file: File) {
+    this.file = file;
+    this.preview = URL.createObjectURL(file);
+    void this.run();
+  }
+
+  // Sends the file, or what is missing of it, and waits until it is processed.
+  async run(): Promise<void> {
+    this.problem = undefined;
+    this.state = "sending";
+    try {
+      await this.#send(await this.#sending());
+      this.state = "processing";
+      await this.#wait();
+      this.state = "ready";
+    } catch (error) {
+      if (this.#abort.signal.aborted) return;
+      if (!(error instanceof Problem)) throw error;
+      this.problem = error;
+      this.state = "failed";
+    }
+  }
+
+  // Stores the description, if it has changed. Throws `Problem`.
+  async saveAlt(): Promise<void> {
+    if (!this.id || this.alt === this.#sentAlt) return;
+    const params = { path: { media_id: this.id } };
+    await dataOf(api.PATCH("/api/v1/media/{media_id}", { params, body: { alt: this.alt } }));
+    this.#sentAlt = this.alt;
+  }
+
+  // Ends it, and removes what was sent.
+  async cancel(): Promise<void> {
+    this.#abort.abort();
+    this.forget();
+    if (!this.id) return;
+    const params = { path: { media_id: this.id } };
+    await dataOf(api.DELETE("/api/v1/media/{media_id}", { params }));
+  }
+
+  // Frees the memory of the preview.
+  forget(): void {
+    URL.revokeObjectURL(this.preview);
+  }
+
+  // The requests that are still to be sent.
+  async #sending(): Promise<Sending> {
+    if (this.id) {
+      const params = { path: { media_id: this.id } };
+      return dataOf(api.GET("/api/v1/media/uploads/{media_id}", { params }));
+    }
+    const body = { content_type: typeOf(this.file)!, byte_size: this.file.size, alt: this.alt };
+    const sending = await dataOf(api.POST("/api/v1/media/uploads", { body }));
+    this.id = sending.id;
+    this.#sentAlt = this.alt;
+    return sending;
+  }
+
+  async #send(sending: Sending): Promise<void> {
+    if (sending.form) {
+      const form = new FormData();
+      for (const [name, value] of Object.entries(sending.form.fields)) form.append(name, value);
+      form.append("file", this.file);
+      await this.#transfer("POST", sending.form.url, form, 0);
+    }
+    for (const part of sending.parts ?? []) {
+      if (part.is_sent || !part.url) continue;
+      const bytes = this.file.slice(part.offset, part.offset + part.byte_size);
+      await this.#transfer("PUT", part.url, bytes, part.offset);
+    }
+    const params = { path: { media_id: sending.id } };
+    await dataOf(api.POST("/api/v1/media/{media_id}/complete", { params }));
+  }
+
+  // One request to the object store. `fetch` does not tell how much has been sent.
+  #transfer(method: string, url: string, body: FormData | Blob, before: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const request = new XMLHttpRequest();
+      request.open(method, url);
+      request.upload.onprogress = ({ loaded }) => {
+        this.percent = Math.min(100, Math.floor((100 * (before + loaded)) / this.file.size));
+      };
+      request.onload = () =>
+        request.status < 300 ? resolve() : reject(new Problem(request.status));
+      request.onerror = () => reject(new Problem(0));
+      this.#abort.signal.addEventListener("abort", () => {
+        request.abort();
+        reject(new Problem(0));
+      });
+      request.send(body);
+    });
+  }
+
+  async #wait(): Promise<void> {
+    this.percent = 0;
+    const params = { path: { media_id: this.id! } };
+    while (!this.#abort.signal.aborted) {
+      const media = await dataOf(api.GET("/api/v1/media/{media_id}", { params }));
+      if (media.state === "ready") return;
+      if (media.state === "failed") throw failure(media.error?.detail ?? "");
+      this.percent = media.progress;
+      await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL));
+    }
+  }
+}
+
+// A file that could not be processed, and why.
+function failure(detail: string): Problem {
+  const document = { type: "about:blank", title: "", status: 422, detail };
+  return problemOf(new Response(null, { status: 422 }), document);
+}
