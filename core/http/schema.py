@@ -5,8 +5,6 @@ server serves (`write_schema`).
 """
 
 import gzip
-import hashlib
-import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +14,7 @@ from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer, inline_serializer
 from rest_framework import serializers
 
+from core.files import etag_of, replace_file
 from core.http import idempotency
 from core.http.idempotency_keys import MAX_LENGTH
 from core.http.pagination import PageQuery
@@ -158,18 +157,15 @@ def render_schema() -> dict[str, bytes]:
 def write_schema(*, folder: Path) -> None:
     """Write the schema as JSON and YAML, each with a `.gz` beside it, and an `.etag` for both.
 
-    A reader finds an old file or a new one, never a part of one. The ETags come last: at worst, a
-    client gets a new schema with an old ETag, and then asks once too often.
+    The ETags come last: at worst, a client gets a new schema with an old ETag, and then asks once
+    too often.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files: dict[str, bytes] = {}
     etags: dict[str, bytes] = {}
     for name, content in render_schema().items():
-        digest = hashlib.sha256(content).hexdigest()[:32]
         for suffix, written in (("", content), (".gz", gzip.compress(content, mtime=0))):
             files[name + suffix] = written
-            etags[f"{name}{suffix}.etag"] = f'"{digest}{suffix}"'.encode()
+            etags[f"{name}{suffix}.etag"] = etag_of(content, suffix=suffix)
     for name, content in (files | etags).items():
-        new = folder / f"{name}.new"
-        new.write_bytes(content)
-        os.replace(new, folder / name)
+        replace_file(folder / name, content)
