@@ -117,6 +117,8 @@ USE_I18N = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "/static/"
 STATIC_ROOT = _env.str("STATIC_ROOT", default=str(_LAYOUT.var_dir / "static"))
+# What `make web` has built. `manage.py prepare` copies it to STATIC_ROOT.
+WEB_CLIENT_DIR = _BASE_DIR / "web" / "dist"
 
 TEMPLATES = [
     {

@@ -1,4 +1,4 @@
-"""`manage.py prepare`: prepare the servers: tables, bucket, static files, schema."""
+"""`manage.py prepare`: prepare the servers: tables, bucket, static files, schema, web client."""
 
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,15 @@ from django.core.management.base import BaseCommand
 from core.commands import errors_with_advice
 from core.http.schema import write_schema
 from core.sql import PRIMARIES
+from operations.web_client import publish_web_client, published_folder
 
 
 class Command(BaseCommand):
     """Adds only what is missing, so it may run at every start and every deploy."""
 
     help = (
-        "Migrate the three databases, create the bucket, and write the static files and the "
-        "OpenAPI schema to STATIC_ROOT."
+        "Migrate the three databases, create the bucket, and write the static files, the OpenAPI "
+        "schema and the web client to STATIC_ROOT."
     )
 
     @errors_with_advice()
@@ -28,3 +29,5 @@ class Command(BaseCommand):
         call_command("create_bucket")
         call_command("collectstatic", interactive=False, verbosity=0)
         write_schema(folder=Path(settings.STATIC_ROOT, "schema"))
+        if not publish_web_client(source=settings.WEB_CLIENT_DIR, folder=published_folder()):
+            self.stdout.write("The web client is not built: `make web` builds it.")
