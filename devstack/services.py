@@ -323,6 +323,7 @@ def _caddy(layout: Layout, environ: Mapping[str, str], store_url: str) -> Servic
         "READ_API_UPSTREAMS": upstreams("read"),
         "WRITE_API_UPSTREAMS": upstreams("write"),
         "STATIC_ROOT": environ.get("STATIC_ROOT") or str(layout.var_dir / "static"),
+        "MEDIA_PUBLIC_BASE": environ.get("MEDIA_PUBLIC_BASE") or layout.media_origin,
         "CADDY_MEDIA": "on",
         "CADDY_MEDIA_LISTEN": f"http://:{media_port}",
         "S3_ENDPOINT_URL": store_url,

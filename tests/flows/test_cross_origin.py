@@ -20,7 +20,10 @@ STRANGERS = (
     *("https://app.example.org:444", "null", "*", ",", f"{APP},https://evil.example.org"),
 )
 API = ("/api/v1/timeline/home", "/_allauth/app/v1/auth/session")
-OTHERS = ("/admin/login/", "/", "/healthz/live", "/api/schema/", "/_allauth/browser/v1/config")
+OTHERS = (
+    *("/admin/login/", "/", "/log-in", "/assets/none.js", "/developers/", "/healthz/live"),
+    *("/api/schema/", "/_allauth/browser/v1/config"),
+)
 
 
 def preflight(origin: str, method: str, *headers: str) -> dict[str, str]:

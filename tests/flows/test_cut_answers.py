@@ -4,20 +4,15 @@ The web server runs with its own configuration, in front of an API that sends a 
 """
 
 import re
-import subprocess
-import threading
 from collections.abc import Iterator
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from http.server import BaseHTTPRequestHandler
 
 import httpx
 import pytest
 
-from devstack.layout import HOST, free_port_base
 from devstack.lifecycle import Stack
-from devstack.services import Service
-from tests.support.client import wait_until
+from tests.support.web_servers import web_server
 
 LENGTH = 3000
 
@@ -44,40 +39,9 @@ class DyingApi(BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def origin(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a web server in front of the dying API."""
-    folder, port = tmp_path_factory.mktemp("caddy"), free_port_base()
-    (caddy,) = (one for one in stack.services if isinstance(one, Service) and one.name == "caddy")
-    with ThreadingHTTPServer((HOST, 0), DyingApi) as api:
-        thread = threading.Thread(target=api.serve_forever)
-        thread.start()
-        upstream = f"{HOST}:{api.server_port}"
-        environ = {
-            **stack.environ,
-            **caddy.environ,
-            "CADDY_LISTEN": f"http://:{port}",
-            "READ_API_UPSTREAMS": upstream,
-            "WRITE_API_UPSTREAMS": upstream,
-            "CADDY_MEDIA": "off",
-            "CADDY_ACCESS_LOG_FILE": str(Path(folder, "access.log")),
-        }
-        with (
-            Path(folder, "log").open("w") as log,
-            subprocess.Popen(caddy.command, env=environ, cwd=folder, stderr=log) as server,
-        ):
-            try:
-                found = f"http://{HOST}:{port}"
-                wait_until(lambda: is_up(found), 20)
-                yield found
-            finally:
-                server.terminate()
-        api.shutdown()
-        thread.join()
-
-
-def is_up(origin: str) -> bool:
-    try:
-        return httpx.get(f"{origin}/api/v1/posts").status_code == HTTPStatus.OK
-    except httpx.TransportError:
-        return False
+    folder = tmp_path_factory.mktemp("caddy")
+    with web_server(stack, folder, reads=DyingApi, writes=DyingApi, environ={}) as found:
+        yield found
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip", "zstd"])

@@ -23,7 +23,9 @@ def test_malformed_chunks_get_400(stack: Stack, port: int, wrong: bytes) -> None
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
-@pytest.mark.parametrize("path", ["/api/v1/timeline/home", "/static/socialfeed/sample.jpg", "/"])
+@pytest.mark.parametrize(
+    "path", ["/api/v1/timeline/home", "/static/socialfeed/sample.jpg", "/", "/developers/"]
+)
 @pytest.mark.parametrize("headers", [{"Content_Length": 5}, {"Transfer_Encoding": "chunked"}])
 def test_a_method_that_only_reads_takes_no_body(
     stack: Stack, port: int, method: str, path: str, headers: dict[str, Any]
