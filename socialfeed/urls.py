@@ -37,10 +37,19 @@ class _KeyPage(TemplateView):
         return super().render_to_response(context, headers=headers, **kwargs)
 
 
+class _HomePage(RedirectView):
+    """Leads to the front page. The redirect is not permanent: the web client may soon be here."""
+
+    pattern_name = "front"
+    http_method_names = ["get", "head", "options"]
+
+
 urlpatterns = [
     path("api/v1/", include(api)),
+    # The web server has the web client here, if that is built.
+    path("", _HomePage.as_view(), name="home"),
     path(
-        "",
+        "developers/",
         TemplateView.as_view(
             template_name="front.html", extra_context={"origin": settings.PUBLIC_ORIGIN}
         ),

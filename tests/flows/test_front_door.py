@@ -11,9 +11,11 @@ from typing import Any
 import httpx
 import pytest
 
+from devstack.layout import HOST
 from devstack.lifecycle import Stack
 from tests.conftest import ALL_DATABASES
 from tests.support.client import Person
+from tests.support.production import ROLES
 from tests.support.raw_http import ask, head
 
 
@@ -23,16 +25,28 @@ def origin(stack: Stack) -> str:
 
 
 def test_the_front_page_leads_to_the_docs_the_admin_and_the_health_page(origin: str) -> None:
-    page = httpx.get(origin)
+    page = httpx.get(f"{origin}/developers/")
     assert page.headers["Content-Type"].startswith("text/html")
     links = re.findall(r'href="(/[^"]*)"', page.text)
-    assert {"/api/docs/", "/admin/", "/healthz/live", "/api/schema/"} <= set(links)
+    assert {"/", "/api/docs/", "/admin/", "/healthz/live", "/api/schema/"} <= set(links)
     for link in links:
         assert httpx.get(origin + link, follow_redirects=True).status_code == 200, link
 
 
+def test_where_the_web_server_has_no_client_its_address_leads_to_the_front_page(
+    stack: Stack,
+) -> None:
+    reads, writes = (f"http://{HOST}:{stack.layout.port(f'{role}-api')}/" for role in ROLES)
+    for method in ("GET", "HEAD"):
+        answer = httpx.request(method, reads)
+        assert (answer.status_code, answer.headers["Location"]) == (302, "/developers/")
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        assert httpx.request(method, writes).status_code == 405
+
+
 def test_the_curl_lines_of_the_front_page_work_when_pasted(origin: str, tmp_path: Path) -> None:
-    match = re.search(r"<pre>(.*?)</pre>", httpx.get(origin).text, re.DOTALL)
+    page = httpx.get(f"{origin}/developers/").text
+    match = re.search(r"<pre>(.*?)</pre>", page, re.DOTALL)
     assert match
     done = subprocess.run(
         ["bash", "-euo", "pipefail"],
@@ -131,6 +145,7 @@ def test_the_health_page_of_an_instance_names_each_check(stack: Stack) -> None:
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "BREW", "PROPFIND", "LINK", "get", "PURGE"])
 def test_a_method_that_no_address_has_is_refused_everywhere(stack: Stack, method: str) -> None:
     paths = ["/", "/admin/", "/admin/login/", "/api/docs/", "/api/schema/", "/healthz/live"]
+    paths += ["/log-in", "/assets/none.js", "/favicon.svg", "/developers/"]
     paths += ["/static/socialfeed/sample.jpg", "/api/v1/timeline/home", "/api/v1/posts/1/like"]
     paths += ["/_allauth/app/v1/auth/login", "/account/verify-email/a", "/nowhere", "/metrics"]
     for path in paths:

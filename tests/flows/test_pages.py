@@ -15,7 +15,7 @@ from users.services import ensure_account
 
 KEY = "a-key"
 PUBLIC_PAGES = [
-    *("/", "/api/docs/", "/admin/login/", "/nowhere"),
+    *("/developers/", "/api/docs/", "/admin/login/", "/nowhere"),
     *("/problems/", "/problems/comments-closed", "/problems/nothing"),
     *(f"/account/{page}/{KEY}" for page in ("verify-email", "password-reset")),
 ]

@@ -201,7 +201,7 @@ public = {"host": "feed.example.org"}
 secure = public | {"x-forwarded-proto": "https"}
 plain = [ask(path, **public) for path in ("/", "/api/v1/users/me?a=1", "/admin/login/")]
 probes = {path: ask(path, host="10.0.0.7:8000") for path in PROBES}
-print(json.dumps([plain, probes, ask("/", **secure), ask("/admin/login/", **secure)]))
+print(json.dumps([plain, probes, ask("/developers/", **secure), ask("/admin/login/", **secure)]))
 """
 
 

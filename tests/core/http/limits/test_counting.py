@@ -55,7 +55,7 @@ def test_of_many_requests_at_once_exactly_as_many_get_through_as_the_limit_says(
 
     def ask(number: int) -> int:
         spoofed = {"X-Forwarded-For": f"203.0.113.{number}, {address}", "X-Real-IP": "8.8.8.8"}
-        return Client(headers=spoofed).get("/").status_code
+        return Client(headers=spoofed).get("/developers/").status_code
 
     with ThreadPoolExecutor(20) as threads:
         statuses = list(threads.map(ask, range(200)))
@@ -85,7 +85,7 @@ def test_an_empty_setting_is_no_limit_and_costs_nothing(
     address: str, settings: Any, round_trips: Callable[[], int]
 ) -> None:
     settings.RATE_LIMITS = dict.fromkeys(settings.RATE_LIMITS)
-    answer = Client(REMOTE_ADDR=address).get("/")
+    answer = Client(REMOTE_ADDR=address).get("/developers/")
     assert answer.status_code == 200
     assert "RateLimit-Limit" not in answer
     assert round_trips() == 0
@@ -98,7 +98,8 @@ def test_an_empty_setting_is_no_limit_and_costs_nothing(
 @pytest.mark.parametrize(
     "asked",
     [
-        ("/", "", 200),
+        ("/", "", 302),
+        ("/developers/", "", 200),
         ("/nowhere", "", 404),
         ("/api/docs/", "", 200),
         (ME, "", 401),
@@ -135,7 +136,7 @@ def test_over_the_limit_of_their_address_nobody_is_answered_whatever_their_token
     alice: int, bearer: Bearer, address: str, limited: Limited, token: str
 ) -> None:
     limited("ip", "1/minute")
-    assert Client(REMOTE_ADDR=address).get("/").status_code == 200
+    assert Client(REMOTE_ADDR=address).get("/developers/").status_code == 200
     client = bearer(alice, address)
     headers = {"Authorization": "Bearer malformed"} if token == "malformed" else {}
     assert client.get(ME, headers=headers).status_code == 429
@@ -255,8 +256,8 @@ def test_no_method_of_a_strictly_limited_view_goes_uncounted(
 def test_after_the_window_there_is_more(address: str, limited: Limited) -> None:
     limited("ip", "1/second")
     client = Client(REMOTE_ADDR=address)
-    assert [client.get("/").status_code for _ in range(2)] == [200, 429]
-    wait_until(lambda: client.get("/").status_code == 200, 3)
+    assert [client.get("/developers/").status_code for _ in range(2)] == [200, 429]
+    wait_until(lambda: client.get("/developers/").status_code == 200, 3)
 
 
 def test_a_moving_window_frees_one_place_after_the_other(address: str, limited: Limited) -> None:
@@ -293,7 +294,7 @@ def test_keys_and_counts_are_those_of_the_library(address: str, limited: Limited
     fixed, moving = limited("ip", "5/minute"), limited("login", "7/minute")
     pool = state_valkey().connection_pool
     storage = RedisStorage("redis://", connection_pool=pool, key_prefix=PREFIX)
-    answer = Client(REMOTE_ADDR=address).get("/")
+    answer = Client(REMOTE_ADDR=address).get("/developers/")
     count_strictly(name="login", who=address)
     stats = FixedWindowRateLimiter(storage).get_window_stats(fixed, "ip", f"{{{address}}}")
     assert stats.remaining == int(answer["RateLimit-Remaining"]) == 4

@@ -19,7 +19,7 @@ def test_the_headers_say_what_is_left_and_when_there_is_more(
     limited("ip", "2/minute")
     client = Client(REMOTE_ADDR=address)
     for remaining in ("1", "0", "0"):
-        answer = client.get("/")
+        answer = client.get("/developers/")
         assert answer["RateLimit-Limit"] == "2"
         assert answer["RateLimit-Remaining"] == remaining
         assert 58 <= int(answer["RateLimit-Reset"]) <= 60
