@@ -1,5 +1,6 @@
 """The demo has likes and comments, and each once when it is seeded twice."""
 
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,8 +18,9 @@ POSTS = 15
 
 
 def test_the_demo_has_likes_and_comments_once(
-    settings: Any, capsys: pytest.CaptureFixture[str]
+    settings: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    settings.STATIC_ROOT = str(tmp_path)
     before = {model: set(model.objects.values_list("pk", flat=True)) for model in (Post, Like)}
 
     def posts() -> list[int]:
@@ -52,9 +54,15 @@ def test_the_demo_has_likes_and_comments_once(
     (video,) = made_for.filter(video__isnull=False)
     urls = [source["url"] for source in media_document(video)["video"]["sources"]]
     assert {httpx.get(url).headers["Content-Type"] for url in urls} == {"video/mp4"}
+    assert "One click" not in capsys.readouterr().out, "the web client is not built"
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "index.html").touch()
     call_command("seed_demo", posts=POSTS)
     assert made() == first
-    assert "demo login: demo / demo-tide-and-light" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "demo login: demo / demo-tide-and-light\n" in said
+    one_click = "/log-in#username=demo&password=demo-tide-and-light\n"
+    assert f"One click:   {settings.PUBLIC_ORIGIN}{one_click}" in said
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from random import Random
 from tempfile import TemporaryFile
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -16,6 +17,7 @@ from core.commands import at_least, errors_with_advice
 from media.services import store_file, store_image
 from operations.clips import clip
 from operations.pictures import picture
+from operations.web_client import is_built, published_folder
 from posts.selectors import post_count, post_refs, visible_post
 from posts.services import like_post, publish_post
 from usergraph.services import follow_user
@@ -44,6 +46,16 @@ AVATAR_WIDTH = 320
 FOLLOWS_EACH = 8
 # One post of so many has a video.
 VIDEO_EACH = 15
+
+
+def _log_in_address() -> str:
+    """The log-in page of the web client with the demo's name and password filled in.
+
+    They are in the fragment, which no browser sends to a server.
+    """
+    username, password = DEMO_LOGIN
+    filled_in = urlencode({"username": username, "password": password})
+    return f"{settings.PUBLIC_ORIGIN}/log-in#{filled_in}"
 
 
 class Command(BaseCommand):
@@ -85,6 +97,8 @@ class Command(BaseCommand):
             self._talk(post_id, author_id, user_ids, Random(number))  # noqa: S311
         for what, (username, password) in (("demo", DEMO_LOGIN), ("admin", ADMIN_LOGIN)):
             self.stdout.write(f"{what} login: {username} / {password}")
+        if is_built(published_folder()):
+            self.stdout.write(f"One click:   {_log_in_address()}")
 
     def _accounts(self) -> list[int]:
         """Create the demo's accounts where missing; returns their ids. The first has a password."""
