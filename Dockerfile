@@ -12,11 +12,27 @@ RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-de
 COPY requirements.txt .
 RUN pip install --no-cache-dir --prefix=/install -r requirements.txt
 
+# The schema, of which the web client's types are made. This asks no server, and needs no setting.
+FROM python:3.13-slim AS schema
+COPY --from=build /install /usr/local
+WORKDIR /srv/socialfeed
+COPY . .
+RUN python manage.py generateschema --format openapi-json --file /openapi.json
+
+FROM node:24-slim AS web
+WORKDIR /web
+COPY web/package.json web/package-lock.json ./
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY web .
+COPY --from=schema /openapi.json .
+RUN npm run types && npm run build
+
 FROM python:3.13-slim
 COPY --from=build /install /usr/local
 RUN useradd --system --no-create-home socialfeed
 WORKDIR /srv/socialfeed
 COPY . .
+COPY --from=web /web/dist web/dist
 ENV PYTHONUNBUFFERED=1 SOCIALFEED_ENV=production STATIC_ROOT=/srv/static GUNICORN_BIND=0.0.0.0:8000
 RUN mkdir /srv/static && chown socialfeed /srv/static
 USER socialfeed
