@@ -38,7 +38,7 @@ Asked = tuple[str, dict[str, Any], QuerySet[Any]]
 
 
 def make_media(owner_id: int, count: int) -> list[int]:
-    """Make uploads without objects. Returns their ids."""
+    """Make uploads without objects, which nothing reprocesses. Returns their ids."""
     return [
         Media.objects.create(
             owner_id=owner_id,
@@ -46,6 +46,7 @@ def make_media(owner_id: int, count: int) -> list[int]:
             height=1,
             byte_size=1,
             storage_prefix=f"public/media/{uuid4().hex}",
+            has_webp=True,
         ).pk
         for _ in range(count)
     ]
