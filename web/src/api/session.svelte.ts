@@ -94,7 +94,8 @@ async function begin(answer: LogIn): Promise<void> {
 
 function end(): void {
   tabs.postMessage("ended");
-  // Nothing of this account stays in memory.
+  // The page is loaded anew, so nothing of this account stays in memory.
+  session.isLoggedIn = undefined;
   location.assign("/log-in");
 }
 

@@ -25,6 +25,8 @@ export async function startRouter(): Promise<void> {
     const url = new URL(event.destination.url);
     const isOurs = event.canIntercept && url.origin === location.origin && routeOf(url.pathname);
     if (!isOurs || event.hashChange || event.downloadRequest !== null || event.formData) return;
+    // The end of a session, and a reload, make everything anew.
+    if (session.isLoggedIn === undefined || event.navigationType === "reload") return;
     // A page that changes its own query goes on where it is.
     const after = url.pathname === place.path ? "manual" : "after-transition";
     event.intercept({ handler: () => show(url), focusReset: after, scroll: after });
