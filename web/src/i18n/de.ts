@@ -47,7 +47,6 @@ export const de: Messages = {
   endOfList: "Du hast alles gesehen.",
 
   like: "Gefällt mir",
-  liked: "Gefällt dir",
   likes: (n) => counted(n, "Like", "Likes"),
   comments: (n) =>
     n === 1 ? "1 Kommentar zeigen" : `Alle ${counted(n, "Kommentar", "Kommentare")} zeigen`,
@@ -75,7 +74,6 @@ export const de: Messages = {
   previous: "Zurück",
   next: "Weiter",
   pictureOf: (i, n) => `${i} von ${n}`,
-  picture: "Bild",
   video: "Video",
   carousel: "Bilder und Videos",
 

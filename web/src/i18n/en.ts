@@ -47,7 +47,6 @@ export const en = {
   endOfList: "You have seen everything.",
 
   like: "Like",
-  liked: "Liked",
   likes: (n: number) => counted(n, "like", "likes"),
   comments: (n: number) =>
     n === 1 ? "Show 1 comment" : `Show all ${counted(n, "comment", "comments")}`,
@@ -75,7 +74,6 @@ export const en = {
   previous: "Previous",
   next: "Next",
   pictureOf: (i: number, n: number) => `${i} of ${n}`,
-  picture: "Picture",
   video: "Video",
   carousel: "Pictures and videos",
 

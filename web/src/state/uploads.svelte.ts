@@ -103,7 +103,8 @@ export class Upload {
     const body = { content_type: typeOf(this.file)!, byte_size: this.file.size, alt: this.alt };
     const sending = await dataOf(api.POST("/api/v1/media/uploads", { body }));
     this.id = sending.id;
-    this.#sentAlt = this.alt;
+    // The reader may have written on meanwhile.
+    this.#sentAlt = body.alt;
     return sending;
   }
 
