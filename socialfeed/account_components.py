@@ -10,6 +10,7 @@ from core.http.fields import ID_PATTERN
 
 Schema = dict[str, Any]
 DEVICE_HEADER = "X-Device-Token"
+REFRESH_COOKIE_HEADER = "X-Refresh-Cookie"
 _ID = {"type": "string", "pattern": ID_PATTERN, "example": "765432109876543210"}
 _META = {
     "session_token": {
@@ -22,7 +23,8 @@ _META = {
     },
     "refresh_token": {
         "type": "string",
-        "description": "After a log-in: gives new tokens, once, at `tokens/refresh`.",
+        "description": "After a log-in: gives new tokens, once, at `tokens/refresh`. With "
+        f"`{REFRESH_COOKIE_HEADER}` it is in a cookie instead.",
     },
     "device_token": {
         "type": "string",
@@ -67,7 +69,7 @@ _OURS: Schema = {
     ),
     "LogInMeta": _object(
         {"is_authenticated": {"type": "boolean"}, **_META},
-        required="is_authenticated access_token refresh_token",
+        required="is_authenticated access_token",
     ),
     "LogInResponse": _object(
         {"status": _ref("StatusOK"), "data": _ref("Authenticated"), "meta": _ref("LogInMeta")},
@@ -158,6 +160,7 @@ def correct_components(components: Schema) -> None:
     _name_bodies(components["responses"], schemas, suffix="Answer")
     for body in components["requestBodies"].values():
         body["required"] = True
+    del schemas["RefreshTokenRequest"]["required"]  # it may be in the cookie
     components["parameters"]["SessionToken"]["description"] = (
         "The session of a log-in that is not complete yet."
     )

@@ -9,7 +9,11 @@ from copy import deepcopy
 from typing import Any
 
 from core.http.problems import CONTENT_TYPE
-from socialfeed.account_components import DEVICE_HEADER, correct_components
+from socialfeed.account_components import (
+    DEVICE_HEADER,
+    REFRESH_COOKIE_HEADER,
+    correct_components,
+)
 from socialfeed.schema import ACCOUNT_PREFIX
 
 Schema = dict[str, Any]
@@ -35,6 +39,19 @@ _DEVICE_PARAMETER = {
 }
 # Where a password or a code of somebody who is not logged in is taken.
 _TAKES_DEVICE = {"auth/login", "auth/2fa/authenticate"}
+_COOKIE_PARAMETER = {
+    "name": REFRESH_COOKIE_HEADER,
+    "in": "header",
+    "schema": {"type": "string", "enum": ["1"]},
+    "description": "For scripts of this origin: keep the refresh token in a cookie that no script "
+    "reads. The answer has no `refresh_token`, `session_token` or `device_token` then; "
+    "`tokens/refresh` takes the token of the cookie, and a log-out clears it.",
+}
+# What sets, takes or clears that cookie.
+_USES_COOKIE = {
+    *(("auth/login", "post"), ("auth/signup", "post"), ("auth/2fa/authenticate", "post")),
+    *(("account/password/change", "post"), ("tokens/refresh", "post"), ("auth/session", "delete")),
+}
 # Operations on an account, to log in once more, and on the session itself.
 _NEED_LOG_IN = ("account/", "auth/reauthenticate", "auth/2fa/reauthenticate", "auth/session")
 
@@ -56,6 +73,8 @@ def describe_account_answers(result: Schema, **kwargs: Any) -> Schema:
             operation["parameters"].remove(_SESSION_PARAMETER)
         if path in _TAKES_DEVICE and method == "post":
             operation["parameters"].append(_DEVICE_PARAMETER)
+        if (path, method) in _USES_COOKIE:
+            operation["parameters"].append(_COOKIE_PARAMETER)
         operation["responses"] = _responses(path, method, operation["responses"], components)
         if needs_log_in:
             for status, description in _REFUSALS.items():

@@ -22,6 +22,8 @@ for _origin in CORS_ALLOWED_ORIGINS:
         )
 CORS_URLS_REGEX = r"/(api|_allauth/app)/v1/"  # not the admin, nor pages
 CORS_ALLOW_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+# Never x-refresh-cookie: that header is the proof that a page of our own origin asks
+# (users.accounts.refresh_cookie).
 CORS_ALLOW_HEADERS = (
     *("accept", "authorization", "content-type", "if-none-match"),
     *("consistency-token", "idempotency-key"),

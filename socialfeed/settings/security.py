@@ -1,4 +1,4 @@
-"""HTTPS, and how staff log in to the admin. Its cookies are the only ones: the API needs none."""
+"""HTTPS, cookies, and how staff log in to the admin. The API reads no cookie as a log-in."""
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -25,6 +25,8 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
 CSRF_COOKIE_NAME = "__Host-csrftoken" if _HTTPS else "csrftoken"
 SESSION_COOKIE_NAME = "__Secure-admin_session" if _HTTPS else "admin_session"
 SESSION_COOKIE_PATH = "/admin/"
+# The refresh token of a browser (users.accounts.refresh_cookie); not `__Host-`, as it has a path.
+REFRESH_COOKIE_NAME = "__Secure-refresh_token" if _HTTPS else "refresh_token"
 # A log-in of staff ends after so many seconds (users.session_stores).
 ADMIN_SESSION_SECONDS = 12 * 3600
 # Whether staff need a second factor in the admin. Without it, a password is all that protects every

@@ -47,6 +47,10 @@ def account_of(visitor: Visitor, name: str) -> None:
     visitor.keep_tokens(visitor.send("POST", f"{AUTH}/auth/signup", json=body))
     del visitor.http.headers["Authorization"]
     body = {"username": name, "password": PASSWORD}
+    browser = {"X-Refresh-Cookie": "1"}
+    visitor.send("POST", f"{AUTH}/auth/login", json=body, headers=browser)
+    visitor.send("POST", f"{AUTH}/tokens/refresh", json={}, headers=browser)
+    assert visitor.http.cookies["refresh_token"] in visitor.secrets
     refresh = visitor.keep_tokens(visitor.send("POST", f"{AUTH}/auth/login", json=body))
     body = {"refresh_token": refresh}
     visitor.send("POST", f"{AUTH}/tokens/refresh", json=body)

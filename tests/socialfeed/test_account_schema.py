@@ -1,6 +1,7 @@
 """The schema of django-allauth's endpoints says what this service answers."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,9 +9,9 @@ import pytest
 from drf_spectacular.generators import SchemaGenerator
 
 from core.http.problems import CONTENT_TYPE
-from socialfeed.account_components import DEVICE_HEADER
+from socialfeed.account_components import DEVICE_HEADER, REFRESH_COOKIE_HEADER
 from socialfeed.schema import ACCOUNT_PREFIX
-from users.accounts import devices
+from users.accounts import devices, refresh_cookie
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +24,15 @@ def operations(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         if path.startswith(ACCOUNT_PREFIX):
             for operation in item.values():
                 yield path.removeprefix(ACCOUNT_PREFIX), operation
+
+
+def taking(schema: dict[str, Any], header: str) -> set[str]:
+    """The ids of the operations that take a header."""
+    return {
+        operation["operationId"].removeprefix("accounts_")
+        for _, operation in operations(schema)
+        if any(named.get("name") == header for named in operation.get("parameters", []))
+    }
 
 
 def test_every_error_is_a_problem_document(schema: dict[str, Any]) -> None:
@@ -82,8 +92,8 @@ def test_a_log_in_has_fields_and_its_answer_has_tokens(schema: dict[str, Any]) -
         answer = schema["paths"][ACCOUNT_PREFIX + path]["post"]["responses"]["200"]
         reference = answer["content"]["application/json"]["schema"]["$ref"]
         assert reference == "#/components/schemas/LogInResponse"
-    required = schemas["LogInMeta"]["required"]
-    assert {"access_token", "refresh_token"} <= set(required)
+    assert "access_token" in schemas["LogInMeta"]["required"]
+    assert "refresh_token" in schemas["LogInMeta"]["properties"]
 
 
 def test_what_is_not_used_is_not_described(schema: dict[str, Any]) -> None:
@@ -97,12 +107,21 @@ def test_what_is_not_used_is_not_described(schema: dict[str, Any]) -> None:
 
 
 def test_the_token_of_a_device_is_described(schema: dict[str, Any]) -> None:
-    taking = {
-        path
-        for path, operation in operations(schema)
-        if any(named.get("name") == DEVICE_HEADER for named in operation.get("parameters", []))
-    }
-    assert taking == {"auth/login", "auth/2fa/authenticate"}
+    assert taking(schema, DEVICE_HEADER) == {"auth_login_post", "auth_2fa_authenticate_post"}
     assert DEVICE_HEADER == devices.HEADER
     meta = schema["components"]["schemas"]["LogInMeta"]["properties"]
     assert DEVICE_HEADER in meta["device_token"]["description"]
+
+
+def test_where_the_refresh_token_may_be_in_a_cookie_it_need_not_be_in_the_body(
+    schema: dict[str, Any],
+) -> None:
+    assert taking(schema, REFRESH_COOKIE_HEADER) == {
+        *("auth_login_post", "auth_signup_post", "auth_2fa_authenticate_post"),
+        *("account_password_change_post", "tokens_refresh_post", "auth_session_delete"),
+    }
+    assert REFRESH_COOKIE_HEADER == refresh_cookie.HEADER
+    assert refresh_cookie.PATH == ACCOUNT_PREFIX
+    text = json.dumps(schema["components"]["schemas"])
+    assert text.count('"refresh_token": {') == 4
+    assert not re.search(r'"required": \[[^]]*"refresh_token"', text)

@@ -228,6 +228,15 @@ def test_production_redirects_to_https_but_no_probe_and_its_cookies_are_secure(
     assert "__Host-csrftoken" in log_in["cookies"]
 
 
+def test_in_production_browsers_take_the_refresh_token_by_https_only(tmp_path: Path) -> None:
+    code = (
+        "import socialfeed.settings as ours;"
+        "print(ours.REFRESH_COOKIE_NAME, ours.SESSION_COOKIE_SECURE)"
+    )
+    assert run(tmp_path, code, production()).stdout == "__Secure-refresh_token True\n"
+    assert run(tmp_path, code, {}).stdout == "refresh_token False\n"
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from allauth.headless.tokens.strategies.jwt.internal import decode_token, session_key_from_sid
 from allauth.mfa.totp.internal.auth import (
     TOTP,
     format_hotp_value,
@@ -15,8 +16,10 @@ from allauth.mfa.totp.internal.auth import (
     hotp_value,
 )
 
+from core.valkey import state_valkey
 from tests.conftest import MAIL_FOLDER
 from tests.support.client import PASSWORD, wait_until
+from users.keys import refresh_answer_key
 from users.models import User
 
 AUTH = "/_allauth/app/v1"
@@ -74,6 +77,13 @@ def assert_ends(http: httpx.Client, tokens: Tokens) -> float:
     refreshed = send(http, "/tokens/refresh", refresh_token=tokens["refresh_token"])
     assert_problem(refreshed, 400)
     return seconds
+
+
+def end_grace(refresh_token: str) -> None:
+    """Let the time pass in which a refresh token that was exchanged gets its answer again."""
+    claims = decode_token(refresh_token, "refresh")
+    key = refresh_answer_key(session_key_from_sid(claims["sid"]), claims["jti"])
+    assert state_valkey().delete(key) == 1
 
 
 def mails_to(address: str) -> list[str]:

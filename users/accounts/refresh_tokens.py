@@ -49,13 +49,11 @@ return redis.call('GET', KEYS[2])
 
 def exchange_refresh_token(*, token: str) -> tuple[str, str] | None:
     """A new access token and refresh token; None if the token or its session is not valid."""
-    claims = decode_token(token, "refresh")
-    session = get_token_session(claims) if claims else None
-    user = validate_token_user(claims, session) if claims and session else None
-    if claims is None or session is None or not isinstance(user, User):
+    found = _session_of(token)
+    if found is None:
         return None
-    key = cast("str", session.session_key)  # by which it was found
-    answer = _exchange(user, session, key, claims["jti"])
+    user, session, key, token_id = found
+    answer = _exchange(user, session, key, token_id)
     if answer is None:
         end_session(user_id=user.pk, session_key=key)
         logger.warning(
@@ -65,6 +63,29 @@ def exchange_refresh_token(*, token: str) -> tuple[str, str] | None:
     # The session lives on from now, and so does the list that names it.
     remember_session(user_id=user.pk, session_key=key, prolong=True)
     return answer[0], answer[1]
+
+
+def end_session_of(*, token: str) -> bool:
+    """End the session of a refresh token, also of an old one; False if it has ended already."""
+    found = _session_of(token)
+    if found is None:
+        return False
+    user, _, key, _ = found
+    end_session(user_id=user.pk, session_key=key)
+    return True
+
+
+def _session_of(token: str) -> tuple[User, SessionBase, str, str] | None:
+    """The user and the session of a token, the session's key and the token's id.
+
+    None if the token is not valid, or its session has ended.
+    """
+    claims = decode_token(token, "refresh")
+    session = get_token_session(claims) if claims else None
+    user = validate_token_user(claims, session) if claims and session else None
+    if claims is None or session is None or not isinstance(user, User):
+        return None
+    return user, session, cast("str", session.session_key), claims["jti"]
 
 
 def _exchange(user: User, session: SessionBase, key: str, token_id: str) -> Sequence[str] | None:

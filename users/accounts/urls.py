@@ -11,11 +11,11 @@ from allauth.headless.account import views as account
 from allauth.headless.base import views as base
 from allauth.headless.constants import Client
 from allauth.headless.mfa import views as mfa
-from allauth.headless.tokens import views as tokens
 from django.http import HttpResponse
 from django.urls import URLPattern, URLResolver, include, path
 
 from users.accounts.inputs import TypedInputs
+from users.accounts.refresh_cookie import RefreshCookie
 from users.accounts.views import (
     AddressesView,
     AuthenticatorAppView,
@@ -23,6 +23,7 @@ from users.accounts.views import (
     NewPasswordView,
     OtherPasswordView,
     ReauthenticationView,
+    RefreshView,
     ResetRequestView,
     SessionView,
     SignUpView,
@@ -32,8 +33,8 @@ View = Callable[..., HttpResponse]
 
 
 def _endpoint(address: str, view: type[base.APIView], name: str) -> URLPattern:
-    typed: Any = type(view.__name__, (TypedInputs, view), {})
-    return path(f"app/v1/{address}", cast("View", typed.as_api_view(client=Client.APP)), name=name)
+    ours: Any = type(view.__name__, (RefreshCookie, TypedInputs, view), {})
+    return path(f"app/v1/{address}", cast("View", ours.as_api_view(client=Client.APP)), name=name)
 
 
 _account = [
@@ -56,7 +57,7 @@ _mfa = [
     _endpoint(_totp, AuthenticatorAppView, "manage_totp"),
     _endpoint(_codes, mfa.ManageRecoveryCodesView, "manage_recovery_codes"),
 ]
-_tokens = [_endpoint("tokens/refresh", tokens.RefreshTokenView, "refresh")]
+_tokens = [_endpoint("tokens/refresh", RefreshView, "refresh")]
 _app: list[URLPattern | URLResolver] = [
     _endpoint("config", base.ConfigView, "config"),
     path("", include((_account, "account"))),

@@ -1,6 +1,8 @@
-"""Sign-up, addresses, passwords and codes, where django-allauth's own views are not enough."""
+"""Sign-up, tokens, addresses, passwords and codes, where django-allauth's views are not enough."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any, cast
 
 from allauth.account.adapter import get_adapter
@@ -16,6 +18,7 @@ from allauth.headless.account.inputs import (
 )
 from allauth.headless.internal.restkit.response import APIResponse, ErrorResponse
 from allauth.headless.mfa import views as mfa_views
+from allauth.headless.tokens.views import RefreshTokenView
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
@@ -23,6 +26,8 @@ from django.utils import timezone
 
 from core.http.problems import Conflict
 from users.accounts.codes import CodeInput, EnrolmentInput, ReauthenticationInput
+from users.accounts.refresh_cookie import clear_cookie, token_in_cookie, uses_cookie
+from users.accounts.refresh_tokens import end_session_of
 from users.models import User
 from users.selectors import account_with_email, is_email_taken
 from users.services import store_sign_up
@@ -77,11 +82,35 @@ class SessionView(views.SessionView):  # type: ignore[misc]
     def delete(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Log out: 200. 401 for who is not logged in, whose half of a log-in ends as well.
 
-        allauth answers 401 to both, which clients that are generated take for an error.
+        allauth answers 401 to both, which clients that are generated take for an error. The cookie
+        of a refresh token logs out too: the access token may have expired.
         """
         was_logged_in = request.user.is_authenticated
         refusal = super().delete(request, *args, **kwargs)
-        return cast("HttpResponse", APIResponse(request) if was_logged_in else refusal)
+        if token := token_in_cookie(request):
+            was_logged_in |= end_session_of(token=token)
+        response = cast("HttpResponse", APIResponse(request) if was_logged_in else refusal)
+        if uses_cookie(request):
+            clear_cookie(response)
+        return response
+
+
+class RefreshView(RefreshTokenView):  # type: ignore[misc]
+    def handle_input(self, data: Mapping[str, Any] | None) -> HttpResponse | None:
+        """Take the token of the cookie, if the client uses that and sends no token."""
+        if uses_cookie(self.request) and "refresh_token" not in (data or {}):
+            token = token_in_cookie(self.request)
+            if not token:
+                return cast("HttpResponse", ErrorResponse(self.request))
+            data = {"refresh_token": token}
+        return cast("HttpResponse | None", super().handle_input(data))
+
+    def handle(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Answer with new tokens; or 400, after which the cookie is of no use."""
+        response = cast("HttpResponse", super().handle(request, *args, **kwargs))
+        if uses_cookie(request) and response.status_code == HTTPStatus.BAD_REQUEST:
+            clear_cookie(response)
+        return response
 
 
 class OtherPasswordInput(ChangePasswordInput):  # type: ignore[misc]

@@ -9,9 +9,10 @@ from allauth.headless.tokens.strategies.jwt.internal import create_refresh_token
 from django.db import connections
 
 from core.valkey import state_valkey
+from tests.support.accounts import end_grace
 from tests.users.conftest import open_session
 from users.accounts.headless import SessionTokens
-from users.accounts.refresh_tokens import GRACE_SECONDS, exchange_refresh_token
+from users.accounts.refresh_tokens import GRACE_SECONDS, end_session_of, exchange_refresh_token
 from users.keys import refresh_answer_key, refresh_token_key, sessions_key
 from users.models import User
 from users.sessions import end_sessions, list_sessions
@@ -25,11 +26,6 @@ def first(alice: int) -> tuple[str, str]:
     session.save()
     assert session.session_key
     return session.session_key, token
-
-
-def grace_is_over(session_key: str, token: str) -> None:
-    claims = decode_token(token, "refresh")
-    assert state_valkey().delete(refresh_answer_key(session_key, claims["jti"])) == 1
 
 
 def test_a_token_is_exchanged_for_a_new_pair_and_its_session_is_remembered(
@@ -59,19 +55,31 @@ def test_within_the_grace_a_lost_answer_is_given_again(first: tuple[str, str]) -
 def test_an_old_token_ends_the_session_and_is_logged(
     alice: int, first: tuple[str, str], caplog: pytest.LogCaptureFixture, generation: int
 ) -> None:
-    session_key, token = first
-    tokens = [token]
+    tokens = [first[1]]
     for _ in range(2):
         pair = exchange_refresh_token(token=tokens[-1])
         assert pair is not None
         tokens.append(pair[1])
     for old in tokens[:2]:
-        grace_is_over(session_key, old)
+        end_grace(old)
     with caplog.at_level(logging.WARNING, "users.accounts.refresh_tokens"):
         assert exchange_refresh_token(token=tokens[generation]) is None
     assert f"of user {alice}" in caplog.text
     assert exchange_refresh_token(token=tokens[-1]) is None, "the thief's, or the owner's"
     assert list_sessions(user_id=alice) == []
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_the_session_of_a_token_is_ended_once(
+    alice: int, first: tuple[str, str], old: bool
+) -> None:
+    token = first[1]
+    if old:
+        assert exchange_refresh_token(token=token)
+    assert end_session_of(token=token)
+    assert list_sessions(user_id=alice) == []
+    assert not end_session_of(token=token)
+    assert not end_session_of(token="garbage")
 
 
 @pytest.mark.parametrize("old", [False, True], ids=["first token", "later token"])
