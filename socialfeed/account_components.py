@@ -110,6 +110,33 @@ _OURS: Schema = {
             },
         ],
     },
+    "AuthenticatorOffer": {
+        "description": "There is no authenticator app yet: what one begins with.",
+        "allOf": [
+            _ref("ProblemDocument"),
+            _object(
+                {
+                    "meta": _object(
+                        {
+                            "secret": {
+                                "type": "string",
+                                "description": "Of the new app, until a code of it is sent or "
+                                "another secret is asked for.",
+                                "example": "J4ZKKXTK7NOVU7EPUVY23LCDV4T2QZYM",
+                            },
+                            "totp_url": {
+                                "type": "string",
+                                "description": "The same for a QR code: an `otpauth:` address.",
+                                "example": "otpauth://totp/socialfeed:ada?secret=J4ZKKXTK7NOVU7EP",
+                            },
+                        },
+                        required="secret totp_url",
+                    )
+                },
+                required="meta",
+            ),
+        ],
+    },
     "Flow": _object(
         {
             "id": {

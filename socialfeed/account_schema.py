@@ -17,13 +17,14 @@ from socialfeed.account_components import (
 from socialfeed.schema import ACCOUNT_PREFIX
 
 Schema = dict[str, Any]
-_PROBLEM = {"$ref": "#/components/schemas/ProblemDocument"}
 # Success that allauth does not describe, or in part, by path and method.
 _SUCCESS = {
     ("account/password/change", "post"): "Authenticated",
     ("account/authenticators/recovery-codes", "post"): "RecoveryCodes",
     ("auth/session", "delete"): "StatusOK",
 }
+# Errors with members of their own, by path and status.
+_ERRORS = {("account/authenticators/totp", "404"): "AuthenticatorOffer"}
 # What answers with tokens whenever it succeeds.
 _LOGS_IN = {"auth/login", "auth/signup", "auth/2fa/authenticate"}
 SESSION_HEADER = "X-Session-Token"
@@ -108,26 +109,16 @@ def _responses(path: str, method: str, described: Schema, components: Schema) ->
         schema = {"$ref": "#/components/schemas/LogInResponse"}
         responses["200"]["content"]["application/json"]["schema"] = schema
     for status in [status for status in responses if status >= "400"]:
-        responses[status] = _as_problem(status, responses[status])
+        component = _ERRORS.get((path, status), "ProblemDocument")
+        if status in _REFUSALS:
+            component = "LogInProblem"
+        responses[status] = _problem(responses[status]["description"], component)
     return responses | {"default": _problem("An error, as a problem document.")}
 
 
 def _problem(description: str, component: str = "ProblemDocument") -> Schema:
     schema = {"$ref": f"#/components/schemas/{component}"}
     return {"description": description.strip(), "content": {CONTENT_TYPE: {"schema": schema}}}
-
-
-def _as_problem(status: str, response: Schema) -> Schema:
-    """An error of allauth's as a problem document; members that it alone has stay in it."""
-    if status in _REFUSALS:
-        return _problem(response["description"], "LogInProblem")
-    problem = _problem(response["description"])
-    own = response["content"]["application/json"]["schema"]
-    if "meta" in own.get("properties", {}):  # the secret of a new authenticator app
-        del own["properties"]["status"]
-        own["required"].remove("status")
-        problem["content"][CONTENT_TYPE]["schema"] = {"allOf": [_PROBLEM, own]}
-    return problem
 
 
 def _drop_unused(result: Schema) -> None:

@@ -13,6 +13,9 @@ from socialfeed.account_components import DEVICE_HEADER, REFRESH_COOKIE_HEADER
 from socialfeed.schema import ACCOUNT_PREFIX
 from users.accounts import devices, refresh_cookie
 
+# Problem documents with members of their own.
+EXTENDED = ("LogInProblem", "AuthenticatorOffer")
+
 
 @pytest.fixture(scope="module")
 def schema() -> dict[str, Any]:
@@ -42,11 +45,12 @@ def test_every_error_is_a_problem_document(schema: dict[str, Any]) -> None:
             if status == "default" or status >= "400":
                 errors += 1
                 assert response["content"].keys() == {CONTENT_TYPE}, (path, status)
-                text = json.dumps(response["content"])
-                assert "ProblemDocument" in text or "LogInProblem" in text, (path, status)
+                component = response["content"][CONTENT_TYPE]["schema"]["$ref"].rpartition("/")[2]
+                assert component in {"ProblemDocument", *EXTENDED}, (path, status)
         assert "default" in operation["responses"], path
-    problem = schema["components"]["schemas"]["LogInProblem"]
-    assert problem["allOf"][0] == {"$ref": "#/components/schemas/ProblemDocument"}
+    for name in EXTENDED:
+        problem = schema["components"]["schemas"][name]
+        assert problem["allOf"][0] == {"$ref": "#/components/schemas/ProblemDocument"}
     assert errors > 80
 
 
@@ -94,6 +98,13 @@ def test_a_log_in_has_fields_and_its_answer_has_tokens(schema: dict[str, Any]) -
         assert reference == "#/components/schemas/LogInResponse"
     assert "access_token" in schemas["LogInMeta"]["required"]
     assert "refresh_token" in schemas["LogInMeta"]["properties"]
+
+
+def test_what_an_authenticator_app_begins_with_is_described(schema: dict[str, Any]) -> None:
+    path = schema["paths"][ACCOUNT_PREFIX + "account/authenticators/totp"]
+    offered = path["get"]["responses"]["404"]["content"][CONTENT_TYPE]["schema"]["$ref"]
+    _, own = schema["components"]["schemas"][offered.rpartition("/")[2]]["allOf"]
+    assert set(own["properties"]["meta"]["required"]) == {"secret", "totp_url"}
 
 
 def test_what_is_not_used_is_not_described(schema: dict[str, Any]) -> None:
