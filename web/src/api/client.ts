@@ -1,27 +1,59 @@
 // The API, with the types of its schema. Every request has the access token, if there is one. When
-// that has expired, the request is sent again with a new one.
+// that has expired, the request is sent again with a new one. When the API wants the reader to prove
+// once more who they are, it is sent again after that.
 
 import createClient from "openapi-fetch";
 import { accessToken, refreshSession } from "./tokens";
-import type { paths } from "./schema";
+import type { components, paths } from "./schema";
 
 export const api = createClient<paths>({ baseUrl: location.origin, fetch: send });
 
 export { dataOf, Problem } from "./problem";
 
+// By what the reader can prove it: the password, or a code of a second factor.
+export type Proof = "reauthenticate" | "mfa_reauthenticate";
+
+let askForProof: ((proofs: Proof[]) => Promise<void>) | undefined;
+
+// `then` asks the reader for one of the proofs, and sends it. It throws `Problem` if there is none.
+export function whenProofIsNeeded(then: (proofs: Proof[]) => Promise<void>): void {
+  askForProof = then;
+}
+
 async function send(request: Request): Promise<Response> {
   if (request.method === "POST" && !request.headers.has("Idempotency-Key")) {
     request.headers.set("Idempotency-Key", crypto.randomUUID());
   }
-  const again = request.clone();
-  const token = accessToken();
-  const response = await fetch(withToken(request, token));
-  if (response.status !== 401 || !token) return response;
-  const renewed = await refreshSession();
-  return renewed ? fetch(withToken(again, renewed)) : response;
+  const response = await sendWithToken(request);
+  const proofs = await wantedProofs(response);
+  if (!askForProof || proofs.length === 0) return response;
+  await askForProof(proofs);
+  return sendWithToken(request);
 }
 
-function withToken(request: Request, token: string | undefined): Request {
-  if (token) request.headers.set("Authorization", `Bearer ${token}`);
-  return request;
+async function sendWithToken(request: Request): Promise<Response> {
+  const token = accessToken();
+  const response = await fetch(copyWithToken(request, token));
+  const hasExpired =
+    response.status === 401 && token && (await wantedProofs(response)).length === 0;
+  if (!hasExpired) return response;
+  const renewed = await refreshSession();
+  return renewed ? fetch(copyWithToken(request, renewed)) : response;
+}
+
+function copyWithToken(request: Request, token: string | undefined): Request {
+  const copy = request.clone();
+  if (token) copy.headers.set("Authorization", `Bearer ${token}`);
+  return copy;
+}
+
+// The proofs that a 401 asks for; none if it says that nobody is logged in.
+async function wantedProofs(response: Response): Promise<Proof[]> {
+  if (response.status !== 401) return [];
+  const problem: Partial<components["schemas"]["LogInProblem"]> = await response
+    .clone()
+    .json()
+    .catch(() => ({}));
+  const flows = problem.data?.flows.map((flow) => flow.id) ?? [];
+  return flows.filter((id) => id === "reauthenticate" || id === "mfa_reauthenticate");
 }

@@ -115,4 +115,66 @@ export const de: Messages = {
   logOutThere: "Abmelden",
   logOutOthers: "Überall sonst abmelden",
   forDevelopers: "Für Entwickler",
+
+  isItYou: "Bist du es?",
+  isItYouHint: "Das braucht einen frischen Beweis, damit es niemand an deiner Stelle tut.",
+  useCode: "Stattdessen einen Code verwenden",
+  usePassword: "Stattdessen das Passwort verwenden",
+  notConfirmed: "Du hast nicht bestätigt, dass du es bist. Darum ist nichts geschehen.",
+
+  profilePicture: "Profilbild",
+  choosePicture: "Bild auswählen",
+  cropping: "Ausschnitt des Bildes",
+  croppingHint: "Ziehe das Bild, oder benutze die Pfeiltasten. Zoome mit + und -.",
+  zoom: "Zoom",
+  notReadable: (name) => `Dieser Browser kann ${name} nicht lesen.`,
+
+  presentPassword: "Bisheriges Passwort",
+  newPassword: "Neues Passwort",
+  changePassword: "Passwort ändern",
+  passwordHint: "Mit einem neuen Passwort wirst du überall sonst abgemeldet.",
+  passwordIsChanged: "Dein Passwort ist geändert.",
+
+  emailHint:
+    "Mit jeder bestätigten Adresse kannst du dich anmelden. Mails gehen an deine Hauptadresse.",
+  primaryEmail: "Hauptadresse",
+  verified: "bestätigt",
+  notVerified: "noch nicht bestätigt",
+  makePrimary: "Zur Hauptadresse machen",
+  sendMailAgain: "Mail noch einmal senden",
+  mailIsSent: (email) => `Eine Mail an ${email} ist unterwegs. Öffne ihren Link.`,
+  tooManyMails: "Eben wurde schon eine gesendet. Versuche es in einer Minute noch einmal.",
+  removeEmail: (email) => `${email} von deinem Konto entfernen?`,
+  newEmail: "Weitere Adresse",
+  addEmail: "Hinzufügen",
+
+  secondFactor: "Zweiter Faktor",
+  secondFactorHint:
+    "Mit einem zweiten Faktor braucht eine Anmeldung dein Passwort und einen Code, den eine App auf deinem Telefon zeigt.",
+  scanCode: "Scanne das mit einer Authenticator-App",
+  qrCode: "QR-Code mit dem Geheimnis der App",
+  openInApp: "In einer App auf diesem Gerät öffnen",
+  typeSecret: "Oder tippe dieses Geheimnis in die App:",
+  codeOfApp: "Code, den die App zeigt",
+  turnOn: "Einschalten",
+  turnOff: "Ausschalten",
+  turnOffQuestion:
+    "Den zweiten Faktor ausschalten? Auch seine Wiederherstellungscodes gelten dann nicht mehr.",
+  factorIsOn: "Der zweite Faktor ist eingeschaltet.",
+  codesLeft: (n) => `Noch ${counted(n, "Wiederherstellungscode", "Wiederherstellungscodes")}.`,
+  makeNewCodes: "Neue Wiederherstellungscodes",
+  recoveryCodes: "Wiederherstellungscodes",
+  recoveryCodesHint:
+    "Wenn du deine App verlierst, ersetzt jeder davon einen Code. Bewahre sie sicher auf: Sie werden nur jetzt gezeigt, und ältere gelten nicht mehr.",
+  codesAreKept: "Ich habe sie aufbewahrt",
+  verifyEmailFirst:
+    "Bestätige zuerst deine E-Mail-Adressen, oder entferne die, die nicht bestätigt sind.",
+  copy: "Kopieren",
+  copied: "Kopiert",
+  download: "Herunterladen",
+
+  deleteAccount: "Konto löschen",
+  deleteAccountWarning:
+    "Dein Profil, deine Beiträge, Bilder, Kommentare, Likes und wem du folgst: alles wird für immer entfernt. Niemand kann es zurückholen, auch nicht die Betreiber dieser Seite.",
+  deleteForGood: "Mein Konto für immer löschen",
 };

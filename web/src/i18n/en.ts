@@ -115,6 +115,65 @@ export const en = {
   logOutThere: "Log out",
   logOutOthers: "Log out everywhere else",
   forDevelopers: "For developers",
+
+  isItYou: "Is it you?",
+  isItYouHint: "This needs a fresh proof, so that nobody else can do it in your place.",
+  useCode: "Use a code instead",
+  usePassword: "Use the password instead",
+  notConfirmed: "You have not confirmed that it is you, so nothing was done.",
+
+  profilePicture: "Profile picture",
+  choosePicture: "Choose a picture",
+  cropping: "Part of the picture",
+  croppingHint: "Drag the picture, or use the arrow keys. Zoom with + and -.",
+  zoom: "Zoom",
+  notReadable: (name: string) => `This browser cannot read ${name}.`,
+
+  presentPassword: "Present password",
+  newPassword: "New password",
+  changePassword: "Change password",
+  passwordHint: "With a new password you are logged out everywhere else.",
+  passwordIsChanged: "Your password is changed.",
+
+  emailHint: "You can log in with each verified address. Mails go to your main one.",
+  primaryEmail: "main address",
+  verified: "verified",
+  notVerified: "not verified yet",
+  makePrimary: "Make it the main one",
+  sendMailAgain: "Send the mail again",
+  mailIsSent: (email: string) => `A mail to ${email} is on its way. Open its link.`,
+  tooManyMails: "Such a mail was sent just now. Try again in a minute.",
+  removeEmail: (email: string) => `Remove ${email} from your account?`,
+  newEmail: "Another address",
+  addEmail: "Add",
+
+  secondFactor: "Second factor",
+  secondFactorHint:
+    "With a second factor, a log-in needs your password and a code that an app on your phone shows.",
+  scanCode: "Scan this with an authenticator app",
+  qrCode: "QR code with the secret of the app",
+  openInApp: "Open it in an app on this device",
+  typeSecret: "Or type this secret into the app:",
+  codeOfApp: "Code that the app shows",
+  turnOn: "Turn on",
+  turnOff: "Turn off",
+  turnOffQuestion: "Turn off the second factor? Its recovery codes end too.",
+  factorIsOn: "The second factor is on.",
+  codesLeft: (n: number) => `${counted(n, "recovery code", "recovery codes")} left.`,
+  makeNewCodes: "Make new recovery codes",
+  recoveryCodes: "Recovery codes",
+  recoveryCodesHint:
+    "If you lose your app, each of these replaces one code. Keep them in a safe place: they are shown only now, and older ones have ended.",
+  codesAreKept: "I have kept them",
+  verifyEmailFirst: "First verify your e-mail addresses, or remove those that are not verified.",
+  copy: "Copy",
+  copied: "Copied",
+  download: "Download",
+
+  deleteAccount: "Delete account",
+  deleteAccountWarning:
+    "Your profile, posts, pictures, comments, likes and follows are removed for good. Nobody can bring them back, not even the people who run this site.",
+  deleteForGood: "Delete my account for good",
 };
 
 export type Messages = typeof en;
