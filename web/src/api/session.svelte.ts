@@ -3,7 +3,13 @@
 import { api, dataOf, Problem } from "./client";
 import { problemOf } from "./problem";
 import type { components } from "./schema";
-import { accounts, refreshSession, setAccessToken, whenSessionEnds } from "./tokens";
+import {
+  accounts,
+  REFRESH_COOKIE,
+  refreshSession,
+  setAccessToken,
+  whenSessionEnds,
+} from "./tokens";
 
 export type Profile = components["schemas"]["ProfileDocument"];
 type LogIn = components["schemas"]["LogInResponse"];
@@ -77,11 +83,26 @@ export async function askForNewPassword(email: string): Promise<void> {
   await dataOf(accounts.POST("/_allauth/app/v1/auth/password/request", { body: { email } }));
 }
 
+// Ends the account's other sessions; this one goes on with new tokens. Throws `Problem`.
+export async function changePassword(present: string, wanted: string): Promise<void> {
+  const body = { current_password: present, new_password: wanted };
+  const asked = api.POST("/_allauth/app/v1/account/password/change", {
+    body,
+    headers: REFRESH_COOKIE,
+  });
+  setAccessToken((await dataOf(asked)).meta.access_token);
+}
+
+// Deletes the account for good, and ends the session in every tab. Throws `Problem`.
+export async function deleteAccount(password: string, code: string): Promise<void> {
+  const body = code ? { password, code } : { password };
+  await dataOf(api.DELETE("/api/v1/users/me", { body }));
+  end();
+}
+
 // Ends the session in every tab. Throws `Problem` if the server cannot be reached: it would go on.
 export async function logOut(): Promise<void> {
-  await dataOf(
-    api.DELETE("/_allauth/app/v1/auth/session", { headers: { "X-Refresh-Cookie": "1" } }),
-  );
+  await dataOf(api.DELETE("/_allauth/app/v1/auth/session", { headers: REFRESH_COOKIE }));
   end();
 }
 
