@@ -27,6 +27,31 @@ export const routes: Route[] = [
   { pattern: /^\/search$/, load: () => opened(import("../pages/Search.svelte")) },
   { pattern: /^\/new$/, load: () => opened(import("../pages/NewPost.svelte")) },
   { pattern: /^\/settings$/, load: () => opened(import("../pages/Settings.svelte")) },
+  {
+    pattern: /^\/settings\/profile$/,
+    load: () => opened(import("../pages/settings/Profile.svelte")),
+  },
+  {
+    pattern: /^\/settings\/picture$/,
+    load: () => opened(import("../pages/settings/Picture.svelte")),
+  },
+  {
+    pattern: /^\/settings\/password$/,
+    load: () => opened(import("../pages/settings/Password.svelte")),
+  },
+  { pattern: /^\/settings\/email$/, load: () => opened(import("../pages/settings/Email.svelte")) },
+  {
+    pattern: /^\/settings\/second-factor$/,
+    load: () => opened(import("../pages/settings/SecondFactor.svelte")),
+  },
+  {
+    pattern: /^\/settings\/sessions$/,
+    load: () => opened(import("../pages/settings/Sessions.svelte")),
+  },
+  {
+    pattern: /^\/settings\/delete-account$/,
+    load: () => opened(import("../pages/settings/DeleteAccount.svelte")),
+  },
   { pattern: /^\/p\/(?<id>\d+)$/, load: () => opened(import("../pages/Post.svelte")) },
   { pattern: /^\/p\/(?<id>\d+)\/likes$/, load: () => opened(import("../pages/Likers.svelte")) },
   { pattern: /^\/u\/(?<username>[^/]+)$/, load: () => opened(import("../pages/Profile.svelte")) },
