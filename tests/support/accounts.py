@@ -6,6 +6,7 @@ import re
 import time
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 from allauth.headless.tokens.strategies.jwt.internal import decode_token, session_key_from_sid
@@ -109,6 +110,13 @@ def link_in_mail(address: str, path: str) -> str:
 
     wait_until(lambda: bool(found()), 2)
     return found()[-1]
+
+
+def verify_address(http: httpx.Client, address: str) -> None:
+    """Verify an address by the key in the newest mail to it."""
+    key = unquote(link_in_mail(address, "/account/verify-email").rsplit("/", 1)[1])
+    response = send(http, "/auth/email/verify", key=key)
+    assert response.status_code == 200, response.text
 
 
 def totp_code(secret: str) -> str:

@@ -12,7 +12,7 @@ from django.conf import settings
 from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize, expect
 
 from devstack.layout import PROJECT_DIR
-from tests.support.client import Person
+from tests.support.client import PASSWORD, Person
 
 NO_BROWSER = (
     "There is no browser: the web client is not tested. Install Chromium (Debian: apt-get install "
@@ -97,6 +97,13 @@ def visit(
         assert visitor.complaints == []
     finally:
         context.close()
+
+
+def log_in(page: Page, name: str, password: str = PASSWORD) -> None:
+    """Send the form of the log-in's page."""
+    page.get_by_label("Username or e-mail").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").click()
 
 
 def screenshot(page: Page, name: str) -> Path:

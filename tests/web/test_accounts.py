@@ -4,18 +4,12 @@ from collections.abc import Callable
 
 import pytest
 from django.conf import settings
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.support.client import PASSWORD, Person
-from tests.web.browsing import Visitor
+from tests.web.browsing import Visitor, log_in
 
 HOME = "Your home is still empty"
-
-
-def log_in(page: Page, name: str, password: str = PASSWORD) -> None:
-    page.get_by_label("Username or e-mail").fill(name)
-    page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Log in").click()
 
 
 def test_a_stranger_is_asked_to_log_in_and_led_to_the_page(

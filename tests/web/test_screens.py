@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
 from devstack.layout import PROJECT_DIR
+from tests.support.accounts import verify_address
 from tests.support.client import Person
 from tests.support.images import jpeg_with_gps
 from tests.web.browsing import DESKTOP, PHONE, Scheme, Visitor, screenshot
@@ -21,6 +22,10 @@ STYLES: list[tuple[ViewportSize, Scheme]] = [
     (DESKTOP, "light"),
     (DESKTOP, "dark"),
 ]
+SETTINGS = (
+    *("profile", "picture", "password", "email"),
+    *("second-factor", "sessions", "delete-account"),
+)
 OPEN = {"log-in": "/log-in", "sign-up": "/sign-up", "forgotten-password": "/forgotten-password"}
 
 
@@ -61,6 +66,7 @@ def paths(ada: Person, signed_up: Callable[[str], Person]) -> dict[str, str]:
     comment = bea.comment(post, HOSTILE + LONG_WORD)
     bea.comment(post, "Mine too.", reply_to=comment["id"])
     ada.comment(post, "Nobody else was up.")
+    verify_address(ada.http, f"{ada.username}@example.org")
     return {
         "home": "/",
         "post": f"/p/{post['id']}",
@@ -70,6 +76,7 @@ def paths(ada: Person, signed_up: Callable[[str], Person]) -> dict[str, str]:
         "search": f"/search?q={bea.username}",
         "new": "/new",
         "settings": "/settings",
+        **{f"settings-{name}": f"/settings/{name}" for name in SETTINGS},
         "not-found": "/u/nobody_has_this_name",
     }
 
