@@ -11,6 +11,14 @@ export default defineConfig({
     // Inlined files would need `data:` in the Content-Security-Policy.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    rolldownOptions: {
+      input: ["index.html", "src/service-worker.ts"],
+      output: {
+        // A browser knows a service worker by its address.
+        entryFileNames: ({ name }) =>
+          name === "service-worker" ? "[name].js" : "assets/[name]-[hash].js",
+      },
+    },
   },
   server: { proxy: { "/api": stack, "/_allauth": stack } },
 });

@@ -9,3 +9,5 @@ const started = startSession();
 started.catch(() => {}); // the page tells it, once it is there
 await chooseLanguage();
 mount(App, { target: document.body, props: { started } });
+// `npm run dev` has none. A browser that has none, or refuses it, shows the client as well.
+if (import.meta.env.PROD) navigator.serviceWorker?.register("/service-worker.js").catch(() => {});
