@@ -1,4 +1,4 @@
-// The API, with the types of its schema. Every request has the access token, if there is one. When
+// The API, with the types of its schema. Every request has the access token. When
 // that has expired, the request is sent again with a new one. When the API wants the reader to prove
 // once more who they are, it is sent again after that.
 
@@ -32,7 +32,8 @@ async function send(request: Request): Promise<Response> {
 }
 
 async function sendWithToken(request: Request): Promise<Response> {
-  const token = accessToken();
+  // A page that has started offline has none yet.
+  const token = accessToken() ?? (await refreshSession());
   const response = await fetch(copyWithToken(request, token));
   const hasExpired =
     response.status === 401 && token && (await wantedProofs(response)).length === 0;

@@ -3,7 +3,9 @@
 import { api, dataOf, Problem } from "./client";
 import { problemOf } from "./problem";
 import type { components } from "./schema";
+import { forgetReader, keepReader, lastReader } from "../storage/stored";
 import {
+  acceptOnly,
   accounts,
   REFRESH_COOKIE,
   refreshSession,
@@ -27,20 +29,41 @@ export const session = new Session();
 const tabs = new BroadcastChannel("session");
 tabs.onmessage = () => location.reload();
 
-whenSessionEnds(() => {
-  if (session.isLoggedIn) end();
-});
+whenSessionEnds(end);
 
-// Find out who is logged in. Throws `Problem` if that cannot be told now.
+// Find out who is logged in. If the server cannot be reached, it is the last reader, who is asked for a
+// token later. Throws `Problem` if that cannot be told now.
 export async function startSession(): Promise<void> {
-  session.isLoggedIn = (await refreshSession()) !== undefined;
+  try {
+    session.isLoggedIn = (await refreshSession()) !== undefined;
+  } catch (error) {
+    const me = error instanceof Problem && error.isOffline ? await lastReader() : undefined;
+    if (!me) throw error;
+    show(me);
+    session.isLoggedIn = true;
+    return;
+  }
   // Not awaited: a page that needs it asks again.
   if (session.isLoggedIn) loadMe().catch(() => {});
 }
 
-// Loads the reader's own profile. Throws `Problem`.
-export async function loadMe(): Promise<Profile> {
-  return (session.me = await dataOf(api.GET("/api/v1/users/me")));
+let loading: Promise<Profile> | undefined;
+
+// Loads the reader's own profile, once for all who ask meanwhile. Throws `Problem`.
+export function loadMe(): Promise<Profile> {
+  loading ??= load().finally(() => (loading = undefined));
+  return loading;
+}
+
+async function load(): Promise<Profile> {
+  const me = await dataOf(api.GET("/api/v1/users/me"));
+  await keepReader(me);
+  return show(me);
+}
+
+function show(me: Profile): Profile {
+  acceptOnly(me.id, () => location.reload());
+  return (session.me = me);
 }
 
 // What a log-in needs beside a password: the code of an authenticator app.
@@ -97,13 +120,13 @@ export async function changePassword(present: string, wanted: string): Promise<v
 export async function deleteAccount(password: string, code: string): Promise<void> {
   const body = code ? { password, code } : { password };
   await dataOf(api.DELETE("/api/v1/users/me", { body }));
-  end();
+  await end();
 }
 
 // Ends the session in every tab. Throws `Problem` if the server cannot be reached: it would go on.
 export async function logOut(): Promise<void> {
   await dataOf(api.DELETE("/_allauth/app/v1/auth/session", { headers: REFRESH_COOKIE }));
-  end();
+  await end();
 }
 
 async function begin(answer: LogIn): Promise<void> {
@@ -113,7 +136,10 @@ async function begin(answer: LogIn): Promise<void> {
   tabs.postMessage("began");
 }
 
-function end(): void {
+// Deletes what is stored of this account.
+async function end(): Promise<void> {
+  await forgetReader();
+  if (!session.isLoggedIn) return;
   tabs.postMessage("ended");
   // The page is loaded anew, so nothing of this account stays in memory.
   session.isLoggedIn = undefined;

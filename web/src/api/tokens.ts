@@ -16,6 +16,9 @@ export const accounts = createClient<paths>({
 let current: string | undefined;
 let refreshing: Promise<string | undefined> | undefined;
 let ended: () => void = () => {};
+let changed: () => void = () => {};
+// The id of the person whose things this page shows.
+let reader: string | undefined;
 
 export function accessToken(): string | undefined {
   return current;
@@ -28,6 +31,13 @@ export function setAccessToken(token: string | undefined): void {
 // `then` is called when the session turns out to have ended.
 export function whenSessionEnds(then: () => void): void {
   ended = then;
+}
+
+// From now on, this page takes the tokens of one person only. `then` is called when the browser has
+// somebody else's session.
+export function acceptOnly(readerId: string, then: () => void): void {
+  reader = readerId;
+  changed = then;
 }
 
 // A new access token; undefined if there is no session. Throws `Problem` if that cannot be told now.
@@ -48,10 +58,21 @@ async function exchange(): Promise<string | undefined> {
     }
     const { response, data, error } = answer;
     current = data?.data.access_token;
+    if (current && reader && personOf(current) !== reader) {
+      current = undefined;
+      changed();
+      throw new Problem(0);
+    }
     if (!current && (response.status === 429 || response.status >= 500)) {
       throw problemOf(response, error);
     }
     if (!current) ended();
     return current;
   });
+}
+
+// The id in a token.
+function personOf(token: string): string {
+  const claims = token.split(".")[1]!.replaceAll("-", "+").replaceAll("_", "/");
+  return JSON.parse(atob(claims)).sub;
 }

@@ -31,6 +31,9 @@ export const de: Messages = {
   loading: "Wird geladen",
   retry: "Noch einmal versuchen",
   offline: "Der Server ist nicht erreichbar.",
+  offlineShown: "Du bist offline. Das war hier zuletzt zu sehen.",
+  notSentYet: "noch nicht gesendet",
+  commentNotSent: (text, why) => `Dein Kommentar „${text}“ wurde nicht gesendet. ${why}`,
   failed: "Das hat nicht geklappt.",
   wait: (seconds) =>
     `Zu viele Anfragen. Versuche es in ${counted(seconds, "Sekunde", "Sekunden")} noch einmal.`,

@@ -31,6 +31,9 @@ export const en = {
   loading: "Loading",
   retry: "Try again",
   offline: "There is no connection to the server.",
+  offlineShown: "You are offline. This is what was here last.",
+  notSentYet: "not sent yet",
+  commentNotSent: (text: string, why: string) => `Your comment “${text}” was not sent. ${why}`,
   failed: "That did not work.",
   wait: (seconds: number) =>
     `Too many requests. Try again in ${counted(seconds, "second", "seconds")}.`,

@@ -18,11 +18,15 @@ export let t: Messages = en;
 export async function chooseLanguage(): Promise<void> {
   const wanted = [localStorage.getItem(CHOICE) ?? "", ...navigator.languages];
   const codes = wanted.map((language) => language.split("-")[0] ?? "");
-  const code = codes.find((code) => code in languages) ?? "en";
+  await speak(codes.find((code) => code in languages) ?? "en").catch(() => speak("en"));
+}
+
+// Throws if the catalogue cannot be loaded.
+async function speak(code: string): Promise<void> {
   const language = languages[code]!;
+  t = await language.load();
   document.documentElement.lang = code;
   document.documentElement.dir = language.direction;
-  t = await language.load();
 }
 
 // Shows the client in another language: it starts anew.

@@ -2,23 +2,12 @@
 
 import { SvelteMap } from "svelte/reactivity";
 import { api, dataOf } from "../api/client";
-import type { components } from "../api/schema";
-import { loadMe, session } from "../api/session.svelte";
+import type { Comment, Sent } from "./actions";
 import { tellProblem } from "./notices.svelte";
 import { Pages } from "./pages.svelte";
 import { countComments, showRecent } from "./posts.svelte";
-import { settle } from "./switches";
-
-export type Comment = components["schemas"]["CommentDocument"];
-
-// How many comments a post shows beside it.
-const RECENT = 2;
-// The id of a comment that is being sent begins with it.
-const UNSENT = "unsent ";
-
-export function isUnsent(comment: { id: string }): boolean {
-  return comment.id.startsWith(UNSENT);
-}
+import { queue } from "./queue.svelte";
+import { unsentComments } from "./unsent";
 
 // The comments of a post that are no replies, newest first, and the replies that were asked for.
 export class Thread {
@@ -26,6 +15,7 @@ export class Thread {
   readonly top: Pages<string>;
   // By the comment that they reply to, oldest first.
   readonly replies = new SvelteMap<string, Pages<string>>();
+  // As the server has them.
   readonly #comments = new SvelteMap<string, Comment>();
 
   constructor(postId: string) {
@@ -33,9 +23,14 @@ export class Thread {
     this.top = this.#list({ top_level: true, order: "newest" });
   }
 
-  // Undefined: it was deleted.
-  get(id: string): Comment | undefined {
-    return this.#comments.get(id);
+  // What the page shows: the reader's unsent comments, and those that were loaded.
+  shownTop(): Comment[] {
+    return [...this.#unsent(null).reverse(), ...this.#loaded(this.top)];
+  }
+
+  shownReplies(comment: Comment): Comment[] {
+    const list = this.replies.get(comment.id);
+    return [...(list ? this.#loaded(list) : []), ...this.#unsent(comment.id)];
   }
 
   async showReplies(comment: Comment): Promise<void> {
@@ -44,40 +39,19 @@ export class Thread {
     await list.more();
   }
 
-  // Shows a comment of the reader's before it has been sent. Throws `Problem`, and takes it back.
-  async add(text: string, replyTo: Comment | undefined): Promise<void> {
-    const list = replyTo ? this.#repliesTo(replyTo) : this.top;
-    const unsent = await unsentComment(text, replyTo?.id ?? null);
-    this.#comments.set(unsent.id, unsent);
-    list.items = replyTo ? [...list.items, unsent.id] : [unsent.id, ...list.items];
-    try {
-      const comment = await send(this.postId, unsent);
-      this.#comments.set(comment.id, comment);
-      list.items = list.items.map((id) => (id === unsent.id ? comment.id : id));
-      if (replyTo) this.#countReplies(replyTo.id, 1);
-    } catch (error) {
-      list.items = list.items.filter((id) => id !== unsent.id);
-      throw error;
+  // Adds what the server has answered.
+  takeIn(sent: Sent): void {
+    if (sent.kind === "like comment") {
+      const { liked, counts } = sent.answer;
+      this.#change(sent.of, { viewer: { liked }, counts });
+    } else if (sent.kind === "comment" && sent.of === this.postId) {
+      this.#insert(sent.answer);
     }
   }
 
   // Shows the like at once, and takes it back if it is refused.
-  async like(comment: Comment, liked: boolean): Promise<void> {
-    const params = { path: { comment_id: comment.id } };
-    const likes = comment.counts.likes + Number(liked) - Number(comment.viewer.liked);
-    this.#change(comment.id, { viewer: { liked }, counts: { ...comment.counts, likes } });
-    const ask = (wish: boolean) =>
-      wish
-        ? dataOf(api.PUT("/api/v1/comments/{comment_id}/like", { params }))
-        : dataOf(api.DELETE("/api/v1/comments/{comment_id}/like", { params }));
-    try {
-      await settle(`like of comment ${comment.id}`, liked, ask, ({ liked, counts }) =>
-        this.#change(comment.id, { viewer: { liked }, counts }),
-      );
-    } catch (error) {
-      this.#change(comment.id, { viewer: comment.viewer, counts: comment.counts });
-      tellProblem(error);
-    }
+  like(comment: Comment, liked: boolean): void {
+    queue.act({ kind: "like comment", of: comment.id, wish: liked }).catch(tellProblem);
   }
 
   // Throws `Problem`.
@@ -111,55 +85,60 @@ export class Thread {
     });
   }
 
-  #repliesTo(comment: Comment): Pages<string> {
-    const list =
-      this.replies.get(comment.id) ?? this.#list({ reply_to: comment.id, order: "oldest" });
-    this.replies.set(comment.id, list);
+  // A comment may be in a list twice: as new, and as loaded.
+  #loaded(list: Pages<string>): Comment[] {
+    const comments = [...new Set(list.items)].map((id) => this.#comments.get(id));
+    return comments.filter((one) => one !== undefined).map(withWish);
+  }
+
+  #unsent(replyTo: string | null): Comment[] {
+    return unsentComments(this.postId).filter((one) => one.reply_to === replyTo);
+  }
+
+  #insert(comment: Comment): void {
+    const isNew = !this.#comments.has(comment.id);
+    this.#comments.set(comment.id, comment);
+    if (!isNew) return;
+    if (comment.reply_to) {
+      const list = this.#repliesTo(comment.reply_to);
+      list.items = [...list.items, comment.id];
+      this.#countReplies(comment.reply_to, 1);
+    } else {
+      this.top.items = [comment.id, ...this.top.items];
+    }
+  }
+
+  #repliesTo(id: string): Pages<string> {
+    const list = this.replies.get(id) ?? this.#list({ reply_to: id, order: "oldest" });
+    this.replies.set(id, list);
     return list;
   }
 
   #countReplies(id: string, added: number): void {
-    const counts = this.get(id)?.counts;
+    const counts = this.#comments.get(id)?.counts;
     if (counts) this.#change(id, { counts: { ...counts, replies: counts.replies + added } });
   }
 
   #change(id: string, changes: Partial<Comment>): void {
-    const comment = this.get(id);
+    const comment = this.#comments.get(id);
     if (comment) this.#comments.set(id, { ...comment, ...changes });
   }
 }
 
-// Adds a comment to a post that shows only its latest. Throws `Problem`, and takes it back.
-export async function addRecentComment(postId: string, text: string): Promise<void> {
-  await send(postId, await unsentComment(text, null));
+// Adds a comment, or a reply to one, and shows it at once. Throws `Problem` when it is refused, which
+// may be much later.
+export function addComment(
+  postId: string,
+  text: string,
+  replyTo: string | null = null,
+): Promise<void> {
+  const writtenAt = new Date().toISOString();
+  return queue.act({ kind: "comment", of: postId, text, replyTo, writtenAt });
 }
 
-async function send(postId: string, unsent: Comment): Promise<Comment> {
-  countComments(postId, 1);
-  showRecent(postId, (recent) => [unsent, ...recent].slice(0, RECENT));
-  const params = { path: { post_id: postId } };
-  const body = { text: unsent.text, reply_to: unsent.reply_to };
-  try {
-    const asked = api.POST("/api/v1/posts/{post_id}/comments", { params, body });
-    const comment = await dataOf(asked);
-    showRecent(postId, (recent) => recent.map((one) => (one.id === unsent.id ? comment : one)));
-    return comment;
-  } catch (error) {
-    countComments(postId, -1);
-    showRecent(postId, (recent) => recent.filter((one) => one.id !== unsent.id));
-    throw error;
-  }
-}
-
-async function unsentComment(text: string, replyTo: string | null): Promise<Comment> {
-  return {
-    id: UNSENT + crypto.randomUUID(),
-    author: session.me ?? (await loadMe()),
-    text,
-    created_at: new Date().toISOString(),
-    edited_at: null,
-    reply_to: replyTo,
-    counts: { likes: 0, replies: 0 },
-    viewer: { liked: false },
-  };
+function withWish(comment: Comment): Comment {
+  const liked = queue.wishFor("like comment", comment.id) ?? comment.viewer.liked;
+  if (liked === comment.viewer.liked) return comment;
+  const likes = comment.counts.likes + (liked ? 1 : -1);
+  return { ...comment, counts: { ...comment.counts, likes }, viewer: { liked } };
 }

@@ -1,45 +1,91 @@
 // The home timeline, kept while one looks at other pages.
 
-import { api, dataOf } from "../api/client";
+import { api, dataOf, Problem } from "../api/client";
+import { loadMe, session } from "../api/session.svelte";
+import { keepHome, lastHome, type HomePage } from "../storage/stored";
 import { tellProblem } from "./notices.svelte";
 import { Pages, queryOf, type Query } from "./pages.svelte";
-import { keepPosts } from "./posts.svelte";
+import { keepPosts, postOf } from "./posts.svelte";
+import { queue } from "./queue.svelte";
 
 // How many pages of new posts are asked for at once; who was away for longer begins anew.
 const PAGES_OF_NEW = 5;
 
+// Ids of posts, newest first.
+class HomePages extends Pages<string> {
+  // Where to ask for posts that have come since.
+  newer: string | null = null;
+  // Whether it is what was shown last, because the server cannot be reached.
+  isStored = $state(false);
+}
+
 class Home {
-  // Ids of posts, newest first.
-  pages: Pages<string> = $state.raw(this.#begin());
+  pages: HomePages = $state.raw(this.#begin());
   // Ids of those that have come since, which are shown when the reader asks for them.
   waiting = $state.raw<string[]>([]);
-  #newer: string | null = null;
   #asking: Promise<void> | undefined;
+  // Whether the reader follows others than when it was loaded.
+  #isOld = false;
 
-  #begin(): Pages<string> {
-    const pages: Pages<string> = new Pages(async (query: Query) => {
-      const page = await dataOf(api.GET("/api/v1/timeline/home", { params: { query } }));
-      if (this.pages === pages) this.#newer ??= page.newer;
-      return { results: keepPosts(page.results), next: page.next };
+  constructor() {
+    queue.whenSent((sent) => {
+      this.#isOld ||= sent.kind === "follow";
+      if (this.pages.isStored) this.askForNew().catch(() => {});
     });
+  }
+
+  // Called when its page is opened.
+  open(): void {
+    if (this.#isOld) this.forget();
+  }
+
+  #begin(): HomePages {
+    const pages: HomePages = new HomePages((query) => this.#load(pages, query));
     return pages;
   }
 
-  // Asks for new posts. Who asks meanwhile gets the same answer.
+  async #load(pages: HomePages, query: Query) {
+    try {
+      const page = await ask(query);
+      pages.newer ??= page.newer;
+      if (!query.cursor) void store(page);
+      return { results: keepPosts(page.results), next: page.next };
+    } catch (error) {
+      const isFirst = !query.cursor && error instanceof Problem && error.isOffline;
+      const stored = isFirst && session.me ? await lastHome(session.me.id) : undefined;
+      if (!stored) throw error;
+      pages.isStored = true;
+      // This page may have newer ones.
+      keepPosts(stored.results.filter(({ id }) => !postOf(id)));
+      return { results: stored.results.map(({ id }) => id), next: stored.next };
+    }
+  }
+
+  // Asks for new posts. Who asks meanwhile gets the same answer. Throws `Problem`.
   askForNew(): Promise<void> {
-    this.#asking ??= this.#ask().finally(() => (this.#asking = undefined));
+    const ask = () => (this.pages.isStored ? this.#replace() : this.#ask());
+    this.#asking ??= ask().finally(() => (this.#asking = undefined));
     return this.#asking;
   }
 
+  // Shows what the server has in place of what was stored.
+  async #replace(): Promise<void> {
+    const pages = this.#begin();
+    await pages.more();
+    if (pages.isStored) throw new Problem(0);
+    if (pages.problem) throw pages.problem;
+    this.waiting = [];
+    this.pages = pages;
+  }
+
   async #ask(): Promise<void> {
-    let address = this.#newer;
+    let address = this.pages.newer;
     const found: string[] = [];
     for (let i = 0; address !== null; i++) {
       if (i === PAGES_OF_NEW) return this.restart();
-      const query = queryOf(address);
-      const page = await dataOf(api.GET("/api/v1/timeline/home", { params: { query } }));
+      const page = await ask(queryOf(address));
       found.push(...keepPosts(page.results));
-      this.#newer = page.newer ?? this.#newer;
+      this.pages.newer = page.newer ?? this.pages.newer;
       address = page.next;
     }
     this.waiting = [...found, ...this.waiting];
@@ -68,10 +114,20 @@ class Home {
 
   // The next visit begins anew.
   forget(): void {
-    this.#newer = null;
+    this.#isOld = false;
     this.waiting = [];
     this.pages = this.#begin();
   }
 }
 
 export const home = new Home();
+
+function ask(query: Query): Promise<HomePage> {
+  return dataOf(api.GET("/api/v1/timeline/home", { params: { query } }));
+}
+
+// Stores the first page for a visit without the network.
+async function store(page: HomePage): Promise<void> {
+  const me = session.me ?? (await loadMe().catch(() => undefined));
+  if (me) await keepHome(me.id, page);
+}

@@ -4,13 +4,21 @@ import { SvelteMap } from "svelte/reactivity";
 import { api, dataOf } from "../api/client";
 import { session } from "../api/session.svelte";
 import type { components } from "../api/schema";
+import type { Sent } from "./actions";
 import { tellProblem } from "./notices.svelte";
-import { settle } from "./switches";
+import { queue } from "./queue.svelte";
+import { unsentComments } from "./unsent";
 
 export type Post = components["schemas"]["PostDocument"];
 export type User = components["schemas"]["UserDocument"];
 
+// How many comments a post shows beside it.
+const RECENT = 2;
+
+// As the server has them.
 const posts = new SvelteMap<string, Post>();
+
+queue.whenSent(takeIn);
 
 // Stores posts as they are now; returns their ids.
 export function keepPosts(documents: Post[]): string[] {
@@ -18,9 +26,36 @@ export function keepPosts(documents: Post[]): string[] {
   return documents.map((post) => post.id);
 }
 
-// Undefined: it was not loaded, or it was deleted.
+// A post with what the reader has done to it. Undefined: it was not loaded, or it was deleted.
 export function postOf(id: string): Post | undefined {
-  return posts.get(id);
+  const post = posts.get(id);
+  return post && withUnsent(post);
+}
+
+function withUnsent(post: Post): Post {
+  const liked = queue.wishFor("like post", post.id) ?? post.viewer.liked;
+  const unsent = unsentComments(post.id).reverse();
+  if (liked === post.viewer.liked && unsent.length === 0) return post;
+  const counts = {
+    ...post.counts,
+    likes: post.counts.likes + Number(liked) - Number(post.viewer.liked),
+    comments: post.counts.comments + unsent.length,
+  };
+  const recent = [...unsent, ...post.recent_comments].slice(0, Math.max(RECENT, unsent.length));
+  return { ...post, counts, viewer: { ...post.viewer, liked }, recent_comments: recent };
+}
+
+function takeIn(sent: Sent): void {
+  if (sent.kind === "like post") {
+    const { liked, counts } = sent.answer;
+    change(sent.of, { counts, viewer: { liked } });
+  } else if (sent.kind === "comment") {
+    const comment = sent.answer;
+    // The post may have been loaded after it had arrived.
+    if (posts.get(sent.of)?.recent_comments.some((one) => one.id === comment.id)) return;
+    countComments(sent.of, 1);
+    showRecent(sent.of, (recent) => [comment, ...recent].slice(0, RECENT));
+  }
 }
 
 function change(id: string, changes: Partial<Post>): void {
@@ -34,23 +69,8 @@ export async function loadPost(id: string): Promise<void> {
 }
 
 // Shows the like at once, and takes it back if it is refused.
-export async function likePost(post: Post, liked: boolean): Promise<void> {
-  const params = { path: { post_id: post.id } };
-  const before = { counts: post.counts, viewer: post.viewer };
-  const likes = post.counts.likes + Number(liked) - Number(post.viewer.liked);
-  change(post.id, { counts: { ...post.counts, likes }, viewer: { ...post.viewer, liked } });
-  const send = (wish: boolean) =>
-    wish
-      ? dataOf(api.PUT("/api/v1/posts/{post_id}/like", { params }))
-      : dataOf(api.DELETE("/api/v1/posts/{post_id}/like", { params }));
-  try {
-    await settle(`like of ${post.id}`, liked, send, ({ liked, counts }) =>
-      change(post.id, { counts, viewer: { ...post.viewer, liked } }),
-    );
-  } catch (error) {
-    change(post.id, before);
-    tellProblem(error);
-  }
+export function likePost(id: string, liked: boolean): void {
+  queue.act({ kind: "like post", of: id, wish: liked }).catch(tellProblem);
 }
 
 // Throws `Problem`.
