@@ -6,10 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from django.conf import settings
-from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize, expect
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    SetCookieParam,
+    ViewportSize,
+    expect,
+)
 
 from devstack.layout import PROJECT_DIR
 from tests.support.client import PASSWORD, Person
@@ -54,6 +61,58 @@ class Visitor:
             self.complaints.append(message.text)
 
 
+def logged_in_cookie(person: Person, origin: str) -> SetCookieParam:
+    """The cookie of a browser where this person is logged in."""
+    return {
+        "name": settings.REFRESH_COOKIE_NAME,
+        "value": person.tokens["refresh_token"],
+        "url": f"{origin}/_allauth/app/v1/",
+        "httpOnly": True,
+        "sameSite": "Strict",
+    }
+
+
+def stored_rows(page: Page) -> dict[str, list[Any]]:
+    """All rows of the client's database, by table; none if there is no database."""
+    rows: dict[str, list[Any]] = page.evaluate(
+        """async () => {
+            const done = (asked) => new Promise((resolve, reject) => {
+                asked.onsuccess = () => resolve(asked.result);
+                asked.onerror = () => reject(asked.error);
+            });
+            const tables = {};
+            for (const { name } of await indexedDB.databases()) {
+                const database = await done(indexedDB.open(name));
+                for (const table of database.objectStoreNames) {
+                    const work = database.transaction(table);
+                    tables[table] = await done(work.objectStore(table).getAll());
+                }
+                database.close();
+            }
+            return tables;
+        }"""
+    )
+    return rows
+
+
+def cached_files(page: Page) -> dict[str, str]:
+    """All that the service worker has stored: texts, by their paths."""
+    files: dict[str, str] = page.evaluate(
+        """async () => {
+            const files = {};
+            for (const name of await caches.keys()) {
+                const cache = await caches.open(name);
+                for (const request of await cache.keys()) {
+                    const answer = await cache.match(request);
+                    files[new URL(request.url).pathname] = await answer.text();
+                }
+            }
+            return files;
+        }"""
+    )
+    return files
+
+
 @contextmanager
 def visit(
     browser: Browser,
@@ -78,17 +137,7 @@ def visit(
     )
     context.set_default_timeout(PATIENCE)
     if person:
-        context.add_cookies(
-            [
-                {
-                    "name": settings.REFRESH_COOKIE_NAME,
-                    "value": person.tokens["refresh_token"],
-                    "url": f"{origin}/_allauth/app/v1/",
-                    "httpOnly": True,
-                    "sameSite": "Strict",
-                }
-            ]
-        )
+        context.add_cookies([logged_in_cookie(person, origin)])
     visitor = Visitor(context.new_page())
     visitor.page.on("console", visitor.note)
     visitor.page.on("pageerror", lambda error: visitor.complaints.append(str(error)))

@@ -24,6 +24,15 @@ def too_many(route: Route) -> None:
     )
 
 
+def refuse(route: Route) -> None:
+    route.fulfill(
+        status=403,
+        content_type="application/problem+json",
+        body='{"type": "/problems/forbidden", "title": "Forbidden", "status": 403, '
+        '"detail": "Not this one."}',
+    )
+
+
 def test_a_page_that_does_not_come_can_be_asked_for_again(
     visitor: Callable[..., Visitor], ada: Person
 ) -> None:
@@ -67,9 +76,21 @@ def test_a_like_shows_at_once_and_is_taken_back_when_refused(
     post = reader.page.get_by_role("article")
     post.get_by_role("button", name="Like").click()
     expect(post).to_contain_text("1 like")
-    too_many(waiting.pop())
+    refuse(waiting.pop())
     expect(post).not_to_contain_text("1 like")
-    expect(reader.page.get_by_role("status").filter(has_text="Too many requests")).to_be_visible()
+    expect(reader.page.get_by_role("status").filter(has_text="Not this one.")).to_be_visible()
+
+
+def test_a_like_that_comes_too_soon_is_sent_again(
+    visitor: Callable[..., Visitor], ada: Person
+) -> None:
+    post = ada.post("Low tide.", jpeg_with_gps())
+    reader = visitor(person=ada)
+    reader.page.route(LIKE, too_many, times=1)
+    reader.opens("/")
+    with reader.page.expect_response(lambda answer: bool(LIKE.search(answer.url)) and answer.ok):
+        reader.page.get_by_role("article").get_by_role("button", name="Like").click()
+    assert ada.get(f"/posts/{post['id']}")["counts"]["likes"] == 1
 
 
 def test_the_last_of_quick_likes_and_unlikes_is_what_stays(
@@ -92,7 +113,7 @@ def test_a_comment_that_is_refused_stays_in_its_field(
 ) -> None:
     ada.post("Low tide.", jpeg_with_gps())
     reader = visitor(person=ada)
-    reader.page.route(COMMENTS, lambda route: route.abort())
+    reader.page.route(COMMENTS, refuse)
     reader.opens("/")
     field = reader.page.get_by_label("Add a comment")
     field.fill("Nobody else was up.")
