@@ -17,7 +17,7 @@ from operations.web_client import published_folder
 from tests.deploy.test_web_client import OF_THE_API, PAGES
 from tests.support.client import Person, wait_until
 from tests.support.images import jpeg_with_gps
-from tests.web.browsing import PATIENCE, Visitor, cached_files, logged_in_cookie, stored_rows
+from tests.web.browsing import PATIENCE, Visitor, cached_files, give_session, stored_rows
 
 COMMENTS = re.compile(r"/api/v1/posts/\d+/comments$")
 LIKE = re.compile(r"/api/v1/posts/\d+/like$")
@@ -295,7 +295,7 @@ def test_actions_of_one_reader_are_not_sent_as_another(
     wait_until(lambda: len(stored_rows(page)["actions"]) == 2, PATIENCE / 1000)
     page.goto("about:blank")
     # bea has logged in meanwhile, and this browser was told of no log-out.
-    page.context.add_cookies([logged_in_cookie(bea, stack.layout.public_origin)])
+    give_session(page.context, bea, stack.layout.public_origin)
     is_back(reader)
     reader.opens("/")
     expect(article(page)).to_contain_text(post["caption"])
@@ -311,7 +311,7 @@ def test_a_page_of_one_reader_takes_no_token_of_another(
     reader: Visitor, ada: Person, bea: Person, post: Any, stack: Stack
 ) -> None:
     page = reader.page
-    page.context.add_cookies([logged_in_cookie(bea, stack.layout.public_origin)])
+    give_session(page.context, bea, stack.layout.public_origin)
     # Her token has expired: the next one is bea's.
     page.route(LIKE, lambda route: route.fulfill(status=401, json={}))
     with page.expect_event("load"):
