@@ -74,7 +74,7 @@ def test_whenever_it_stops_the_page_has_all_that_it_names(
     build(source, "a")
     publish_web_client(source=source, folder=folder)
     build(source, "b")
-    replace, allowed = os.replace, 0
+    replace, allowed, left = os.replace, 0, 0
 
     def replace_some(old: Path, new: Path) -> None:
         nonlocal left

@@ -53,7 +53,7 @@ def web_server(
 def _served(handler: Handler) -> Iterator[str]:
     """The host and port of a server with this handler."""
     with ThreadingHTTPServer((HOST, 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
             yield f"{HOST}:{server.server_port}"
