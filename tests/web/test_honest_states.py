@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 from playwright.sync_api import Route, expect
 
-from tests.support.client import Person
+from tests.support.client import Person, wait_until
 from tests.support.images import jpeg_with_gps
-from tests.web.browsing import Visitor
+from tests.web.browsing import PATIENCE, Visitor
 
 HOME = re.compile(r"/api/v1/timeline/home")
 LIKE = re.compile(r"/api/v1/posts/\d+/like$")
@@ -74,7 +74,8 @@ def test_a_like_shows_at_once_and_is_taken_back_when_refused(
     reader.page.route(LIKE, keep)
     reader.opens("/")
     post = reader.page.get_by_role("article")
-    post.get_by_role("button", name="Like").click()
+    with reader.page.expect_request(LIKE):
+        post.get_by_role("button", name="Like").click()
     expect(post).to_contain_text("1 like")
     refuse(waiting.pop())
     expect(post).not_to_contain_text("1 like")
@@ -157,4 +158,4 @@ def test_back_restores_the_page_and_its_place(visitor: Callable[..., Visitor], a
     expect(reader.page.get_by_role("heading", name="Post", exact=True)).to_be_visible()
     reader.page.go_back()
     expect(reader.page.get_by_role("article").filter(has_text="No. 2")).to_be_in_viewport()
-    reader.page.wait_for_function(f"Math.abs(scrollY - {before}) < 10")
+    wait_until(lambda: abs(reader.page.evaluate("scrollY") - before) < 10, PATIENCE / 1000)
