@@ -2,12 +2,13 @@
 
 import { api, dataOf } from "../api/client";
 import type { components } from "../api/schema";
-import { session } from "../api/session.svelte";
+import { loadMe } from "../api/session.svelte";
 
 // Null removes it. Throws `Problem`.
 export async function changeAvatar(picture: Blob | null): Promise<void> {
   const avatar = picture && (await upload(picture)).id;
-  session.me = await dataOf(api.PATCH("/api/v1/users/me", { body: { avatar } }));
+  await dataOf(api.PATCH("/api/v1/users/me", { body: { avatar } }));
+  await loadMe();
 }
 
 function upload(picture: Blob): Promise<components["schemas"]["ReadyMedia"]> {
