@@ -13,6 +13,10 @@ from tests.support.images import jpeg_with_gps
 from tests.web.browsing import DESKTOP, PHONE, Scheme, Visitor, screenshot
 
 AXE = PROJECT_DIR / "web" / "node_modules" / "axe-core" / "axe.min.js"
+# Of those that are loaded at once.
+PICTURES_ARE_THERE = """
+    Promise.all([...document.querySelectorAll('img[loading=eager]')].map((one) => one.decode()))
+"""
 # Markup, a long word, letters from right to left, emoji: as in names that people give themselves.
 HOSTILE = "<img src=x onerror=alert(1)> & \"'` ${1} {{1}} \u05e9\u05dc\u05d5\u05dd \U0001f9d1 "
 LONG_WORD = "W" * 600
@@ -38,7 +42,8 @@ def violations(page: Page) -> list[Any]:
 
 def check(page: Page, name: str) -> None:
     expect(page.get_by_role("heading").first).to_be_attached()
-    page.wait_for_load_state("networkidle")
+    expect(page.get_by_text("Loading", exact=True)).to_have_count(0)
+    page.evaluate(PICTURES_ARE_THERE)
     screenshot(page, name)
     overflow = page.evaluate(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
