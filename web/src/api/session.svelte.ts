@@ -7,6 +7,7 @@ import { forgetReader, keepReader, lastReader } from "../storage/stored";
 import {
   acceptOnly,
   accounts,
+  mayBeOf,
   REFRESH_COOKIE,
   refreshSession,
   setAccessToken,
@@ -31,20 +32,22 @@ tabs.onmessage = () => location.reload();
 
 whenSessionEnds(end);
 
-// Find out who is logged in. If the server cannot be reached, it is the last reader, who is asked for a
-// token later. Throws `Problem` if that cannot be told now.
+// Find out who is logged in. If the server cannot be reached, it is the last reader, and a token is
+// asked for later. Throws `Problem` if that cannot be told now.
 export async function startSession(): Promise<void> {
+  const stored = lastReader();
+  let isLoggedIn = true;
   try {
-    session.isLoggedIn = (await refreshSession()) !== undefined;
+    isLoggedIn = (await refreshSession()) !== undefined;
   } catch (error) {
-    const me = error instanceof Problem && error.isOffline ? await lastReader() : undefined;
-    if (!me) throw error;
-    show(me);
-    session.isLoggedIn = true;
-    return;
+    const isOffline = error instanceof Problem && error.isOffline;
+    if (!isOffline || !(await stored)) throw error;
   }
+  const last = await stored;
+  if (isLoggedIn && last && mayBeOf(last.id)) show(last);
+  session.isLoggedIn = isLoggedIn;
   // Not awaited: a page that needs it asks again.
-  if (session.isLoggedIn) loadMe().catch(() => {});
+  if (isLoggedIn) loadMe().catch(() => {});
 }
 
 let loading: Promise<Profile> | undefined;

@@ -58,7 +58,7 @@ async function exchange(): Promise<string | undefined> {
     }
     const { response, data, error } = answer;
     current = data?.data.access_token;
-    if (current && reader && personOf(current) !== reader) {
+    if (reader && !mayBeOf(reader)) {
       current = undefined;
       changed();
       throw new Problem(0);
@@ -69,6 +69,11 @@ async function exchange(): Promise<string | undefined> {
     if (!current) ended();
     return current;
   });
+}
+
+// Whether the access token is of this person, or there is none.
+export function mayBeOf(personId: string): boolean {
+  return !current || personOf(current) === personId;
 }
 
 // The id in a token.
