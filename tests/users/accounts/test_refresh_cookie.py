@@ -48,6 +48,10 @@ def log_in(browser: Client, user: User, asks: str | None = "1") -> Any:
     return send(browser, ("POST", "/auth/login"), body, asks)
 
 
+def by_password(browser: Client, ada: User, name: str) -> Any:
+    return log_in(browser, ada)
+
+
 def by_sign_up(browser: Client, ada: User, name: str) -> Any:
     body = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
     return send(browser, ("POST", "/auth/signup"), body)
@@ -100,9 +104,7 @@ def test_with_https_the_cookie_is_secure_when_it_is_set_and_when_it_is_cleared(
         assert answer.cookies["__Secure-refresh_token"]["secure"]
 
 
-@pytest.mark.parametrize(
-    "way", [lambda browser, ada, name: log_in(browser, ada), by_sign_up, by_code, by_new_password]
-)
+@pytest.mark.parametrize("way", [by_password, by_sign_up, by_code, by_new_password])
 def test_whatever_logs_in_gives_scripts_an_access_token_only_and_a_refresh_too(
     browser: Client, ada: User, unique: Callable[[str], str], way: Callable[..., Any]
 ) -> None:
