@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, ViewportSize, expect
+from playwright.sync_api import Page, expect
 
 from devstack.layout import PROJECT_DIR
 from tests.support.accounts import verify_address
@@ -20,12 +20,8 @@ PICTURES_ARE_THERE = """
 # Markup, a long word, letters from right to left, emoji: as in names that people give themselves.
 HOSTILE = "<img src=x onerror=alert(1)> & \"'` ${1} {{1}} \u05e9\u05dc\u05d5\u05dd \U0001f9d1 "
 LONG_WORD = "W" * 600
-STYLES: list[tuple[ViewportSize, Scheme]] = [
-    (PHONE, "light"),
-    (PHONE, "dark"),
-    (DESKTOP, "light"),
-    (DESKTOP, "dark"),
-]
+WINDOWS: dict[str, ViewportSize] = {"phone": PHONE, "desktop": DESKTOP}
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 SETTINGS = (
     *("profile", "picture", "password", "email"),
     *("second-factor", "sessions", "delete-account"),
@@ -35,26 +31,26 @@ OPEN = {"log-in": "/log-in", "sign-up": "/sign-up", "forgotten-password": "/forg
 
 def violations(page: Page) -> list[Any]:
     """What axe finds, as its rule and the elements."""
-    page.evaluate(AXE.read_text())
     found = page.evaluate("axe.run()")["violations"]
     return [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found]
 
 
-def check(page: Page, name: str) -> None:
+def check(visitor: Visitor, path: str, name: str) -> None:
+    """Look at a screen in both schemes of colours."""
+    page = visitor.page
+    visitor.opens(path)
     expect(page.get_by_role("heading").first).to_be_attached()
     expect(page.get_by_text("Loading", exact=True)).to_have_count(0)
     page.evaluate(PICTURES_ARE_THERE)
-    screenshot(page, name)
+    page.evaluate(AXE.read_text())
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        screenshot(page, f"{name}-{scheme}")
+        assert violations(page) == [], f"{name}, {scheme}"
     overflow = page.evaluate(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
     assert overflow <= 0, f"{name} is {overflow} pixels wider than the window"
-    assert violations(page) == [], name
-
-
-def style_name(style: tuple[ViewportSize, Scheme]) -> str:
-    viewport, scheme = style
-    return f"{'phone' if viewport is PHONE else 'desktop'}-{scheme}"
 
 
 @pytest.fixture
@@ -86,30 +82,21 @@ def paths(ada: Person, signed_up: Callable[[str], Person]) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("style", STYLES, ids=style_name)
+@pytest.mark.parametrize("window", WINDOWS)
 def test_screens_of_a_reader(
-    visitor: Callable[..., Visitor],
-    ada: Person,
-    paths: dict[str, str],
-    style: tuple[ViewportSize, Scheme],
+    visitor: Callable[..., Visitor], ada: Person, paths: dict[str, str], window: str
 ) -> None:
-    viewport, scheme = style
-    reader = visitor(person=ada, viewport=viewport, scheme=scheme)
+    reader = visitor(person=ada, viewport=WINDOWS[window])
     reader.page.on("dialog", lambda dialog: pytest.fail("a script of a caption ran"))
     for name, path in paths.items():
-        reader.opens(path)
-        check(reader.page, f"{name}-{style_name(style)}")
+        check(reader, path, f"{name}-{window}")
 
 
-@pytest.mark.parametrize("style", STYLES, ids=style_name)
-def test_screens_of_a_stranger(
-    visitor: Callable[..., Visitor], style: tuple[ViewportSize, Scheme]
-) -> None:
-    viewport, scheme = style
-    stranger = visitor(viewport=viewport, scheme=scheme)
+@pytest.mark.parametrize("window", WINDOWS)
+def test_screens_of_a_stranger(visitor: Callable[..., Visitor], window: str) -> None:
+    stranger = visitor(viewport=WINDOWS[window])
     for name, path in OPEN.items():
-        stranger.opens(path)
-        check(stranger.page, f"{name}-{style_name(style)}")
+        check(stranger, path, f"{name}-{window}")
 
 
 def test_hostile_texts_are_shown_as_they_were_written(
