@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from devstack.layout import PROJECT_DIR
 from tests.support.accounts import verify_address
@@ -35,10 +35,8 @@ def violations(page: Page) -> list[Any]:
     return [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found]
 
 
-def check(visitor: Visitor, path: str, name: str) -> None:
+def check(page: Page, name: str) -> None:
     """Look at a screen in both schemes of colours."""
-    page = visitor.page
-    visitor.opens(path)
     expect(page.get_by_role("heading").first).to_be_attached()
     expect(page.get_by_text("Loading", exact=True)).to_have_count(0)
     page.evaluate(PICTURES_ARE_THERE)
@@ -89,14 +87,16 @@ def test_screens_of_a_reader(
     reader = visitor(person=ada, viewport=WINDOWS[window])
     reader.page.on("dialog", lambda dialog: pytest.fail("a script of a caption ran"))
     for name, path in paths.items():
-        check(reader, path, f"{name}-{window}")
+        reader.opens(path)
+        check(reader.page, f"{name}-{window}")
 
 
 @pytest.mark.parametrize("window", WINDOWS)
 def test_screens_of_a_stranger(visitor: Callable[..., Visitor], window: str) -> None:
     stranger = visitor(viewport=WINDOWS[window])
     for name, path in OPEN.items():
-        check(stranger, path, f"{name}-{window}")
+        stranger.opens(path)
+        check(stranger.page, f"{name}-{window}")
 
 
 def test_hostile_texts_are_shown_as_they_were_written(
