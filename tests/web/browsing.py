@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from django.conf import settings
 from playwright.sync_api import (
@@ -74,47 +74,6 @@ def give_session(context: BrowserContext, person: Person, origin: str) -> None:
             }
         ]
     )
-
-
-def stored_rows(page: Page) -> dict[str, list[Any]]:
-    """All rows of the client's database, by table; none if there is no database."""
-    rows: dict[str, list[Any]] = page.evaluate(
-        """async () => {
-            const done = (asked) => new Promise((resolve, reject) => {
-                asked.onsuccess = () => resolve(asked.result);
-                asked.onerror = () => reject(asked.error);
-            });
-            const tables = {};
-            for (const { name } of await indexedDB.databases()) {
-                const database = await done(indexedDB.open(name));
-                for (const table of database.objectStoreNames) {
-                    const work = database.transaction(table);
-                    tables[table] = await done(work.objectStore(table).getAll());
-                }
-                database.close();
-            }
-            return tables;
-        }"""
-    )
-    return rows
-
-
-def cached_files(page: Page) -> dict[str, str]:
-    """All that the service worker has stored: texts, by their paths."""
-    files: dict[str, str] = page.evaluate(
-        """async () => {
-            const files = {};
-            for (const name of await caches.keys()) {
-                const cache = await caches.open(name);
-                for (const request of await cache.keys()) {
-                    const answer = await cache.match(request);
-                    files[new URL(request.url).pathname] = await answer.text();
-                }
-            }
-            return files;
-        }"""
-    )
-    return files
 
 
 @contextmanager

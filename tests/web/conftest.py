@@ -5,11 +5,13 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from devstack.lifecycle import Stack
-from tests.support.client import Person, reset_login_limits, sign_up
-from tests.web.browsing import NO_BROWSER, Visitor, find_browser, visit
+from tests.support.client import Person, reset_login_limits, sign_up, wait_until
+from tests.support.images import jpeg_with_gps
+from tests.web.browsing import NO_BROWSER, PATIENCE, Visitor, find_browser, visit
+from tests.web.offline import article, stored_rows
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +59,29 @@ def signed_up(stack: Stack, unique: Callable[[str], str]) -> Iterator[Callable[[
 @pytest.fixture
 def ada(signed_up: Callable[[str], Person]) -> Person:
     return signed_up("ada")
+
+
+@pytest.fixture
+def bea(signed_up: Callable[[str], Person]) -> Person:
+    return signed_up("bea")
+
+
+@pytest.fixture
+def post(ada: Person, bea: Person) -> Any:
+    """A post of bea's, whom ada follows."""
+    ada.follow(bea)
+    return bea.post("Low tide.", jpeg_with_gps())
+
+
+@pytest.fixture
+def reader(visitor: Callable[..., Visitor], ada: Person, post: Any) -> Visitor:
+    """ada at home, where the post is; all that she needs for a visit offline is stored."""
+    reader = visitor(person=ada)
+    reader.opens("/")
+    expect(article(reader.page)).to_contain_text(post["caption"])
+    reader.page.evaluate("navigator.serviceWorker.ready.then(() => null)")
+    wait_until(lambda: bool(stored_rows(reader.page).get("homes")), PATIENCE / 1000)
+    return reader
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

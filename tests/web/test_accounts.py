@@ -9,7 +9,8 @@ from django.conf import settings
 from playwright.sync_api import expect
 
 from tests.support.client import PASSWORD, Person, wait_until
-from tests.web.browsing import PATIENCE, Visitor, cached_files, log_in, stored_rows
+from tests.web.browsing import PATIENCE, Visitor, log_in
+from tests.web.offline import cached_files, stored_rows
 
 HOME = "Your home is still empty"
 JWT = re.compile(r"eyJ[\w-]{10,}\.")

@@ -1,96 +1,42 @@
 """Without the network: home can be read, and what the reader does arrives later, exactly once."""
 
-import json
-import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
-from playwright.sync_api import Error, Locator, Page, Request, Route, expect
+from playwright.sync_api import Request, Response, Route, expect
 
-from core.files import etag_of
-from devstack.lifecycle import Stack
-from operations.web_client import published_folder
-from tests.deploy.test_web_client import OF_THE_API, PAGES
 from tests.support.client import Person, wait_until
 from tests.support.images import jpeg_with_gps
-from tests.web.browsing import PATIENCE, Visitor, cached_files, give_session, stored_rows
+from tests.web.browsing import PATIENCE, Visitor
+from tests.web.offline import (
+    COMMENTS,
+    LIKE,
+    OFFLINE,
+    UNSENT,
+    article,
+    comment,
+    comments,
+    goes_offline,
+    is_back,
+    like,
+    likes,
+    waits_until_stored,
+)
 
-COMMENTS = re.compile(r"/api/v1/posts/\d+/comments$")
-LIKE = re.compile(r"/api/v1/posts/\d+/like$")
-OFFLINE = "You are offline"
-UNSENT = "not sent yet"
-NOTHING: dict[str, list[Any]] = {"readers": [], "homes": [], "actions": []}
-
-
-@pytest.fixture
-def bea(signed_up: Callable[[str], Person]) -> Person:
-    return signed_up("bea")
-
-
-@pytest.fixture
-def post(ada: Person, bea: Person) -> Any:
-    """A post of bea's, whom ada follows."""
-    ada.follow(bea)
-    return bea.post("Low tide.", jpeg_with_gps())
-
-
-@pytest.fixture
-def reader(visitor: Callable[..., Visitor], ada: Person, post: Any) -> Visitor:
-    """ada at home, where the post is; all that she needs for a visit offline is stored."""
-    reader = visitor(person=ada)
-    reader.opens("/")
-    expect(reader.page.get_by_role("article")).to_contain_text(post["caption"])
-    reader.page.evaluate("navigator.serviceWorker.ready.then(() => null)")
-    wait_until(lambda: bool(stored_rows(reader.page).get("homes")), PATIENCE / 1000)
-    return reader
-
-
-def goes_offline(reader: Visitor) -> None:
-    reader.page.context.set_offline(True)
-
-
-def is_back(reader: Visitor) -> None:
-    reader.page.context.set_offline(False)
-
-
-def article(page: Page) -> Locator:
-    return page.get_by_role("article")
-
-
-def comment(page: Page, text: str) -> None:
-    field = article(page).get_by_label("Add a comment")
-    field.fill(text)
-    field.press("Enter")
-
-
-def like(page: Page) -> Locator:
-    return article(page).get_by_role("button", name="Like")
-
-
-def comments(person: Person, post: Any) -> list[tuple[str, str]]:
-    """Who wrote what about a post, oldest first."""
-    page = person.get(f"/posts/{post['id']}/comments", order="oldest")
-    return [(one["author"]["username"], one["text"]) for one in page["results"]]
-
-
-def likes(person: Person, post: Any) -> int:
-    """How many like a post."""
-    number: int = person.get(f"/posts/{post['id']}")["counts"]["likes"]
-    return number
-
-
-def waits_until_stored(page: Page, number: int) -> None:
-    """Wait until so many actions are in the queue."""
-    wait_until(lambda: len(stored_rows(page)["actions"]) == number, PATIENCE / 1000)
-
-
-def is_empty(page: Page) -> bool:
-    """Whether nothing is stored of any reader."""
-    return stored_rows(page) == NOTHING
+# The only action in the queue was sent longer ago than the server knows its key.
+SENT_A_DAY_EARLIER = """() => new Promise((resolve) => {
+    indexedDB.open("socialfeed").onsuccess = ({ target: { result: database } }) => {
+        const work = database.transaction("actions", "readwrite");
+        const actions = work.objectStore("actions");
+        actions.getAll().onsuccess = ({ target: { result: [action] } }) =>
+            actions.put({ ...action, sentAt: action.sentAt - 24 * 3600 * 1000 });
+        work.oncomplete = () => {
+            database.close();
+            resolve();
+        };
+    };
+})"""
 
 
 def test_home_can_be_read_offline_and_is_refreshed_afterwards(
@@ -157,19 +103,17 @@ def test_the_last_wish_counts(reader: Visitor, ada: Person, post: Any) -> None:
     page = reader.page
     sent: list[str] = []
 
-    def note(request: Request) -> None:
-        if LIKE.search(request.url):
-            sent.append(request.method)
+    def note(answer: Response) -> None:
+        if LIKE.search(answer.url):
+            sent.append(answer.request.method)
 
-    page.on("request", note)
+    page.on("response", note)
     goes_offline(reader)
     like(page).click()
     like(page).click()
     expect(like(page)).to_have_attribute("aria-pressed", "false")
     waits_until_stored(page, 1)
-    sent.clear()
-    with page.expect_response(LIKE):
-        is_back(reader)
+    is_back(reader)
     waits_until_stored(page, 0)
     assert sent == ["DELETE"]
     assert likes(ada, post) == 0
@@ -226,10 +170,57 @@ def test_a_comment_arrives_once_though_its_answer_was_lost(
     page.route(COMMENTS, lose_the_first)
     comment(page, "Nobody else was up.")
     expect(article(page)).to_contain_text("Nobody else was up.")
+    expect(article(page).get_by_text(UNSENT)).to_have_count(0)
     waits_until_stored(page, 0)
     assert (len(keys), len(set(keys))) == (2, 1)
     assert comments(ada, post) == [(ada.username, "Nobody else was up.")]
     expect(article(page).get_by_role("list").last.get_by_role("listitem")).to_have_count(1)
+
+
+@pytest.mark.parametrize("has_arrived", [True, False])
+def test_a_comment_arrives_once_though_the_server_has_forgotten_its_key(
+    reader: Visitor, ada: Person, post: Any, has_arrived: bool
+) -> None:
+    page = reader.page
+    sent: list[str] = []
+
+    def note(request: Request) -> None:
+        if COMMENTS.search(request.url.partition("?")[0]):
+            sent.append(request.method)
+
+    def lose(route: Route) -> None:
+        if has_arrived and len(sent) == 1:
+            assert route.fetch().status == 201
+        route.abort()
+
+    page.on("request", note)
+    page.route(COMMENTS, lose)
+    with page.expect_event("requestfailed"):
+        comment(page, "Nobody else was up.")
+    page.evaluate(SENT_A_DAY_EARLIER)
+    page.unroute(COMMENTS)
+    expect(article(page)).to_contain_text("Nobody else was up.")
+    expect(article(page).get_by_text(UNSENT)).to_have_count(0)
+    last = ["GET"] if has_arrived else ["GET", "POST"]
+    assert sent[-len(last) :] == last
+    assert comments(ada, post) == [(ada.username, "Nobody else was up.")]
+
+
+def test_an_action_on_which_the_server_fails_holds_up_no_other(
+    reader: Visitor, ada: Person, post: Any
+) -> None:
+    other = reader.page.context.new_page()
+    other.goto(f"/u/{post['author']['username']}")
+    page = reader.page
+    page.context.route(COMMENTS, lambda route: route.fulfill(status=500, json={}))
+    with page.expect_response(COMMENTS):
+        comment(page, "Nobody else was up.")
+    other.get_by_role("button", name="Follow").click()
+    expect(other.get_by_text("0 followers", exact=True)).to_be_visible()
+    expect(article(page).get_by_text(UNSENT)).to_be_visible()
+    page.context.unroute(COMMENTS)
+    expect(article(page).get_by_text(UNSENT)).to_have_count(0)
+    assert comments(ada, post) == [(ada.username, "Nobody else was up.")]
 
 
 def test_two_tabs_send_each_action_once(reader: Visitor, ada: Person, post: Any) -> None:
@@ -261,147 +252,6 @@ def test_what_is_refused_later_is_taken_back(reader: Visitor, bea: Person, post:
     told = page.get_by_role("status").filter(has_text="“Nobody else was up.” was not sent")
     expect(told).to_be_visible()
     waits_until_stored(page, 0)
-
-
-def test_a_log_out_leaves_nothing(reader: Visitor, ada: Person, bea: Person, post: Any) -> None:
-    page = reader.page
-    page.route(LIKE, lambda route: route.abort())
-    like(page).click()
-    waits_until_stored(page, 1)
-    reader.opens("/settings", "Settings")
-    page.get_by_role("button", name="Log out", exact=True).click()
-    expect(page.get_by_role("heading", name="Log in")).to_be_visible()
-    assert is_empty(page)
-    assert page.evaluate("[localStorage.length, sessionStorage.length]") == [0, 0]
-    files = cached_files(page)
-    assert "/" in files
-    for path, content in files.items():
-        assert path == "/" or path.startswith("/assets/")
-        assert ada.username not in content
-    # Nor is there anything to be seen offline.
-    goes_offline(reader)
-    page.goto("/")
-    expect(page.get_by_role("alert")).to_contain_text("no connection")
-    assert likes(bea, post) == 0
-
-
-def test_a_session_that_ended_leaves_nothing(reader: Visitor, ada: Person) -> None:
-    page = reader.page
-    goes_offline(reader)
-    comment(page, "Nobody else was up.")
-    waits_until_stored(page, 1)
-    page.reload()
-    expect(article(page).get_by_text(UNSENT)).to_be_visible()
-    ada.http.delete("/_allauth/app/v1/auth/session")
-    is_back(reader)
-    expect(page.get_by_role("heading", name="Log in")).to_be_visible()
-    assert is_empty(page)
-
-
-def test_actions_of_one_reader_are_not_sent_as_another(
-    reader: Visitor, ada: Person, bea: Person, post: Any, stack: Stack
-) -> None:
-    page = reader.page
-    goes_offline(reader)
-    like(page).click()
-    comment(page, "Nobody else was up.")
-    waits_until_stored(page, 2)
-    page.close()
-    # bea has logged in meanwhile, and this browser was told of no log-out.
-    give_session(page.context, bea, stack.layout.public_origin)
-    is_back(reader)
-    page = page.context.new_page()
-    page.goto("/")
-    expect(article(page)).to_contain_text(post["caption"])
-    page.wait_for_load_state("networkidle")
-    rows = stored_rows(page)
-    assert [me["username"] for me in rows["readers"]] == [bea.username]
-    assert rows["actions"] == []
-    assert ada.username not in json.dumps(rows)
-    assert (likes(ada, post), comments(ada, post)) == (0, [])
-
-
-def test_a_page_of_one_reader_takes_no_token_of_another(
-    reader: Visitor, ada: Person, bea: Person, post: Any, stack: Stack
-) -> None:
-    page = reader.page
-    give_session(page.context, bea, stack.layout.public_origin)
-    # Her token has expired: the next one is bea's.
-    page.route(LIKE, lambda route: route.fulfill(status=401, json={}))
-    with page.expect_event("load"):
-        like(page).click()
-    page.unroute(LIKE)
-    expect(article(page)).to_contain_text(post["caption"])
-    page.wait_for_load_state("networkidle")
-    assert [me["username"] for me in stored_rows(page)["readers"]] == [bea.username]
-    assert likes(ada, post) == 0
-
-
-def test_the_worker_answers_the_pages_of_the_client_and_no_others(reader: Visitor) -> None:
-    page = reader.page
-    for path in OF_THE_API:
-        answer = page.goto(path)
-        assert answer
-        assert not answer.from_service_worker, path
-    assert all(path == "/" or path.startswith("/assets/") for path in cached_files(page))
-    goes_offline(reader)
-    for path in PAGES:
-        answer = page.goto(path)
-        assert answer
-        assert answer.from_service_worker, path
-    with pytest.raises(Error, match="ERR_INTERNET_DISCONNECTED"):
-        page.goto("/developers/")
-
-
-@contextmanager
-def new_release(folder: Path) -> Iterator[str]:
-    """Publish another build, whose page names another script. Gives the script's path."""
-    index, etag = folder / "index.html", folder / "index.html.etag"
-    content, old_etag = index.read_bytes(), etag.read_bytes()
-    (name,) = re.findall(rb'<script[^>]* src="/(assets/index-[^"]+)"', content)
-    new = name.replace(b"index-", b"index-new-")
-    script = folder / new.decode()
-    script.write_bytes((folder / name.decode()).read_bytes())
-    page = content.replace(name, new)
-    index.write_bytes(page)
-    etag.write_text(str(etag_of(page)))
-    try:
-        yield f"/{new.decode()}"
-    finally:
-        index.write_bytes(content)
-        etag.write_bytes(old_etag)
-        script.unlink()
-
-
-def test_a_new_release_replaces_the_old_one_at_the_second_visit(reader: Visitor) -> None:
-    page = reader.page
-    started = "document.querySelector('script[type=module]').getAttribute('src')"
-    old = page.evaluate(started)
-    assert old in cached_files(page)
-    with new_release(published_folder()) as new:
-        page.reload()
-        assert page.evaluate(started) == old
-        wait_until(lambda: old not in cached_files(page), PATIENCE / 1000)
-        assert new in cached_files(page)
-        # The page that is open goes on.
-        page.get_by_role("link", name="Search").click()
-        expect(page.get_by_label("Search people")).to_be_visible()
-        goes_offline(reader)
-        reader.opens("/")
-        assert page.evaluate(started) == new
-        expect(article(page)).to_be_visible()
-
-
-def test_the_client_can_be_installed(reader: Visitor, stack: Stack) -> None:
-    session = reader.page.context.new_cdp_session(reader.page)
-    found = session.send("Page.getAppManifest")
-    assert found["errors"] == []
-    manifest = json.loads(found["data"])
-    assert (manifest["start_url"], manifest["scope"]) == ("/", "/")
-    icons = {icon["src"]: icon["type"] for icon in manifest["icons"]}
-    for path, content_type in icons.items():
-        answer = httpx.get(stack.layout.public_origin + path)
-        assert (answer.status_code, answer.headers["Content-Type"]) == (200, content_type)
 
 
 def test_a_browser_that_stores_nothing_shows_the_client(
