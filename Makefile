@@ -45,7 +45,7 @@ WEB_SOURCES := $(filter-out web/openapi.json $(TYPES), \
 
 web/node_modules/.ready: web/package-lock.json | $(READY)
 	@echo "Installing the packages of the web client."
-	@cd web && $(NODE) npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null || \
+	@cd web && $(NODE) npm ci --prefer-offline --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null || \
 	  { echo "npm cannot install the packages of the web client. Can it reach its registry?" >&2; exit 1; }
 	@touch $@
 
