@@ -23,6 +23,7 @@ from tests.web.offline import (
     likes,
     waits_until_stored,
 )
+from tests.web.test_screens import violations
 
 # The only action in the queue was sent longer ago than the server knows its key.
 SENT_A_DAY_EARLIER = """() => new Promise((resolve) => {
@@ -80,6 +81,8 @@ def test_what_is_done_offline_arrives_once_and_in_order(
     comment(page, "Nobody else was up.")
     comment(page, "But the gulls.")
     waits_until_stored(page, 3)
+    expect(article(page).get_by_text(UNSENT).last).to_be_visible()
+    assert violations(page) == []
     for _ in range(2):
         expect(article(page)).to_contain_text("1 like")
         expect(article(page).get_by_text(UNSENT)).to_have_count(2)
@@ -227,6 +230,13 @@ def test_two_tabs_send_each_action_once(reader: Visitor, ada: Person, post: Any)
     other = reader.page.context.new_page()
     other.goto("/")
     expect(article(other)).to_be_visible()
+    answered: list[str] = []
+
+    def note(answer: Response) -> None:
+        if COMMENTS.search(answer.url):
+            answered.append(answer.request.method)
+
+    other.context.on("response", note)
     goes_offline(reader)
     comment(reader.page, "Nobody else was up.")
     expect(article(reader.page).get_by_text(UNSENT)).to_be_visible()
@@ -237,6 +247,7 @@ def test_two_tabs_send_each_action_once(reader: Visitor, ada: Person, post: Any)
         expect(article(page)).to_contain_text("But the gulls.")
         expect(article(page)).to_contain_text("Nobody else was up.")
         expect(article(page).get_by_text(UNSENT)).to_have_count(0)
+    assert answered == ["POST", "POST"]
     assert [text for _, text in comments(ada, post)] == ["Nobody else was up.", "But the gulls."]
 
 
