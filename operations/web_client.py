@@ -19,8 +19,8 @@ def publish_web_client(*, source: Path, folder: Path) -> bool:
     """Copy the files of the built client from `source` into `folder`. False if it is not built.
 
     The page comes last, so that whoever gets it finds all that it names. Each file that may change
-    gets an `.etag` beside it, after it: at worst, a client gets a new file with an old ETag, and
-    then asks once too often.
+    has an `.etag` beside it, which is removed before and written after it: no file is ever served
+    with the ETag of another, also if this is killed in between.
     """
     if not is_built(source):
         return False
@@ -32,9 +32,11 @@ def publish_web_client(*, source: Path, folder: Path) -> bool:
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
         content = (source / name).read_bytes()
+        etag = target.with_name(f"{target.name}.etag")
+        etag.unlink(missing_ok=True)
         replace_file(target, content)
         if not is_asset:
-            replace_file(target.with_name(f"{target.name}.etag"), etag_of(content))
+            replace_file(etag, etag_of(content))
     return True
 
 

@@ -36,9 +36,14 @@ def test_a_wrong_password_is_told_and_the_right_one_logs_in(
     expect(stranger.page.get_by_role("heading", name=HOME)).to_be_visible()
 
 
-def test_a_log_in_leads_to_no_other_site(visitor: Callable[..., Visitor], ada: Person) -> None:
+@pytest.mark.parametrize(
+    "next_page", ["//evil.example/", "/%5Cevil.example", "/%09/evil.example", "https://evil.example"]
+)
+def test_a_log_in_leads_to_no_other_site(
+    visitor: Callable[..., Visitor], ada: Person, next_page: str
+) -> None:
     stranger = visitor()
-    stranger.opens("/log-in?next=//evil.example/", "Log in")
+    stranger.opens(f"/log-in?next={next_page}", "Log in")
     log_in(stranger.page, ada.username)
     expect(stranger.page.get_by_role("heading", name=HOME)).to_be_visible()
 

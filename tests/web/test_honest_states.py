@@ -3,11 +3,13 @@
 import re
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Route, expect
 
 from tests.support.client import Person, wait_until
 from tests.support.images import jpeg_with_gps
 from tests.web.browsing import PATIENCE, Visitor
+from tests.web.offline import waits_until_stored
 
 HOME = re.compile(r"/api/v1/timeline/home")
 LIKE = re.compile(r"/api/v1/posts/\d+/like$")
@@ -101,10 +103,9 @@ def test_the_last_of_quick_likes_and_unlikes_is_what_stays(
     reader = visitor(person=ada)
     reader.opens("/")
     button = reader.page.get_by_role("article").get_by_role("button", name="Like")
-    with reader.page.expect_response(LIKE):
-        for _ in range(5):
-            button.click()
-    reader.page.wait_for_load_state("networkidle")
+    for _ in range(5):
+        button.click()
+    waits_until_stored(reader.page, 0)
     expect(button).to_have_attribute("aria-pressed", "true")
     assert ada.get(f"/posts/{post['id']}")["counts"]["likes"] == 1
 
@@ -159,3 +160,38 @@ def test_back_restores_the_page_and_its_place(visitor: Callable[..., Visitor], a
     reader.page.go_back()
     expect(reader.page.get_by_role("article").filter(has_text="No. 2")).to_be_in_viewport()
     wait_until(lambda: abs(reader.page.evaluate("scrollY") - before) < 10, PATIENCE / 1000)
+
+
+def test_back_restores_a_profile_and_its_place(visitor: Callable[..., Visitor], ada: Person) -> None:
+    for number in range(30):
+        ada.post(f"No. {number}", jpeg_with_gps())
+    reader = visitor(person=ada)
+    reader.opens(f"/u/{ada.username}")
+    last = reader.page.get_by_role("main").get_by_role("listitem").nth(29)
+    last.scroll_into_view_if_needed()
+    before = reader.page.evaluate("scrollY")
+    assert before > 300
+    last.get_by_role("link").click()
+    expect(reader.page.get_by_role("heading", name="Post", exact=True)).to_be_visible()
+    reader.page.go_back()
+    expect(last).to_be_in_viewport()
+    wait_until(lambda: abs(reader.page.evaluate("scrollY") - before) < 10, PATIENCE / 1000)
+
+
+@pytest.mark.parametrize("path", ["/u/%FF", "/p/1", "/u/nobody_has_this_name"])
+def test_an_address_of_nothing_says_so(
+    visitor: Callable[..., Visitor], ada: Person, path: str
+) -> None:
+    reader = visitor(person=ada)
+    reader.opens(path, "There is nothing here")
+
+
+def test_an_answer_of_somebody_else_is_no_answer(
+    visitor: Callable[..., Visitor], ada: Person
+) -> None:
+    """Such as the page of a network where one has to pay first."""
+    reader = visitor(person=ada)
+    page = "<html>Welcome to our hotel</html>"
+    reader.page.route(HOME, lambda route: route.fulfill(content_type="text/html", body=page))
+    reader.opens("/")
+    expect(reader.page.get_by_role("alert")).to_contain_text("no connection")

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from tests.support.client import PASSWORD
 from tests.support.images import encoded
-from tests.web.browsing import PATIENCE, Visitor
+from tests.web.browsing import Visitor
 
 COLOURS = {"red": (200, 40, 40), "green": (40, 160, 60), "blue": (40, 60, 200)}
 
@@ -73,11 +73,6 @@ def test_the_five_use_cases(
     share(author, pictures, "Low tide.")
     mine = author.page.get_by_role("article")
     # It is published when its files are ready.
-    for _ in range(PATIENCE // 500):
-        if mine.count():
-            break
-        author.page.get_by_role("button", name="Refresh").click()
-        author.page.wait_for_timeout(500)
     expect(mine).to_contain_text("Low tide.")
 
     # The other one finds her by a search, and follows her.

@@ -5,6 +5,7 @@
 import createClient from "openapi-fetch";
 import { accessToken, refreshSession } from "./tokens";
 import type { components, paths } from "./schema";
+import { fetchInTime } from "./waiting";
 
 export const api = createClient<paths>({ baseUrl: location.origin, fetch: send });
 
@@ -34,12 +35,12 @@ async function send(request: Request): Promise<Response> {
 async function sendWithToken(request: Request): Promise<Response> {
   // A page that has started offline has none yet.
   const token = accessToken() ?? (await refreshSession());
-  const response = await fetch(copyWithToken(request, token));
+  const response = await fetchInTime(copyWithToken(request, token));
   const hasExpired =
     response.status === 401 && token && (await wantedProofs(response)).length === 0;
   if (!hasExpired) return response;
   const renewed = await refreshSession();
-  return renewed ? fetch(copyWithToken(request, renewed)) : response;
+  return renewed ? fetchInTime(copyWithToken(request, renewed)) : response;
 }
 
 function copyWithToken(request: Request, token: string | undefined): Request {

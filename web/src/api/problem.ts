@@ -19,6 +19,11 @@ export class Problem extends Error {
     return this.status === 0;
   }
 
+  // Whether the same request may succeed later.
+  get isTemporary(): boolean {
+    return this.isOffline || [408, 429].includes(this.status) || this.status >= 500;
+  }
+
   // The last part of the problem's type, such as `comments-closed`.
   get kind(): string {
     return this.document?.type.split("/").at(-1) ?? "";
@@ -39,11 +44,17 @@ export async function dataOf<Data>(asked: Promise<Answered<Data>>): Promise<Data
   try {
     answer = await asked;
   } catch (error) {
-    if (error instanceof TypeError) throw new Problem(0); // how fetch tells that the network failed
-    throw error;
+    throw isNoAnswer(error) ? new Problem(0) : error;
   }
   if (answer.response.ok) return answer.data as Data;
   throw problemOf(answer.response, answer.error);
+}
+
+// Whether a request has failed without an answer of the API's: fetch says TypeError when the network
+// fails, and TimeoutError; what is no JSON comes from a proxy, or from the page of a café's network.
+function isNoAnswer(error: unknown): boolean {
+  const isLate = error instanceof DOMException && error.name === "TimeoutError";
+  return isLate || error instanceof TypeError || error instanceof SyntaxError;
 }
 
 export function problemOf(response: Response, body: unknown): Problem {

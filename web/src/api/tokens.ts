@@ -4,6 +4,7 @@
 import createClient from "openapi-fetch";
 import { Problem, problemOf } from "./problem";
 import type { paths } from "./schema";
+import { fetchInTime } from "./waiting";
 
 export const REFRESH_COOKIE = { "X-Refresh-Cookie": "1" };
 
@@ -11,7 +12,11 @@ export const REFRESH_COOKIE = { "X-Refresh-Cookie": "1" };
 export const accounts = createClient<paths>({
   baseUrl: location.origin,
   headers: REFRESH_COOKIE,
+  fetch: fetchInTime,
 });
+
+// What is answered to a token that is not valid any more.
+const REFUSED = [400, 401];
 
 let current: string | undefined;
 let refreshing: Promise<string | undefined> | undefined;
@@ -52,7 +57,9 @@ async function exchange(): Promise<string | undefined> {
   return navigator.locks.request("refresh", async () => {
     let answer;
     try {
-      answer = await accounts.POST("/_allauth/app/v1/tokens/refresh", { body: {} });
+      // It goes on when the page is closed: a cookie that is lost would end the session.
+      const request = { body: {}, keepalive: true };
+      answer = await accounts.POST("/_allauth/app/v1/tokens/refresh", request);
     } catch {
       throw new Problem(0);
     }
@@ -63,9 +70,7 @@ async function exchange(): Promise<string | undefined> {
       changed();
       throw new Problem(0);
     }
-    if (!current && (response.status === 429 || response.status >= 500)) {
-      throw problemOf(response, error);
-    }
+    if (!current && !REFUSED.includes(response.status)) throw problemOf(response, error);
     if (!current) ended();
     return current;
   });

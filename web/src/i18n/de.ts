@@ -107,6 +107,7 @@ export const de: Messages = {
   tooManyFiles: (n) => `Ein Beitrag hat höchstens ${n} Bilder und Videos.`,
   notMedia: (name) => `${name} ist weder ein Bild noch ein Video.`,
   sharing: "Dein Beitrag erscheint, wenn seine Dateien fertig sind.",
+  notPublished: "Dieser Beitrag kann nicht veröffentlicht werden.",
 
   displayName: "Name",
   bio: "Über dich",

@@ -107,6 +107,7 @@ export const en = {
   tooManyFiles: (n: number) => `A post has at most ${n} pictures and videos.`,
   notMedia: (name: string) => `${name} is neither a picture nor a video.`,
   sharing: "Your post appears when its files are ready.",
+  notPublished: "This post cannot be published.",
 
   displayName: "Name",
   bio: "About you",

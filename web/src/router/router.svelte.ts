@@ -29,7 +29,7 @@ export async function startRouter(): Promise<void> {
     if (session.isLoggedIn === undefined || event.navigationType === "reload") return;
     // A page that changes its own query goes on where it is.
     const after = url.pathname === place.path ? "manual" : "after-transition";
-    event.intercept({ handler: () => show(url), focusReset: after, scroll: after });
+    event.intercept({ handler: () => show(url, event.signal), focusReset: after, scroll: after });
   });
   await show(new URL(location.href));
 }
@@ -41,19 +41,30 @@ export function go(address: string, history: "push" | "replace" = "push"): void 
   else location.replace(address);
 }
 
-async function show(url: URL): Promise<void> {
+// Opens an address that may come from anybody: one of the client's, or else home.
+export function goWithin(address: string): void {
+  const url = URL.parse(address, location.origin);
+  const isOurs = url?.origin === location.origin && routeOf(url.pathname) !== undefined;
+  go(isOurs ? url.pathname + url.search : "/", "replace");
+}
+
+// `signal`: of a navigation, which ends when the reader goes elsewhere meanwhile.
+async function show(url: URL, signal?: AbortSignal): Promise<void> {
   const found = routeOf(url.pathname);
   if (found && !found.route.isOpen && session.isLoggedIn === false) {
     const next = url.pathname === "/" ? "" : `?next=${encodeURIComponent(url.pathname)}`;
     return go(`/log-in${next}`, "replace");
   }
   if (found?.route.isOpen && session.isLoggedIn) return go("/", "replace");
-  place.failed = false;
+  let page: Page | undefined;
   try {
-    place.page = found ? await found.route.load() : NotFound;
+    page = found ? await found.route.load() : NotFound;
   } catch {
-    place.failed = true;
+    // The page says so.
   }
+  if (signal?.aborted) return;
+  place.failed = page === undefined;
+  place.page = page;
   place.parameters = found?.parameters ?? {};
   place.path = url.pathname;
   place.address = url.pathname + url.search;

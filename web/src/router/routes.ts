@@ -61,16 +61,16 @@ export const routes: Route[] = [
   },
 ];
 
-export function routeOf(path: string): { route: Route; parameters: Parameters } | undefined {
+export function routeOf(encodedPath: string): { route: Route; parameters: Parameters } | undefined {
+  let path: string;
+  try {
+    path = decodeURIComponent(encodedPath);
+  } catch {
+    return undefined; // such as /u/%FF
+  }
   for (const route of routes) {
     const match = route.pattern.exec(path);
-    if (match) {
-      const named = Object.entries(match.groups ?? {});
-      const parameters = Object.fromEntries(
-        named.map(([name, value]) => [name, decodeURIComponent(value)]),
-      );
-      return { route, parameters };
-    }
+    if (match) return { route, parameters: match.groups ?? {} };
   }
   return undefined;
 }

@@ -1,16 +1,18 @@
 // The post that the reader is writing. It stays while one looks at other pages.
 
-import { api, dataOf } from "../api/client";
+import { api, dataOf, Problem } from "../api/client";
 import { t } from "../i18n/language";
 import { home } from "./home.svelte";
 import { notices, tellProblem } from "./notices.svelte";
 import { MAX_FILES, typeOf, Upload } from "./uploads.svelte";
+import { waiting } from "./waiting.svelte";
 
 class Draft {
   caption = $state("");
   uploads = $state.raw<Upload[]>([]);
-  // The same key if it is sent again, so it is published once.
-  #key = crypto.randomUUID();
+  // What was sent and is not answered yet. It is sent again as it is, with its Idempotency-Key: so it is
+  // published once. Until then nothing of it can be changed.
+  sent = $state.raw<{ key: string; caption: string; media: string[] }>();
 
   add(files: Iterable<File>): void {
     for (const file of files) {
@@ -37,18 +39,25 @@ class Draft {
     return this.uploads.length > 0 && this.uploads.every(isSent);
   }
 
-  // Throws `Problem`.
+  // Throws `Problem`. When there was no answer, it may be called again.
   async share(): Promise<void> {
-    for (const upload of this.uploads) await upload.saveAlt();
-    const body = { caption: this.caption, media: this.uploads.map(({ id }) => id!) };
-    const params = { header: { "Idempotency-Key": this.#key } };
-    const post = await dataOf(api.POST("/api/v1/posts", { params, body }));
-    // Only a post that waits for its files has a state.
-    if ("state" in post && post.state !== "published") notices.add(t.sharing);
+    try {
+      for (const upload of this.uploads) await upload.saveAlt();
+      const media = this.uploads.map(({ id }) => id!);
+      this.sent ??= { key: crypto.randomUUID(), caption: this.caption, media };
+      const { key, ...body } = this.sent;
+      const params = { header: { "Idempotency-Key": key } };
+      const post = await dataOf(api.POST("/api/v1/posts", { params, body }));
+      // Only a post that waits for its files has a state.
+      if ("state" in post) waiting.add(post);
+    } catch (error) {
+      if (!(error instanceof Problem && error.isTemporary)) this.sent = undefined;
+      throw error;
+    }
     for (const upload of this.uploads) upload.forget();
     this.uploads = [];
     this.caption = "";
-    this.#key = crypto.randomUUID();
+    this.sent = undefined;
     home.forget();
   }
 }

@@ -24,7 +24,7 @@ class Home {
   // Ids of those that have come since, which are shown when the reader asks for them.
   waiting = $state.raw<string[]>([]);
   #asking: Promise<void> | undefined;
-  // Whether the reader follows others than when it was loaded.
+  // Whether it must be loaded anew: the reader follows others now, or was away for long.
   #isOld = false;
 
   constructor() {
@@ -79,15 +79,21 @@ class Home {
   }
 
   async #ask(): Promise<void> {
-    let address = this.pages.newer;
+    const pages = this.pages;
+    let [address, newer] = [pages.newer, pages.newer];
     const found: string[] = [];
     for (let i = 0; address !== null; i++) {
-      if (i === PAGES_OF_NEW) return this.restart();
+      if (i === PAGES_OF_NEW) {
+        this.#isOld = true;
+        return;
+      }
       const page = await ask(queryOf(address));
       found.push(...keepPosts(page.results));
-      this.pages.newer = page.newer ?? this.pages.newer;
+      newer = page.newer ?? newer;
       address = page.next;
     }
+    if (this.pages !== pages) return; // it was begun anew meanwhile
+    pages.newer = newer;
     this.waiting = [...found, ...this.waiting];
   }
 
@@ -101,6 +107,7 @@ class Home {
     try {
       if (this.pages.items.length === 0) return await this.restart();
       await this.askForNew();
+      if (this.#isOld) return await this.restart();
       this.showNew();
     } catch (error) {
       tellProblem(error);

@@ -1,4 +1,4 @@
-// Short messages that appear for a while: of what was refused after it had been shown.
+// Short messages: what was done, or was refused after it had been shown.
 
 import { messageOf } from "../i18n/problems";
 
@@ -8,10 +8,10 @@ class Notices {
   list = $state<{ id: number; text: string }[]>([]);
   #last = 0;
 
-  add(text: string): void {
+  add(text: string, shown: "for a while" | "until closed" = "for a while"): void {
     const id = ++this.#last;
     this.list.push({ id, text });
-    setTimeout(() => this.remove(id), SECONDS * 1000);
+    if (shown === "for a while") setTimeout(() => this.remove(id), SECONDS * 1000);
   }
 
   remove(id: number): void {

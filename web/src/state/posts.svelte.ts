@@ -1,7 +1,7 @@
 // The posts that were loaded: one copy of each, which all pages show, so that a like is seen in all.
 
 import { SvelteMap } from "svelte/reactivity";
-import { api, dataOf } from "../api/client";
+import { api, dataOf, Problem } from "../api/client";
 import { session } from "../api/session.svelte";
 import type { components } from "../api/schema";
 import type { Sent } from "./actions";
@@ -65,7 +65,12 @@ function change(id: string, changes: Partial<Post>): void {
 
 export async function loadPost(id: string): Promise<void> {
   const params = { path: { post_id: id } };
-  keepPosts([await dataOf(api.GET("/api/v1/posts/{post_id}", { params }))]);
+  try {
+    keepPosts([await dataOf(api.GET("/api/v1/posts/{post_id}", { params }))]);
+  } catch (error) {
+    if (error instanceof Problem && error.status === 404) posts.delete(id);
+    throw error;
+  }
 }
 
 // Shows the like at once, and takes it back if it is refused.

@@ -191,5 +191,6 @@ function isRefusal({ status, retryAfter }: Problem): boolean {
 
 function tellRefusal(action: Action, problem: Problem): void {
   const message = messageOf(problem);
-  notices.add(action.kind === "comment" ? t.commentNotSent(action.text, message) : message);
+  if (action.kind !== "comment") notices.add(message);
+  else notices.add(t.commentNotSent(action.text, message), "until closed");
 }

@@ -48,19 +48,24 @@ export class Upload {
   id = $state<string>();
   #sentAlt = "";
   readonly #abort = new AbortController();
+  #running = Promise.resolve();
 
   constructor(file: File) {
     this.file = file;
     this.preview = URL.createObjectURL(file);
-    void this.run();
+    this.run();
   }
 
   // Sends the file, or what is missing of it, and waits until it is processed.
-  async run(): Promise<void> {
+  run(): void {
+    this.#running = this.#run();
+  }
+
+  async #run(): Promise<void> {
     this.problem = undefined;
     this.state = "sending";
     try {
-      await this.#send(await this.#sending());
+      if (!(await this.#isSent())) await this.#send(await this.#sending());
       this.state = "processing";
       await this.#wait();
       this.state = "ready";
@@ -80,10 +85,12 @@ export class Upload {
     this.#sentAlt = this.alt;
   }
 
-  // Ends it, and removes what was sent.
+  // Ends it, and removes what was sent. Throws `Problem`.
   async cancel(): Promise<void> {
     this.#abort.abort();
     this.forget();
+    // It may just be announced.
+    await this.#running;
     if (!this.id) return;
     const params = { path: { media_id: this.id } };
     await dataOf(api.DELETE("/api/v1/media/{media_id}", { params }));
@@ -92,6 +99,28 @@ export class Upload {
   // Frees the memory of the preview.
   forget(): void {
     URL.revokeObjectURL(this.preview);
+  }
+
+  // Whether all of the file has arrived. One that has failed, or is gone, is sent anew.
+  async #isSent(): Promise<boolean> {
+    if (!this.id) return false;
+    const state = await this.#askForState();
+    if (state === "failed" || state === "gone") this.id = undefined;
+    return state === "processing" || state === "ready";
+  }
+
+  async #askForState(): Promise<components["schemas"]["OwnMedia"]["state"] | "gone"> {
+    try {
+      return (await this.#media()).state;
+    } catch (error) {
+      if (error instanceof Problem && error.status === 404) return "gone";
+      throw error;
+    }
+  }
+
+  async #media(): Promise<components["schemas"]["OwnMedia"]> {
+    const params = { path: { media_id: this.id! } };
+    return dataOf(api.GET("/api/v1/media/{media_id}", { params }));
   }
 
   // The requests that are still to be sent.
@@ -109,6 +138,7 @@ export class Upload {
   }
 
   async #send(sending: Sending): Promise<void> {
+    this.#abort.signal.throwIfAborted();
     if (sending.form) {
       const form = new FormData();
       for (const [name, value] of Object.entries(sending.form.fields)) form.append(name, value);
@@ -120,6 +150,7 @@ export class Upload {
       const bytes = this.file.slice(part.offset, part.offset + part.byte_size);
       await this.#transfer("PUT", part.url, bytes, part.offset);
     }
+    this.#abort.signal.throwIfAborted();
     const params = { path: { media_id: sending.id } };
     await dataOf(api.POST("/api/v1/media/{media_id}/complete", { params }));
   }
@@ -135,23 +166,31 @@ export class Upload {
       request.onload = () =>
         request.status < 300 ? resolve() : reject(new Problem(request.status));
       request.onerror = () => reject(new Problem(0));
-      this.#abort.signal.addEventListener("abort", () => {
+      const abort = () => {
         request.abort();
         reject(new Problem(0));
-      });
+      };
+      this.#abort.signal.addEventListener("abort", abort, { once: true });
+      request.onloadend = () => this.#abort.signal.removeEventListener("abort", abort);
       request.send(body);
     });
   }
 
   async #wait(): Promise<void> {
     this.percent = 0;
-    const params = { path: { media_id: this.id! } };
-    while (!this.#abort.signal.aborted) {
-      const media = await dataOf(api.GET("/api/v1/media/{media_id}", { params }));
-      if (media.state === "ready") return;
-      if (media.state === "failed") throw failure(media.error?.detail ?? "");
-      this.percent = media.progress;
-      await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL));
+    for (;;) {
+      this.#abort.signal.throwIfAborted();
+      let pause = POLL_INTERVAL;
+      try {
+        const media = await this.#media();
+        if (media.state === "ready") return;
+        if (media.state === "failed") throw failure(media.error?.detail ?? "");
+        this.percent = media.progress;
+      } catch (error) {
+        if (!(error instanceof Problem && error.isTemporary)) throw error;
+        pause = Math.max(pause, (error.retryAfter ?? 0) * 1000);
+      }
+      await new Promise((resolve) => setTimeout(resolve, pause));
     }
   }
 }
