@@ -31,6 +31,7 @@ OPEN = {"log-in": "/log-in", "sign-up": "/sign-up", "forgotten-password": "/forg
 
 def violations(page: Page) -> list[Any]:
     """What axe finds, as its rule and the elements."""
+    page.evaluate(AXE.read_text())
     found = page.evaluate("axe.run()")["violations"]
     return [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found]
 
@@ -40,7 +41,6 @@ def check(page: Page, name: str) -> None:
     expect(page.get_by_role("heading").first).to_be_attached()
     expect(page.get_by_text("Loading", exact=True)).to_have_count(0)
     page.evaluate(PICTURES_ARE_THERE)
-    page.evaluate(AXE.read_text())
     for scheme in SCHEMES:
         page.emulate_media(color_scheme=scheme)
         screenshot(page, f"{name}-{scheme}")

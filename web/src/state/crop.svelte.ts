@@ -2,7 +2,7 @@
 
 export const MAX_ZOOM = 5;
 // What is sent. The API makes smaller ones of it.
-const SIDE = 640; // pixels
+export const SIDE = 640; // pixels of the canvas
 const QUALITY = 0.92;
 
 export class Crop {
