@@ -44,23 +44,28 @@ async function asset(event: FetchEvent): Promise<Response> {
 }
 
 // Stores the page that the server has now. In a new release, it names other assets: these are stored
-// before it, so a page is never stored without them, and those of the release before are deleted
-// after it. Throws if something of it cannot be loaded.
+// before it, so a page is never stored without them. Those of the page before stay, as it may be
+// starting right now; those of older ones are deleted. Throws if something of it cannot be loaded.
 async function refresh(): Promise<void> {
   const cache = await caches.open(CACHE);
   const response = await fetch(PAGE, { cache: "no-cache" });
   const text = await response.clone().text();
-  const assets = new Set(Array.from(text.matchAll(NAMED_ASSETS), (match) => match[1]!));
-  if (!response.ok || assets.size === 0) return; // the client is not there
-  const isNew = text !== (await (await find(PAGE))?.text());
-  if (isNew) await cache.addAll([...assets]);
+  const assets = assetsOf(text);
+  if (!response.ok || assets.length === 0) return; // the client is not there
+  const before = await (await find(PAGE))?.text();
+  const isNew = text !== before;
+  if (isNew) await cache.addAll(assets);
   // Its headers may be new though it is the same.
   await cache.put(PAGE, response);
   if (!isNew) return;
+  const kept = new Set([PAGE, ...assets, ...assetsOf(before ?? "")]);
   for (const request of await cache.keys()) {
-    const { pathname } = new URL(request.url);
-    if (pathname !== PAGE && !assets.has(pathname)) await cache.delete(request);
+    if (!kept.has(new URL(request.url).pathname)) await cache.delete(request);
   }
+}
+
+function assetsOf(page: string): string[] {
+  return [...new Set(Array.from(page.matchAll(NAMED_ASSETS), (match) => match[1]!))];
 }
 
 async function find(request: RequestInfo): Promise<Response | undefined> {
