@@ -19,12 +19,15 @@ from comments.serializers import (
 from core.http.callers import caller_id
 from core.http.idempotency import idempotent
 from core.http.pagination import LongCursorQuery, page_request, page_response
+from core.http.permissions import PublicReads
 from core.http.repetitions import repeatable
 from posts import selectors as post_selectors
 from users.serializers import UserPage
 
 
 class CommentsView(APIView):
+    permission_classes = [PublicReads]
+
     @extend_schema(request=NewComment, responses={201: CommentDocument}, tags=["comments"])
     @idempotent(database="comments")
     def post(self, request: Request, post_id: int) -> Response:

@@ -45,6 +45,14 @@ def published_folder() -> Path:
     return Path(settings.STATIC_ROOT, "web")
 
 
+def published_page() -> str | None:
+    """The page of the published client; None if there is none."""
+    try:
+        return (published_folder() / _PAGE).read_text()
+    except FileNotFoundError:
+        return None
+
+
 def is_built(folder: Path) -> bool:
     """Whether a folder has a client that can be shown."""
     return (folder / _PAGE).exists()

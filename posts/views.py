@@ -14,6 +14,7 @@ from core.http.callers import caller_id
 from core.http.etags import IF_NONE_MATCH, UNCHANGED, conditional_answer
 from core.http.idempotency import idempotent
 from core.http.pagination import LongCursorQuery, PageQuery, page_request, page_response
+from core.http.permissions import PublicReads
 from core.http.rendering import fragments
 from core.http.repetitions import repeatable
 from posts import selectors, services, waiting
@@ -72,6 +73,8 @@ class PostsView(APIView):
 
 
 class PostView(APIView):
+    permission_classes = [PublicReads]
+
     @extend_schema(
         parameters=[IF_NONE_MATCH], responses={200: PostDocument, 304: UNCHANGED}, tags=["posts"]
     )

@@ -17,6 +17,7 @@ import usergraph.urls
 import users.urls
 from operations import views as operations_views
 from socialfeed.problem_types import ProblemsView, ProblemView
+from socialfeed.public_pages import post_page, profile_page
 
 # The most used come first. One list: each `include` would cost every request one more step.
 api = [
@@ -48,6 +49,9 @@ urlpatterns = [
     path("api/v1/", include(api)),
     # The web server has the web client here, if that is built.
     path("", _HomePage.as_view(), name="home"),
+    # The web client's pages that people without an account see too.
+    path("p/<id:post_id>", post_page, name="post-page"),
+    path("u/<username:username>", profile_page, name="profile-page"),
     path(
         "developers/",
         TemplateView.as_view(

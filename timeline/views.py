@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 from core.http.callers import caller_id
 from core.http.etags import IF_NONE_MATCH, UNCHANGED, for_caller
 from core.http.pagination import ListAddress, add_links, page_request
+from core.http.permissions import PublicReads
 from core.http.rendering import fragments
 from timeline.page_replay import PageReplay
 from timeline.pages import TimelinePage, home_page, profile_page
@@ -34,6 +35,8 @@ class HomeTimelineView(APIView):
 
 
 class ProfileTimelineView(APIView):
+    permission_classes = [PublicReads]
+
     @_schema
     def get(self, request: Request, username: str) -> HttpResponseBase:
         """Posts of one user, newest first."""

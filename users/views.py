@@ -9,6 +9,7 @@ from rest_framework.views import APIView
 from core.http.callers import caller_id
 from core.http.etags import IF_NONE_MATCH, UNCHANGED, conditional_answer
 from core.http.pagination import page_request, page_response
+from core.http.permissions import PublicReads
 from core.http.repetitions import repeatable
 from users import selectors, services
 from users.authentication import session_key
@@ -90,6 +91,8 @@ class SessionView(APIView):
 
 
 class ProfileView(APIView):
+    permission_classes = [PublicReads]
+
     @extend_schema(
         parameters=[IF_NONE_MATCH],
         responses={200: ProfileDocument, 304: UNCHANGED},

@@ -18,6 +18,7 @@ from core.files import etag_of, replace_file
 from core.http import idempotency
 from core.http.idempotency_keys import MAX_LENGTH
 from core.http.pagination import PageQuery
+from core.http.permissions import READS, PublicReads
 from core.http.problems import CONTENT_TYPE
 
 Direction = Literal["request", "response"]
@@ -77,6 +78,11 @@ class ProblemAutoSchema(AutoSchema):
     def get_description(self) -> str:  # type: ignore[override]  # drf-spectacular's own signature
         described = super().get_description() or ""
         return described.partition("\n")[2].strip() or described
+
+    def get_auth(self) -> list[dict[str, list[str]]]:
+        auth: list[dict[str, list[str]]] = super().get_auth()
+        is_public = PublicReads in getattr(self.view, "permission_classes", [])
+        return [*auth, {}] if is_public and self.method in READS else auth
 
     def get_request_serializer(self) -> Any:
         # A DELETE has a body only if `extend_schema` says so, which does not come here.

@@ -8,13 +8,14 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "core.http.schema.ProblemAutoSchema",
     "EXCEPTION_HANDLER": "core.http.problems.problem_response",
-    "UNAUTHENTICATED_USER": None,
+    "UNAUTHENTICATED_USER": "core.http.callers.AnonymousCaller",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "socialfeed API",
     "DESCRIPTION": (
         "An open photo feed. Sign up and log in under `/_allauth/app/v1/`, then send "
-        "`Authorization: Bearer <access token>`. Ids are strings; times are RFC 3339 UTC; errors "
+        "`Authorization: Bearer <access token>`. Posts and profiles can be read without it, unless "
+        "PUBLIC_PAGES is off. Ids are strings; times are RFC 3339 UTC; errors "
         "are RFC 9457 problem documents; a former username leads to its owner for 14 days, an id "
         "for ever; lists are `{results, next}` with an opaque cursor. "
         "Requests are limited by user and by address: `RateLimit-*` headers say what is left, and "

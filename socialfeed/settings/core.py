@@ -19,6 +19,8 @@ ALLOWED_HOSTS = _env.list(
     default=["localhost", "127.0.0.1", "[::1]", urlsplit(PUBLIC_ORIGIN).hostname or ""],
 )
 CSRF_TRUSTED_ORIGINS = [PUBLIC_ORIGIN]
+# Whether people without an account see public posts and profiles, and links to them have previews.
+PUBLIC_PAGES = _env.bool("PUBLIC_PAGES", default=True)
 # `read` and `write`: an API behind the web server. `all`: commands, tasks and tests.
 API_ROLE = _env.str("API_ROLE", default="all")
 if API_ROLE not in {"read", "write", "all"}:

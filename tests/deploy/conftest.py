@@ -41,6 +41,9 @@ def api_of(role: str) -> Handler:
     return Api
 
 
+READ_API = api_of("read")
+
+
 @pytest.fixture(scope="session")
 def small_client(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as `make web` makes it."""
@@ -61,11 +64,12 @@ def served(
 ) -> Iterator[Callable[..., str]]:
     """A function that starts a web server, and returns its origin.
 
-    It takes changes of its environment, and `built=False` if there is no client to show.
+    It takes changes of its environment, `built=False` if there is no client to show, and `reads`
+    for another Read API.
     """
     with ExitStack() as running:
 
-        def start(*, built: bool = True, **environ: str) -> str:
+        def start(*, built: bool = True, reads: Handler = READ_API, **environ: str) -> str:
             folder = tmp_path_factory.mktemp("caddy")
             static = folder / "static"
             (static / "schema").mkdir(parents=True)
@@ -77,7 +81,7 @@ def served(
                 web_server(
                     Stack(os.environ),
                     folder,
-                    reads=api_of("read"),
+                    reads=reads,
                     writes=api_of("write"),
                     environ={"STATIC_ROOT": str(static)} | environ,
                 )

@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,8 +16,10 @@ from tests.support.raw_http import ask, assert_problem, head
 PAGES = [
     *("/", "/log-in", "/sign-up", "/forgotten-password", "/search", "/new"),
     *("/settings", "/settings/password", "/settings/two-factor/codes", "/?from=mail"),
-    *("/p/766237505249870848", "/u/ada", "/u/ada.b_c", "/u/ada/followers", "/u/ada/following"),
+    *("/p/766237505249870848/likes", "/u/ada/followers", "/u/ada.b_c/following"),
 ]
+# The Read API puts a preview into these.
+WITH_PREVIEW = ["/p/766237505249870848", "/u/ada", "/u/ada.b_c", "/u/@"]
 OF_THE_API = [
     *("/nowhere", "/log-in/", "/log-in2", "/LOG-IN", "/index.html", "/p", "/p/", "/u/", "/p/1/2"),
     *("/u/ada/", "/u/ada/posts", "/u/ada/followers/1", "/settingsx", "/developers/", "/assets"),
@@ -81,6 +84,61 @@ def test_each_page_of_the_client_is_its_one_file(origin: str, path: str) -> None
     assert (only_head.status_code, only_head.content) == (200, b"")
     assert only_head.headers["Content-Length"] == str(len(PAGE))
     assert_of_the_client(only_head)
+
+
+class Previews(BaseHTTPRequestHandler):
+    """A Read API that answers `/u/200` with 200, and so on: a page with headers of its own."""
+
+    def do_GET(self) -> None:
+        last = self.path.rpartition("/")[2]
+        self.send_response(int(last) if last.isdigit() else 200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        for name in ("Content-Security-Policy", "Referrer-Policy", "Cross-Origin-Opener-Policy"):
+            self.send_header(name, "other")
+        self.end_headers()
+        self.wfile.write(PREVIEW)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Writes nothing: by default it logs to the terminal."""
+
+
+PREVIEW = b"<!doctype html><title>Ada</title>"
+
+
+@pytest.mark.parametrize("path", WITH_PREVIEW)
+def test_the_read_api_is_asked_for_pages_with_a_preview(origin: str, path: str) -> None:
+    assert role(get(origin + path)) == "read"
+    assert httpx.head(origin + path).status_code == 200
+
+
+def test_a_page_has_the_preview_that_the_read_api_puts_into_it(served: Callable[..., str]) -> None:
+    origin = served(reads=Previews)
+    for kind in ("u", "p"):
+        page = get(f"{origin}/{kind}/200")
+        assert (page.status_code, page.content) == (200, PREVIEW)
+        assert page.headers.get_list("Cache-Control") == ["no-cache"]
+        assert_of_the_client(page)
+
+
+@pytest.mark.parametrize("status", [301, 400, 404, 429, 500, 503])
+def test_a_page_that_the_read_api_refuses_has_no_preview(
+    served: Callable[..., str], status: int
+) -> None:
+    page = get(f"{served(reads=Previews)}/p/{status}")
+    assert (page.status_code, page.content) == (200, PAGE)
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert page.headers["Cache-Control"] == "no-cache"
+    assert page.headers["ETag"]
+    assert_of_the_client(page)
+
+
+def test_a_page_is_there_though_no_read_api_can_be_reached(served: Callable[..., str]) -> None:
+    origin = served(READ_API_UPSTREAMS=f"{HOST}:9")
+    page = get(f"{origin}/p/1")
+    assert (page.status_code, page.content) == (503, PAGE)
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert_of_the_client(page)
+    assert get(f"{origin}/api/v1/posts/1").json()["status"] == 503
 
 
 @pytest.mark.parametrize("path", OF_THE_API)

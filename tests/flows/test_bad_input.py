@@ -52,6 +52,13 @@ def routes(patterns: Sequence[URLPattern | URLResolver], prefix: str = "") -> di
 
 
 ROUTES = routes(api)
+# Reads that anybody may send, if PUBLIC_PAGES is on.
+PUBLIC = {
+    ("GET", "/posts/<id:post_id>"),
+    ("GET", "/posts/<id:post_id>/comments"),
+    ("GET", "/users/<username:username>"),
+    ("GET", "/users/<username:username>/timeline"),
+}
 ENDPOINTS = sorted((method, route) for route, methods in ROUTES.items() for method in methods)
 
 
@@ -209,7 +216,7 @@ def test_a_bad_request_about_accounts_is_explained_and_stores_nothing(
         assert bad.names in {error["field"] for error in document["errors"]}
 
 
-@pytest.mark.parametrize(("method", "route"), ENDPOINTS)
+@pytest.mark.parametrize(("method", "route"), sorted(set(ENDPOINTS) - PUBLIC))
 def test_nobody_gets_in_without_a_bearer_token(
     client: httpx.Client, world: World, unchanged: None, method: str, route: str
 ) -> None:
@@ -218,6 +225,20 @@ def test_nobody_gets_in_without_a_bearer_token(
     for header in ("", "Bearer", "Basic YTpi", "Bearer a b", "Bearer .", "Bearer \xe9", "x" * 3000):
         headers = httpx.Headers({"Authorization": header}, encoding="latin-1")
         assert_problem(client.request(method, url, headers=headers), 401)
+
+
+@pytest.mark.parametrize(("method", "route"), sorted(PUBLIC))
+def test_a_public_read_needs_no_token_but_none_that_is_not_valid(
+    client: httpx.Client, world: World, unchanged: None, method: str, route: str
+) -> None:
+    url = address(route, world)
+    assert client.request(method, url).status_code == 200
+    for header, status in {
+        **dict.fromkeys(("", "Basic YTpi", "x" * 3000), 200),
+        **dict.fromkeys(("Bearer", "Bearer a b", "Bearer .", "Bearer \xe9"), 401),
+    }.items():
+        headers = httpx.Headers({"Authorization": header}, encoding="latin-1")
+        assert client.request(method, url, headers=headers).status_code == status, header
 
 
 def test_a_token_whose_header_is_nested_too_deeply_is_refused(

@@ -72,9 +72,9 @@ def load_schema(document: Mapping[str, Any], *, origin: str, people: People) -> 
     class Tokens:
         def get(self, case: Case[Any], context: AuthContext) -> str | None:
             operation = context.operation
-            return people.token(
-                operation.label, is_needed=bool(operation.definition.raw.get("security"))
-            )
+            # Each of these is enough; `{}`: so is nothing.
+            ways = operation.definition.raw.get("security") or [{}]
+            return people.token(operation.label, is_needed={} not in ways)
 
         def set(self, case: Case[Any], token: str, context: AuthContext) -> None:
             case.headers["Authorization"] = f"Bearer {token}"

@@ -92,9 +92,12 @@ def test_screens_of_a_reader(
 
 
 @pytest.mark.parametrize("window", WINDOWS)
-def test_screens_of_a_stranger(visitor: Callable[..., Visitor], window: str) -> None:
+def test_screens_of_a_stranger(
+    visitor: Callable[..., Visitor], paths: dict[str, str], window: str
+) -> None:
     stranger = visitor(viewport=WINDOWS[window])
-    for name, path in OPEN.items():
+    public = {f"public-{name}": paths[name] for name in ("post", "profile", "not-found")}
+    for name, path in {**OPEN, **public}.items():
         stranger.opens(path)
         check(stranger.page, f"{name}-{window}")
 

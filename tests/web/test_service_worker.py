@@ -14,7 +14,7 @@ from playwright.sync_api import Error, Page, Response, expect
 from core.files import etag_of
 from devstack.lifecycle import Stack
 from operations.web_client import published_folder
-from tests.deploy.test_web_client import OF_THE_API, PAGES
+from tests.deploy.test_web_client import OF_THE_API, PAGES, WITH_PREVIEW
 from tests.support.client import wait_until
 from tests.web.browsing import PATIENCE, Visitor
 from tests.web.offline import article, cached_files, goes_offline
@@ -45,7 +45,7 @@ def test_the_worker_answers_the_pages_of_the_client_and_no_others(reader: Visito
         assert not answer.from_service_worker, path
     assert all(path == "/" or path.startswith("/assets/") for path in cached_files(page))
     goes_offline(reader)
-    for path in PAGES:
+    for path in [*PAGES, *WITH_PREVIEW]:
         answer = page.goto(path)
         assert answer
         assert answer.from_service_worker, path

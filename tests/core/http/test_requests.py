@@ -84,7 +84,7 @@ POST = "api/v1/posts/<id:post_id>"
 @pytest.mark.parametrize(
     ("method", "address", "counted_as"),
     [
-        ("GET", "/api/v1/posts/766237505249870848", ("GET", POST, "401")),
+        ("PATCH", "/api/v1/posts/766237505249870848", ("PATCH", POST, "401")),
         ("DELETE", "/api/v1/posts/766237505249870848", ("DELETE", POST, "401")),
         ("GET", "/api/v1/no/such/secret", ("GET", "unmatched", "404")),
         ("BREW", "/coffee/17", ("other", "unmatched", "405")),

@@ -19,6 +19,8 @@ export const accounts = createClient<paths>({
 const REFUSED = [400, 401];
 
 let current: string | undefined;
+// That the server has told so: there is no session.
+let isAnonymous = false;
 let refreshing: Promise<string | undefined> | undefined;
 let ended: () => void = () => {};
 let changed: () => void = () => {};
@@ -31,6 +33,7 @@ export function accessToken(): string | undefined {
 
 export function setAccessToken(token: string | undefined): void {
   current = token;
+  isAnonymous = false;
 }
 
 // `then` is called when the session turns out to have ended.
@@ -47,7 +50,8 @@ export function acceptOnly(readerId: string, then: () => void): void {
 
 // A new access token; undefined if there is no session. Throws `Problem` if that cannot be told now.
 // Those who ask at once get the same one.
-export function refreshSession(): Promise<string | undefined> {
+export async function refreshSession(): Promise<string | undefined> {
+  if (isAnonymous) return undefined;
   refreshing ??= exchange().finally(() => (refreshing = undefined));
   return refreshing;
 }
@@ -71,7 +75,8 @@ async function exchange(): Promise<string | undefined> {
       throw new Problem(0);
     }
     if (!current && !REFUSED.includes(response.status)) throw problemOf(response, error);
-    if (!current) ended();
+    isAnonymous = !current;
+    if (isAnonymous) ended();
     return current;
   });
 }

@@ -24,6 +24,7 @@ export const de: Messages = {
   linkIsSent: "Wenn es zu dieser Adresse ein Konto gibt, ist eine E-Mail mit einem Link unterwegs.",
   verifyFirst:
     "Eine E-Mail ist unterwegs. Öffne ihren Link, um deine Adresse zu bestätigen, und melde dich dann an.",
+  logInToComment: "Anmelden, um zu kommentieren",
   noAccountYet: "Noch kein Konto?",
   haveAccount: "Du hast schon ein Konto?",
   lead: "Fotos und Videos der Menschen, denen du folgst.",

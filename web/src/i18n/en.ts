@@ -24,6 +24,7 @@ export const en = {
   sendLink: "Send a link",
   linkIsSent: "If an account has this address, a mail with a link is on its way.",
   verifyFirst: "A mail is on its way. Open its link to verify your address, then log in.",
+  logInToComment: "Log in to comment",
   noAccountYet: "No account yet?",
   haveAccount: "You have an account?",
   lead: "Photos and videos of the people whom you follow.",

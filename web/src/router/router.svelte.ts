@@ -5,11 +5,14 @@
 import { tick } from "svelte";
 import { session } from "../api/session.svelte";
 import NotFound from "../pages/NotFound.svelte";
+import { logInAddress } from "./addresses";
 import { routeOf, type Page, type Parameters } from "./routes";
 
 class Place {
   page = $state.raw<Page>();
   parameters = $state.raw<Parameters>({});
+  // Whether it shows something to people who are not logged in, too.
+  isForEverybody = $state(false);
   // Another address makes the page anew, also if it is the same component.
   path = $state("");
   // The same as `path`, with the query.
@@ -51,11 +54,11 @@ export function goWithin(address: string): void {
 // `signal`: of a navigation, which ends when the reader goes elsewhere meanwhile.
 async function show(url: URL, signal?: AbortSignal): Promise<void> {
   const found = routeOf(url.pathname);
-  if (found && !found.route.isOpen && session.isLoggedIn === false) {
-    const next = url.pathname === "/" ? "" : `?next=${encodeURIComponent(url.pathname)}`;
-    return go(`/log-in${next}`, "replace");
+  const audience = found?.route.audience;
+  if (found && !audience && session.isLoggedIn === false) {
+    return go(logInAddress(url.pathname), "replace");
   }
-  if (found?.route.isOpen && session.isLoggedIn) return go("/", "replace");
+  if (audience === "logged out" && session.isLoggedIn) return go("/", "replace");
   let page: Page | undefined;
   try {
     page = found ? await found.route.load() : NotFound;
@@ -66,6 +69,7 @@ async function show(url: URL, signal?: AbortSignal): Promise<void> {
   place.failed = page === undefined;
   place.page = page;
   place.parameters = found?.parameters ?? {};
+  place.isForEverybody = audience === "everybody";
   place.path = url.pathname;
   place.address = url.pathname + url.search;
   await tick();

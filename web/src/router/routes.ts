@@ -9,20 +9,28 @@ export type Page = Component<any>; // each takes the parameters of its own patte
 export type Route = {
   pattern: RegExp;
   load: () => Promise<Page>;
-  // Whether somebody who is not logged in is sent to the log-in.
-  isOpen?: boolean;
+  // For whom it is, if not for people who are logged in. Others are sent to the log-in, or home.
+  audience?: "logged out" | "everybody";
 };
 
 const opened = async (module: Promise<{ default: Page }>) => (await module).default;
 
 export const routes: Route[] = [
   { pattern: /^\/$/, load: async () => Home },
-  { pattern: /^\/log-in$/, load: () => opened(import("../pages/LogIn.svelte")), isOpen: true },
-  { pattern: /^\/sign-up$/, load: () => opened(import("../pages/SignUp.svelte")), isOpen: true },
+  {
+    pattern: /^\/log-in$/,
+    load: () => opened(import("../pages/LogIn.svelte")),
+    audience: "logged out",
+  },
+  {
+    pattern: /^\/sign-up$/,
+    load: () => opened(import("../pages/SignUp.svelte")),
+    audience: "logged out",
+  },
   {
     pattern: /^\/forgotten-password$/,
     load: () => opened(import("../pages/ForgottenPassword.svelte")),
-    isOpen: true,
+    audience: "logged out",
   },
   { pattern: /^\/search$/, load: () => opened(import("../pages/Search.svelte")) },
   { pattern: /^\/new$/, load: () => opened(import("../pages/NewPost.svelte")) },
@@ -52,9 +60,17 @@ export const routes: Route[] = [
     pattern: /^\/settings\/delete-account$/,
     load: () => opened(import("../pages/settings/DeleteAccount.svelte")),
   },
-  { pattern: /^\/p\/(?<id>\d+)$/, load: () => opened(import("../pages/Post.svelte")) },
+  {
+    pattern: /^\/p\/(?<id>\d+)$/,
+    load: () => opened(import("../pages/Post.svelte")),
+    audience: "everybody",
+  },
   { pattern: /^\/p\/(?<id>\d+)\/likes$/, load: () => opened(import("../pages/Likers.svelte")) },
-  { pattern: /^\/u\/(?<username>[^/]+)$/, load: () => opened(import("../pages/Profile.svelte")) },
+  {
+    pattern: /^\/u\/(?<username>[^/]+)$/,
+    load: () => opened(import("../pages/Profile.svelte")),
+    audience: "everybody",
+  },
   {
     pattern: /^\/u\/(?<username>[^/]+)\/(?<list>followers|following)$/,
     load: () => opened(import("../pages/People.svelte")),

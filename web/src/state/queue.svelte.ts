@@ -6,6 +6,7 @@ import { Problem, type ProblemDocument } from "../api/problem";
 import { loadMe, session } from "../api/session.svelte";
 import { t } from "../i18n/language";
 import { messageOf } from "../i18n/problems";
+import { logInAddress } from "../router/addresses";
 import {
   changeAction,
   deleteAction,
@@ -65,8 +66,9 @@ class Queue {
   }
 
   // Does something, now or as soon as the server can be reached. Throws `Problem` when it is refused:
-  // then it is not shown as done any more.
+  // then it is not shown as done any more. Somebody who is not logged in is asked to do that first.
   async act(deed: Deed): Promise<void> {
+    if (session.isLoggedIn === false) return location.assign(logInAddress());
     const key = crypto.randomUUID();
     const about = deed.kind === "comment" ? key : `${deed.kind} ${deed.of}`;
     const earlier = this.#actions.find((one) => one.about === about);
