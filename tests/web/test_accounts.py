@@ -105,7 +105,7 @@ def test_two_tabs_that_start_at_once_both_stay_logged_in(
 
 @pytest.mark.parametrize(
     ("field", "value", "words"),
-    [("Password", "short", "too short"), ("Username", "a b", "Username")],
+    [("Password", "short", "too short"), ("Username", "a b", "letters from a to z")],
 )
 def test_a_sign_up_says_what_to_change(
     visitor: Callable[..., Visitor],

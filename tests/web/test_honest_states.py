@@ -81,7 +81,9 @@ def test_a_like_shows_at_once_and_is_taken_back_when_refused(
     expect(post).to_contain_text("1 like")
     refuse(waiting.pop())
     expect(post).not_to_contain_text("1 like")
-    expect(reader.page.get_by_role("status").filter(has_text="Not this one.")).to_be_visible()
+    expect(
+        reader.page.get_by_role("status").filter(has_text="You may not do this.")
+    ).to_be_visible()
 
 
 def test_a_like_that_comes_too_soon_is_sent_again(

@@ -115,7 +115,7 @@ def test_a_post_that_cannot_be_published_says_so_and_can_be_deleted(
     visit: Visitor = visitor(person=ada)
     visit.opens("/")
     failed = visit.page.get_by_role("alert")
-    expect(failed).to_contain_text("The file is not image/jpeg")
+    expect(failed).to_contain_text("This file cannot be read.")
     visit.page.get_by_role("button", name="Delete").click()
     expect(failed).to_have_count(0)
     assert ada.get("/posts/waiting")["results"] == []

@@ -24,15 +24,9 @@ export class Problem extends Error {
     return this.isOffline || [408, 429].includes(this.status) || this.status >= 500;
   }
 
-  // The last part of the problem's type, such as `comments-closed`.
+  // The last part of the problem's type, as codes are written: such as `comments_closed`.
   get kind(): string {
-    return this.document?.type.split("/").at(-1) ?? "";
-  }
-
-  // The messages of the fields that have to change, by field.
-  get fields(): Record<string, string> {
-    const errors = this.document?.errors ?? [];
-    return Object.fromEntries(errors.map((error) => [error.field, error.message]));
+    return (this.document?.type.split("/").at(-1) ?? "").replaceAll("-", "_");
   }
 }
 

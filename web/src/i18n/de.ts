@@ -1,5 +1,6 @@
 import type { Messages } from "./en";
 import { counted } from "./numbers";
+import { problems } from "./problems.de";
 
 export const de: Messages = {
   home: "Start",
@@ -182,4 +183,6 @@ export const de: Messages = {
   deleteAccountWarning:
     "Dein Profil, deine Beiträge, Bilder, Kommentare, Likes und wem du folgst: alles wird für immer entfernt. Niemand kann es zurückholen, auch nicht die Betreiber dieser Seite.",
   deleteForGood: "Mein Konto für immer löschen",
+
+  problems,
 };

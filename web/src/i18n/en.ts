@@ -1,6 +1,7 @@
 // All that the client says, in English. The other catalogues have the same members.
 
 import { counted } from "./numbers";
+import { problems } from "./problems.en";
 
 export const en = {
   home: "Home",
@@ -179,6 +180,8 @@ export const en = {
   deleteAccountWarning:
     "Your profile, posts, pictures, comments, likes and follows are removed for good. Nobody can bring them back, not even the people who run this site.",
   deleteForGood: "Delete my account for good",
+
+  problems,
 };
 
 export type Messages = typeof en;

@@ -184,7 +184,7 @@ export class Upload {
       try {
         const media = await this.#media();
         if (media.state === "ready") return;
-        if (media.state === "failed") throw failure(media.error?.detail ?? "");
+        if (media.state === "failed") throw failure(media.error);
         this.percent = media.progress;
       } catch (error) {
         if (!(error instanceof Problem && error.isTemporary)) throw error;
@@ -196,7 +196,8 @@ export class Upload {
 }
 
 // A file that could not be processed, and why.
-function failure(detail: string): Problem {
-  const document = { type: "about:blank", title: "", status: 422, detail };
+function failure(error: components["schemas"]["UnfinishedMedia"]["error"]): Problem {
+  const { code = "", detail = "" } = error ?? {};
+  const document = { type: code, title: "", status: 422, detail };
   return problemOf(new Response(null, { status: 422 }), document);
 }
