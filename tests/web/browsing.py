@@ -44,10 +44,18 @@ def find_browser() -> str | None:
 
 @dataclass
 class Visitor:
-    """Somebody at a browser, and what their pages complained about."""
+    """Somebody at a tab of a browser, and what all their tabs complained about."""
 
     page: Page
     complaints: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("console", self._note)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def new_tab(self) -> "Visitor":
+        """The same person at another tab."""
+        return Visitor(self.page.context.new_page(), self.complaints)
 
     def opens(self, path: str, heading: str | None = None) -> None:
         """Open an address of the client, and wait for its heading."""
@@ -55,7 +63,7 @@ class Visitor:
         if heading:
             expect(self.page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
 
-    def note(self, message: ConsoleMessage) -> None:
+    def _note(self, message: ConsoleMessage) -> None:
         # A refused request is no fault of the page: it shows what was refused.
         if message.type == "error" and not message.text.startswith("Failed to load resource"):
             self.complaints.append(message.text)
@@ -88,7 +96,7 @@ def visit(
 ) -> Iterator[Visitor]:
     """A visitor with a new browser context; `person`: who is logged in there.
 
-    Fails at the end if a page has raised an error, or has broken its Content-Security-Policy.
+    Fails at the end if a tab has raised an error, or has broken its Content-Security-Policy.
     """
     context = browser.new_context(
         base_url=origin,
@@ -102,11 +110,9 @@ def visit(
     if person:
         give_session(context, person, origin)
     visitor = Visitor(context.new_page())
-    visitor.page.on("console", visitor.note)
-    visitor.page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
     try:
         yield visitor
-        assert visitor.complaints == []
+        assert visitor.complaints == [], visitor.complaints
     finally:
         context.close()
 

@@ -81,11 +81,10 @@ def test_no_token_that_a_script_can_read_is_stored(
 def test_a_log_out_ends_every_tab(visitor: Callable[..., Visitor], ada: Person) -> None:
     reader = visitor(person=ada)
     reader.opens("/settings", "Settings")
-    other = reader.page.context.new_page()
-    other.goto("/")
-    expect(other.get_by_role("heading", name=HOME)).to_be_visible()
+    other = reader.new_tab()
+    other.opens("/", HOME)
     reader.page.get_by_role("button", name="Log out", exact=True).click()
-    for page in (reader.page, other):
+    for page in (reader.page, other.page):
         expect(page.get_by_role("heading", name="Log in")).to_be_visible()
     assert settings.REFRESH_COOKIE_NAME not in {
         cookie["name"] for cookie in reader.page.context.cookies()
@@ -96,10 +95,10 @@ def test_two_tabs_that_start_at_once_both_stay_logged_in(
     visitor: Callable[..., Visitor], ada: Person
 ) -> None:
     reader = visitor(person=ada)
-    other = reader.page.context.new_page()
-    for page in (reader.page, other):
+    pages = (reader.page, reader.new_tab().page)
+    for page in pages:
         page.goto("/", wait_until="commit")
-    for page in (reader.page, other):
+    for page in pages:
         expect(page.get_by_role("heading", name=HOME)).to_be_visible()
 
 

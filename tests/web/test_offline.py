@@ -212,7 +212,7 @@ def test_a_comment_arrives_once_though_the_server_has_forgotten_its_key(
 def test_an_action_on_which_the_server_fails_holds_up_no_other(
     reader: Visitor, ada: Person, post: Any
 ) -> None:
-    other = reader.page.context.new_page()
+    other = reader.new_tab().page
     other.goto(f"/u/{post['author']['username']}")
     page = reader.page
     page.context.route(COMMENTS, lambda route: route.fulfill(status=500, json={}))
@@ -227,7 +227,7 @@ def test_an_action_on_which_the_server_fails_holds_up_no_other(
 
 
 def test_two_tabs_send_each_action_once(reader: Visitor, ada: Person, post: Any) -> None:
-    other = reader.page.context.new_page()
+    other = reader.new_tab().page
     other.goto("/")
     expect(article(other)).to_be_visible()
     answered: list[str] = []

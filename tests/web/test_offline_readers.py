@@ -78,7 +78,7 @@ def test_actions_of_one_reader_are_not_sent_as_another(
     # bea has logged in meanwhile, and this browser was told of no log-out.
     give_session(page.context, bea, stack.layout.public_origin)
     is_back(reader)
-    page = page.context.new_page()
+    page = reader.new_tab().page
     page.goto("/")
     expect(article(page)).to_contain_text(post["caption"])
     page.wait_for_load_state("networkidle")

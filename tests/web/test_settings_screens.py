@@ -263,16 +263,15 @@ def test_an_account_is_deleted_and_every_tab_is_logged_out(
     reader = visitor(person=ada)
     page = reader.page
     reader.opens("/settings/delete-account", "Delete account")
-    other = page.context.new_page()
-    other.goto("/")
-    expect(other.get_by_role("heading", name=HOME)).to_be_visible()
+    other = reader.new_tab()
+    other.opens("/", HOME)
     password = page.get_by_label("Password")
     password.fill("wrong")
     page.get_by_role("button", name="Delete my account for good").click()
     expect(password).to_have_attribute("aria-invalid", "true")
     password.fill(PASSWORD)
     page.get_by_role("button", name="Delete my account for good").click()
-    for tab in (page, other):
+    for tab in (page, other.page):
         expect(tab.get_by_role("heading", name="Log in")).to_be_visible()
     log_in(page, ada.username)
     expect(page.get_by_role("alert")).to_be_visible()
