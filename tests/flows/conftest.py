@@ -7,29 +7,12 @@ import pytest
 
 from devstack.lifecycle import Stack
 from tests.support.accounts import Account
-from tests.support.client import PASSWORD, Person, http_client, reset_login_limits, sign_up
+from tests.support.client import PASSWORD, Person, http_client
 from tests.support.feeds import access_token
+from tests.support.fixtures import fresh_login_limits, signed_up
 from users.services import ensure_account
 
-
-@pytest.fixture(autouse=True)
-def fresh_login_limits(stack: Stack) -> None:
-    """Reset the log-in limits before each test, because all tests share one address."""
-    reset_login_limits()
-
-
-@pytest.fixture
-def signed_up(stack: Stack, unique: Callable[[str], str]) -> Iterator[Callable[[str], Person]]:
-    """A function that signs a person up. The connections are closed after the test."""
-    people: list[Person] = []
-
-    def make(name: str) -> Person:
-        people.append(sign_up(stack.layout.public_origin, unique(name)))
-        return people[-1]
-
-    yield make
-    for person in people:
-        person.http.close()
+__all__ = ["fresh_login_limits", "signed_up"]
 
 
 @pytest.fixture

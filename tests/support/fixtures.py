@@ -1,4 +1,4 @@
-"""Fixtures of several packages: pictures in the object store, and people with posts."""
+"""Fixtures of several packages: people with HTTP clients or posts, pictures in the object store."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,12 +10,34 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from comments import services as comment_services
 from core.http.limits.counting import Pause
 from devstack.layout import HOST
+from devstack.lifecycle import Stack
 from media import incoming
 from media.models import Media
 from media.services import store_image
 from tests.support.account_data import AccountData, like_and_comment, make_account_data
+from tests.support.client import Person, reset_login_limits, sign_up
 from tests.support.images import encoded, plain
 from usergraph.services import import_follows
+
+
+@pytest.fixture(autouse=True)
+def fresh_login_limits(stack: Stack) -> None:
+    """Reset the log-in limits before each test, because all tests share one address."""
+    reset_login_limits()
+
+
+@pytest.fixture
+def signed_up(stack: Stack, unique: Callable[[str], str]) -> Iterator[Callable[[str], Person]]:
+    """A function that signs a person up over HTTP. The connections are closed after the test."""
+    people: list[Person] = []
+
+    def make(name: str) -> Person:
+        people.append(sign_up(stack.layout.public_origin, unique(name)))
+        return people[-1]
+
+    yield make
+    for person in people:
+        person.http.close()
 
 
 @pytest.fixture

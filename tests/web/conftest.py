@@ -8,16 +8,13 @@ import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from devstack.lifecycle import Stack
-from tests.support.client import Person, reset_login_limits, sign_up, wait_until
+from tests.support.client import Person, wait_until
+from tests.support.fixtures import fresh_login_limits, signed_up
 from tests.support.images import jpeg_with_gps
 from tests.web.browsing import NO_BROWSER, PATIENCE, Visitor, find_browser, visit
 from tests.web.offline import article, stored_rows
 
-
-@pytest.fixture(autouse=True)
-def fresh_login_limits(stack: Stack) -> None:
-    """Reset the log-in limits before each test, because all tests share one address."""
-    reset_login_limits()
+__all__ = ["fresh_login_limits", "signed_up"]
 
 
 # Of one module: while it runs, Django takes this thread for one with an event loop.
@@ -40,20 +37,6 @@ def visitor(browser: Browser, stack: Stack) -> Iterator[Callable[..., Visitor]]:
         yield lambda **options: visits.enter_context(
             visit(browser, stack.layout.public_origin, **options)
         )
-
-
-@pytest.fixture
-def signed_up(stack: Stack, unique: Callable[[str], str]) -> Iterator[Callable[[str], Person]]:
-    """A function that signs a person up over HTTP."""
-    people: list[Person] = []
-
-    def make(name: str) -> Person:
-        people.append(sign_up(stack.layout.public_origin, unique(name)))
-        return people[-1]
-
-    yield make
-    for person in people:
-        person.http.close()
 
 
 @pytest.fixture
