@@ -25,28 +25,28 @@ async function send(request: Request): Promise<Response> {
   if (request.method === "POST" && !request.headers.has("Idempotency-Key")) {
     request.headers.set("Idempotency-Key", crypto.randomUUID());
   }
-  const response = await sendWithToken(request);
-  const proofs = await wantedProofs(response);
+  const { response, proofs } = await sendWithToken(request);
   if (!askForProof || proofs.length === 0) return response;
   await askForProof(proofs);
-  return sendWithToken(request);
+  return (await sendWithToken(request)).response;
 }
 
-async function sendWithToken(request: Request): Promise<Response> {
+type Answer = { response: Response; proofs: Proof[] };
+
+async function sendWithToken(request: Request): Promise<Answer> {
   // A page that has started offline has none yet.
   const token = accessToken() ?? (await refreshSession());
-  const response = await fetchInTime(copyWithToken(request, token));
-  const hasExpired =
-    response.status === 401 && token && (await wantedProofs(response)).length === 0;
-  if (!hasExpired) return response;
-  const renewed = await refreshSession();
-  return renewed ? fetchInTime(copyWithToken(request, renewed)) : response;
+  const answer = await sendOnce(request, token);
+  const hasExpired = token && answer.response.status === 401 && answer.proofs.length === 0;
+  const fresh = hasExpired ? await refreshSession() : undefined;
+  return fresh ? sendOnce(request, fresh) : answer;
 }
 
-function copyWithToken(request: Request, token: string | undefined): Request {
+async function sendOnce(request: Request, token: string | undefined): Promise<Answer> {
   const copy = request.clone();
   if (token) copy.headers.set("Authorization", `Bearer ${token}`);
-  return copy;
+  const response = await fetchInTime(copy);
+  return { response, proofs: await wantedProofs(response) };
 }
 
 // The proofs that a 401 asks for; none if it says that nobody is logged in.
