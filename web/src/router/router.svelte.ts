@@ -15,8 +15,6 @@ class Place {
   isForEverybody = $state(false);
   // Another address makes the page anew, also if it is the same component.
   path = $state("");
-  // The same as `path`, with the query.
-  address = $state("");
   // That the page cannot be loaded.
   failed = $state(false);
 }
@@ -71,6 +69,5 @@ async function show(url: URL, signal?: AbortSignal): Promise<void> {
   place.parameters = found?.parameters ?? {};
   place.isForEverybody = audience === "everybody";
   place.path = url.pathname;
-  place.address = url.pathname + url.search;
   await tick();
 }
