@@ -128,7 +128,7 @@ def test_a_comment_that_is_refused_stays_in_its_field(
     )
 
 
-def test_an_expired_access_token_is_renewed_unseen(
+def test_an_expired_access_token_is_refreshed_unseen(
     visitor: Callable[..., Visitor], ada: Person
 ) -> None:
     reader = visitor(person=ada)

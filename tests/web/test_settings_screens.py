@@ -179,7 +179,7 @@ def test_an_address_is_added_made_the_main_one_and_the_old_one_removed(
     assert [one["email"] for one in ada.http.get(f"{AUTH}/account/email").json()["data"]] == [new]
 
 
-def test_who_gives_no_proof_changes_nothing_and_an_expired_token_is_renewed_before(
+def test_who_gives_no_proof_changes_nothing_and_an_expired_token_is_refreshed_before(
     visitor: Callable[..., Visitor], ada: Person, unique: Callable[[str], str]
 ) -> None:
     reader = visitor(person=ada)

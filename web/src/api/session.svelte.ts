@@ -3,7 +3,7 @@
 import { api, dataOf, Problem } from "./client";
 import { problemOf } from "./problem";
 import type { components } from "./schema";
-import { forgetReader, keepReader, lastReader } from "../storage/stored";
+import { forgetReader, storeReader, lastReader } from "../storage/stored";
 import {
   acceptOnly,
   accounts,
@@ -60,7 +60,7 @@ export function loadMe(): Promise<Profile> {
 
 async function load(): Promise<Profile> {
   const me = await dataOf(api.GET("/api/v1/users/me"));
-  await keepReader(me);
+  await storeReader(me);
   return show(me);
 }
 

@@ -2,10 +2,10 @@
 
 import { api, dataOf, Problem } from "../api/client";
 import { loadMe, session } from "../api/session.svelte";
-import { keepHome, lastHome, type HomePage } from "../storage/stored";
+import { storeHome, lastHome, type HomePage } from "../storage/stored";
 import { tellProblem } from "./notices.svelte";
 import { Pages, queryOf, type Query } from "./pages.svelte";
-import { keepPosts, postOf } from "./posts.svelte";
+import { storePosts, postOf } from "./posts.svelte";
 import { queue } from "./queue.svelte";
 
 // How many pages of new posts are asked for at once; who was away for longer begins anew.
@@ -49,14 +49,14 @@ class Home {
       const page = await ask(query);
       pages.newer ??= page.newer;
       if (!query.cursor) void store(page);
-      return { results: keepPosts(page.results), next: page.next };
+      return { results: storePosts(page.results), next: page.next };
     } catch (error) {
       const isFirst = !query.cursor && error instanceof Problem && error.isOffline;
       const stored = isFirst && session.me ? await lastHome(session.me.id) : undefined;
       if (!stored) throw error;
       pages.isStored = true;
       // This page may have newer ones.
-      keepPosts(stored.results.filter(({ id }) => !postOf(id)));
+      storePosts(stored.results.filter(({ id }) => !postOf(id)));
       return { results: stored.results.map(({ id }) => id), next: stored.next };
     }
   }
@@ -88,7 +88,7 @@ class Home {
         return;
       }
       const page = await ask(queryOf(address));
-      found.push(...keepPosts(page.results));
+      found.push(...storePosts(page.results));
       newer = page.newer ?? newer;
       address = page.next;
     }
@@ -136,5 +136,5 @@ function ask(query: Query): Promise<HomePage> {
 // Stores the first page for a visit without the network.
 async function store(page: HomePage): Promise<void> {
   const me = session.me ?? (await loadMe().catch(() => undefined));
-  if (me) await keepHome(me.id, page);
+  if (me) await storeHome(me.id, page);
 }

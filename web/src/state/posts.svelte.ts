@@ -21,7 +21,7 @@ const posts = new SvelteMap<string, Post>();
 queue.whenSent(takeIn);
 
 // Stores posts as they are now; returns their ids.
-export function keepPosts(documents: Post[]): string[] {
+export function storePosts(documents: Post[]): string[] {
   for (const post of documents) posts.set(post.id, post);
   return documents.map((post) => post.id);
 }
@@ -66,7 +66,7 @@ function change(id: string, changes: Partial<Post>): void {
 export async function loadPost(id: string): Promise<void> {
   const params = { path: { post_id: id } };
   try {
-    keepPosts([await dataOf(api.GET("/api/v1/posts/{post_id}", { params }))]);
+    storePosts([await dataOf(api.GET("/api/v1/posts/{post_id}", { params }))]);
   } catch (error) {
     if (error instanceof Problem && error.status === 404) posts.delete(id);
     throw error;
@@ -81,7 +81,7 @@ export function likePost(id: string, liked: boolean): void {
 // Throws `Problem`.
 export async function editPost(id: string, caption: string): Promise<void> {
   const params = { path: { post_id: id } };
-  keepPosts([await dataOf(api.PATCH("/api/v1/posts/{post_id}", { params, body: { caption } }))]);
+  storePosts([await dataOf(api.PATCH("/api/v1/posts/{post_id}", { params, body: { caption } }))]);
 }
 
 // Throws `Problem`.

@@ -3,7 +3,7 @@
 import { api, dataOf } from "../api/client";
 import type { Profile } from "../api/session.svelte";
 import { Pages } from "./pages.svelte";
-import { keepPosts } from "./posts.svelte";
+import { storePosts } from "./posts.svelte";
 
 export class ShownProfile {
   profile = $state<Profile>();
@@ -17,7 +17,7 @@ export class ShownProfile {
     this.posts = new Pages<string>(async (query) => {
       const params = { path, query };
       const page = await dataOf(api.GET("/api/v1/users/{username}/timeline", { params }));
-      return { results: keepPosts(page.results), next: page.next };
+      return { results: storePosts(page.results), next: page.next };
     });
   }
 

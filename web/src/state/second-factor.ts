@@ -37,7 +37,7 @@ export async function turnOn(code: string): Promise<string[]> {
 }
 
 // New recovery codes; the old ones open nothing any more. Throws `Problem`.
-export async function renewCodes(): Promise<string[]> {
+export async function makeNewCodes(): Promise<string[]> {
   const { data } = await dataOf(api.POST("/_allauth/app/v1/account/authenticators/recovery-codes"));
   return data.unused_codes;
 }

@@ -46,7 +46,7 @@ const TABLES = ["readers", "homes", "actions"] as const;
 let opened: Promise<IDBPDatabase<Tables>> | undefined;
 
 // Stores who the reader is. What is stored of somebody else is deleted.
-export async function keepReader(me: Profile): Promise<void> {
+export async function storeReader(me: Profile): Promise<void> {
   await attempt(async (database) => {
     const work = database.transaction(TABLES, "readwrite");
     const isSame = await work.objectStore("readers").get(me.id);
@@ -71,7 +71,7 @@ export async function forgetReader(): Promise<void> {
   });
 }
 
-export async function keepHome(readerId: string, page: HomePage): Promise<void> {
+export async function storeHome(readerId: string, page: HomePage): Promise<void> {
   await attempt(async (database) => {
     const work = database.transaction(["readers", "homes"], "readwrite");
     if (await work.objectStore("readers").get(readerId)) {
