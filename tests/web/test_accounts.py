@@ -37,7 +37,8 @@ def test_a_wrong_password_is_told_and_the_right_one_logs_in(
 
 
 @pytest.mark.parametrize(
-    "next_page", ["//evil.example/", "/%5Cevil.example", "/%09/evil.example", "https://evil.example"]
+    "next_page",
+    ["//evil.example/", "/%5Cevil.example", "/%09/evil.example", "https://evil.example"],
 )
 def test_a_log_in_leads_to_no_other_site(
     visitor: Callable[..., Visitor], ada: Person, next_page: str

@@ -167,7 +167,9 @@ def test_back_restores_the_page_and_its_place(visitor: Callable[..., Visitor], a
     wait_until(lambda: abs(reader.page.evaluate("scrollY") - before) < 10, PATIENCE / 1000)
 
 
-def test_back_restores_a_profile_and_its_place(visitor: Callable[..., Visitor], ada: Person) -> None:
+def test_back_restores_a_profile_and_its_place(
+    visitor: Callable[..., Visitor], ada: Person
+) -> None:
     for number in range(30):
         ada.post(f"No. {number}", jpeg_with_gps())
     reader = visitor(person=ada)
