@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 from tests.support.client import PASSWORD
 from tests.support.images import encoded
 from tests.web.browsing import Visitor
+from tests.web.offline import waits_until_stored
 
 COLOURS = {"red": (200, 40, 40), "green": (40, 160, 60), "blue": (40, 60, 200)}
 
@@ -103,6 +104,8 @@ def test_the_five_use_cases(
     comment.get_by_label(f"Reply to {bea}").fill("But the gulls.")
     comment.get_by_label(f"Reply to {bea}").press("Enter")
     expect(comment).to_contain_text("But the gulls.")
+    # It was shown before it has arrived.
+    waits_until_stored(page, 0)
 
     # The author sees all of it.
     author.opens("/")
