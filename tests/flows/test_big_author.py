@@ -99,7 +99,7 @@ def crowd(
     old_post_ids = make_many_posts([small, int(author.id)], OLD_POSTS)
     assert OLD_POSTS > 2 * settings.TIMELINE_CAP
     yield Crowd(author, sampled, old_post_ids)
-    remove_followers(int(author.id))
+    remove_followers(int(author.id), name)
 
 
 def publish(person: Person) -> tuple[int, float]:
