@@ -24,7 +24,7 @@ from media.variants import ProcessedImage
 from tests.media.bad_decoders import LONG
 from tests.support.boxes import tiled
 from tests.support.hostile import HOSTILE
-from tests.support.images import decoded, encoded, jpeg_with_gps, large_pictures, png
+from tests.support.images import decoded, encoded, jpeg_with_gps, large_jpeg, large_png, png
 
 # Of CPU time, here and in decoders. Each file is refused in some hundredths of a second.
 SECONDS = 1.0
@@ -91,8 +91,8 @@ def large_avif() -> bytes:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: large_pictures()[0],
-        lambda: large_pictures()[1],
+        large_jpeg,
+        large_png,
         lambda: encoded(Image.new("RGB", (16_300, 12_200), "tomato")),
         lambda: encoded(Image.new("RGBA", (5600, 4400), (9, 9, 9, 99)), "WEBP", method=0),
         lambda: encoded(Image.new("RGBA", (6000, 4900), (9, 9, 9, 0)), "GIF"),
@@ -123,7 +123,7 @@ def test_the_largest_pictures_fit_into_the_limits(
             {"function": "tests.media.bad_decoders:never_end_with_long_ones", "cpu_seconds": 1},
             "time",
         ),
-        (lambda: large_pictures()[1], {"memory_mib": 100}, "memory"),
+        (large_png, {"memory_mib": 100}, "memory"),
     ],
     ids=["time", "memory"],
 )

@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from functools import cache
 from typing import Any
 
 from PIL import Image
@@ -111,12 +112,21 @@ def padded_jpeg(padding: int) -> bytes:
     return content[:2] + b"\xff" * padding + content[2:]
 
 
-def large_pictures() -> list[bytes]:
-    """A JPEG and a PNG of 30 million pixels, which take a decoder the most time of their kinds."""
-    size = (6320, 4740)
-    noise = [Image.effect_noise((790, 592), spread).resize(size) for spread in (40, 60, 80)]
-    jpeg = encoded(Image.merge("RGB", noise), progressive=True, subsampling=0, quality=80)
-    return [jpeg, encoded(Image.new("RGBA", size, (9, 9, 9, 99)), "PNG")]
+# So large that they take a decoder the most time of their kinds.
+_LARGE = (6320, 4740)
+
+
+@cache
+def large_jpeg() -> bytes:
+    """A progressive JPEG of 30 million pixels."""
+    noise = [Image.effect_noise((790, 592), spread).resize(_LARGE) for spread in (40, 60, 80)]
+    return encoded(Image.merge("RGB", noise), progressive=True, subsampling=0, quality=80)
+
+
+@cache
+def large_png() -> bytes:
+    """A PNG of 30 million pixels."""
+    return encoded(Image.new("RGBA", _LARGE, (9, 9, 9, 99)), "PNG")
 
 
 def png(
