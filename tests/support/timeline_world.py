@@ -241,7 +241,7 @@ def install_interruptions(monkeypatch: pytest.MonkeyPatch, world: Callable[[], W
 
         monkeypatch.setattr(module, name, call)
 
-    monkeypatch.setattr(wake_up, "delay", lambda **_: None)
+    monkeypatch.setattr(wake_up, "apply_async", lambda **_: None)
     monkeypatch.setattr(post_selectors, "post_documents", documents_of_all)
     monkeypatch.setattr(pages, "SECOND_STEP", 2)
     after(store, "begin_build")
