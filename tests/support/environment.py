@@ -35,6 +35,9 @@ def set_up(folder: Path, settings: Mapping[str, str]) -> None:
         "STACK_PORT_BASE": str(free_port_base()),
         "STACK_VAR_DIR": str(folder / "var"),
         "EMAIL_URL": f"filemail:///{folder / 'mail'}",
+        # No server of a stack speaks TLS. httpx would load the certificates of the world for each
+        # request without a client, which takes longer than the request.
+        "SSL_CERT_DIR": str(folder),
     }
     os.environ |= settings
 
