@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from devstack.lifecycle import Stack
-from tests.support.accounts import Account
-from tests.support.client import PASSWORD, Person, http_client
+from tests.support.accounts import Account, make_account
+from tests.support.client import Person, http_client
 from tests.support.feeds import access_token
 from tests.support.fixtures import fresh_login_limits, signed_up
 from users.services import ensure_account
@@ -51,7 +51,4 @@ def http(stack: Stack) -> Iterator[httpx.Client]:
 @pytest.fixture
 def account(committed: None, unique: Callable[[str], str]) -> Account:
     """An account with PASSWORD and a verified address."""
-    username = unique("ada")
-    address = f"{username}@example.org"
-    user_id, _ = ensure_account(username=username, email=address, password=PASSWORD)
-    return Account(user_id, username, address)
+    return make_account(unique("ada"))

@@ -9,9 +9,10 @@ import httpx
 import pytest
 
 from devstack.lifecycle import Stack
+from tests.support.accounts import make_account
 from tests.support.client import http_client
 from tests.support.staff import new_code
-from users.services import ensure_account, remove_second_factor
+from users.services import remove_second_factor
 
 PASSWORD = "staff-of-the-tides"
 INDEX, LOG_IN, SECOND = "/admin/", "/admin/login/", "/admin/login/second-factor/"
@@ -66,11 +67,9 @@ class Staff:
 @pytest.fixture
 def staff(stack: Stack, committed: None, unique: Callable[[str], str]) -> Iterator[Staff]:
     """A superuser who has never logged in."""
-    name = unique("staff")
-    email = f"{name}@example.org"
-    user_id, _ = ensure_account(username=name, email=email, password=PASSWORD, staff=True)
+    account = make_account(unique("staff"), password=PASSWORD, staff=True)
     with http_client(stack.layout.public_origin) as browser:
-        yield Staff(user_id, name, browser)
+        yield Staff(account.id, account.username, browser)
 
 
 def test_the_first_log_in_sets_up_an_app_and_shows_recovery_codes_once(staff: Staff) -> None:

@@ -10,6 +10,8 @@ from django.contrib.sessions.backends.cache import SessionStore
 from django.db import connection
 from django.test import Client
 
+from tests.support.accounts import make_account
+from tests.support.client import PASSWORD
 from tests.support.fixtures import upload
 from tests.support.limits import address, elsewhere, limited
 from tests.support.staff import staff_browser
@@ -18,9 +20,7 @@ from users.models import AccountDeletion, User
 from users.services import ensure_account
 from users.sessions import remember_session
 
-__all__ = ["address", "elsewhere", "limited", "upload"]
-
-PASSWORD = "low-tide-at-dawn"
+__all__ = ["PASSWORD", "address", "elsewhere", "limited", "upload"]
 
 
 def open_session(user_id: int) -> SessionStore:
@@ -39,9 +39,7 @@ def open_session(user_id: int) -> SessionStore:
 @pytest.fixture
 def ada(db: None, unique: Callable[[str], str]) -> User:
     """A user with a password."""
-    name = unique("ada")
-    user_id, _ = ensure_account(username=name, email=f"{name}@example.org", password=PASSWORD)
-    return User.objects.get(pk=user_id)
+    return User.objects.get(pk=make_account(unique("ada")).id)
 
 
 @pytest.fixture
