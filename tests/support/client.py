@@ -98,7 +98,7 @@ def reset_login_limits() -> None:
     log_ins = settings.RATE_LIMITS["login"]
     assert log_ins is not None
     state_valkey().delete(limit_key("login", log_ins, HOST))
-    cast("RedisCache", cache).delete_pattern("allauth:rl:*")
+    cast("RedisCache", cache).delete_pattern("allauth:rl:*", itersize=1000)
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> float:
