@@ -8,8 +8,7 @@ import pytest
 
 from devstack import launch
 from devstack.layout import Layout, free_port_base
-from devstack.postgres import remove_data
-from tests.support.stacks import manage
+from devstack.lifecycle import Stack
 
 
 @pytest.fixture
@@ -23,5 +22,4 @@ def own_environ(tmp_path: Path) -> Iterator[dict[str, str]]:
         "STACK_VAR_DIR": str(tmp_path / "var"),
     }
     yield environ
-    manage(environ | {"STACK_PORT_BASE": ""}, "down")  # whatever ports it has now
-    remove_data(tmp_path / "var")
+    Stack(environ | {"STACK_PORT_BASE": ""}).remove()  # whatever ports it has now

@@ -13,20 +13,14 @@ import httpx
 import psutil
 import pytest
 
-from devstack import launch
-from devstack.layout import (
-    GRPC_OFFSET,
-    HOST,
-    PORT_SPAN,
-    Layout,
-    is_free,
-)
+from devstack import launch, supervisor
+from devstack.layout import HOST, Layout
 from devstack.lifecycle import Stack, _restart_order
 from devstack.logs import LogReader
 from devstack.postgres import Postgres
 from devstack.services import External, Phase, Service, addresses, mask, parts
 from tests.support.client import wait_until
-from tests.support.stacks import down, manage, one, up
+from tests.support.stacks import assert_ports_are_free, down, one
 
 SERVICES = [
     "valkey-cache",
@@ -129,25 +123,31 @@ def test_old_workers_end_before_the_write_api_is_new_and_the_read_api_comes_last
     assert [name.rstrip("-12") for name in names[4:]] == ["write-api"] * 2 + ["read-api"] * 2
 
 
-def test_a_stack_goes_up_and_down_and_leaves_nothing(
-    own_environ: dict[str, str], measured: Callable[[str], None]
-) -> None:
-    base = int(own_environ["STACK_PORT_BASE"])
-    ports = [*range(base, base + PORT_SPAN), *range(base + GRPC_OFFSET, base + GRPC_OFFSET + 10)]
-
-    measured(f"up, the first time: {up(own_environ):.1f} s")
-    measured(f"down: {down(own_environ):.1f} s")
-    assert [port for port in ports if not is_free(port)] == []
-    assert manage(own_environ, "status").returncode == 3
-    assert "was not up" in manage(own_environ, "down").stdout
-
-    # With a new primary, the replica's data does not fit and is made again.
-    shutil.rmtree(Path(own_environ["STACK_VAR_DIR"], "postgres", "primary"))
-    stack = Stack(own_environ)
+def start_storage(stack: Stack) -> None:
+    """Start supervisord, the storage and the replica, as `up` does first."""
+    for folder in (stack.run_dir, stack.log_dir):
+        folder.mkdir(parents=True, exist_ok=True)
+    stack.layout.remember_ports()
     stack.supervisor.start(stack.services, stack.environ)
     wait_until(stack.supervisor.is_running, 10)
     for phase in (Phase.STORAGE, Phase.REPLICA):
         stack._start_phase(phase, stack.services, [], time.monotonic() + 30)
+
+
+def test_a_stack_goes_down_whatever_hangs_or_is_missing_and_leaves_nothing(
+    own_environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its storage alone; `test_stack_command` has all services go up and down."""
+    # This supervisord is not as patient with a program that does not stop.
+    monkeypatch.setattr(supervisor, "SECONDS_TO_STOP", 3)
+    stack = Stack(own_environ)
+    start_storage(stack)
+    down(own_environ)
+    assert_ports_are_free(own_environ)
+
+    # With a new primary, the replica's data does not fit and is made again.
+    shutil.rmtree(Path(own_environ["STACK_VAR_DIR"], "postgres", "primary"))
+    start_storage(stack)
     assert one(stack, "postgres-replica").state == "running"
 
     # A program does not stop when asked, and supervisord waits for it. `down` kills both.
@@ -163,7 +163,7 @@ def test_a_stack_goes_up_and_down_and_leaves_nothing(
     supervisor_pid = int((stack.run_dir / "supervisord.pid").read_text())
     psutil.Process(supervisor_pid).kill()
     down(own_environ)
-    assert [port for port in ports if not is_free(port)] == []
+    assert_ports_are_free(own_environ)
 
 
 def test_an_external_server_is_shown_and_not_started(stack: Stack) -> None:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from devstack.lifecycle import Stack
 from devstack.probes import query
 from tests.devstack.test_stack import SERVICES
 from tests.support.client import wait_until
-from tests.support.stacks import down, manage, up
+from tests.support.stacks import assert_ports_are_free, down, manage, up
 
 
 def test_status_as_json(stack: Stack) -> None:
@@ -165,13 +166,14 @@ def test_a_service_that_fails_is_named_with_its_log(own_environ: dict[str, str])
 
 
 def test_ctrl_c_stops_the_stack_that_it_has_started_and_its_data_can_move_to_other_ports(
-    own_environ: dict[str, str], tmp_path: Path
+    own_environ: dict[str, str], tmp_path: Path, measured: Callable[[str], None]
 ) -> None:
     output = tmp_path / "output"
     command = [sys.executable, str(PROJECT_DIR / "manage.py"), "stack", "up"]
     with output.open("w") as file:
         shown = subprocess.Popen(command, env=own_environ, stdout=file, stderr=subprocess.STDOUT)
-    wait_until(lambda: "API docs:" in output.read_text() or shown.poll() is not None, 75)
+    took = wait_until(lambda: "API docs:" in output.read_text() or shown.poll() is not None, 75)
+    measured(f"up, the first time: {took:.1f} s")
     first = Stack(own_environ)
     bucket(first).put_object(Key="moved", Body=b"with it")
     system = "SELECT system_identifier::text FROM pg_control_system()"
@@ -180,6 +182,7 @@ def test_ctrl_c_stops_the_stack_that_it_has_started_and_its_data_can_move_to_oth
     assert shown.wait(30) == 0
     assert "Stopping the stack." in output.read_text()
     assert not launch.processes_of(own_environ["STACK_VAR_DIR"])
+    assert_ports_are_free(own_environ)
 
     moved = own_environ | {"STACK_PORT_BASE": str(free_port_base())}
     for action in (["up", "--detach"], ["status"], ["down", "--forget-ports"]):
@@ -192,7 +195,10 @@ def test_ctrl_c_stops_the_stack_that_it_has_started_and_its_data_can_move_to_oth
     assert second.layout.port_base != first.layout.port_base
     assert query(second.layout.port("postgres-primary"), system) == before
     assert bucket(second).Object("moved").get()["Body"].read() == b"with it"
-    down(moved)
+    measured(f"down: {down(moved):.1f} s")
+    assert_ports_are_free(moved)
+    assert manage(moved, "status").returncode == 3
+    assert "was not up" in manage(moved, "down").stdout
 
 
 def bucket(stack: Stack) -> Any:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 
 from devstack import launch
-from devstack.layout import PROJECT_DIR
+from devstack.layout import GRPC_OFFSET, PORT_SPAN, PROJECT_DIR, is_free
 from devstack.lifecycle import Stack
 from devstack.status import Status
 
@@ -40,6 +40,13 @@ def down(environ: Mapping[str, str]) -> float:
     assert done.returncode == 0, done.stdout + done.stderr
     assert not launch.processes_of(environ["STACK_VAR_DIR"])
     return took
+
+
+def assert_ports_are_free(environ: Mapping[str, str]) -> None:
+    """Check that nothing listens at a port of the stack."""
+    base = int(environ["STACK_PORT_BASE"])
+    ports = [*range(base, base + PORT_SPAN), *range(base + GRPC_OFFSET, base + GRPC_OFFSET + 10)]
+    assert [port for port in ports if not is_free(port)] == []
 
 
 def one(stack: Stack, name: str) -> Status:
