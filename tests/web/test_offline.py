@@ -39,6 +39,24 @@ SENT_A_DAY_EARLIER = """() => new Promise((resolve) => {
     };
 })"""
 
+# The database as its first version was, with a like that was not sent.
+FIRST_VERSION = """([id, post]) => new Promise((resolve) => {
+    const asked = indexedDB.open("socialfeed", 1);
+    asked.onupgradeneeded = () => {
+        asked.result.createObjectStore("readers", { keyPath: "id" }).add({ id });
+        asked.result.createObjectStore("homes");
+        const options = { keyPath: "number", autoIncrement: true };
+        const actions = asked.result.createObjectStore("actions", options);
+        actions.createIndex("about", "about", { unique: true });
+        const about = `like post ${post}`;
+        actions.add({ kind: "like post", of: post, wish: true, key: "of an older release", about });
+    };
+    asked.onsuccess = () => {
+        asked.result.close();
+        resolve();
+    };
+})"""
+
 
 def test_home_can_be_read_offline_and_is_refreshed_afterwards(
     reader: Visitor, bea: Person, post: Any
@@ -280,3 +298,17 @@ def test_a_browser_that_stores_nothing_shows_the_client(
     expect(article(reader.page)).to_contain_text("1 like")
     wait_until(lambda: likes(ada, post) == 1, PATIENCE / 1000)
     wait_until(lambda: len(comments(ada, post)) == 1, PATIENCE / 1000)
+
+
+def test_what_an_older_release_has_stored_is_sent(
+    visitor: Callable[..., Visitor], ada: Person
+) -> None:
+    post = ada.post("Low tide.", jpeg_with_gps())
+    reader = visitor(person=ada)
+    # A page of the same origin that opens no database.
+    reader.page.goto("/developers/")
+    reader.page.evaluate(FIRST_VERSION, [ada.id, post["id"]])
+    reader.opens("/")
+    expect(article(reader.page)).to_contain_text("1 like")
+    waits_until_stored(reader.page, 0)
+    assert likes(ada, post) == 1

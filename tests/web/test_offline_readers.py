@@ -23,7 +23,9 @@ from tests.web.offline import (
     waits_until_stored,
 )
 
-NOTHING: dict[str, list[Any]] = {"readers": [], "homes": [], "actions": []}
+NOTHING: dict[str, list[Any]] = {
+    name: [] for name in ("readers", "homes", "actions", "drafts", "files")
+}
 
 
 def is_empty(page: Page) -> bool:

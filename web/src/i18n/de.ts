@@ -108,6 +108,14 @@ export const de: Messages = {
   ready: "Fertig",
   tooManyFiles: (n) => `Ein Beitrag hat höchstens ${n} Bilder und Videos.`,
   notMedia: (name) => `${name} ist weder ein Bild noch ein Video.`,
+  discard: "Verwerfen",
+  discardDraft: "Diesen Beitrag verwerfen? Sein Text und seine Dateien werden gelöscht.",
+  draftNotStored:
+    "Dieser Browser kann deinen Entwurf nicht speichern. Er geht verloren, wenn du diese Seite schließt oder neu lädst.",
+  fileNotStored:
+    "Dieser Browser hat keinen Platz, um diese Datei zu speichern. Lass diese Seite offen, bis sie hochgeladen ist.",
+  fileIsLost:
+    "Diese Datei wurde nicht hochgeladen und ist hier nicht gespeichert. Entferne sie und wähle sie noch einmal aus.",
   sharing: "Dein Beitrag erscheint, wenn seine Dateien fertig sind.",
   notPublished: "Dieser Beitrag kann nicht veröffentlicht werden.",
 

@@ -108,6 +108,13 @@ export const en = {
   ready: "Ready",
   tooManyFiles: (n: number) => `A post has at most ${n} pictures and videos.`,
   notMedia: (name: string) => `${name} is neither a picture nor a video.`,
+  discard: "Discard",
+  discardDraft: "Discard this post? Its text and its files are deleted.",
+  draftNotStored:
+    "This browser cannot store your draft. It is lost when you close this page or load it anew.",
+  fileNotStored:
+    "This browser has no room to store this file. Leave this page open until it is uploaded.",
+  fileIsLost: "This file was not uploaded and is not stored here. Remove it, and choose it again.",
   sharing: "Your post appears when its files are ready.",
   notPublished: "This post cannot be published.",
 

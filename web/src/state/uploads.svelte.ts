@@ -3,6 +3,7 @@
 import { api, dataOf, Problem } from "../api/client";
 import { problemOf } from "../api/problem";
 import type { components } from "../api/schema";
+import type { StoredUpload } from "../storage/drafts";
 
 type Sending = components["schemas"]["SendingRequests"];
 
@@ -36,24 +37,63 @@ export function typeOf(file: File): string | undefined {
 // How often the state of a file that is processed is asked for.
 const POLL_INTERVAL = 1000; // milliseconds
 
+// What is known of a file that the reader has just chosen.
+export function describe(file: File): StoredUpload {
+  return {
+    key: crypto.randomUUID(),
+    name: file.name,
+    type: typeOf(file)!,
+    byteSize: file.size,
+    alt: "",
+    id: undefined,
+  };
+}
+
 export class Upload {
-  readonly key = crypto.randomUUID();
-  readonly file: File;
-  readonly preview: string;
-  state = $state<"sending" | "processing" | "ready" | "failed">("sending");
+  readonly key: string;
+  readonly name: string;
+  readonly type: string;
+  readonly #byteSize: number;
+  // Undefined if it was chosen in an earlier visit, and could not be stored.
+  readonly file: Blob | undefined;
+  readonly preview: string | undefined;
+  // Lost: it has not been sent, and there is no file.
+  state = $state<"sending" | "processing" | "ready" | "failed" | "lost">("sending");
   // Of the sending, then of the processing.
   percent = $state(0);
   problem = $state.raw<Problem>();
   alt = $state("");
   id = $state<string>();
-  #sentAlt = "";
+  // Once it is ready.
+  media = $state.raw<components["schemas"]["ReadyMedia"]>();
+  // Whether the browser has stored the file; undefined until that is known.
+  isStored = $state<boolean>();
+  // Undefined if an earlier visit may have sent one.
+  #sentAlt: string | undefined;
   readonly #abort = new AbortController();
   #running = Promise.resolve();
 
-  constructor(file: File) {
+  constructor(known: StoredUpload, file: Blob | undefined) {
+    this.key = known.key;
+    this.name = known.name;
+    this.type = known.type;
+    this.#byteSize = known.byteSize;
+    this.alt = known.alt;
+    this.id = known.id;
     this.file = file;
-    this.preview = URL.createObjectURL(file);
+    this.preview = file && URL.createObjectURL(file);
     this.run();
+  }
+
+  // Whether all of it was sent. It may still be processed.
+  get hasArrived(): boolean {
+    return this.state === "processing" || this.state === "ready";
+  }
+
+  // What is to be known of it in a later visit.
+  get known(): StoredUpload {
+    const { key, name, type, alt, id } = this;
+    return { key, name, type, byteSize: this.#byteSize, alt, id };
   }
 
   // Sends the file, or what is missing of it, and waits until it is processed.
@@ -65,9 +105,12 @@ export class Upload {
     this.problem = undefined;
     this.state = "sending";
     try {
-      if (!(await this.#isSent())) await this.#send(await this.#sending());
+      if (!(await this.#isSent())) {
+        if (!this.file) return void (this.state = "lost");
+        await this.#send(this.file, await this.#sending());
+      }
       this.state = "processing";
-      await this.#wait();
+      this.media = await this.#wait();
       this.state = "ready";
     } catch (error) {
       if (this.#abort.signal.aborted) return;
@@ -87,7 +130,6 @@ export class Upload {
 
   // Ends it, and removes what was sent. Throws `Problem`.
   async cancel(): Promise<void> {
-    this.#abort.abort();
     this.forget();
     // It may just be announced.
     await this.#running;
@@ -96,9 +138,10 @@ export class Upload {
     await dataOf(api.DELETE("/api/v1/media/{media_id}", { params }));
   }
 
-  // Frees the memory of the preview.
+  // Ends it here; what was sent stays.
   forget(): void {
-    URL.revokeObjectURL(this.preview);
+    this.#abort.abort();
+    if (this.preview) URL.revokeObjectURL(this.preview);
   }
 
   // Whether all of the file has arrived. One that has failed, or is gone, is sent anew.
@@ -129,7 +172,7 @@ export class Upload {
       const params = { path: { media_id: this.id } };
       return dataOf(api.GET("/api/v1/media/uploads/{media_id}", { params }));
     }
-    const body = { content_type: typeOf(this.file)!, byte_size: this.file.size, alt: this.alt };
+    const body = { content_type: this.type, byte_size: this.#byteSize, alt: this.alt };
     const sending = await dataOf(api.POST("/api/v1/media/uploads", { body }));
     this.id = sending.id;
     // The reader may have written on meanwhile.
@@ -137,17 +180,17 @@ export class Upload {
     return sending;
   }
 
-  async #send(sending: Sending): Promise<void> {
+  async #send(file: Blob, sending: Sending): Promise<void> {
     this.#abort.signal.throwIfAborted();
     if (sending.form) {
       const form = new FormData();
       for (const [name, value] of Object.entries(sending.form.fields)) form.append(name, value);
-      form.append("file", this.file);
+      form.append("file", file);
       await this.#transfer("POST", sending.form.url, form, 0);
     }
     for (const part of sending.parts ?? []) {
       if (part.is_sent || !part.url) continue;
-      const bytes = this.file.slice(part.offset, part.offset + part.byte_size);
+      const bytes = file.slice(part.offset, part.offset + part.byte_size);
       await this.#transfer("PUT", part.url, bytes, part.offset);
     }
     this.#abort.signal.throwIfAborted();
@@ -161,7 +204,7 @@ export class Upload {
       const request = new XMLHttpRequest();
       request.open(method, url);
       request.upload.onprogress = ({ loaded }) => {
-        this.percent = Math.min(100, Math.floor((100 * (before + loaded)) / this.file.size));
+        this.percent = Math.min(100, Math.floor((100 * (before + loaded)) / this.#byteSize));
       };
       request.onload = () =>
         request.status < 300 ? resolve() : reject(new Problem(request.status));
@@ -176,14 +219,14 @@ export class Upload {
     });
   }
 
-  async #wait(): Promise<void> {
+  async #wait(): Promise<components["schemas"]["ReadyMedia"]> {
     this.percent = 0;
     for (;;) {
       this.#abort.signal.throwIfAborted();
       let pause = POLL_INTERVAL;
       try {
         const media = await this.#media();
-        if (media.state === "ready") return;
+        if (media.state === "ready") return media;
         if (media.state === "failed") throw failure(media.error);
         this.percent = media.progress;
       } catch (error) {

@@ -1,13 +1,13 @@
 // What stays in the browser when the page is closed: who the last reader was, what home showed, and
 // what the reader did that the server has not answered yet. All of it is of one reader. A function that
 // gets the reader's id does nothing if the stored data are somebody else's, and `forgetReader` deletes
-// them. Some browsers have no database in some windows: then nothing is stored, and that is no error.
+// them, drafts too (drafts.ts). Some browsers have no database in some windows: then nothing is stored,
+// and that is no error.
 
-import { openDB, type DBSchema, type IDBPDatabase } from "idb";
-import type { components } from "../api/schema";
+import { attempt, TABLES, type HomePage, type Profile } from "./database";
+import { forgetDraftOfTab } from "./drafts";
 
-type Profile = components["schemas"]["ProfileDocument"];
-export type HomePage = components["schemas"]["TimelinePage"];
+export type { HomePage };
 
 // What the reader did. `of`: the id of a post or comment, or a username.
 type Wish = { kind: "like post" | "like comment" | "follow"; of: string; wish: boolean };
@@ -33,18 +33,6 @@ export type Action = Deed & {
 };
 export type CommentAction = Extract<Action, NewComment>;
 
-interface Tables extends DBSchema {
-  // By the reader's id; at most one.
-  readers: { key: string; value: Profile };
-  // The first page of home, by the reader's id.
-  homes: { key: string; value: HomePage };
-  actions: { key: number; value: Action; indexes: { about: string } };
-}
-
-const TABLES = ["readers", "homes", "actions"] as const;
-
-let opened: Promise<IDBPDatabase<Tables>> | undefined;
-
 // Stores who the reader is. What is stored of somebody else is deleted.
 export async function storeReader(me: Profile): Promise<void> {
   await attempt(async (database) => {
@@ -64,6 +52,7 @@ export async function lastReader(): Promise<Profile | undefined> {
 
 // Deletes all that is stored.
 export async function forgetReader(): Promise<void> {
+  forgetDraftOfTab();
   await attempt(async (database) => {
     const work = database.transaction(TABLES, "readwrite");
     await Promise.all(TABLES.map((name) => work.objectStore(name).clear()));
@@ -123,29 +112,4 @@ export async function deleteAction(action: Action): Promise<void> {
   await attempt(async (database) => {
     if (action.number) await database.delete("actions", action.number);
   });
-}
-
-// Undefined if the database cannot be used.
-async function attempt<Result>(
-  work: (database: IDBPDatabase<Tables>) => Promise<Result>,
-): Promise<Result | undefined> {
-  try {
-    opened ??= openDB<Tables>("socialfeed", 1, {
-      upgrade(database) {
-        database.createObjectStore("readers", { keyPath: "id" });
-        database.createObjectStore("homes");
-        const actions = database.createObjectStore("actions", {
-          keyPath: "number",
-          autoIncrement: true,
-        });
-        actions.createIndex("about", "about", { unique: true });
-      },
-      // Another tab has a newer release, with other tables: this one goes on without.
-      blocking: (_, __, event) => (event.target as IDBDatabase).close(),
-    });
-    return await work(await opened);
-  } catch (error) {
-    if (error instanceof DOMException) return undefined;
-    throw error;
-  }
 }
