@@ -42,6 +42,9 @@ class Draft {
     $effect.root(() => {
       $effect(() => void this.#save(this.#document));
     });
+    addEventListener("online", () => {
+      for (const upload of this.uploads) if (upload.isCutOff) upload.run();
+    });
   }
 
   get isEmpty(): boolean {

@@ -34,6 +34,9 @@ export function typeOf(file: File): string | undefined {
   return TYPES[file.name.split(".").at(-1)!.toLowerCase()];
 }
 
+// The addresses of parts hold for ten minutes.
+const FRESH = 300_000; // milliseconds
+
 // How often the state of a file that is processed is asked for.
 const POLL_INTERVAL = 1000; // milliseconds
 
@@ -88,6 +91,11 @@ export class Upload {
   // Whether all of it was sent. It may still be processed.
   get hasArrived(): boolean {
     return this.state === "processing" || this.state === "ready";
+  }
+
+  // Whether it may go on now where it has failed.
+  get isCutOff(): boolean {
+    return this.state === "failed" && this.problem!.isTemporary;
   }
 
   // What is to be known of it in a later visit.
@@ -188,8 +196,10 @@ export class Upload {
       form.append("file", file);
       await this.#transfer("POST", sending.form.url, form, 0);
     }
+    const asked = performance.now();
     for (const part of sending.parts ?? []) {
       if (part.is_sent || !part.url) continue;
+      if (performance.now() - asked > FRESH) return this.#send(file, await this.#sending());
       const bytes = file.slice(part.offset, part.offset + part.byte_size);
       await this.#transfer("PUT", part.url, bytes, part.offset);
     }
