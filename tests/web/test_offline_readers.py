@@ -24,7 +24,7 @@ from tests.web.offline import (
 )
 
 NOTHING: dict[str, list[Any]] = {
-    name: [] for name in ("readers", "homes", "actions", "drafts", "files")
+    name: [] for name in ("readers", "homes", "actions", "pauses", "drafts", "files")
 }
 
 

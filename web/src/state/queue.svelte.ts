@@ -12,6 +12,8 @@ import {
   deleteAction,
   storeAction,
   storedActions,
+  storedPause,
+  storePause,
   type Action,
   type CommentAction,
   type Deed,
@@ -26,6 +28,8 @@ type Waiter = { resolve: () => void; reject: (problem: Problem) => void };
 // The pause after a failure. It doubles with each.
 const SHORTEST_PAUSE = 1; // seconds
 const LONGEST_PAUSE = 60;
+// No server is waited for any longer: a clock that was put back would stop the queue.
+const LONGEST_WAIT = 3600;
 
 class Queue {
   #actions = $state.raw<Action[]>([]);
@@ -34,6 +38,8 @@ class Queue {
   readonly #listeners = new Set<(sent: Sent) => void>();
   readonly #tabs = new BroadcastChannel("queue");
   #pause = SHORTEST_PAUSE;
+  // Until when the server has asked to wait, in milliseconds since 1970.
+  #waitUntil = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isSending = false;
   #isWanted = false;
@@ -104,6 +110,8 @@ class Queue {
   async #sendAll(): Promise<void> {
     this.#isWanted = false;
     clearTimeout(this.#timer);
+    const wait = await this.#secondsToWait();
+    if (wait > 0) return this.#sendLater(wait);
     const failed = new Set<string>();
     try {
       for (let action; (action = await this.#next(failed));) await this.#sendOne(action, failed);
@@ -111,6 +119,7 @@ class Queue {
       else this.#pause = SHORTEST_PAUSE;
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
+      if (error.retryAfter) await this.#wait(error.retryAfter);
       this.#sendLater(error.retryAfter);
     }
   }
@@ -118,6 +127,18 @@ class Queue {
   #sendLater(seconds = this.#pause): void {
     this.#timer = setTimeout(() => this.send(), seconds * 1000);
     this.#pause = Math.min(2 * this.#pause, LONGEST_PAUSE);
+  }
+
+  // Has all tabs wait, also those that are opened later.
+  async #wait(seconds: number): Promise<void> {
+    this.#waitUntil = Date.now() + Math.min(seconds, LONGEST_WAIT) * 1000;
+    if (session.me) await storePause(session.me.id, this.#waitUntil);
+  }
+
+  async #secondsToWait(): Promise<number> {
+    const stored = session.me && (await storedPause(session.me.id));
+    const seconds = (Math.max(this.#waitUntil, stored ?? 0) - Date.now()) / 1000;
+    return seconds <= LONGEST_WAIT ? seconds : 0;
   }
 
   // The first action that is about nothing that has `failed`.
@@ -147,7 +168,7 @@ class Queue {
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       if (isRefusal(error)) await this.#takeBack(action, error);
-      else if (error.status >= 500) failed.add(action.of);
+      else if (error.status >= 500 && !error.retryAfter) failed.add(action.of);
       else throw error;
     }
   }

@@ -14,12 +14,14 @@ interface Tables extends DBSchema {
   // The first page of home, by the reader's id.
   homes: { key: string; value: HomePage };
   actions: { key: number; value: Action; indexes: { about: string } };
+  // Until when no action is to be sent, in milliseconds since 1970, by the reader's id.
+  pauses: { key: string; value: number };
   drafts: { key: string; value: StoredDraft };
   // The files of drafts, by the keys of their uploads.
   files: { key: string; value: Blob };
 }
 
-export const TABLES = ["readers", "homes", "actions", "drafts", "files"] as const;
+export const TABLES = ["readers", "homes", "actions", "pauses", "drafts", "files"] as const;
 
 let opened: Promise<IDBPDatabase<Tables>> | undefined;
 
@@ -28,7 +30,7 @@ export async function attempt<Result>(
   work: (database: IDBPDatabase<Tables>) => Promise<Result>,
 ): Promise<Result | undefined> {
   try {
-    opened ??= openDB<Tables>("socialfeed", 2, {
+    opened ??= openDB<Tables>("socialfeed", 3, {
       upgrade(database, version) {
         if (version < 1) {
           database.createObjectStore("readers", { keyPath: "id" });
@@ -39,8 +41,11 @@ export async function attempt<Result>(
           });
           actions.createIndex("about", "about", { unique: true });
         }
-        database.createObjectStore("drafts", { keyPath: "id" });
-        database.createObjectStore("files");
+        if (version < 2) {
+          database.createObjectStore("drafts", { keyPath: "id" });
+          database.createObjectStore("files");
+        }
+        database.createObjectStore("pauses");
       },
       // Another tab has a newer release, with other tables: this one goes on without.
       blocking: (_, __, event) => (event.target as IDBDatabase).close(),

@@ -113,3 +113,19 @@ export async function deleteAction(action: Action): Promise<void> {
     if (action.number) await database.delete("actions", action.number);
   });
 }
+
+// Stores until when no action is to be sent, in milliseconds since 1970.
+export async function storePause(readerId: string, until: number): Promise<void> {
+  await attempt(async (database) => {
+    const work = database.transaction(["readers", "pauses"], "readwrite");
+    if (await work.objectStore("readers").get(readerId)) {
+      await work.objectStore("pauses").put(until, readerId);
+    }
+    await work.done;
+  });
+}
+
+// Undefined if there was none, or if it cannot be read.
+export async function storedPause(readerId: string): Promise<number | undefined> {
+  return attempt((database) => database.get("pauses", readerId));
+}
