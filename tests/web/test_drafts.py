@@ -145,9 +145,7 @@ def test_a_draft_that_is_discarded_is_gone(author: Page, ada: Person) -> None:
     author.get_by_role("button", name="Discard").click()
     expect(caption(author)).to_have_value("")
     waits_for_stored(author, drafts=0, files=0)
-    wait_until(
-        lambda: ada.http.get(f"/api/v1/media/{media}").status_code == 404, PATIENCE / 1000
-    )
+    wait_until(lambda: ada.http.get(f"/api/v1/media/{media}").status_code == 404, PATIENCE / 1000)
     author.reload()
     expect(caption(author)).to_have_value("")
     expect(author.get_by_role("listitem").filter(has_text="tide.jpg")).to_have_count(0)

@@ -107,7 +107,7 @@ def test_at_the_edge_of_the_window_the_page_scrolls(author: Page) -> None:
     author.evaluate("document.querySelector('li[draggable]').scrollIntoView({block: 'center'})")
     finger = Finger(author)
     finger.touches(".handle", 0)
-    x, y = finger.at
+    _, y = finger.at
     finger.slides(480 - y)
     wait_until(lambda: order(author)[-1] == "one.jpg", PATIENCE / 1000)
     finger.slides(20 - 480)
