@@ -1,4 +1,5 @@
-"""Every screen: nothing is wider than the window, axe finds nothing, and a picture is stored."""
+"""Every screen: nothing is wider than the window, nothing moves while it loads, axe finds nothing, and
+a picture is stored."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ from tests.support.accounts import verify_address
 from tests.support.client import Person
 from tests.support.images import jpeg_with_gps
 from tests.web.browsing import DESKTOP, PHONE, Scheme, Visitor, screenshot
+from tests.web.measuring import MOST_SHIFT, layout_shift, shifts, watch
 
 AXE = PROJECT_DIR / "web" / "node_modules" / "axe-core" / "axe.min.js"
 # Of those that are loaded at once.
@@ -51,6 +53,12 @@ def check(page: Page, name: str) -> None:
     assert overflow <= 0, f"{name} is {overflow} pixels wider than the window"
 
 
+def check_that_nothing_moved(page: Page, name: str) -> None:
+    """While the screen has loaded."""
+    moved = shifts(page)
+    assert layout_shift(moved) <= MOST_SHIFT, f"{name}: {moved}"
+
+
 @pytest.fixture
 def paths(ada: Person, signed_up: Callable[[str], Person]) -> dict[str, str]:
     """The address of each screen for somebody who is logged in, with something to show."""
@@ -85,10 +93,12 @@ def test_screens_of_a_reader(
     visitor: Callable[..., Visitor], ada: Person, paths: dict[str, str], window: str
 ) -> None:
     reader = visitor(person=ada, viewport=WINDOWS[window])
+    watch(reader.page)
     reader.page.on("dialog", lambda dialog: pytest.fail("a script of a caption ran"))
     for name, path in paths.items():
         reader.opens(path)
         check(reader.page, f"{name}-{window}")
+        check_that_nothing_moved(reader.page, name)
 
 
 @pytest.mark.parametrize("window", WINDOWS)
@@ -96,10 +106,12 @@ def test_screens_of_a_stranger(
     visitor: Callable[..., Visitor], paths: dict[str, str], window: str
 ) -> None:
     stranger = visitor(viewport=WINDOWS[window])
+    watch(stranger.page)
     public = {f"public-{name}": paths[name] for name in ("post", "profile", "not-found")}
     for name, path in {**OPEN, **public}.items():
         stranger.opens(path)
         check(stranger.page, f"{name}-{window}")
+        check_that_nothing_moved(stranger.page, name)
 
 
 def test_hostile_texts_are_shown_as_they_were_written(
