@@ -44,17 +44,22 @@ const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
   ["minute", 60],
 ];
 
+// They take longer to make than to use. A page has one language.
+let relative: Intl.RelativeTimeFormat | undefined;
+let absolute: Intl.DateTimeFormat | undefined;
+
 // "3 hours ago".
 export function ago(time: string): string {
   const seconds = (Date.parse(time) - Date.now()) / 1000;
-  const format = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "auto" });
+  relative ??= new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "auto" });
   for (const [unit, length] of UNITS) {
-    if (Math.abs(seconds) >= length) return format.format(Math.trunc(seconds / length), unit);
+    if (Math.abs(seconds) >= length) return relative.format(Math.trunc(seconds / length), unit);
   }
-  return format.format(0, "second");
+  return relative.format(0, "second");
 }
 
 export function fullTime(time: string): string {
   const format = { dateStyle: "long", timeStyle: "short" } as const;
-  return new Intl.DateTimeFormat(document.documentElement.lang, format).format(new Date(time));
+  absolute ??= new Intl.DateTimeFormat(document.documentElement.lang, format);
+  return absolute.format(new Date(time));
 }

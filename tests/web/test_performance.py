@@ -1,0 +1,99 @@
+"""What home costs a phone, apart from time: bytes of script, layout shifts, elements.
+
+`make bench ARGS="--only first-feed,lighthouse,scrolling"` measures the times.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connections
+from playwright.sync_api import Page, expect
+
+from tests.support.client import Person, wait_until
+from tests.support.feeds import make_follow
+from tests.support.photo_posts import make_photo_posts, photos
+from tests.web.browsing import PATIENCE, Visitor
+from tests.web.measuring import (
+    MOST_SHIFT,
+    Shift,
+    elements,
+    layout_shift,
+    script_bytes,
+    shifts,
+    watch,
+)
+from tests.web.offline import article
+
+POSTS = 120
+MOST_SCRIPT = 60_000  # bytes
+# Those of some twenty posts, and of what is in the place of others.
+MOST_ELEMENTS = 600
+
+
+@pytest.fixture
+def long_home(committed: None, ada: Person, bea: Person) -> Person:
+    """ada, who follows bea, who has many posts with photos of three shapes."""
+
+    def make() -> None:
+        make_photo_posts([int(bea.id)], POSTS, of=photos(3))
+        make_follow([ada], [int(bea.id)])
+        connections.close_all()
+
+    # The browser's thread has an event loop, and Django's ORM refuses to work there.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(make).result()
+    return ada
+
+
+def scroll_to_the_end(page: Page) -> int:
+    """Returns the most elements that the document had."""
+    most = 0
+    end = page.get_by_text("You have seen everything.")
+
+    def is_at_the_end() -> bool:
+        nonlocal most
+        page.mouse.wheel(0, 700)
+        most = max(most, elements(page))
+        return bool(end.count()) and end.is_visible()
+
+    page.mouse.move(200, 400)
+    wait_until(is_at_the_end, 8 * PATIENCE / 1000)
+    return most
+
+
+@pytest.mark.parametrize(
+    ("found", "total"),
+    [
+        ([], 0),
+        ([(0.0, 0.1), (0.9, 0.1)], 0.2),
+        ([(0.0, 0.1), (1.1, 0.2)], 0.2),  # two bursts: the worse one counts
+        ([(0.0, 0.3), (1.1, 0.2)], 0.3),
+        ([(0.9 * place, 0.1) for place in range(8)], 0.6),  # a burst takes 5 s at most
+    ],
+)
+def test_layout_shift_is_that_of_the_worst_burst(
+    found: list[tuple[float, float]], total: float
+) -> None:
+    assert layout_shift([Shift(time, value, []) for time, value in found]) == pytest.approx(total)
+
+
+def test_home_takes_little_script(reader: Visitor) -> None:
+    sizes = script_bytes(reader.page)
+    assert sizes
+    assert all(sizes.values()), "not all were measured"
+    assert sum(sizes.values()) <= MOST_SCRIPT, sizes
+
+
+def test_a_long_home_has_few_elements_and_nothing_in_it_moves(
+    visitor: Callable[..., Visitor], long_home: Person
+) -> None:
+    reader = visitor(person=long_home)
+    watch(reader.page)
+    reader.opens("/")
+    expect(article(reader.page).first).to_be_visible()
+    most = scroll_to_the_end(reader.page)
+    assert article(reader.page).last.is_visible()
+    assert most <= MOST_ELEMENTS
+    found = shifts(reader.page)
+    assert layout_shift(found) <= MOST_SHIFT, found
