@@ -8,10 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connections
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.support.client import Person, wait_until
 from tests.support.feeds import make_follow
+from tests.support.images import jpeg_with_gps
 from tests.support.photo_posts import make_photo_posts, photos
 from tests.web.browsing import PATIENCE, Visitor
 from tests.web.measuring import (
@@ -97,3 +98,45 @@ def test_a_long_home_has_few_elements_and_nothing_in_it_moves(
     assert most <= MOST_ELEMENTS
     found = shifts(reader.page)
     assert layout_shift(found) <= MOST_SHIFT, found
+
+
+def test_the_first_picture_has_the_network_for_itself(
+    visitor: Callable[..., Visitor], ada: Person, bea: Person
+) -> None:
+    ada.follow(bea)
+    for number in range(3):
+        bea.post(f"No. {number}", jpeg_with_gps())
+    page = visitor(person=ada).page
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    def is_asked_for(number: int) -> bool:
+        page.evaluate("null")  # Playwright takes requests in while it is used
+        return len(held) == number
+
+    page.route("**/public/media/**", hold)
+    page.goto("/", wait_until="commit")
+    expect(article(page)).to_have_count(3)
+    expect(article(page).first.locator("canvas")).to_be_visible()
+    wait_until(lambda: is_asked_for(1), PATIENCE / 1000)
+    page.wait_for_timeout(1000)
+    assert is_asked_for(1)
+    # It may never come, so the others do not wait for ever.
+    wait_until(lambda: is_asked_for(3), PATIENCE / 1000)
+    for route in held:
+        route.continue_()
+    # Placeholders are there no longer than they are seen.
+    expect(page.locator("canvas")).to_have_count(0)
+
+
+def test_other_pictures_come_as_soon_as_the_first_is_there(
+    visitor: Callable[..., Visitor], ada: Person, bea: Person
+) -> None:
+    ada.follow(bea)
+    for number in range(3):
+        bea.post(f"No. {number}", jpeg_with_gps())
+    reader = visitor(person=ada)
+    reader.opens("/")
+    expect(reader.page.locator("article img")).to_have_count(3, timeout=2000)
