@@ -301,6 +301,8 @@ def test_the_policy_names_the_origins_of_the_media_and_of_the_store(
             "form-action": {"'self'"},
             "frame-ancestors": {"'none'"},
         }
+    # A browser connects to it while the scripts load.
+    assert get(f"{origin}/").headers["Link"] == f"<{media}>; rel=preconnect"
 
 
 def test_where_the_client_is_not_built_the_read_api_answers(served: Callable[..., str]) -> None:
