@@ -76,7 +76,7 @@ clients: $(READY) ## Make clients from the schema with three generators, and use
 chaos: $(READY) ## Break its own stacks under load, and check the promises (ARGS="--help").
 	@exec $(RUN) -m tests.chaos $(ARGS)
 
-bench: $(READY) ## Measure speed against references, for some minutes (ARGS="--help").
+bench: $(READY) $(WEB) ## Measure speed against references, for some minutes (ARGS="--help").
 	@exec $(RUN) -m tests.benchmarks $(ARGS)
 
 bench-quick: $(READY) ## Measure less, within a minute; fails if a target is missed by a factor of two.

@@ -14,6 +14,7 @@ import psutil
 from tqdm import tqdm
 
 from tests.benchmarks import (
+    browser,
     deliveries,
     figures,
     growth,
@@ -26,6 +27,7 @@ from tests.benchmarks import (
     sizes,
     uploads,
 )
+from tests.benchmarks.browser import NoBrowserError
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.population import Population, analyze
 from tests.benchmarks.requests import Bench
@@ -105,6 +107,21 @@ PARTS = {
         in_quick=False,
         is_pinned=False,
     ),
+    "first-feed": Part(
+        "The web client on a slow network, in a browser.",
+        browser.first_feed,
+        in_quick=False,
+        is_pinned=False,
+    ),
+    "lighthouse": Part(
+        "The scores of the web client.", browser.lighthouse, in_quick=False, is_pinned=False
+    ),
+    "scrolling": Part(
+        "A long home timeline, scrolled on a slow processor.",
+        browser.scrolling,
+        in_quick=False,
+        is_pinned=False,
+    ),
 }
 
 
@@ -177,6 +194,8 @@ def _measure(
                     for figure in part.measure(bench):
                         found.append(figure)
                         bar.write("  " + "  ".join(cell for cell in figure.cells() if cell))
+            except NoBrowserError as reason:
+                bar.write(f"  {name}: skipped. {reason}")
             except Exception:  # go on with the other parts
                 bar.write(traceback.format_exc())
                 found.append(Figure(f"{name}: broken", 0.0, "", 0))

@@ -3,12 +3,14 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from devstack.layout import PROJECT_DIR
-from tests.benchmarks import figures
+from tests.benchmarks import browser, figures
 from tests.benchmarks.figures import Figure, Series
 from tests.benchmarks.wire import _unchunked, request
 from tests.support.measured_docs import BEGIN, END
@@ -96,6 +98,15 @@ def test_the_command_lists_the_parts_on_an_unknown_name() -> None:
     )
     assert done.returncode == 1
     assert "No part typo. There are: reads, layers, writes," in done.stderr
+
+
+@pytest.mark.parametrize("part", [browser.first_feed, browser.lighthouse, browser.scrolling])
+def test_a_part_that_needs_a_browser_says_that_there_is_none(
+    monkeypatch: pytest.MonkeyPatch, part: Callable[[Any], Iterator[Figure]]
+) -> None:
+    monkeypatch.setattr(browser, "find_browser", lambda: None)
+    with pytest.raises(browser.NoBrowserError, match="There is no browser"):
+        next(part(None))
 
 
 def test_a_figure_may_have_a_chart_by_size() -> None:
