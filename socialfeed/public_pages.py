@@ -5,6 +5,7 @@ The web server answers the client's other pages itself, and these too when there
 here: with the same page, without a preview (deploy/Caddyfile).
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -20,8 +21,8 @@ from operations.web_client import published_page
 from posts import selectors as post_selectors
 from users import selectors as user_selectors
 
-# What stands in the page that is published, and is replaced.
-TITLE = "<title>socialfeed</title>"
+# What stands in the page that is published (web/index.html), and is replaced.
+REPLACED = re.compile(r'<meta name="description"[^>]*>\s*<title>[^<]*</title>')
 # Longer descriptions are cut off by those who show them.
 _DESCRIPTION_LENGTH = 200
 
@@ -44,7 +45,7 @@ def _page(preview: Callable[[], dict[str, Any]]) -> HttpResponse:
     if page is None or not settings.PUBLIC_PAGES:
         raise Http404
     head = render_to_string("preview.html", preview()).strip()
-    return HttpResponse(page.replace(TITLE, head, 1))
+    return HttpResponse(REPLACED.sub(lambda _: head, page, count=1))
 
 
 def _post_preview(post_id: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a browser measures of a page: what shifts, what is seen first, how many elements there are."""
+"""What a browser measures of a page: what shifts, what is seen first, how many elements it has."""
 
 from dataclasses import dataclass
 

@@ -1,5 +1,5 @@
-"""Every screen: nothing is wider than the window, nothing moves while it loads, axe finds nothing, and
-a picture is stored."""
+"""Every screen: nothing is wider than the window or moves while it loads, axe finds nothing, and a
+picture is stored."""
 
 from collections.abc import Callable
 from typing import Any
