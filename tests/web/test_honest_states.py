@@ -16,11 +16,11 @@ LIKE = re.compile(r"/api/v1/posts/\d+/like$")
 COMMENTS = re.compile(r"/api/v1/posts/\d+/comments$")
 
 
-def too_many(route: Route) -> None:
+def too_many(route: Route, wait: int = 2) -> None:
     route.fulfill(
         status=429,
         content_type="application/problem+json",
-        headers={"Retry-After": "2"},
+        headers={"Retry-After": str(wait)},
         body='{"type": "/problems/too-many-requests", "title": "Too Many Requests", "status": 429, '
         '"detail": "Too many requests."}',
     )
@@ -61,6 +61,24 @@ def test_too_many_requests_tell_how_long_to_wait(
     expect(again).to_be_enabled()
     again.click()
     expect(reader.page.get_by_role("heading", name="Your home is still empty")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("language", "wait", "told"),
+    [
+        ("en", 89, "in 89 seconds."),
+        ("en", 90, "in 2 minutes."),
+        ("en", 5400, "in 2 hours."),
+        ("de", 43_200, "in 12 Stunden noch"),
+    ],
+)
+def test_a_long_wait_is_told_in_minutes_or_hours(
+    visitor: Callable[..., Visitor], ada: Person, language: str, wait: int, told: str
+) -> None:
+    reader = visitor(person=ada, language=language)
+    reader.page.route(HOME, lambda route: too_many(route, wait))
+    reader.opens("/")
+    expect(reader.page.get_by_role("alert")).to_contain_text(told)
 
 
 def test_a_like_shows_at_once_and_is_taken_back_when_refused(

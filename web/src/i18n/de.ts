@@ -1,5 +1,5 @@
 import type { Messages } from "./en";
-import { counted } from "./numbers";
+import { counted, duration } from "./numbers";
 import { problems } from "./problems.de";
 
 export const de: Messages = {
@@ -37,8 +37,7 @@ export const de: Messages = {
   notSentYet: "noch nicht gesendet",
   commentNotSent: (text, why) => `Dein Kommentar „${text}“ wurde nicht gesendet. ${why}`,
   failed: "Das hat nicht geklappt.",
-  wait: (seconds) =>
-    `Zu viele Anfragen. Versuche es in ${counted(seconds, "Sekunde", "Sekunden")} noch einmal.`,
+  wait: (seconds) => `Zu viele Anfragen. Versuche es in ${duration(seconds)} noch einmal.`,
   notFound: "Hier ist nichts",
   notFoundHint: "Diese Seite gibt es nicht oder nicht mehr.",
   close: "Schließen",

@@ -1,6 +1,6 @@
 // All that the client says, in English. The other catalogues have the same members.
 
-import { counted } from "./numbers";
+import { counted, duration } from "./numbers";
 import { problems } from "./problems.en";
 
 export const en = {
@@ -37,8 +37,7 @@ export const en = {
   notSentYet: "not sent yet",
   commentNotSent: (text: string, why: string) => `Your comment “${text}” was not sent. ${why}`,
   failed: "That did not work.",
-  wait: (seconds: number) =>
-    `Too many requests. Try again in ${counted(seconds, "second", "seconds")}.`,
+  wait: (seconds: number) => `Too many requests. Try again in ${duration(seconds)}.`,
   notFound: "There is nothing here",
   notFoundHint: "The page does not exist, or not any more.",
   close: "Close",

@@ -6,3 +6,12 @@ export function counted(n: number, one: string, other: string): string {
   const form = new Intl.PluralRules(language).select(n) === "one" ? one : other;
   return `${new Intl.NumberFormat(language).format(n)} ${form}`;
 }
+
+// "30 seconds", "12 hours": in one unit, rounded up.
+export function duration(seconds: number): string {
+  const [unit, length] =
+    seconds >= 5400 ? ["hour", 3600] : seconds >= 90 ? ["minute", 60] : ["second", 1];
+  const format = { style: "unit", unit, unitDisplay: "long" } as const;
+  const language = document.documentElement.lang;
+  return new Intl.NumberFormat(language, format).format(Math.ceil(seconds / length));
+}
