@@ -1,4 +1,4 @@
-"""The files of a new post are put in order by a finger."""
+"""The files of a new post are put in order by a finger, or by a mouse."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -7,22 +7,26 @@ import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
 from tests.support.client import Person, wait_until
-from tests.web.browsing import PATIENCE, Visitor, screenshot
+from tests.web.browsing import DESKTOP, PATIENCE, Visitor, screenshot
 from tests.web.test_new_post import picture
 from tests.web.test_screens import violations
 
 NAMES = ["one.jpg", "two.jpg", "three.jpg", "four.jpg"]
 
 
-@pytest.fixture
-def author(visitor: Callable[..., Visitor], ada: Person) -> Page:
-    """The page of a new post with four files, on a phone."""
-    visit: Visitor = visitor(person=ada)
+def with_files(visit: Visitor) -> Page:
+    """The page of a new post with four files."""
     visit.opens("/new", "New post")
     files: list[FilePayload] = [{**picture(), "name": name} for name in NAMES]
     visit.page.get_by_label("Choose pictures and videos").set_input_files(files)
     expect(visit.page.get_by_text("Ready")).to_have_count(len(NAMES))
     return visit.page
+
+
+@pytest.fixture
+def author(visitor: Callable[..., Visitor], ada: Person) -> Page:
+    """The page on a phone."""
+    return with_files(visitor(person=ada))
 
 
 class Finger:
@@ -114,3 +118,13 @@ def test_at_the_edge_of_the_window_the_page_scrolls(author: Page) -> None:
     wait_until(lambda: order(author)[0] == "one.jpg", PATIENCE / 1000)
     finger.lets_go()
     assert order(author) == NAMES
+
+
+def test_a_mouse_drags_a_file_to_its_place(visitor: Callable[..., Visitor], ada: Person) -> None:
+    page = with_files(visitor(person=ada, viewport=DESKTOP))
+    items = page.locator("li[draggable]")
+    for grip in ("img", ".handle"):
+        items.nth(0).locator(grip).drag_to(items.nth(2).locator("img"))
+        items.nth(2).locator(grip).drag_to(items.nth(3).locator("img"))
+    assert order(page) == ["three.jpg", "four.jpg", "one.jpg", "two.jpg"]
+    screenshot(page, "order-desktop")
