@@ -16,7 +16,11 @@ LIKE = re.compile(r"/api/v1/posts/\d+/like$")
 COMMENTS = re.compile(r"/api/v1/posts/\d+/comments$")
 
 
-def too_many(route: Route, wait: int = 2) -> None:
+def too_many(route: Route) -> None:
+    answer_too_many(route, wait=2)
+
+
+def answer_too_many(route: Route, *, wait: int) -> None:
     route.fulfill(
         status=429,
         content_type="application/problem+json",
@@ -76,7 +80,7 @@ def test_a_long_wait_is_told_in_minutes_or_hours(
     visitor: Callable[..., Visitor], ada: Person, language: str, wait: int, told: str
 ) -> None:
     reader = visitor(person=ada, language=language)
-    reader.page.route(HOME, lambda route: too_many(route, wait))
+    reader.page.route(HOME, lambda route: answer_too_many(route, wait=wait))
     reader.opens("/")
     expect(reader.page.get_by_role("alert")).to_contain_text(told)
 

@@ -38,9 +38,12 @@ def sign_up(visitor: Visitor, username: str) -> None:
 
 
 def shown_colours(page: Page) -> list[str]:
-    """The colours of a post's pictures, in order."""
+    """The colours of a post's three pictures, in order."""
     found = []
-    for picture in page.get_by_role("article").locator("picture img").all():
+    pictures = page.get_by_role("article").locator("picture img")
+    # Others begin when the first has arrived.
+    expect(pictures).to_have_count(3)
+    for picture in pictures.all():
         content = httpx.get(picture.evaluate("image => image.currentSrc || image.src")).content
         pixels = Image.open(io.BytesIO(content)).convert("RGB").resize((1, 1)).tobytes()
         shades = dict(zip(COLOURS, pixels, strict=True))
