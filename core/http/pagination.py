@@ -171,6 +171,8 @@ def page_response(request: Request, results: Sequence[Any], last: int | str | No
     following = ListAddress(request).after(last)
     response = Response({"results": results, "next": following})
     add_links(response, next=following)
+    # Some lists are for everybody, and tell what the caller has done: no cache may share them.
+    response["Cache-Control"], response["Vary"] = "private, no-cache", "Authorization"
     return response
 
 

@@ -129,6 +129,8 @@ def test_a_page_that_the_read_api_refuses_has_no_preview(
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
     assert page.headers["Cache-Control"] == "no-cache"
     assert page.headers["ETag"]
+    # Search engines forget what is gone.
+    assert page.headers.get("X-Robots-Tag") == ("noindex" if status == 404 else None)
     assert_of_the_client(page)
 
 
@@ -139,6 +141,9 @@ def test_a_page_is_there_though_no_read_api_can_be_reached(served: Callable[...,
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
     assert_of_the_client(page)
     assert get(f"{origin}/api/v1/posts/1").json()["status"] == 503
+    secure = served(READ_API_UPSTREAMS=f"{HOST}:9", PUBLIC_ORIGIN="https://feed.example.org")
+    assert get(f"{secure}/p/1").json()["status"] == 503
+    assert get(f"{secure}/p/1", X_Forwarded_Proto="https").content == PAGE
 
 
 @pytest.mark.parametrize("path", OF_THE_API)

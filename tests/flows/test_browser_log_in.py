@@ -126,6 +126,13 @@ def test_a_stolen_cookie_that_is_used_after_its_owner_ends_the_session(
     assert COOKIE not in http.cookies
 
 
+def test_a_refresh_without_a_cookie_takes_away_none(http: httpx.Client) -> None:
+    """Another tab may have got one while this request was on its way."""
+    refused = http.post(REFRESH, headers=ASKS)
+    assert_problem(refused, 400)
+    assert "Set-Cookie" not in refused.headers
+
+
 @pytest.mark.parametrize(
     "content_type", ["application/x-www-form-urlencoded", "text/plain", "application/json"]
 )

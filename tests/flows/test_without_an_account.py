@@ -96,7 +96,8 @@ def test_a_visitor_sees_what_somebody_sees_who_follows_and_likes_nobody(
         answer = visitor.get(address)
         assert answer.status_code == 200, answer.text
         assert answer.json() == stranger.http.get(address).json()
-        assert answer.headers.get("Cache-Control", "private, no-cache") == "private, no-cache"
+        assert answer.headers["Cache-Control"] == "private, no-cache"
+        assert "authorization" in answer.headers["Vary"].lower()
     (newest, *_) = visitor.get(public_addresses(shared)[1]).json()["results"]
     assert newest["viewer"] == {"liked": False}
 

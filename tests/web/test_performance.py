@@ -32,18 +32,23 @@ MOST_SCRIPT = 60_000  # bytes
 MOST_ELEMENTS = 600
 
 
-@pytest.fixture
-def long_home(committed: None, ada: Person, bea: Person) -> Person:
-    """ada, who follows bea, who has many posts with photos of three shapes."""
+def make_home(reader: Person, followed: Person, authors: list[Person]) -> None:
+    """Posts by these authors, with photos of three shapes, of whom the reader follows one."""
 
     def make() -> None:
-        make_photo_posts([int(bea.id)], POSTS, of=photos(3))
-        make_follow([ada], [int(bea.id)])
+        make_photo_posts([int(author.id) for author in authors], len(authors), of=photos(3))
+        make_follow([reader], [int(followed.id)])
         connections.close_all()
 
     # The browser's thread has an event loop, and Django's ORM refuses to work there.
     with ThreadPoolExecutor(1) as pool:
         pool.submit(make).result()
+
+
+@pytest.fixture
+def long_home(committed: None, ada: Person, bea: Person) -> Person:
+    """ada, who follows bea, who has many posts."""
+    make_home(ada, bea, [bea] * POSTS)
     return ada
 
 
@@ -98,6 +103,28 @@ def test_a_long_home_has_few_elements_and_nothing_in_it_moves(
     assert most <= MOST_ELEMENTS
     found = shifts(reader.page)
     assert layout_shift(found) <= MOST_SHIFT, found
+
+
+@pytest.mark.usefixtures("committed")
+def test_when_home_begins_anew_posts_may_be_between_those_that_were_there(
+    visitor: Callable[..., Visitor], signed_up: Callable[[str], Person], ada: Person, bea: Person
+) -> None:
+    carl = signed_up("carl")
+    make_home(ada, bea, [bea] * 20 + [carl] + [bea] * 9 + [carl] + [bea] * 11)
+    reader = visitor(person=ada)
+    reader.opens("/")
+    expect(article(reader.page).first).to_be_visible()
+    scroll_to_the_end(reader.page)
+    other = reader.new_tab()
+    other.opens(f"/u/{carl.username}", carl.username)
+    other.page.get_by_role("button", name="Follow", exact=True).click()
+    wait_until(lambda: len(ada.home_ids()) == 42, PATIENCE / 1000)
+    reader.page.bring_to_front()
+    reader.page.evaluate("scrollTo(0, 0)")
+    reader.page.get_by_role("button", name="Refresh").click()
+    expect(reader.page.get_by_text("You have seen everything.")).to_have_count(0)
+    # An error of the page would be a complaint.
+    scroll_to_the_end(reader.page)
 
 
 def test_the_first_picture_has_the_network_for_itself(

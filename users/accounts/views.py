@@ -108,7 +108,8 @@ class RefreshView(RefreshTokenView):  # type: ignore[misc]
     def handle(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Answer with new tokens; or 400, after which the cookie is of no use."""
         response = cast("HttpResponse", super().handle(request, *args, **kwargs))
-        if uses_cookie(request) and response.status_code == HTTPStatus.BAD_REQUEST:
+        # Without one, another tab may just have got one.
+        if token_in_cookie(request) and response.status_code == HTTPStatus.BAD_REQUEST:
             clear_cookie(response)
         return response
 

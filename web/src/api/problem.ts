@@ -21,7 +21,8 @@ export class Problem extends Error {
 
   // Whether the same request may succeed later.
   get isTemporary(): boolean {
-    return this.isOffline || [408, 429].includes(this.status) || this.status >= 500;
+    const isForNow = [408, 429].includes(this.status) || this.retryAfter !== undefined;
+    return this.isOffline || isForNow || this.status >= 500;
   }
 
   // The last part of the problem's type, as codes are written: such as `comments_closed`.
