@@ -110,7 +110,10 @@ def test_when_home_begins_anew_posts_may_be_between_those_that_were_there(
     visitor: Callable[..., Visitor], signed_up: Callable[[str], Person], ada: Person, bea: Person
 ) -> None:
     carl = signed_up("carl")
-    make_home(ada, bea, [bea] * 20 + [carl] + [bea] * 9 + [carl] + [bea] * 11)
+    # The second one follows twenty posts, and comes before the twentieth of bea's.
+    start = [*[bea] * 10, carl, *[bea] * 9, carl]
+    authors = [*start, *[bea] * 20, *reversed(start)]
+    make_home(ada, bea, authors)
     reader = visitor(person=ada)
     reader.opens("/")
     expect(article(reader.page).first).to_be_visible()
@@ -118,7 +121,7 @@ def test_when_home_begins_anew_posts_may_be_between_those_that_were_there(
     other = reader.new_tab()
     other.opens(f"/u/{carl.username}", carl.username)
     other.page.get_by_role("button", name="Follow", exact=True).click()
-    wait_until(lambda: len(ada.home_ids()) == 42, PATIENCE / 1000)
+    wait_until(lambda: len(ada.home_ids()) == len(authors), PATIENCE / 1000)
     reader.page.bring_to_front()
     reader.page.evaluate("scrollTo(0, 0)")
     reader.page.get_by_role("button", name="Refresh").click()
