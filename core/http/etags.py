@@ -41,6 +41,11 @@ def conditional_answer(request: Request, data: Any) -> HttpResponseBase:
 def for_caller(answer: HttpResponseBase, *, etag: str) -> HttpResponseBase:
     """The answer with an ETag. Only the caller may keep it, and must ask each time."""
     answer.headers["ETag"] = etag
+    refuse_sharing(answer)
+    return answer
+
+
+def refuse_sharing(answer: HttpResponseBase) -> None:
+    """Let no cache give the answer to another caller: it tells what its own caller has done."""
     answer.headers["Cache-Control"] = "private, no-cache"
     answer.headers["Vary"] = "Authorization"
-    return answer

@@ -23,6 +23,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.http.etags import refuse_sharing
 from core.http.problems import Invalid
 
 DEFAULT_LIMIT = 20
@@ -171,8 +172,7 @@ def page_response(request: Request, results: Sequence[Any], last: int | str | No
     following = ListAddress(request).after(last)
     response = Response({"results": results, "next": following})
     add_links(response, next=following)
-    # Some lists are for everybody, and tell what the caller has done: no cache may share them.
-    response["Cache-Control"], response["Vary"] = "private, no-cache", "Authorization"
+    refuse_sharing(response)
     return response
 
 

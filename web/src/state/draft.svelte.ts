@@ -9,7 +9,7 @@ import {
   deleteDraft,
   draftIds,
   draftOfTab,
-  keepDraftOfTab,
+  storeDraftOfTab,
   storeDraft,
   storedDraft,
   storeFile,
@@ -77,7 +77,7 @@ class Draft {
     this.#id = stored.id;
     this.#held = Promise.resolve();
     this.#isStored = true;
-    keepDraftOfTab(stored.id);
+    storeDraftOfTab(stored.id);
     this.caption = stored.caption;
     this.sent = stored.sent;
     this.uploads = stored.uploads.map((known) => new Upload(known, files.get(known.key)));
@@ -177,7 +177,7 @@ class Draft {
 
   #hold(): Promise<void> {
     this.#held ??= new Promise((resolve) => {
-      keepDraftOfTab(this.#id);
+      storeDraftOfTab(this.#id);
       void navigator.locks.request(lockOf(this.#id), () => {
         resolve();
         return untilClosed();

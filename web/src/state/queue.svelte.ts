@@ -207,9 +207,8 @@ class Queue {
 export const queue = new Queue();
 
 // Whether it is of no use to send it again.
-function isRefusal({ status, retryAfter }: Problem): boolean {
-  const isForNow = [401, 408, 429].includes(status) || retryAfter !== undefined;
-  return status >= 400 && status < 500 && !isForNow;
+function isRefusal({ status, isTemporary }: Problem): boolean {
+  return status >= 400 && status !== 401 && !isTemporary;
 }
 
 function tellRefusal(action: Action, problem: Problem): void {

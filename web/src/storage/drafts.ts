@@ -101,7 +101,7 @@ export function draftOfTab(): string | undefined {
   return attemptInTab(() => sessionStorage.getItem(DRAFT) ?? undefined);
 }
 
-export function keepDraftOfTab(id: string): void {
+export function storeDraftOfTab(id: string): void {
   attemptInTab(() => sessionStorage.setItem(DRAFT, id));
 }
 
