@@ -43,7 +43,7 @@ RATE_LIMITS: dict[str, RateLimitItem | None] = {
     "login_name": _rate_limit("RATE_LIMIT_LOGIN_NAME", default="30/hour"),
     "signup": _rate_limit("RATE_LIMIT_SIGNUP", default="10/minute"),
     "reset": _rate_limit("RATE_LIMIT_RESET", default="10/minute"),
-    # Clients refresh by themselves, every ACCESS_TOKEN_SECONDS.
+    # Clients refresh by themselves, every ACCESS_TOKEN_SECONDS. One without a token is not counted.
     "refresh": _rate_limit("RATE_LIMIT_REFRESH", default="300/minute"),
 }
 

@@ -103,7 +103,7 @@ def test_every_reader_sees_a_count_that_is_exact_while_all_write_and_fold(
         return reads
 
     assert sum(in_threads(act, WRITERS + 3)) > 20
-    wait_until(lambda: not pending_ids(subject_id), 20)
+    wait_until(lambda: not pending_ids(subject_id))
     value = Counter.objects.using(DATABASE).get(pk=subject_id).value
     assert value == Like.objects.filter(subject_id=subject_id).count() > 0
 

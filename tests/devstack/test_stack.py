@@ -100,14 +100,14 @@ def test_a_service_that_is_still_stopping_is_started_again(stack: Stack) -> None
     before = one(stack, "worker-2")
     stack.supervisor.stop_program("worker-2")
     stack.supervisor.start_program("worker-2")
-    wait_until(lambda: one(stack, "worker-2").is_up, SECONDS_TO_RECOVER)
+    wait_until(lambda: one(stack, "worker-2").is_up)
     assert one(stack, "worker-2").pid != before.pid
 
 
 def test_the_web_servers_requests_have_a_log_of_their_own(stack: Stack) -> None:
     id_ = httpx.get(stack.layout.public_origin).headers["X-Request-ID"]
     own = stack.log_dir / "caddy-access.log"
-    wait_until(lambda: id_ in own.read_text(), 5)
+    wait_until(lambda: id_ in own.read_text())
     assert id_ not in (stack.log_dir / "caddy.log").read_text(), "not through supervisord"
     for names in ([], ["caddy"], ["caddy", "beat"]):
         assert any(id_ in line for line in LogReader(stack.log_dir, names).new_lines())
@@ -129,7 +129,7 @@ def start_storage(stack: Stack) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     stack.layout.remember_ports()
     stack.supervisor.start(stack.services, stack.environ)
-    wait_until(stack.supervisor.is_running, 10)
+    wait_until(stack.supervisor.is_running)
     for phase in (Phase.STORAGE, Phase.REPLICA):
         stack._start_phase(phase, stack.services, [], time.monotonic() + 30)
 
@@ -159,7 +159,7 @@ def test_a_stack_goes_down_whatever_hangs_or_is_missing_and_leaves_nothing(
     # Without supervisord, `down` still finds every process.
     stack.supervisor.start(stack.services, stack.environ)
     stack.supervisor.start_program("valkey-cache")
-    wait_until(lambda: one(stack, "valkey-cache").state == "running", 20)
+    wait_until(lambda: one(stack, "valkey-cache").state == "running")
     supervisor_pid = int((stack.run_dir / "supervisord.pid").read_text())
     psutil.Process(supervisor_pid).kill()
     down(own_environ)

@@ -225,7 +225,7 @@ class TalkMachine(RuleBasedStateMachine):
         for person in self.talk.people:
             self.talk.check(person)
         gone = [post.id for post in self.talk.posts if post.is_deleted]
-        wait_until(lambda: not Comment.objects.filter(post_id__in=gone).exists(), 30)
+        wait_until(lambda: not Comment.objects.filter(post_id__in=gone).exists())
         type(self).reads += self.talk.reads
 
 

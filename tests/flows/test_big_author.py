@@ -32,7 +32,6 @@ from usergraph.services import drop_followers
 FOLLOWERS, SAMPLED, LEAVING = 50_000, 40, 45_000
 OLD_POSTS, LIMIT = 1700, 37
 SMALL_FOLLOWERS, TIMED = 10, 9
-SECONDS_TO_DELIVER = 60.0
 
 pytestmark = pytest.mark.usefixtures("committed")
 
@@ -113,7 +112,7 @@ def publish(person: Person) -> tuple[int, float]:
 
 
 def delivered(post_id: int) -> float:
-    return wait_until(lambda: is_delivered(post_id), SECONDS_TO_DELIVER)
+    return wait_until(lambda: is_delivered(post_id))
 
 
 def become_pulled(crowd: Crowd) -> int:

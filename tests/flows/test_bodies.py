@@ -335,7 +335,7 @@ def test_clients_that_go_away_leave_nothing_behind(stack: Stack, port: int) -> N
     with ExitStack() as stalled:
         for _ in range(40):
             stalled.enter_context(opened(port, start, bytes(100_000)))
-        wait_until(lambda: temporary_files(worker) >= files + 10, 5)
+        wait_until(lambda: temporary_files(worker) >= files + 10)
     wait_until(lambda: temporary_files(worker) <= files, PATIENCE)
     wait_until(lambda: worker.num_fds() < before + 5, PATIENCE)
 
@@ -345,7 +345,7 @@ def test_a_restart_lets_a_body_arrive(stack: Stack, signed_up: Callable[[str], P
     instance = stack.layout.port("write-api")
     with ThreadPoolExecutor(1) as pool:
         upload = pool.submit(ask, instance, first, pieces(body, 50), gap=0.1)
-        wait_until(upload.running, 5)
+        wait_until(upload.running)
         stack.restart(["write-api-1"])
         answer = upload.result()
     assert answer.status == 201, answer

@@ -15,7 +15,6 @@ from tests.support.feeds import HOME, ids_of, make_follow, make_many_posts
 from tests.support.images import jpeg_with_gps
 from usergraph.selectors import is_following
 
-SECONDS_TO_SHOW = 10.0
 REQUESTS = 300
 
 
@@ -153,7 +152,7 @@ class Changes:
     def delete_liker(self) -> None:
         delete_account(self.fan)
         # The liker is hidden at once. A worker removes the like.
-        wait_until(lambda: self.likes_of(2) == 0, SECONDS_TO_SHOW)
+        wait_until(lambda: self.likes_of(2) == 0)
 
     def avatar(self) -> None:
         picture = self.author.upload(jpeg_with_gps())
@@ -191,7 +190,7 @@ def test_whatever_changes_the_page_changes_its_etag(
         for _ in range(3):
             assert_unchanged(asked(reader, etag), etag)
         change()
-        wait_until(lambda old=etag: asked(reader, old).status_code == 200, SECONDS_TO_SHOW)  # type: ignore[misc]
+        wait_until(lambda old=etag: asked(reader, old).status_code == 200)  # type: ignore[misc]
         answer = asked(reader, etag)
         assert answer.status_code == 200, f"{change.__name__}: it stays changed"
         etag = answer.headers["ETag"]

@@ -37,7 +37,7 @@ def _end(connected: set[tuple[int, int]]) -> None:
 
 def _deliver(author: Person, follower: Person, caption: str) -> None:
     post = author.post(caption, jpeg_with_gps())
-    wait_until(lambda: follower.home_ids()[:1] == [post["id"]], 10)
+    wait_until(lambda: follower.home_ids()[:1] == [post["id"]])
 
 
 def test_tasks_reuse_connections(stack: Stack, signed_up: Callable[[str], Person]) -> None:
@@ -83,5 +83,5 @@ def test_requests_find_connections_that_work(
     _end(lost)
     # The threads that probe the servers lost their connections too. They reconnect within a second.
     instances = {pid for pid, _ in lost}
-    wait_until(lambda: {pid for pid, _ in _connected(stack, *WRITE_APIS)} == instances, 10)
+    wait_until(lambda: {pid for pid, _ in _connected(stack, *WRITE_APIS)} == instances)
     assert follow_and_unfollow() == answers

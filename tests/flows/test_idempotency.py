@@ -29,7 +29,6 @@ from tests.support.images import jpeg_with_gps
 
 AT_ONCE = 50
 KEYS, THREADS, ANSWERS_BETWEEN_KILLS = 100, 8, 20
-SECONDS = 60.0
 
 pytestmark = pytest.mark.usefixtures("committed")
 Answers = list[httpx.Response]
@@ -72,7 +71,7 @@ def send_until_answered(person: Person, path: str, key: str, **body: Any) -> Ans
         answers.append(send(person, path, key, **body))
         return not is_unanswered(answers[-1])
 
-    wait_until(is_answered, SECONDS)
+    wait_until(is_answered)
     return answers
 
 
@@ -114,10 +113,9 @@ def write_api_recovers(stack: Stack) -> Iterator[None]:
     instances = [status.name for status in stack.status() if status.name.startswith("write-api")]
     processes = len(children(stack))
     yield
-    wait_until(lambda: len(children(stack)) == processes, SECONDS)
+    wait_until(lambda: len(children(stack)) == processes)
     wait_until(
         lambda: not any(status.detail or not status.is_up for status in stack.status(*instances)),
-        SECONDS,
     )
 
 
@@ -143,7 +141,7 @@ def test_50_at_once_killed_after_the_commit_and_before_the_answer_make_one_post(
     warm_cached_values([int(author.id)])
     with cache_that_takes_no_writes(), ThreadPoolExecutor(1) as pool:
         racing = pool.submit(race, author, "/posts", key, json=body)
-        wait_until(made.exists, SECONDS)
+        wait_until(made.exists)
         kill(*children(stack))
         first = racing.result()
     lost = [answer for answer in first if answer.status_code >= 500]
@@ -222,7 +220,7 @@ def test_each_key_makes_one_post_though_processes_are_killed_during_requests(
         random, kills = Random(5), 0
         while not done.is_set():
             goal = answered["all"] + ANSWERS_BETWEEN_KILLS
-            wait_until(lambda goal=goal: answered["all"] >= goal or done.is_set(), SECONDS)  # type: ignore[misc]
+            wait_until(lambda goal=goal: answered["all"] >= goal or done.is_set())  # type: ignore[misc]
             if (victims := children(stack)) and not done.is_set():
                 kill(random.choice(victims))
                 kills += 1

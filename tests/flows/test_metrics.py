@@ -22,13 +22,13 @@ def test_a_worker_audits_and_each_instance_shows_what_it_found(
     follower.follow(author)
     assert follower.home_ids() == []
     post = author.post("Watched.", jpeg_with_gps())
-    wait_until(lambda: follower.home_ids() == [post["id"]], 10)
+    wait_until(lambda: follower.home_ids() == [post["id"]])
     assert author.home_ids() == [post["id"]]
     start = time.time()
     audit_timelines.delay()
     read_api, write_api = (stack.status(f"{role}-api-1")[0].url for role in ("read", "write"))
     stamp = "socialfeed_timeline_audit_timestamp_seconds"
-    wait_until(lambda: scrape(read_api).get(stamp, 0) >= start, 20)
+    wait_until(lambda: scrape(read_api).get(stamp, 0) >= start)
     gauges = scrape(read_api)
     assert gauges["socialfeed_timelines_audited"] == 2
     assert gauges["socialfeed_timelines_drifted"] == 0

@@ -78,7 +78,7 @@ def test_a_request_is_followed_by_its_id_into_the_worker(
     answer = author.http.get("/api/v1/users/me", headers={"X-Request-ID": id_})
     assert answer.headers["X-Request-ID"] != id_
     assert len(answer.headers["X-Request-ID"]) == 36
-    wait_until(lambda: answer.headers["X-Request-ID"] in str(web_server.read()), 5)
+    wait_until(lambda: answer.headers["X-Request-ID"] in str(web_server.read()))
     everything = "".join([*lines.raw, *web_server.raw])
     token = author.http.headers["Authorization"].removeprefix("Bearer ")
     for secret in (PASSWORD, token, author.tokens["refresh_token"], f"{author.username}@"):
@@ -119,12 +119,12 @@ def test_an_instance_counts_what_all_its_processes_have_answered(
             assert answer.status_code == 200
             return len(list((stack.run_dir / "metrics-read-api-1").glob("counter_*.db"))) >= 2
 
-        wait_until(both_have_counted, 30)
+        wait_until(both_have_counted)
         assert counted() == (before[0] + asked, before[1] + asked)
     finally:
         os.kill(instance.pid, signal.SIGTTOU)
         # Until the stopping process has ended, half of all probes fail.
-        wait_until(lambda: len(psutil.Process(instance.pid).children()) == 1, 30)
+        wait_until(lambda: len(psutil.Process(instance.pid).children()) == 1)
 
 
 def test_the_age_of_an_undelivered_post_is_exported_though_all_workers_are_dead(
@@ -136,7 +136,7 @@ def test_the_age_of_an_undelivered_post_is_exported_though_all_workers_are_dead(
     def age() -> float:
         return scrape(instance.url)["socialfeed_outbox_oldest_post_age_seconds"]
 
-    wait_until(lambda: age() == 0, 30)
+    wait_until(lambda: age() == 0)
     before = scrape(instance.url).get(delivered, 0)
     pids = [pid for name in WORKERS if (pid := stack.status(name)[0].pid)]
     assert len(pids) == len(WORKERS)
@@ -144,14 +144,14 @@ def test_the_age_of_an_undelivered_post_is_exported_though_all_workers_are_dead(
         os.kill(pid, signal.SIGSTOP)
     try:
         author.post("Is anybody there?", jpeg_with_gps())
-        seconds = wait_until(lambda: age() > 0, 5)
+        seconds = wait_until(lambda: age() > 0)
         measured(f"seen {seconds:.1f} s after the post")
         first = age()
-        wait_until(lambda: age() > first + 0.5, 5)
+        wait_until(lambda: age() > first + 0.5)
         pending = scrape(instance.url)["socialfeed_outbox_pending posts post_published"]
         assert pending == 1
     finally:
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
-    wait_until(lambda: age() == 0, 30)
-    wait_until(lambda: scrape(instance.url).get(delivered, 0) > before, 5)
+    wait_until(lambda: age() == 0)
+    wait_until(lambda: scrape(instance.url).get(delivered, 0) > before)

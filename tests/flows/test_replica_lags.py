@@ -24,11 +24,11 @@ def test_a_post_that_the_replica_lacks_is_shown_whole_and_a_deleted_one_is_not(
     author, follower, reader = signed_up("author"), signed_up("follower"), member("reader")
     follower.follow(author)
     old = author.post("Before.", jpeg_with_gps())
-    wait_until(lambda: follower.home_ids() == [old["id"]], 5)
+    wait_until(lambda: follower.home_ids() == [old["id"]])
     paused_replay()
     new = author.post("After.", jpeg_with_gps())
     assert author.http.delete(f"/api/v1/posts/{old['id']}").status_code == 204
-    wait_until(lambda: new["id"] in follower.home_ids(), 5)
+    wait_until(lambda: new["id"] in follower.home_ids())
     assert follower.get("/timeline/home")["results"] == [new]
     assert len(new["media"]) == 1
     assert reader.get(f"/posts/{new['id']}") == new
@@ -65,8 +65,8 @@ def test_others_read_from_the_replica_meanwhile_and_see_who_follows_whom_within_
     author, fan, reader = signed_up("author"), signed_up("fan"), member("reader")
     post = author.post("The one.", jpeg_with_gps())
     before = fan.comment(post, "Replayed.")
-    wait_until(lambda: _texts(reader, post) == [before["text"]], 5)
-    wait_until(lambda: _is_replayed(before["id"]), 10)
+    wait_until(lambda: _texts(reader, post) == [before["text"]])
+    wait_until(lambda: _is_replayed(before["id"]))
     paused_replay()
     fan.comment(post, "Not replayed.")
     assert _texts(reader, post) == ["Replayed."], "a replica may lag, by as much as is allowed"
@@ -93,12 +93,12 @@ def stopped(stack: Stack, name: str) -> Iterator[None]:
     """Stop a service inside the block. Afterwards wait until all services answer again."""
     stack.supervisor.stop_program(name)
     try:
-        wait_until(lambda: stack.status(name)[0].state == "stopped", 20)
+        wait_until(lambda: stack.status(name)[0].state == "stopped")
         yield
     finally:
         stack.supervisor.start_program(name)
-        wait_until(lambda: all(status.is_up for status in stack.status()), 30)
-        wait_until(lambda: all_servers_answer(stack), 10)
+        wait_until(lambda: all(status.is_up for status in stack.status()))
+        wait_until(lambda: all_servers_answer(stack))
 
 
 def all_servers_answer(stack: Stack) -> bool:
@@ -142,8 +142,8 @@ def test_reads_go_on_while_the_primary_is_down_and_writes_are_refused(
         answers = [reader.http.get(path) for path in reads * 3]
         likes = [reader.http.put(f"/api/v1/posts/{post['id']}/like") for _ in range(3)]
         # Each instance probes the servers itself, once a second.
-        wait_until(lambda: readiness(stack, "write-api-1") == 503, 5)
-        wait_until(lambda: readiness(stack, "read-api-1") == 200, 5)
+        wait_until(lambda: readiness(stack, "write-api-1") == 503)
+        wait_until(lambda: readiness(stack, "read-api-1") == 200)
     assert [(str(a.url), a.text) for a in answers if a.status_code != httpx.codes.OK] == []
     assert answers[2].json() == post
     for refused in likes:

@@ -23,13 +23,12 @@ from tests.support.direct_uploads import is_ready, sent
 from tests.support.images import jpeg_with_gps
 from tests.support.videos import RATE, animated, heard, shown, video
 
-SECONDS_TO_ENCODE = 60.0
 LONG = tuple(number / RATE for number in range(8 * RATE))
 
 
 def ready(person: Person, content: bytes, content_type: str) -> Any:
     sending = sent(person, content, content_type)
-    wait_until(is_ready(person, sending), SECONDS_TO_ENCODE)
+    wait_until(is_ready(person, sending))
     return document_of(person, sending)
 
 
@@ -54,7 +53,7 @@ def test_a_carousel_of_videos_and_pictures_is_shown_in_timelines(
     assert post.status_code == 201, post.text
     described = ada.http.patch(f"/api/v1/media/{ids[0]}", json={"alt": "Waves on a beach"})
     assert described.status_code == 200, described.text
-    wait_until(lambda: fan.home_ids() == [post.json()["id"]], SECONDS_TO_ENCODE)
+    wait_until(lambda: fan.home_ids() == [post.json()["id"]])
     (seen,) = fan.get("/timeline/home")["results"]
     assert [media["id"] for media in seen["media"]] == ids
     assert seen["media"][0]["alt"] == "Waves on a beach"
@@ -106,14 +105,14 @@ def test_progress_is_told_and_a_deleted_video_is_gone(member: Callable[[str], Pe
         progress.add(document.get("progress", 100))
         return bool(document["state"] == "ready")
 
-    wait_until(is_done, SECONDS_TO_ENCODE)
+    wait_until(is_done)
     assert any(20 < percent < 80 for percent in progress), progress
     document = document_of(ada, sending)
     assert abs(document["video"]["duration_ms"] - 8000) < 60
     urls = [document["url"], *(source["url"] for source in document["video"]["sources"])]
     assert {httpx.get(url).status_code for url in urls} == {200}
     assert ada.http.delete(f"/api/v1/media/{document['id']}").status_code == 204
-    wait_until(lambda: {httpx.get(url).status_code for url in urls} == {404}, SECONDS_TO_ENCODE)
+    wait_until(lambda: {httpx.get(url).status_code for url in urls} == {404})
 
 
 @pytest.mark.parametrize(
@@ -136,14 +135,14 @@ def test_what_cannot_be_shown_has_failed_and_says_why(
 ) -> None:
     ada = member("ada")
     sending = sent(ada, content, content_type)
-    wait_until(lambda: document_of(ada, sending)["state"] == "failed", SECONDS_TO_ENCODE)
+    wait_until(lambda: document_of(ada, sending)["state"] == "failed")
     error = document_of(ada, sending)["error"]
     assert error["code"] == problem
     assert words in error["detail"]
     refused = ada.http.post("/api/v1/posts", json={"caption": "", "media": [sending["id"]]})
     assert refused.status_code == 400
     key = sending["form"]["fields"]["key"]
-    wait_until(lambda: key not in incoming_keys(), SECONDS_TO_ENCODE)
+    wait_until(lambda: key not in incoming_keys())
 
 
 def test_a_worker_that_is_killed_while_it_encodes_loses_nothing_and_leaves_nothing(

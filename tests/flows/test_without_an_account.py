@@ -126,14 +126,14 @@ def test_what_is_hidden_from_people_is_hidden_from_visitors(
     assert ada.http.delete(f"/api/v1/posts/{post['id']}").status_code == 204
     post_addresses, about_author = public_addresses(shared)[:3], public_addresses(shared)[3:]
     for address in post_addresses:
-        wait_until(lambda address=address: visitor.get(address).status_code == 404, 5)  # type: ignore[misc]
-    wait_until(lambda: head_of(visitor, page).canonical is None, 5)
+        wait_until(lambda address=address: visitor.get(address).status_code == 404)  # type: ignore[misc]
+    wait_until(lambda: head_of(visitor, page).canonical is None)
     assert visitor.get(about_author[1]).json()["results"] == []
     deletion = ada.http.request("DELETE", "/api/v1/users/me", json={"password": PASSWORD})
     assert deletion.status_code == 202
     for address in about_author:
-        wait_until(lambda address=address: visitor.get(address).status_code == 404, 5)  # type: ignore[misc]
-    wait_until(lambda: head_of(visitor, f"/u/{ada.username}").canonical is None, 5)
+        wait_until(lambda address=address: visitor.get(address).status_code == 404)  # type: ignore[misc]
+    wait_until(lambda: head_of(visitor, f"/u/{ada.username}").canonical is None)
 
 
 def test_a_link_to_a_post_shows_a_preview(
@@ -141,7 +141,7 @@ def test_a_link_to_a_post_shows_a_preview(
 ) -> None:
     ada.http.patch("/api/v1/users/me", json={"display_name": "Ada <b>"})
     post = shared["post"]
-    wait_until(lambda: "Ada <b>" in str(head_of(visitor, f"/p/{post['id']}").titles), 5)
+    wait_until(lambda: "Ada <b>" in str(head_of(visitor, f"/p/{post['id']}").titles))
     head = head_of(visitor, f"/p/{post['id']}")
     title = f"Ada <b> (@{ada.username}) on socialfeed"
     picture = post["media"][0]

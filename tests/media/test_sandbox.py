@@ -156,7 +156,7 @@ def test_no_more_than_so_many_at_once_and_others_wait(sandbox: Make) -> None:
     do = sandbox("do", limits=limits(cpu_seconds=5, seconds=2), at_once=2)
     with ThreadPoolExecutor(2) as pool:
         working = [pool.submit(do.run, b"sleep", patience=PATIENCE) for _ in range(2)]
-        wait_until(lambda: len(children_of_templates()) == 2, 10)
+        wait_until(lambda: len(children_of_templates()) == 2)
         began = time.monotonic()
         with pytest.raises(BusyError):
             do.run(b"forbidden", patience=0.1)
@@ -191,13 +191,13 @@ def test_a_template_that_is_killed_at_work_is_started_anew(sandbox: Make) -> Non
     do = sandbox("do", limits=limits(cpu_seconds=5, seconds=3))
     with ThreadPoolExecutor(1) as pool:
         working = pool.submit(do.run, b"sleep", patience=PATIENCE)
-        wait_until(lambda: len(children_of_templates()) == 1, 10)
+        wait_until(lambda: len(children_of_templates()) == 1)
         (child,) = children_of_templates()
         template = child.ppid()
         os.kill(template, signal.SIGKILL)
         # Its child dies with it, and the call is made once more.
-        wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, 10)
-        wait_until(lambda: any(c.ppid() != template for c in children_of_templates()), 10)
+        wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+        wait_until(lambda: any(c.ppid() != template for c in children_of_templates()))
         assert isinstance(working.exception(), BusyError)
 
 
@@ -254,7 +254,7 @@ def test_nothing_is_left_of_a_process_that_dies(number: int, then: str) -> None:
         assert len(pids) == 2
         parent.send_signal(number)
         parent.wait()
-        wait_until(lambda: not any(psutil.pid_exists(pid) for pid in pids), 10)
+        wait_until(lambda: not any(psutil.pid_exists(pid) for pid in pids))
 
 
 def test_a_forked_process_has_templates_of_its_own(sandbox: Make) -> None:
@@ -272,7 +272,7 @@ def test_a_forked_process_has_templates_of_its_own(sandbox: Make) -> None:
     os.close(writing)
     assert own != template
     assert facts_of(echo)["template"] == template
-    wait_until(lambda: not psutil.pid_exists(own), 10)
+    wait_until(lambda: not psutil.pid_exists(own))
 
 
 def test_a_call_from_a_thread_that_has_ended_leaves_the_template(sandbox: Make) -> None:

@@ -203,7 +203,7 @@ def test_the_beat_repairs_what_has_changed_lately_and_exports_how_much(
         return read_stored()["socialfeed_counter_drift"] == 0
 
     # The stack's workers may be removing what other tests have inserted uncounted.
-    wait_until(has_found_nothing, 20)
+    wait_until(has_found_nothing)
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_a_wrong_count_of_an_account_is_found_and_repaired(
     subject_id = made_by(alice) if is_made_by else alice
     change_counts(database=database, deltas={subject_id: 3})
     if is_folded:
-        wait_until(lambda: not subjects_pending(database=database, subject_ids=[subject_id]), 20)
+        wait_until(lambda: not subjects_pending(database=database, subject_ids=[subject_id]))
         recent = reconcile.subjects_lately(seconds=60, limit=LIMIT)
         assert alice in recent.accounts
     (drift,) = reconcile.find_drift(subjects=accounts)
@@ -249,7 +249,7 @@ def test_a_wrong_count_of_replies_that_was_folded_lately_is_found_and_repaired(
     comment_id = add_comment(post_id=post_id, author_id=alice, text="And this?")
     subject_id = replies_to(comment_id)
     change_counts(database="comments", deltas={subject_id: 3})
-    wait_until(lambda: not subjects_pending(database="comments", subject_ids=[subject_id]), 20)
+    wait_until(lambda: not subjects_pending(database="comments", subject_ids=[subject_id]))
     recent = reconcile.subjects_lately(seconds=60, limit=LIMIT)
     assert comment_id in recent.comments
     assert post_id in recent.posts
@@ -381,7 +381,7 @@ def test_the_command_verifies_and_reconciles(seen: tuple[int, int, int]) -> None
 
     assert "0 drifted, off by 0" in run("verify", str(post_id))
     for which in (["--minutes", "5"], ["--all"]):
-        wait_until(lambda which=which: is_repaired(which), 30)  # type: ignore[misc]
+        wait_until(lambda which=which: is_repaired(which))  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("arguments", [["verify", "0"], ["verify", "--minutes", "0"], ["fix"], []])

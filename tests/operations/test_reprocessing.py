@@ -100,7 +100,7 @@ def test_a_post_and_an_avatar_are_shown_with_their_new_variants(
     assert document["url"] != before["media"][0]["url"]
     assert statuses(addresses_of(document)) == {200}
     thumb = media_document(now(avatar))["variants"]["thumb"]
-    wait_until(lambda: bool(shown()["author"]["avatar_url"] == thumb), 20)
+    wait_until(lambda: bool(shown()["author"]["avatar_url"] == thumb))
     assert statuses([thumb]) == {200}
     assert api(alice).get("/api/v1/users/me").json()["avatar_url"] == thumb
     deliver_removals(in_post, avatar)

@@ -307,7 +307,7 @@ def test_ctrl_c_leaves_readers_with_the_right_page_and_the_shell_with_130(
             stderr=subprocess.PIPE,
             text=True,
         )
-        wait_until(_it_waits_for_posts, 20)
+        wait_until(_it_waits_for_posts)
         process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=20)
     assert process.returncode == INTERRUPTED

@@ -101,8 +101,11 @@ def reset_login_limits() -> None:
     cast("RedisCache", cache).delete_pattern("allauth:rl:*", itersize=1000)
 
 
-def wait_until(condition: Callable[[], bool], seconds: float) -> float:
-    """Wait until `condition` holds. Returns the seconds that took; fails after `seconds`."""
+def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> float:
+    """Wait until `condition` holds. Returns the seconds that took; fails after `seconds`.
+
+    `seconds` is less where the time is what is tested.
+    """
     start = time.monotonic()
     while not condition():
         assert time.monotonic() - start < seconds, f"not within {seconds} s"

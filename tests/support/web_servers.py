@@ -45,7 +45,7 @@ def web_server(
         )
         running.callback(server.terminate)
         origin = f"http://{HOST}:{port}"
-        wait_until(lambda: _answers(origin), 20)
+        wait_until(lambda: _answers(origin))
         yield origin
 
 

@@ -85,7 +85,7 @@ def test_a_guest_sees_a_profile_with_its_posts(
     page.get_by_role("button", name="Sign up").click()
     expect(page).to_have_url(re.compile(re.escape(path) + "$"))
     page.get_by_role("button", name="Follow").click()
-    wait_until(lambda: bea.get(f"/users/{bea.username}")["counts"]["followers"] == 2, 5)
+    wait_until(lambda: bea.get(f"/users/{bea.username}")["counts"]["followers"] == 2)
 
 
 def test_a_guest_asks_once_whether_there_is_a_session(guest: Visitor, post: Any) -> None:

@@ -24,6 +24,8 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from core.http.callers import client_address
+from core.http.limits.counting import count_strictly
 from core.http.problems import Conflict
 from users.accounts.codes import CodeInput, EnrolmentInput, ReauthenticationInput
 from users.accounts.refresh_cookie import clear_cookie, token_in_cookie, uses_cookie
@@ -103,6 +105,9 @@ class RefreshView(RefreshTokenView):  # type: ignore[misc]
             if not token:
                 return cast("HttpResponse", ErrorResponse(self.request))
             data = {"refresh_token": token}
+        # The page of each visitor asks without a token: that guesses nothing.
+        if data:
+            count_strictly(name="refresh", who=client_address(self.request))
         return cast("HttpResponse | None", super().handle_input(data))
 
     def handle(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

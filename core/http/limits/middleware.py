@@ -38,7 +38,6 @@ STRICT_VIEWS: Mapping[str, str] = {
     "headless:app:account:request_password_reset": "reset",
     "headless:app:account:reset_password": "reset",
     "headless:app:account:verify_email": "reset",
-    "headless:app:tokens:refresh": "refresh",
 }
 # These show a form, and a GET of them checks nothing.
 PAGES = frozenset({"admin:login"})

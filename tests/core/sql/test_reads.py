@@ -37,7 +37,7 @@ def test_who_has_written_reads_from_the_primary_until_the_replica_has_it(
     assert source(new_user_id()) == "posts_replica", "others go on reading from the replica"
     with connections["posts_replica"].cursor() as cursor:
         cursor.execute("SELECT pg_wal_replay_resume()")
-    wait_until(lambda: source(user_id) == "posts_replica", 10)
+    wait_until(lambda: source(user_id) == "posts_replica")
 
 
 def test_a_token_says_what_its_client_has_written(user_id: int, replica_is_behind: int) -> None:

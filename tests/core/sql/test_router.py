@@ -28,7 +28,7 @@ def test_each_app_has_its_database(model: Any, home: str) -> None:
     assert router.db_for_read(model) == home
     with replica_reads():
         assert router.db_for_write(model) == home
-        wait_until(lambda: lsns.required_lsns(user_id=None) is not None, 5)
+        wait_until(lambda: lsns.required_lsns(user_id=None) is not None)
 
 
 def test_tables_are_made_where_they_belong_and_never_on_a_replica() -> None:

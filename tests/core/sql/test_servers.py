@@ -46,7 +46,7 @@ def test_what_a_replica_has_replayed_is_known_for_this_connection_only() -> None
     with connections["posts_replica"].cursor() as cursor:
         cursor.execute("SELECT 1")
     lsn = lsns.server_lsn("posts")
-    wait_until(lambda: servers.has_replayed("posts_replica", lsn), 20)
+    wait_until(lambda: servers.has_replayed("posts_replica", lsn))
     assert servers._connected("posts_replica").replayed >= lsn
     connections["posts_replica"].close()
     connections["posts_replica"].connect()

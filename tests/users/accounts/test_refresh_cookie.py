@@ -174,15 +174,44 @@ def test_an_old_cookie_ends_the_session_and_is_cleared(browser: Client, ada: Use
 
 
 @pytest.mark.parametrize("value", [None, "", "garbage"])
-def test_without_a_valid_cookie_a_refresh_is_refused_and_the_cookie_cleared(
+def test_without_a_valid_cookie_a_refresh_is_refused_and_one_that_is_there_is_cleared(
     browser: Client, value: str | None
 ) -> None:
     if value is not None:
         browser.cookies[COOKIE] = value
     answer = send(browser, REFRESH)
-    assert (answer.status_code, is_cleared(answer)) == (400, True)
+    assert (answer.status_code, COOKIE in answer.cookies) == (400, bool(value))
+    assert not value or is_cleared(answer)
     bad = send(browser, REFRESH, {"refresh_token": "garbage"}, asks=None)
     assert answer.json() == bad.json()
+
+
+@pytest.mark.parametrize("place", ["cookie", "body"])
+def test_refreshes_with_a_token_are_limited_by_address_and_those_of_visitors_are_not(
+    browser: Client, elsewhere: str, limited: Callable[[str, str], Any], place: str
+) -> None:
+    limited("refresh", "1/minute")
+
+    def asks(client: Client) -> int:
+        if place == "body":
+            body = {"refresh_token": "garbage"}
+            return int(send(client, REFRESH, body, asks=None).status_code)
+        client.cookies[COOKIE] = "garbage"
+        return int(send(client, REFRESH).status_code)
+
+    assert [send(browser, REFRESH).status_code for _ in range(3)] == [400] * 3
+    assert [asks(browser) for _ in range(2)] == [400, 429]
+    assert asks(Client(REMOTE_ADDR=elsewhere)) == 400
+    browser.cookies.clear()
+    assert send(browser, REFRESH).status_code == 400
+
+
+def test_while_state_is_down_a_visitor_is_told_that_there_is_no_token(
+    browser: Client, closed_state: None
+) -> None:
+    assert send(browser, REFRESH).status_code == 400
+    browser.cookies[COOKIE] = "garbage"
+    assert send(browser, REFRESH).status_code == 503
 
 
 def test_a_token_in_the_body_counts_first_and_moves_into_the_cookie(
