@@ -9,6 +9,9 @@ NODE   := env PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 WEB    := web/dist/index.html
 TYPES  := web/src/api/schema.d.ts
 
+# The many processes that this starts would each compile the code again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup web run test test-long fuzz clients chaos bench bench-quick check format clean
 

@@ -161,7 +161,7 @@ class _Turn:
             for failure in group.exceptions:
                 if is_explained and failure.title == CREATED_NOT_FOUND:
                     continue
-                if not explained(failure, operation, str(response.request.url)):
+                if not explained(failure, operation, str(response.request.url), case.body):
                     rule = f"{failure.title} ({response.status_code})"
                     self.findings.note_failure(rule, operation, group.message)
         if case.method == "DELETE" and response.status_code == HTTPStatus.NO_CONTENT:
