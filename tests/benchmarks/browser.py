@@ -1,4 +1,4 @@
-"""What a reader of the web client waits for: the first feed, the auditor's scores, a long scroll.
+"""What a reader of the web client waits for: the first feed, and the scores of Lighthouse.
 
 Measured with Chromium on the window of Lighthouse's phone. Its network, where it is slow, is the
 "slow 4G" of Lighthouse and Chromium: each request waits 150 ms, and all share 1.6 Mbit/s down and
@@ -10,16 +10,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from itertools import count, pairwise
+from itertools import count
 from pathlib import Path
 from statistics import median
-from time import monotonic
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Playwright, expect, sync_playwright
 
 from comments.services import add_comment
 from devstack.layout import HOST, PROJECT_DIR, free_port_base
@@ -33,7 +32,6 @@ from tests.support.photo_posts import make_photo_posts, photos
 from tests.web.browsing import NO_BROWSER, find_browser, give_session
 from tests.web.measuring import (
     MOST_SHIFT,
-    elements,
     layout_shift,
     script_bytes,
     shifts,
@@ -54,8 +52,6 @@ SLOW_4G = {
     "uploadThroughput": 750_000 / 8,
 }
 VISITS, AUDITS = 9, 3
-LONG, SPEED = 1_000, 4_000  # posts; pixels a second
-SLOWDOWN = 4
 PATIENCE = 30.0
 AUTHORS, PHOTOS = 20, 12
 _LIGHTHOUSE = Path(__file__).parent / "lighthouse"
@@ -69,7 +65,7 @@ class NoBrowserError(Exception):
     """There is no browser to measure with."""
 
 
-def _browser() -> str:
+def browser_path() -> str:
     path = find_browser()
     if path is None:
         raise NoBrowserError(NO_BROWSER)
@@ -102,7 +98,7 @@ class Phone:
         with tempfile.TemporaryDirectory() as folder:
             context = self.playwright.chromium.launch_persistent_context(
                 folder,
-                executable_path=_browser(),
+                executable_path=browser_path(),
                 args=[*arguments],
                 base_url=self.origin,
                 **PHONE,
@@ -118,7 +114,7 @@ class Phone:
 
 
 @contextmanager
-def _phone(bench: Bench, *, posts: int) -> Iterator[Phone]:
+def phone_of_reader(bench: Bench, *, posts: int) -> Iterator[Phone]:
     person = _reader(bench, posts=posts)
     with closing(person.http), sync_playwright() as playwright:
         yield Phone(playwright, bench.layout.public_origin, person)
@@ -139,8 +135,8 @@ class Visit:
 
 def first_feed(bench: Bench) -> Iterator[Figure]:
     """Home on a slow phone network: with nothing but the session, and with the shell stored."""
-    _browser()
-    with _phone(bench, posts=40) as phone:
+    browser_path()
+    with phone_of_reader(bench, posts=40) as phone:
         cold: list[Visit] = []
         warm: list[Visit] = []
         for _ in range(VISITS):
@@ -200,12 +196,12 @@ def _figures(how: str, visits: Sequence[Visit], *, at_most: float) -> Iterator[F
 
 def lighthouse(bench: Bench) -> Iterator[Figure]:
     """The scores of home for somebody who is logged in, as a phone without a cache sees it."""
-    _browser()
+    browser_path()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copytree(_LIGHTHOUSE, folder, dirs_exist_ok=True)
         _run("npm", "ci", "--prefer-offline", "--ignore-scripts", "--no-audit", folder=folder)
-        with _phone(bench, posts=40) as phone:
+        with phone_of_reader(bench, posts=40) as phone:
             port = free_port_base()
             with phone.context(f"--remote-debugging-port={port}") as context:
                 page = context.new_page()
@@ -257,64 +253,3 @@ def _run(program: str, *arguments: str | Path, folder: Path) -> None:
     command = [str(Path(sys.executable).with_name(program)), *map(str, arguments)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-# --- scrolling ------------------------------------------------------------------------------------
-
-
-def scrolling(bench: Bench) -> Iterator[Figure]:
-    """Home scrolled through to its end, by a processor that is four times as slow."""
-    _browser()
-    with _phone(bench, posts=LONG) as phone, phone.context() as context:
-        watch(context)
-        page = context.new_page()
-        page.goto("/")
-        expect(page.get_by_role("article").first).to_be_visible()
-        session = context.new_cdp_session(page)
-        session.send("Emulation.setCPUThrottlingRate", {"rate": SLOWDOWN})
-        page.evaluate("seen.frames.length = 0")
-        most = _scroll_to_the_end(page, _scroller(page))
-        frames = page.evaluate("seen.frames")
-        shift = layout_shift(shifts(page))
-    yield from _of_frames([time / 1000 for time in frames])
-    yield Figure("elements of home, at most", most, "", LONG, at_most=1_000)
-    yield Figure("layout shift while scrolling", shift, "", LONG, at_most=MOST_SHIFT)
-
-
-def _scroller(page: Page) -> Callable[[], object]:
-    """A function that scrolls for about a second, as a wheel does."""
-    session = page.context.new_cdp_session(page)
-    gesture = {"x": 200, "y": 400, "yDistance": -SPEED, "speed": SPEED}
-    options = {"gestureSourceType": "mouse", "preventFling": True}
-    return lambda: session.send("Input.synthesizeScrollGesture", {**gesture, **options})
-
-
-def _scroll_to_the_end(page: Page, scroll: Callable[[], object]) -> int:
-    """Returns the most elements that the document had."""
-    began, most = monotonic(), 0
-    end = page.get_by_text("You have seen everything.")
-    while end.count() == 0:
-        assert monotonic() - began < 10 * PATIENCE + LONG
-        scroll()
-        most = max(most, elements(page))
-    return most
-
-
-def _of_frames(times: Sequence[float]) -> Iterator[Figure]:
-    began, seconds = times[0], times[-1] - times[0]
-    gaps = [later - earlier for earlier, later in pairwise(times)]
-    slow = sum(gap > 0.05 for gap in gaps)
-    # Whether it becomes slower as the list grows.
-    tenths = [0] * 10
-    for time in times[:-1]:
-        tenths[int(10 * (time - began) / seconds)] += 1
-    rates = ", ".join(f"{10 * frames / seconds:.0f}" for frames in tenths)
-    yield Figure(
-        f"{LONG:,} posts scrolled, CPU slowed {SLOWDOWN}x",
-        len(gaps) / seconds,
-        "frames/s",
-        len(times),
-        at_least=50,
-        note=f"{seconds:.0f} s, by tenths: {rates}; {slow} frames took over 50 ms, the longest "
-        f"{1000 * max(gaps):.0f}",
-    )

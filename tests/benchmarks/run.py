@@ -24,6 +24,7 @@ from tests.benchmarks import (
     publishing,
     removals,
     requests,
+    scrolling,
     sizes,
     uploads,
 )
@@ -118,7 +119,7 @@ PARTS = {
     ),
     "scrolling": Part(
         "A long home timeline, scrolled on a slow processor.",
-        browser.scrolling,
+        scrolling.scrolling,
         in_quick=False,
         is_pinned=False,
     ),

@@ -12,6 +12,7 @@ import pytest
 from devstack.layout import PROJECT_DIR
 from tests.benchmarks import browser, figures
 from tests.benchmarks.figures import Figure, Series
+from tests.benchmarks.scrolling import Screen, scrolling
 from tests.benchmarks.wire import _unchunked, request
 from tests.support.measured_docs import BEGIN, END
 
@@ -100,13 +101,30 @@ def test_the_command_lists_the_parts_on_an_unknown_name() -> None:
     assert "No part typo. There are: reads, layers, writes," in done.stderr
 
 
-@pytest.mark.parametrize("part", [browser.first_feed, browser.lighthouse, browser.scrolling])
+@pytest.mark.parametrize("part", [browser.first_feed, browser.lighthouse, scrolling])
 def test_a_part_that_needs_a_browser_says_that_there_is_none(
     monkeypatch: pytest.MonkeyPatch, part: Callable[[Any], Iterator[Figure]]
 ) -> None:
     monkeypatch.setattr(browser, "find_browser", lambda: None)
     with pytest.raises(browser.NoBrowserError, match="There is no browser"):
         next(part(None))
+
+
+def test_a_frame_of_the_screen_counts_once_and_only_while_the_page_scrolls() -> None:
+    screen = Screen()
+    reports = [
+        (1, "STATE_PRESENTED_ALL", "SCROLL_NONE", True),
+        (2, "STATE_DROPPED", "SCROLL_COMPOSITOR_THREAD", False),
+        (2, "STATE_PRESENTED_PARTIAL", "SCROLL_COMPOSITOR_THREAD", False),
+        (3, "STATE_PRESENTED_ALL", "SCROLL_MAIN_THREAD", True),
+        (4, "STATE_DROPPED", "SCROLL_COMPOSITOR_THREAD", True),
+    ]
+    names = ("frame_sequence", "state", "scroll_state", "has_missing_content")
+    events = [
+        {"args": {"frame_reporter": dict(zip(names, report, strict=True))}} for report in reports
+    ]
+    screen.collect({"value": [{"args": {}}, *events]})
+    assert (screen.frames, screen.blank) == ({2: True, 3: True, 4: False}, {3})
 
 
 def test_a_figure_may_have_a_chart_by_size() -> None:
