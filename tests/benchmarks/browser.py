@@ -66,6 +66,7 @@ class NoBrowserError(Exception):
 
 
 def browser_path() -> str:
+    """The browser to measure with. Raises `NoBrowserError`."""
     path = find_browser()
     if path is None:
         raise NoBrowserError(NO_BROWSER)
@@ -115,6 +116,7 @@ class Phone:
 
 @contextmanager
 def phone_of_reader(bench: Bench, *, posts: int) -> Iterator[Phone]:
+    """The phone of a new reader whose home timeline has so many posts."""
     person = _reader(bench, posts=posts)
     with closing(person.http), sync_playwright() as playwright:
         yield Phone(playwright, bench.layout.public_origin, person)

@@ -21,6 +21,9 @@ from tests.support.stored import urls_of
 from users.models import AccountDeletion
 
 ME = "/api/v1/users/me"
+# The sweeper runs every 5 s, and an abandoned lease lasts some seconds.
+SECONDS = 10.0
+SECONDS_TO_RECOVER = 60.0
 
 
 def say(person: Person, post_id: str, text: str, reply_to: str | None = None) -> str:
@@ -72,7 +75,7 @@ def test_a_deleted_post_is_gone_for_all_at_once_and_soon_from_every_store(
     post, kept = (ada.post(caption, jpeg_with_gps()) for caption in ("Low tide.", "High tide."))
     comments = conversation(ada, bea, post["id"])
     others = conversation(ada, bea, kept["id"])
-    wait_until(lambda: bea.home_ids() == [kept["id"], post["id"]])
+    wait_until(lambda: bea.home_ids() == [kept["id"], post["id"]], SECONDS)
     assert bea.get(f"/posts/{post['id']}")["counts"] == {"likes": 1, "comments": 2}
     pictures = urls_of(post["media"][0])
     assert fetched(pictures) == [200] * len(VARIANTS)
@@ -86,7 +89,7 @@ def test_a_deleted_post_is_gone_for_all_at_once_and_soon_from_every_store(
         profile = person.get(f"/users/{ada.username}/timeline")["results"]
         assert [shown["id"] for shown in profile] == [kept["id"]]
     post_id, comment_ids = int(post["id"]), [int(id_) for id_ in comments]
-    seconds = wait_until(lambda: count_post_rows(post_id, comment_ids) == {})
+    seconds = wait_until(lambda: count_post_rows(post_id, comment_ids) == {}, SECONDS)
     measured(f"nothing left {seconds:.2f} s later")
     assert set(fetched(pictures)) <= {403, 404}
     assert RECORDS.get([post_id]) == {}
@@ -142,7 +145,7 @@ class World:
         media = [unused, avatar, *(post["media"][0] for post in self.hers)]
         self.pictures = [url for one in media for url in urls_of(one)]
         self.kept_pictures = [url for post in self.others for url in urls_of(post["media"][0])]
-        wait_until(lambda: len(bea.home_ids()) == len(ada.home_ids()) == 5)
+        wait_until(lambda: len(bea.home_ids()) == len(ada.home_ids()) == 5, SECONDS)
         assert self.counts() == [{"likes": 2, "comments": 3}] * 2
 
     def counts(self) -> list[Any]:
@@ -180,10 +183,10 @@ class World:
                 left |= count_post_rows(int(post["id"]), comment_ids)
             return left
 
-        wait_until(lambda: rest() == {})
+        wait_until(lambda: rest() == {}, SECONDS)
         assert set(fetched(self.pictures)) <= {403, 404}
         assert set(fetched(self.kept_pictures)) == {200}
-        wait_until(lambda: self.counts() == [{"likes": 1, "comments": 1}] * 2)
+        wait_until(lambda: self.counts() == [{"likes": 1, "comments": 1}] * 2, SECONDS)
         for post in self.others:
             shown = bea.get(f"/posts/{post['id']}")
             assert [user["id"] for user in shown["recent_likes"]] == [bea.id]
@@ -194,7 +197,7 @@ class World:
         profile = bea.get("/users/me")
         assert profile["counts"] == {"posts": 2, "followers": 0, "following": 0}
         assert len(bea.home_ids()) == 2
-        wait_until(lambda: valkey_keys_of(ada_id) == [])
+        wait_until(lambda: valkey_keys_of(ada_id) == [], SECONDS)
 
 
 @pytest.fixture
@@ -212,7 +215,7 @@ def test_a_deleted_account_is_gone_for_all_at_once_and_soon_from_every_store(
 ) -> None:
     name = world.ada.username
     world.delete()
-    seconds = wait_until(world.is_done)
+    seconds = wait_until(world.is_done, SECONDS)
     measured(f"done {seconds:.2f} s later")
     world.assert_gone()
     deletion = AccountDeletion.objects.get(user_id=world.ada.id)
@@ -241,10 +244,10 @@ def test_a_deletion_is_completed_though_the_workers_are_killed(
             event.refresh_from_db()
             return event.cursor > 0 or event.done_at is not None
 
-        wait_until(has_begun)
+        wait_until(has_begun, SECONDS)
     kill(frozen)
     event.refresh_from_db()
     note = "done before the kill" if event.done_at else f"killed after step {event.cursor}"
-    seconds = wait_until(world.is_done)
+    seconds = wait_until(world.is_done, SECONDS_TO_RECOVER)
     measured(f"{note}, done {seconds:.1f} s after")
     world.assert_gone()

@@ -20,6 +20,8 @@ from tests.support.stored import IS_GONE, objects_of, statuses, urls_of
 from users.services import delete_account, set_active
 
 ME = "/api/v1/users/me"
+# What is promised.
+SECONDS = 60.0
 
 
 def wear(person: Person, media: Any) -> None:
@@ -47,13 +49,13 @@ def test_avatars_that_are_replaced_or_removed_and_deleted_uploads_go(
     answer = ada.http.delete(f"/api/v1/media/{unused['id']}")
     assert (answer.status_code, answer.content) == (204, b"")
     assert ada.http.delete(f"/api/v1/media/{unused['id']}").status_code == 404
-    seconds = wait_until(gone(unused))
+    seconds = wait_until(gone(unused), SECONDS)
     measured(f"a deleted upload was gone after {seconds:.2f} s")
-    seconds = wait_until(gone(first))
+    seconds = wait_until(gone(first), SECONDS)
     measured(f"a replaced avatar was gone {seconds:.1f} s later")
     assert shown(second)()
     wear(ada, None)
-    wait_until(gone(second))
+    wait_until(gone(second), SECONDS)
 
 
 def test_a_deactivated_accounts_pictures_are_away_until_it_is_active_again(
@@ -64,14 +66,14 @@ def test_a_deactivated_accounts_pictures_are_away_until_it_is_active_again(
     avatar, kept = ada.upload(jpeg_with_gps()), bea.post("High tide.", jpeg_with_gps())["media"][0]
     wear(ada, avatar)
     set_active(user_ids=[int(ada.id)], active=False)
-    seconds = wait_until(lambda: gone(media)() and gone(avatar)())
+    seconds = wait_until(lambda: gone(media)() and gone(avatar)(), SECONDS)
     measured(f"two pictures were withheld {seconds:.2f} s after the deactivation")
     set_active(user_ids=[int(ada.id)], active=True)
-    seconds = wait_until(lambda: shown(media)() and shown(avatar)())
+    seconds = wait_until(lambda: shown(media)() and shown(avatar)(), SECONDS)
     measured(f"they were back {seconds:.2f} s after the activation")
     set_active(user_ids=[int(ada.id)], active=False)
     delete_account(user_id=int(ada.id), requested_by="staff")
-    wait_until(lambda: not Media.objects.filter(owner_id=int(ada.id)).exists())
+    wait_until(lambda: not Media.objects.filter(owner_id=int(ada.id)).exists(), SECONDS)
     assert gone(media)()
     assert gone(avatar)()
     assert shown(kept)()
@@ -100,20 +102,20 @@ def test_an_upload_that_is_killed_leaves_no_object(
     with ThreadPoolExecutor(1) as pool:
         try:
             upload = pool.submit(ada.http.post, "/api/v1/media", files=picture, headers=key)
-            wait_until(mine.filter(place="arriving").exists)
+            wait_until(mine.filter(place="arriving").exists, SECONDS)
             for process in children(stack):
                 os.kill(process, signal.SIGKILL)
             assert upload.result().status_code >= 500
         finally:
             os.kill(store, signal.SIGCONT)
     apis = [status.name for status in stack.status() if status.name.startswith("write-api")]
-    wait_until(lambda: len(children(stack)) == processes)
-    wait_until(lambda: all(one.is_up and not one.detail for one in stack.status(*apis)))
+    wait_until(lambda: len(children(stack)) == processes, SECONDS)
+    wait_until(lambda: all(one.is_up and not one.detail for one in stack.status(*apis)), SECONDS)
     storage.put_variants(prefix=storage.new_prefix(), variants={"full.jpg": b"x"})  # it is back
     (media,) = mine
     assert ada.http.get(f"/api/v1/media/{media.pk}").status_code == 404
     # The web server, too, knows that they are up.
-    wait_until(lambda: ada.http.delete("/api/v1/media/5").status_code == 404)
+    wait_until(lambda: ada.http.delete("/api/v1/media/5").status_code == 404, SECONDS)
     mine.update(created_at=media.created_at - media_services.ARRIVAL)
     media_services.remove_dead_uploads(limit=1000)
     assert not mine.exists()
@@ -125,5 +127,5 @@ def test_an_upload_that_is_killed_leaves_no_object(
         event.refresh_from_db(using="posts")
         return event.done_at is not None
 
-    wait_until(is_done)
+    wait_until(is_done, SECONDS)
     assert objects_of(media.storage_prefix) == IS_GONE

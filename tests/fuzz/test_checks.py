@@ -146,5 +146,5 @@ def test_a_text_that_is_too_long_is_only_expected_with_space_before_it(
 ) -> None:
     message = "Invalid component: in body - violates `maxLength` at /properties/alt"
     failure: Any = SimpleNamespace(title="Schema-violating request accepted", message=message)
-    body = {"alt": sent, "": [0]}
+    body = {"alt": sent, "": [0], "caption": " short"}
     assert explained(failure, "POST /api/v1/media", "/api/v1/media", body) is is_expected

@@ -12,6 +12,7 @@ The server counts each in one script, so of many requests at the same time exact
 through as the limit says. One too many is answered 429 and its view does not run.
 
 STATE down, or full: requests without a token go on uncounted, which is logged now and then; log-in,
-sign-up, reset and refresh are answered 503. Requests with a token cannot be authenticated while
-STATE is down (503). While it is only full they go on uncounted, except uploads (503).
+sign-up, reset and a refresh with a token are answered 503. Requests with an access token cannot be
+authenticated while STATE is down (503). While it is only full they go on uncounted, except uploads
+(503).
 """
