@@ -22,7 +22,7 @@ from django_redis.cache import RedisCache
 from core.valkey import Command, exchange, state_valkey
 from users.keys import sessions_key
 
-# The number of decoded sessions that a process remembers; less than 1 kB each.
+# The number of sessions whose keys and users a process remembers; less than 1 kB each.
 SESSIONS_KEPT = 4096
 # A user has at most so many sessions; one more ends the one that has been unused for longest.
 MAX_SESSIONS = 100
@@ -36,6 +36,7 @@ def ask_for_session(*, session_key: str) -> Command:
     return b"GET", _stored_key(session_key)
 
 
+@lru_cache(maxsize=SESSIONS_KEPT)
 def _stored_key(session_key: str) -> bytes:
     """The key under which Django's backend stores a session."""
     key: str = cast("RedisCache", cache).client.make_key(KEY_PREFIX + session_key)

@@ -124,8 +124,9 @@ def page_request(
 ) -> PageRequest:
     """Check a list's query parameters by `query_class`; raises a 400 that names the wrong one."""
     # Given as plain texts. From a QueryDict a serializer takes an empty parameter for a missing
-    # one, and a client with an empty cursor would read the first page for ever.
-    given = request.GET.dict()
+    # one, and a client with an empty cursor would read the first page for ever. Without a query
+    # none is made, which takes as long as the rest of this function.
+    given = request.GET.dict() if request.META.get("QUERY_STRING") else {}
     if given.get("limit") == "":
         del given["limit"]
     query = _checker(query_class).run_validation(given) if given else _defaults(query_class)
