@@ -7,10 +7,10 @@ As part of its post's document, a comment has neither `counts` nor `viewer`. A v
 post may see those comments on it whose authors the viewer may see.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from django.db import connections, router
@@ -26,6 +26,7 @@ from posts.selectors import VisiblePost
 from usergraph import selectors as graph_selectors
 from usergraph.visibility import VisiblePeople, visible_people
 
+Found = TypeVar("Found")
 RECENT = 2  # the number of comments in a post's document
 # A page leaves out comments whose authors are hidden, and reads on to replace them: at most
 # MAX_ROUNDS times, NEXT_STEP rows each time after the first.
@@ -175,11 +176,34 @@ def comment_page(
 
 
 def comment_document(*, comment_id: int, viewer_id: int) -> dict[str, Any]:
-    """The document of one comment; raises `NotFound` if the viewer may not see it or its post."""
-    rows = _rows_of_comment(comment_id, viewer_id)
-    post = post_selectors.unchecked_post(post_id=rows[0][-1])
-    people = visible_people(viewer_id=viewer_id, user_ids={post.author_id, *_authors(rows)})
-    return _only_document(rows, post.visible_to(people), people)
+    """The document of one comment; raises `NotFound` if the viewer may not see it or its post.
+
+    It goes the same way if there is no such comment, and so takes as long.
+    """
+
+    def read() -> dict[str, Any]:
+        _, post, people = _visible(comment_id, viewer_id)
+        # Only now: to count the likes and replies takes time.
+        return _only_document(_rows_of_comment(comment_id, viewer_id), post, people)
+
+    return _found(read)
+
+
+def _found(read: Callable[[], Found]) -> Found:
+    """What `read` finds, on the primary if not on a replica; says of a comment on a post that is
+    not visible what is said of one that does not exist.
+    """
+
+    def read_or_none() -> Found | None:
+        try:
+            return read()
+        except NotFound:
+            return None
+
+    found = first_found(read_or_none)
+    if found is None:
+        raise NotFound(_NO_COMMENT)
+    return found
 
 
 def comment_document_on(*, post: VisiblePost, comment_id: int) -> dict[str, Any]:
@@ -193,13 +217,10 @@ def comment_document_on(*, post: VisiblePost, comment_id: int) -> dict[str, Any]
 
 
 def _rows_of_comment(comment_id: int, viewer_id: int) -> list[Any]:
-    """One row of _PAGE_SQL; raises `NotFound`."""
+    """One row of _PAGE_SQL, or none."""
     sql = _PAGE_SQL.format(which="id = %(id)s", of="post_id", direction="ASC")
     parameters = {"id": comment_id, "viewer_id": viewer_id, "limit": 1}
-    rows = first_found(lambda: _read(sql, parameters) or None)
-    if rows is None:
-        raise NotFound(_NO_COMMENT)
-    return rows
+    return _read(sql, parameters)
 
 
 def _read(sql: str, parameters: Mapping[str, Any]) -> list[Any]:
@@ -256,7 +277,10 @@ class VisibleComment:
 
 @dataclass(frozen=True)
 class UncheckedComment:
-    """A comment that exists, before it is known whether the viewer may see it."""
+    """A comment before it is known whether the viewer may see it.
+
+    For one that does not exist, the ids of the post and the author are 0: see `UncheckedPost`.
+    """
 
     comment_id: int
     post_id: int
@@ -275,20 +299,24 @@ class UncheckedComment:
 
 
 def unchecked_comment(*, comment_id: int) -> UncheckedComment:
-    """A comment that exists; raises `NotFound`."""
+    """A comment, whether or not it exists."""
     rows = Comment.objects.filter(pk=comment_id).values_list("post_id", "author_id")
-    found = first_found(rows.first)
-    if found is None:
-        raise NotFound(_NO_COMMENT)
-    return UncheckedComment(comment_id, *found)
+    return UncheckedComment(comment_id, *(rows.first() or (0, 0)))
 
 
 def visible_comment(*, comment_id: int, viewer_id: int) -> VisibleComment:
     """A comment, if the viewer may see both it and its post; else raises `NotFound`."""
+
+    return _found(lambda: _visible(comment_id, viewer_id)[0])
+
+
+def _visible(comment_id: int, viewer_id: int) -> tuple[VisibleComment, VisiblePost, VisiblePeople]:
+    """A comment and its post, if the viewer may see both, and their authors; else `NotFound`."""
     comment = unchecked_comment(comment_id=comment_id)
     post = post_selectors.unchecked_post(post_id=comment.post_id)
     people = visible_people(viewer_id=viewer_id, user_ids={post.author_id, comment.author_id})
-    return comment.visible_to(people, post.visible_to(people))
+    visible_post = post.visible_to(people)
+    return comment.visible_to(people, visible_post), visible_post, people
 
 
 def existing_ids(*, comment_ids: Collection[int]) -> set[int]:

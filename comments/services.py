@@ -16,6 +16,7 @@ from core.outbox import batches
 from core.outbox.batches import Removed, repeated
 from posts import selectors as post_selectors
 from posts.selectors import VisiblePost
+from usergraph.visibility import visible_people
 from users.services import steady_account
 
 _NOT_YOURS = "You have no such comment."
@@ -116,10 +117,10 @@ def delete_comment(*, comment_id: int, user_id: int) -> None:
     The author of the post may delete it though its author is not visible, such as suspended.
     """
     comment = selectors.unchecked_comment(comment_id=comment_id)
-    post = post_selectors.visible_post(post_id=comment.post_id, viewer_id=user_id)
-    if user_id not in (comment.author_id, post.author_id):
-        raise NotFound(_NOT_YOURS)
-    if not take_down(comment_ids=[comment_id], actor_id=user_id):
+    post = post_selectors.unchecked_post(post_id=comment.post_id)
+    people = visible_people(viewer_id=user_id, user_ids=[post.author_id])
+    may_delete = user_id in (comment.author_id, post.author_id) and post.author_id in people.authors
+    if not may_delete or not take_down(comment_ids=[comment_id], actor_id=user_id):
         raise NotFound(_NOT_YOURS)
 
 

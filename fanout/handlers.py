@@ -19,7 +19,14 @@ from posts.events import PostChanged, post_deleted, post_published
 from timeline import services as timeline_services
 from usergraph import selectors as graph_selectors
 from usergraph import services as graph_services
-from usergraph.events import FollowChanged, FollowsRemoved, follow_changed, follows_removed
+from usergraph.events import (
+    FollowChanged,
+    FollowsRemoved,
+    MuteChanged,
+    follow_changed,
+    follows_removed,
+    mute_changed,
+)
 
 
 def deliver_to_author(post: PostChanged) -> None:
@@ -88,6 +95,12 @@ def show_comments(comments: CommentsChanged, cursor: int) -> Iterator[Step]:
 def apply_follow(edge: FollowChanged, cursor: int) -> Iterator[Step]:
     """Drop what was made from the graph before this change."""
     return _apply_graph_change([edge.follower_id], [edge.followee_id])
+
+
+@mute_changed.subscribe("fanout", in_request=True)
+def apply_mute(mute: MuteChanged, cursor: int) -> Iterator[Step]:
+    """Drop what was made while the muter did, or did not, get the author's posts."""
+    return _apply_graph_change([mute.muter_id], [mute.muted_id])
 
 
 @follows_removed.subscribe("fanout", in_request=True)

@@ -75,7 +75,8 @@ def fill(
     comments = _found(lambda ids: latest_comments(ids, SEARCHED), few_comments)
     found = {user_id for user_ids in likers.values() for user_id in user_ids}
     found.update(author_id for latest in comments.values() for author_id, _ in latest)
-    people |= visible(found - seen.keys())
+    if others := found - seen.keys():
+        people |= visible(others)
     filled = dict(posts)
     for id_ in likers.keys() | comments.keys():
         record = posts[id_].record

@@ -132,6 +132,10 @@ class Record(NamedTuple):
         )
 
 
+# Stands for a post that does not exist where a hidden one must not take longer: it is by nobody.
+NOBODYS = Record(0, 0, 0, False, (), (), b'"id":"0"')
+
+
 def people_shown(
     posts: Collection[tuple[Record, Sequence[int]]],
     *,
@@ -140,8 +144,8 @@ def people_shown(
     """All people whom the documents of posts show, and whether nobody of them had to be left out.
 
     Each post comes with its `likers_shown`. `visible` finds those of some ids whom the viewer may
-    see. It is called once, and a second time if some of the first likers are not visible and others
-    take their places.
+    see. It is called once, and a second time if some of the first likers of a post that is shown
+    are not visible, and others take their places.
     """
     asked: set[int] = set()
     for record, liker_ids in posts:
@@ -153,11 +157,12 @@ def people_shown(
         return people, True
     others = {
         id_
-        for _, liker_ids in posts
-        if not all(id_ in people.documents for id_ in liker_ids[:LIKERS_SHOWN])
+        for record, liker_ids in posts
+        if record.author_id in people.authors
+        and not all(id_ in people.documents for id_ in liker_ids[:LIKERS_SHOWN])
         for id_ in liker_ids[LIKERS_SHOWN:]
     }
-    return people | visible(others - asked), False
+    return people | visible(others - asked) if others - asked else people, False
 
 
 class _Row(NamedTuple):

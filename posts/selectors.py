@@ -20,7 +20,7 @@ from media import selectors as media_selectors
 from posts import store
 from posts.models import Like, Post, WaitingPost
 from posts.previews import CommentsReader, Preview, fill
-from posts.records import Record, people_shown
+from posts.records import NOBODYS, Record, people_shown
 from usergraph import selectors as graph_selectors
 from usergraph.visibility import VisiblePeople, visible_people
 
@@ -104,12 +104,14 @@ def post_documents(*, post_ids: Collection[int], viewer_id: int) -> dict[int, Po
     """The documents of those posts that exist and that the viewer may see, by id, in their order.
 
     Warm: two round trips and no SQL. If others take the places of hidden people, one or two more,
-    and two queries where a record has not enough others (posts/previews.py).
+    and two queries where a record has not enough others (posts/previews.py). For a hidden post it
+    does the same, and so takes as long, as for one that does not exist.
     """
     viewed = store.view(post_ids=post_ids, viewer_id=viewer_id)
+    records = {id_: viewed.records.get(id_, NOBODYS) for id_ in post_ids}
     posts = {
         id_: Preview(record, record.likers_shown(viewed.followed))
-        for id_, record in viewed.records.items()
+        for id_, record in records.items()
     }
 
     def visible(user_ids: Collection[int]) -> VisiblePeople:
@@ -126,11 +128,10 @@ def post_documents(*, post_ids: Collection[int], viewer_id: int) -> dict[int, Po
         )
     documents: dict[int, bytes] = {}
     for id_ in post_ids:
-        if id_ in posts:
-            record, liker_ids = posts[id_]
-            document = record.document(people, liked=id_ in viewed.liked, liker_ids=liker_ids)
-            if document is not None:
-                documents[id_] = document
+        record, liker_ids = posts[id_]
+        document = record.document(people, liked=id_ in viewed.liked, liker_ids=liker_ids)
+        if document is not None:
+            documents[id_] = document
     return cast("dict[int, PostJson]", documents)
 
 
@@ -169,33 +170,36 @@ class VisiblePost:
 def post_counts(*, post_id: int) -> dict[str, int]:
     """The counts of a post that its caller may see; raises `NotFound`. Warm: one round trip."""
     record = _record(post_id)
+    if record is None:
+        raise NotFound(_NO_POST)
     return {"likes": record.likes, "comments": record.comments}
 
 
-def _record(post_id: int) -> Record:
-    record = store.RECORDS.get([post_id]).get(post_id)
-    if record is None:
-        raise NotFound(_NO_POST)
-    return record
+def _record(post_id: int) -> Record | None:
+    return store.RECORDS.get([post_id]).get(post_id)
 
 
 class UncheckedPost:
-    """An existing post that may be hidden: tells only its author, to ask `visible_people` about."""
+    """A post that may be hidden, or not exist: tells only its author, to ask `visible_people`.
 
-    def __init__(self, post_id: int, record: Record) -> None:
-        self.author_id = record.author_id
+    The author of one that does not exist is 0, who is nobody: callers go on in the same way, so
+    that it takes as long to say of a hidden post that it is not there.
+    """
+
+    def __init__(self, post_id: int, record: Record | None) -> None:
+        self.author_id = record.author_id if record else 0
         self.__post_id, self.__record = post_id, record
 
     def visible_to(self, people: VisiblePeople) -> VisiblePost:
-        """The post, if the viewer of `people` may see it; else raises `NotFound`."""
-        if self.author_id not in people.authors:
+        """The post, if it exists and the viewer of `people` may see it; else raises `NotFound`."""
+        if self.__record is None or self.author_id not in people.authors:
             raise NotFound(_NO_POST)
         closed = self.__record.comments_closed
         return VisiblePost(self.__post_id, people.viewer_id, self.author_id, closed)
 
 
 def unchecked_post(*, post_id: int) -> UncheckedPost:
-    """A post that exists; raises `NotFound`. Warm: one round trip and no SQL.
+    """A post; warm, one round trip and no SQL.
 
     For a caller who asks `visible_people` for others too, and so asks for the author along with
     them.

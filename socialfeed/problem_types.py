@@ -123,9 +123,17 @@ PROBLEM_TYPES = {
     "too-many-renames": ProblemType(
         409, "The username was changed too often.", "Wait until the time that the detail names."
     ),
-    "oneself": ProblemType(400, "Nobody follows themselves.", "Name another user."),
+    "oneself": ProblemType(
+        400, "Nobody follows, blocks or mutes themselves.", "Name another user."
+    ),
     "following-limit": ProblemType(
         409, "The caller follows as many accounts as one may.", "Unfollow some first."
+    ),
+    "block-limit": ProblemType(
+        409, "The caller blocks as many accounts as one may.", "End some blocks first."
+    ),
+    "mute-limit": ProblemType(
+        409, "The caller mutes as many accounts as one may.", "End some mutes first."
     ),
     # Pictures and videos
     "empty": ProblemType(400, "The file is empty.", "Send its content."),

@@ -145,7 +145,7 @@ def _check(timeline: Timeline, grace: timedelta) -> Finding | None:
     refs = set(stored.refs)
     young = datetime.now(UTC) - grace
     missing = {ref for ref in _refs_in_sql(stored, listed) - refs if created_at_of(ref[0]) < young}
-    known = {timeline.user_id, *followed.pushed, *followed.pulled, *followed.hidden}
+    known = {timeline.user_id, *followed.pushed, *followed.pulled}
     strange = {ref for ref in refs if ref[1] not in known}
     existing = post_selectors.existing_ids(post_ids=[post_id for post_id, _ in strange])
     return Finding(

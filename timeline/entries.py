@@ -25,7 +25,7 @@ from usergraph.selectors import FollowedAuthors
 # query in SQL answers for the other cold ones, and later readers build them.
 MAX_BUILDS = 4
 
-_NOBODY = FollowedAuthors(pushed=[], pulled=[], inactive=frozenset(), hidden=frozenset())
+_NOBODY = FollowedAuthors(pushed=[], pulled=[], inactive=frozenset())
 
 
 @dataclass(frozen=True)
@@ -58,20 +58,9 @@ def profile_timeline(*, user_id: int) -> Timeline:
     return Timeline(profile_key(user_id), user_id, is_home=False)
 
 
-@dataclass(frozen=True)
-class ViewerSlice(TimelineSlice):
-    """A slice that one viewer reads: entries by the authors in `hidden` must not be shown."""
-
-    hidden: frozenset[int] = frozenset()
-
-    def visible_ids(self) -> list[int]:
-        """The ids of the posts that may be shown, newest first."""
-        return [post_id for post_id, author_id in self.refs if author_id not in self.hidden]
-
-
 def timeline_slice(
     *, timeline: Timeline, before: int | None, limit: int, since: int = 0, read_only: bool = False
-) -> ViewerSlice:
+) -> TimelineSlice:
     """Up to `limit` entries older than post `before` and newer than post `since`.
 
     Fewer only with `is_end`. Entries may name posts and authors that do not exist any more. A read
@@ -93,19 +82,18 @@ def timeline_slice(
         seam = refs[-1][0] if refs else before
         rest = slice_in_sql(timeline=timeline, before=seam, limit=limit - len(refs), since=since)
         refs, is_end = refs + rest.refs, rest.is_end
-    return ViewerSlice(refs, is_end, frozenset(stored.viewing.hidden))
+    return TimelineSlice(refs, is_end)
 
 
 def slice_in_sql(
     *, timeline: Timeline, before: int | None, limit: int, since: int = 0
-) -> ViewerSlice:
+) -> TimelineSlice:
     """The same as `timeline_slice`, from SQL alone: only what the viewer may see; two queries.
 
     It reads the primaries, so that no delivered post is missing.
     """
-    author_ids = [timeline.user_id, *timeline.followed().visible()]
-    part = _slice_in_sql(author_ids, before, limit, since)
-    return ViewerSlice(part.refs, part.is_end)
+    author_ids = [timeline.user_id, *timeline.followed().active()]
+    return _slice_in_sql(author_ids, before, limit, since)
 
 
 def build(
@@ -126,7 +114,7 @@ def build(
         if lease is None and (not read_only or store.peek(key=timeline.key) is not None):
             return None
         followed = timeline.followed()
-        viewing = Viewing(graph_lsn, tuple(followed.pulled), tuple(sorted(followed.hidden)))
+        viewing = Viewing(graph_lsn, tuple(followed.pulled))
         cap = settings.TIMELINE_CAP
         built = _slice_in_sql([timeline.user_id, *followed.pushed], None, cap)
     if lease is not None and reads.are_fresh:

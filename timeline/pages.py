@@ -14,7 +14,6 @@ from core.valkey import ValkeyUnavailable, recorded_reads
 from posts import selectors as post_selectors
 from timeline.entries import (
     Timeline,
-    ViewerSlice,
     home_timeline,
     profile_timeline,
     slice_in_sql,
@@ -22,6 +21,7 @@ from timeline.entries import (
 )
 from timeline.page_replay import PageReplay
 from timeline.seen import SeenPosts
+from timeline.store import TimelineSlice
 
 logger = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ def _documents(
 ) -> tuple[dict[int, bytes], int | None]:
     """The documents of a page, by post id, and the cursor of the next page; None at the end."""
     documents: dict[int, bytes] = {}
-    read: Callable[..., ViewerSlice] = timeline_slice
+    read: Callable[..., TimelineSlice] = timeline_slice
     before, is_end = cursor, False
     # One post more than the page holds tells whether there is a next page.
     step = limit + 1
@@ -123,7 +123,7 @@ def _documents(
             logger.exception("CACHE is down: %s is read from SQL", timeline.key)
             read = slice_in_sql
             part = read(timeline=timeline, before=before, limit=step, since=seen.floor)
-        ids = [post_id for post_id in part.visible_ids() if post_id not in seen.ids]
+        ids = [post_id for post_id, _ in part.refs if post_id not in seen.ids]
         found = post_selectors.post_documents(post_ids=ids, viewer_id=viewer_id)
         documents |= {post_id: found[post_id] for post_id in ids if post_id in found}
         is_end = part.is_end

@@ -30,7 +30,6 @@ class Whereabouts:
     ttl_seconds: float = 0
     graph_lsn: int = 0
     pulled: tuple[int, ...] = ()
-    hidden: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class HomeWhereabouts:
     """Where a post is in a viewer's home timeline.
 
     `profile`: the same for the author's profile timeline, if the next read pulls from it; else
-    None. `is_named`: whether the next read that gets as far as the post finds a visible entry.
+    None. `is_named`: whether the next read that gets as far as the post finds its entry.
     """
 
     home: Whereabouts
@@ -64,7 +63,7 @@ def home_whereabouts(*, viewer_id: int, post_id: int, author_id: int | None) -> 
     except ValkeyUnavailable:
         home, profile = Whereabouts(Place.DOWN), None
         part = slice_in_sql(timeline=timeline, before=before, limit=1)
-    return HomeWhereabouts(home, profile, is_named=post_id in part.visible_ids())
+    return HomeWhereabouts(home, profile, is_named=post_id in dict(part.refs))
 
 
 def _whereabouts(timeline: Timeline, post_id: int) -> Whereabouts:
@@ -87,5 +86,4 @@ def _whereabouts(timeline: Timeline, post_id: int) -> Whereabouts:
         ttl_seconds=max(0.0, stored.ttl_seconds),
         graph_lsn=stored.viewing.graph_lsn,
         pulled=stored.viewing.pulled,
-        hidden=stored.viewing.hidden,
     )

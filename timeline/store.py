@@ -10,8 +10,8 @@ at which the build of the list began. No header is as long as an entry. The stat
   readers answer from SQL.
 
 In the states `e` and `c` the header also names the authors whose posts are pulled at each read
-instead of being delivered here, and the authors whom the viewer must not see. A timeline without a
-key is cold: deliveries skip it, and the next read builds it.
+instead of being delivered here. A timeline without a key is cold: deliveries skip it, and the next
+read builds it.
 
 Each change is one Lua script, so every function keeps its promise whatever runs at the same time.
 Valkey down: every function raises `ValkeyUnavailable`.
@@ -60,25 +60,24 @@ class TimelineSlice:
 class Viewing:
     """What a home timeline's header says of its viewer's graph, as it was at `graph_lsn`.
 
-    `pulled`: authors whose posts are pulled at each read. `hidden`: authors not to be shown.
+    `pulled`: authors whose posts are pulled at each read.
     """
 
     graph_lsn: int = 0
     pulled: tuple[int, ...] = ()
-    hidden: tuple[int, ...] = ()
 
     def pack(self) -> bytes:
         """The header from its graph LSN on."""
-        ids = map(_ID.pack, (*self.pulled, *self.hidden))
+        ids = map(_ID.pack, self.pulled)
+        # The number is for instances of the release before, which had other ids after these.
         return b"".join((_ID.pack(self.graph_lsn), _COUNT.pack(len(self.pulled)), *ids))
 
     @staticmethod
     def unpack(header: bytes) -> "Viewing":
         """Read a whole header, of a timeline that is not being built."""
         graph_lsn: int = _HEADER.unpack_from(header)[1]
-        (pulled,) = _COUNT.unpack_from(header, _HEADER.size)
-        ids = tuple(id_ for (id_,) in _ID.iter_unpack(header[_HEADER.size + _COUNT.size :]))
-        return Viewing(graph_lsn, ids[:pulled], ids[pulled:])
+        pulled = _ID.iter_unpack(header[_HEADER.size + _COUNT.size :])
+        return Viewing(graph_lsn, tuple(id_ for (id_,) in pulled))
 
 
 @dataclass(frozen=True)

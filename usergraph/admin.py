@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from core.admin_classes import ReadOnlyAdmin
-from usergraph.models import Follow, PulledAuthor
+from usergraph.models import Block, Follow, Mute, PulledAuthor
 
 
 @admin.register(Follow)
@@ -17,6 +17,32 @@ class FollowAdmin(ReadOnlyAdmin[Follow]):
     search_fields = ["follower__username__exact", "followee__username__exact"]
     raw_id_fields = ["follower", "followee"]
     readonly_fields = ["id", "created_at"]
+
+
+@admin.register(Block)
+class BlockAdmin(ReadOnlyAdmin[Block]):
+    """Shows who blocks whom. Staff cannot change it: only users block."""
+
+    list_display = ["id", "blocker", "blocked", "created_at"]
+    list_select_related = ["blocker", "blocked"]
+    list_filter = ["created_at"]
+    id_fields = ["pk", "blocker", "blocked"]
+    search_fields = ["blocker__username__exact", "blocked__username__exact"]
+    raw_id_fields = ["blocker", "blocked"]
+    readonly_fields = ["id", "created_at"]
+
+
+@admin.register(Mute)
+class MuteAdmin(ReadOnlyAdmin[Mute]):
+    """Shows who mutes whom, and until when. Staff cannot change it: only users mute."""
+
+    list_display = ["id", "muter", "muted", "until", "created_at"]
+    list_select_related = ["muter", "muted"]
+    list_filter = ["created_at"]
+    id_fields = ["pk", "muter", "muted"]
+    search_fields = ["muter__username__exact", "muted__username__exact"]
+    raw_id_fields = ["muter", "muted"]
+    readonly_fields = ["id", "until", "created_at"]
 
 
 @admin.register(PulledAuthor)

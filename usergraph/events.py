@@ -22,5 +22,23 @@ class FollowsRemoved:
     followee_ids: Sequence[int]
 
 
+@dataclass(frozen=True)
+class BlockChanged:
+    """`blocker_id` has blocked `blocked_id`, or has ended the block."""
+
+    blocker_id: int
+    blocked_id: int
+
+
+@dataclass(frozen=True)
+class MuteChanged:
+    """`muter_id` has muted `muted_id`, or the mute has ended."""
+
+    muter_id: int
+    muted_id: int
+
+
 follow_changed = Event("follow_changed", FollowChanged, database="default")
 follows_removed = Event("follows_removed", FollowsRemoved, database="default")
+block_changed = Event("block_changed", BlockChanged, database="default")
+mute_changed = Event("mute_changed", MuteChanged, database="default")

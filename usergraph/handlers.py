@@ -1,4 +1,4 @@
-"""What User Graph adds to User Info, and what follows from the activation of an account.
+"""What User Graph adds to User Info, and what follows from a block and an account's activation.
 
 It adds members of a profile, whom a viewer must not see, and whom a viewer follows.
 """
@@ -8,15 +8,23 @@ from functools import partial
 
 from core.outbox.batches import STEP, walked
 from core.outbox.subscriptions import Step
-from usergraph import selectors, services, visibility
+from usergraph import blocks, selectors, services, store, visibility
+from usergraph.events import BlockChanged, block_changed
 from users.events import AccountSwitched, account_switched
 from users.selectors import add_follow_rule, add_hiding_rule, add_profile_part
 
 add_profile_part(selectors.profile_part)
-add_hiding_rule(lambda viewer_id: visibility.hidden_user_ids(viewer_id=viewer_id))
+add_hiding_rule(lambda viewer_id: blocks.hidden_people(viewer_id=viewer_id))
 add_follow_rule(
     lambda viewer_id, user_ids: visibility.followed_among(viewer_id=viewer_id, user_ids=user_ids)
 )
+
+
+@block_changed.subscribe("usergraph", in_request=True)
+def refresh_hidden(block: BlockChanged, cursor: int) -> Iterable[Step]:
+    """Refresh who is hidden from both."""
+    store.HIDDEN.refresh([block.blocker_id, block.blocked_id])
+    return ()
 
 
 @account_switched.subscribe("usergraph")

@@ -53,6 +53,68 @@ class Follow(TimeOrderedModel):
         return f"{self.follower_id} follows {self.followee_id}"
 
 
+class Block(TimeOrderedModel):
+    """`blocker` has blocked `blocked`: from then on neither of them sees the other."""
+
+    blocker = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
+    )
+    blocked = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["blocker", "blocked"], name="block_once"),
+            models.CheckConstraint(
+                condition=~models.Q(blocker=models.F("blocked")), name="block_not_oneself"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["blocked", "blocker"], name="block_by_blocked"),
+            models.Index(fields=["blocker", "id"], name="block_list"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.blocker_id} blocks {self.blocked_id}"
+
+
+class Mute(TimeOrderedModel):
+    """The home timeline of `muter` does not show the posts of `muted`, followed or not.
+
+    `until`: when the mute ends; None: never by itself. A task removes the row then.
+    """
+
+    muter = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
+    )
+    muted = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
+    )
+    until = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["muter", "muted"], name="mute_once"),
+            models.CheckConstraint(
+                condition=~models.Q(muter=models.F("muted")), name="mute_not_oneself"
+            ),
+        ]
+        indexes = [
+            # Fan-out leaves out who mutes the author.
+            models.Index(fields=["muted", "muter"], name="mute_fan_out"),
+            models.Index(fields=["muter", "id"], name="mute_list"),
+            models.Index(
+                fields=["until"], condition=models.Q(until__isnull=False), name="mute_by_end"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.muter_id} mutes {self.muted_id}"
+
+
 class PulledAuthor(models.Model):
     """An author with too many followers to push each post to: readers pull the author's posts.
 

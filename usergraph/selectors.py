@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from django.conf import settings
 from django.db import connections, router
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from core.cached_values import CacheBatch, Pending
 from core.counters import counts, made_by
@@ -18,12 +18,13 @@ from core.likes import LikersCursor, Likes, first_likers, likers
 from core.sql import primary_reads
 from core.valkey import ValkeyUnavailable
 from usergraph import store, visibility
-from usergraph.models import Follow, PulledAuthor
+from usergraph.models import Block, Follow, Mute, PulledAuthor
 
 logger = logging.getLogger(__name__)
 
 # The followers' home timelines hold no posts of an author in these states: readers pull them.
 _PULLED_WHEN_READ = (PulledAuthor.State.ENTERING.value, PulledAuthor.State.PULLED.value)
+# Without muted accounts: their posts are neither pushed nor pulled.
 _FOLLOWED_SQL = """
 SELECT follow.followee_id, account.is_active, EXISTS (
     SELECT FROM usergraph_pulledauthor AS pulled
@@ -31,7 +32,24 @@ SELECT follow.followee_id, account.is_active, EXISTS (
 )
 FROM usergraph_follow AS follow
 JOIN users_user AS account ON account.id = follow.followee_id
-WHERE follow.follower_id = %s
+WHERE follow.follower_id = %s AND NOT EXISTS (
+    SELECT FROM usergraph_mute AS mute
+    WHERE mute.muter_id = follow.follower_id AND mute.muted_id = follow.followee_id
+)
+"""
+_RELATION_SQL = """
+SELECT
+    EXISTS (
+        SELECT FROM usergraph_follow
+        WHERE follower_id = %(viewer_id)s AND followee_id = %(user_id)s
+    ),
+    EXISTS (
+        SELECT FROM usergraph_follow
+        WHERE follower_id = %(user_id)s AND followee_id = %(viewer_id)s
+    ),
+    EXISTS (
+        SELECT FROM usergraph_mute WHERE muter_id = %(viewer_id)s AND muted_id = %(user_id)s
+    )
 """
 
 
@@ -44,7 +62,8 @@ def add_followed(batch: CacheBatch, *, viewer_ids: Collection[int]) -> Pending[f
 
 
 def follower_id_batches(*, author_id: int, after: int = 0, size: int) -> Iterator[list[int]]:
-    """The ids of an author's followers above `after`, in id order, `size` at a time.
+    """The ids of the followers above `after` into whose home timelines an author's posts belong:
+    those who do not mute the author. In id order, `size` at a time.
 
     From CACHE in one round trip; a miss loads them from SQL, if there are at most
     `FANOUT_PUSH_LIMIT`. If there are more, or CACHE is down: from SQL, one query a batch.
@@ -78,31 +97,30 @@ def _cached_followers(author_id: int) -> list[int] | None:
 
 def _follower_ids_in_sql(author_id: int, after: int, limit: int) -> list[int]:
     with primary_reads():
-        edges = Follow.objects.filter(followee_id=author_id, follower_id__gt=after)
+        muting = Mute.objects.filter(muted_id=author_id, muter_id=OuterRef("follower_id"))
+        edges = Follow.objects.filter(~Exists(muting), followee_id=author_id, follower_id__gt=after)
         return list(edges.order_by("follower_id").values_list("follower_id", flat=True)[:limit])
 
 
 @dataclass(frozen=True)
 class FollowedAuthors:
-    """Whom a viewer follows, by the way in which their posts reach the viewer.
+    """Whom a viewer follows and does not mute, by the way in which their posts reach the viewer.
 
     `pushed`: into the viewer's home timeline. `pulled`: from the author's own timeline. `inactive`:
-    the followed accounts that are deactivated. `hidden`: see `visibility.hidden_author_ids`.
+    those among them whose accounts are deactivated.
     """
 
     pushed: list[int]
     pulled: list[int]
     inactive: frozenset[int]
-    hidden: frozenset[int]
 
-    def visible(self) -> list[int]:
-        """The authors whose posts the viewer may see now."""
-        left_out = self.inactive | self.hidden
-        return [id_ for id_ in (*self.pushed, *self.pulled) if id_ not in left_out]
+    def active(self) -> list[int]:
+        """Those whose accounts are active."""
+        return [id_ for id_ in (*self.pushed, *self.pulled) if id_ not in self.inactive]
 
 
 def followed_authors(*, viewer_id: int) -> FollowedAuthors:
-    """Whom a viewer follows, from the primary; one query."""
+    """Whom a viewer follows and does not mute, from the primary; one query."""
     # Raw SQL: the ORM would double the cost of a page past the cap, and of a build.
     with primary_reads(), connections[router.db_for_read(Follow)].cursor() as cursor:
         cursor.execute(_FOLLOWED_SQL, [list(_PULLED_WHEN_READ), viewer_id])
@@ -111,7 +129,6 @@ def followed_authors(*, viewer_id: int) -> FollowedAuthors:
         pushed=[id_ for id_, _, is_pulled in rows if not is_pulled],
         pulled=[id_ for id_, _, is_pulled in rows if is_pulled],
         inactive=frozenset(id_ for id_, is_active, _ in rows if not is_active),
-        hidden=visibility.hidden_author_ids(viewer_id=viewer_id),
     )
 
 
@@ -177,18 +194,23 @@ class Edge:
     """The relation of a viewer to an author, for staff."""
 
     followed_since: datetime | None
-    author_is_hidden: bool
+    is_blocked: bool  # in either direction
+    is_muted: bool
     author_state: str  # "pushed", or a state of `PulledAuthor`
 
 
 def edge(*, viewer_id: int, author_id: int) -> Edge:
-    """The relation of a viewer to an author, from the primary; two queries."""
+    """The relation of a viewer to an author, from the primary; four queries."""
+    pair = {viewer_id, author_id}
     with primary_reads():
         follow = Follow.objects.filter(follower_id=viewer_id, followee_id=author_id).first()
         pulled = PulledAuthor.objects.filter(author_id=author_id).first()
+        is_blocked = Block.objects.filter(blocker_id__in=pair, blocked_id__in=pair).exists()
+        is_muted = Mute.objects.filter(muter_id=viewer_id, muted_id=author_id).exists()
     return Edge(
         followed_since=follow.created_at if follow else None,
-        author_is_hidden=author_id in visibility.hidden_author_ids(viewer_id=viewer_id),
+        is_blocked=is_blocked,
+        is_muted=is_muted,
         author_state=pulled.state if pulled else "pushed",
     )
 
@@ -198,9 +220,16 @@ def followed_ids(*, viewer_id: int) -> list[int]:
     return list(Follow.objects.filter(follower_id=viewer_id).values_list("followee_id", flat=True))
 
 
-def is_following(*, follower_id: int, followee_id: int) -> bool:
-    """Whether one user follows another."""
-    return Follow.objects.filter(follower_id=follower_id, followee_id=followee_id).exists()
+def relation(*, viewer_id: int, user_id: int) -> dict[str, bool]:
+    """What `viewer` says of another user in a profile; one query.
+
+    {"following", "followed_by", "muting"}
+    """
+    parameters = {"viewer_id": viewer_id, "user_id": user_id}
+    with connections[router.db_for_read(Follow)].cursor() as cursor:
+        cursor.execute(_RELATION_SQL, parameters)
+        following, followed_by, muting = cursor.fetchone()
+    return {"following": following, "followed_by": followed_by, "muting": muting}
 
 
 def followers(*, user_id: int, after: int | None, limit: int) -> list[tuple[int, int]]:
@@ -262,5 +291,5 @@ def profile_part(user_id: int, viewer_id: int) -> dict[str, dict[str, Any]]:
     """What User Graph adds to a profile."""
     return {
         "counts": graph_counts(user_id=user_id),
-        "viewer": {"following": is_following(follower_id=viewer_id, followee_id=user_id)},
+        "viewer": relation(viewer_id=viewer_id, user_id=user_id),
     }

@@ -1,9 +1,14 @@
-"""What User Graph answers."""
+"""What User Graph takes and answers."""
 
+from datetime import datetime
 from typing import Any
 
+from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
+
+from core.http.schema import page_of
+from users.serializers import USER_EXAMPLE, UserDocument
 
 
 class FollowCounts(serializers.Serializer[Any]):
@@ -26,3 +31,77 @@ class FollowState(serializers.Serializer[Any]):
         allow_null=True,
         help_text="Null if the caller may not see the user any more.",
     )
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Removed", {"followed_by": False, "counts": {"followers": 1044, "following": 87}}
+        )
+    ]
+)
+class FollowerState(serializers.Serializer[Any]):
+    """Whether the user follows the caller now, and the caller's own counts."""
+
+    followed_by = serializers.BooleanField()
+    counts = FollowCounts()
+
+
+@extend_schema_serializer(examples=[OpenApiExample("Blocked", {"blocking": True})])
+class BlockState(serializers.Serializer[Any]):
+    """Whether the caller blocks the user now."""
+
+    blocking = serializers.BooleanField()
+
+
+_MUTE = {"until": "2027-01-31T12:00:00Z"}
+
+
+@extend_schema_serializer(examples=[OpenApiExample("Until a time", _MUTE)])
+class MuteRequest(serializers.Serializer[Any]):
+    """How long to mute a user."""
+
+    until = serializers.DateTimeField(
+        allow_null=True, help_text="A time in the future at which it ends; null: until you end it."
+    )
+
+    def validate_until(self, until: datetime | None) -> datetime | None:
+        if until is not None and until <= timezone.now():
+            raise serializers.ValidationError(
+                "This time has passed. Name one in the future, or null to mute until you end it."
+            )
+        return until
+
+
+@extend_schema_serializer(
+    examples=[OpenApiExample("Muted", {"muting": True} | _MUTE, response_only=True)]
+)
+class MuteState(serializers.Serializer[Any]):
+    """Whether the caller mutes the user now, and until when."""
+
+    muting = serializers.BooleanField()
+    until = serializers.DateTimeField(
+        allow_null=True, help_text="Null if it does not end by itself, or there is none."
+    )
+
+
+_BLOCKED = {"user": USER_EXAMPLE, "since": "2026-11-02T08:15:30Z"}
+
+
+class BlockedUser(serializers.Serializer[Any]):
+    """A user whom the caller blocks."""
+
+    user = UserDocument()
+    since = serializers.DateTimeField()
+
+
+class MutedUser(BlockedUser):
+    """A user whom the caller mutes."""
+
+    until = serializers.DateTimeField(
+        allow_null=True, help_text="Null if it does not end by itself."
+    )
+
+
+BlockedPage = page_of(BlockedUser, _BLOCKED)
+MutedPage = page_of(MutedUser, _BLOCKED | _MUTE)

@@ -4,6 +4,7 @@ import uuid
 from collections import Counter as Multiset
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from itertools import islice
 
 from django.conf import settings
@@ -14,19 +15,39 @@ from core import counters
 from core.counters import CHANGE_SQL, count_sql, made_by
 from core.http.problems import Conflict, Invalid, NotFound
 from usergraph import selectors, store
-from usergraph.events import FollowChanged, FollowsRemoved, follow_changed, follows_removed
-from usergraph.models import Follow, PulledAuthor
+from usergraph.events import (
+    BlockChanged,
+    FollowChanged,
+    FollowsRemoved,
+    block_changed,
+    follow_changed,
+    follows_removed,
+)
+from usergraph.models import Block, Follow, Mute, PulledAuthor
 from users.services import steady_account
 
-_IMPORT_SQL = """
+# A block between two users, whoever of them blocks.
+_BLOCK_BETWEEN = """
+SELECT FROM usergraph_block
+WHERE (blocker_id, blocked_id) IN ((edge.one, edge.other), (edge.other, edge.one))
+"""
+_IMPORT_SQL = f"""
 INSERT INTO usergraph_follow (follower_id, followee_id)
-SELECT * FROM unnest(%s::bigint[], %s::bigint[])
+SELECT one, other FROM unnest(%s::bigint[], %s::bigint[]) AS edge (one, other)
+WHERE NOT EXISTS ({_BLOCK_BETWEEN})
 ON CONFLICT DO NOTHING
 RETURNING follower_id, followee_id, follower_shown, followee_shown
+"""  # noqa: S608  (a constant)
+# Whether a user blocks another, and the other way round.
+_BLOCKS_SQL = """
+SELECT
+    EXISTS (SELECT FROM usergraph_block WHERE blocker_id = %(one)s AND blocked_id = %(other)s),
+    EXISTS (SELECT FROM usergraph_block WHERE blocker_id = %(other)s AND blocked_id = %(one)s)
 """
-# Whether a user follows another, and how many accounts the user follows.
+# Whether a user follows another, and how many accounts the user follows. It waits for a block of
+# one by the other that is being written, so that the next statement sees it.
 _FOLLOWING_SQL = f"""
-SELECT EXISTS (
+SELECT pg_advisory_xact_lock_shared(%s), EXISTS (
     SELECT FROM usergraph_follow WHERE follower_id = asked.follower_id AND followee_id = %s
 ), {count_sql("-asked.follower_id")}
 FROM (SELECT %s::bigint AS follower_id) AS asked
@@ -62,8 +83,11 @@ _SHOW_FOLLOWER_SQL = _SHOW_SQL.format(side="follower", counted="edge.followee_id
 _SHOW_FOLLOWEE_SQL = _SHOW_SQL.format(side="followee", counted="-edge.follower_id")
 _FOLLOW_SQL = _COUNTED_SQL.format(
     by=1,
-    edge="INSERT INTO usergraph_follow (follower_id, followee_id) VALUES (%s, %s) "
-    "ON CONFLICT DO NOTHING",
+    edge=f"""
+    INSERT INTO usergraph_follow (follower_id, followee_id)
+    SELECT one, other FROM (SELECT %s::bigint, %s::bigint) AS edge (one, other)
+    WHERE NOT EXISTS ({_BLOCK_BETWEEN}) ON CONFLICT DO NOTHING
+    """,  # noqa: S608  (a constant)
 )
 _UNFOLLOW_SQL = _COUNTED_SQL.format(
     by=-1, edge="DELETE FROM usergraph_follow WHERE follower_id = %s AND followee_id = %s"
@@ -71,6 +95,8 @@ _UNFOLLOW_SQL = _COUNTED_SQL.format(
 # An author is pulled above FANOUT_PUSH_LIMIT followers, and pushed again at this share of it. The
 # gap keeps one follower who comes and goes from changing the mode each time.
 _PUSHED_AGAIN_AT = 0.8
+MAX_BLOCKS = 10_000  # of one account
+_NO_SUCH_USER = "There is no such user."
 # Follower, followee, and whether each of them is shown.
 _Edge = Sequence[int]
 
@@ -79,7 +105,7 @@ def follow_user(*, follower_id: int, followee_id: int) -> bool:
     """Make one user follow another; returns False if they follow already.
 
     Raises `Invalid` for oneself, `Conflict` over `FOLLOWING_LIMIT`, and `NotFound` if one of the
-    accounts does not exist any more.
+    accounts does not exist any more, or blocks the other.
     """
     if follower_id == followee_id:
         raise Invalid("You cannot follow yourself.", code="oneself")
@@ -87,8 +113,9 @@ def follow_user(*, follower_id: int, followee_id: int) -> bool:
         with transaction.atomic(using="default"):
             # Raw SQL: the ORM takes longer than the database.
             with connections["default"].cursor() as cursor:
-                cursor.execute(_FOLLOWING_SQL, [followee_id, follower_id])
-                follows_already, following = cursor.fetchone()
+                pair = _pair_number(follower_id, followee_id)
+                cursor.execute(_FOLLOWING_SQL, [pair, followee_id, follower_id])
+                _, follows_already, following = cursor.fetchone()
                 if follows_already:
                     return False
                 if following >= settings.FOLLOWING_LIMIT:
@@ -99,7 +126,12 @@ def follow_user(*, follower_id: int, followee_id: int) -> bool:
                     )
                 cursor.execute(_FOLLOW_SQL, [follower_id, followee_id])
                 if not cursor.rowcount:
-                    return False  # another request was faster
+                    # Another request was faster: it has written the same edge, or a block.
+                    if Follow.objects.filter(
+                        follower_id=follower_id, followee_id=followee_id
+                    ).exists():
+                        return False
+                    raise NotFound("This account does not exist any more.")
             follow_changed.announce(FollowChanged(follower_id, followee_id))
     except IntegrityError as error:
         raise NotFound("This account does not exist any more.") from error
@@ -115,6 +147,65 @@ def unfollow_user(*, follower_id: int, followee_id: int) -> bool:
         if followed:
             follow_changed.announce(FollowChanged(follower_id, followee_id))
     return followed
+
+
+def block_user(*, blocker_id: int, blocked_id: int) -> bool:
+    """Hide two people from each other, and end their follows; returns False if it is done already.
+
+    `blocked_id`: 0 stands for a user who does not exist. Raises `NotFound` for that one, and in the
+    same way, after the same statements, for one who blocks the blocker; `Invalid` for oneself;
+    `Conflict` over MAX_BLOCKS.
+    """
+    if blocker_id == blocked_id:
+        raise Invalid("You cannot block yourself.", code="oneself")
+    try:
+        with transaction.atomic(using="default"):
+            blocks_already, is_blocked = _blocks_between(blocker_id, blocked_id)
+            if blocks_already:
+                return False
+            if is_blocked or not blocked_id:
+                raise NotFound(_NO_SUCH_USER)
+            if Block.objects.filter(blocker_id=blocker_id)[:MAX_BLOCKS].count() == MAX_BLOCKS:
+                raise Conflict(
+                    f"You block {MAX_BLOCKS} accounts already, which is the limit. End some blocks "
+                    "first.",
+                    code="block_limit",
+                )
+            Block.objects.create(blocker_id=blocker_id, blocked_id=blocked_id)
+            block_changed.announce(BlockChanged(blocker_id, blocked_id))
+            unfollow_user(follower_id=blocker_id, followee_id=blocked_id)
+            unfollow_user(follower_id=blocked_id, followee_id=blocker_id)
+    except IntegrityError as error:
+        raise NotFound(_NO_SUCH_USER) from error
+    return True
+
+
+def unblock_user(*, blocker_id: int, blocked_id: int) -> bool:
+    """End a block; returns False if there was none. The follows that it has ended stay so."""
+    with transaction.atomic(using="default"):
+        blocks = Block.objects.filter(blocker_id=blocker_id, blocked_id=blocked_id)
+        is_ended, _ = blocks.delete()
+        if is_ended:
+            block_changed.announce(BlockChanged(blocker_id, blocked_id))
+    return bool(is_ended)
+
+
+def _blocks_between(one: int, other: int) -> tuple[bool, bool]:
+    """Whether one user blocks another, and the other way round. Nobody else writes a block, or a
+    follow, between the two until the caller's transaction ends.
+    """
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_pair_number(one, other)])
+        # After the lock, and in a statement of its own: it sees what others have written till then.
+        cursor.execute(_BLOCKS_SQL, {"one": one, "other": other})
+        blocks, is_blocked = cursor.fetchone()
+    return blocks, is_blocked
+
+
+def _pair_number(user_id: int, other_id: int) -> int:
+    """The number of the advisory lock of two users, in any order."""
+    text = f"{min(user_id, other_id)} {max(user_id, other_id)}".encode()
+    return int.from_bytes(blake2b(text, digest_size=8, person=b"pair").digest(), signed=True)
 
 
 def show_account(*, user_id: int, after: int, limit: int, is_follower: bool) -> int | None:
@@ -176,9 +267,31 @@ def remove_follows_of_user(*, user_id: int, limit: int) -> int:
     return len(rows)
 
 
+def remove_blocks_and_mutes_of_user(*, user_id: int, limit: int) -> int:
+    """Remove up to `limit` blocks, or mutes, of and by an account that is being deleted.
+
+    Returns how many; 0 when none is left. That others still have the id cached as hidden does no
+    harm: nobody gets it again.
+    """
+    mine = [
+        Block.objects.filter(Q(blocker_id=user_id) | Q(blocked_id=user_id)),
+        Mute.objects.filter(Q(muter_id=user_id) | Q(muted_id=user_id)),
+    ]
+    for rows in mine:
+        ids = list(rows.order_by("pk").values_list("pk", flat=True)[:limit])
+        if ids:
+            rows.filter(pk__in=ids).delete()
+            return len(ids)
+    return 0
+
+
 def drop_cached_user(*, user_id: int) -> None:
-    """Remove from CACHE whom a user follows, and the user's followers. CACHE down: raises."""
+    """Remove from CACHE whom a user follows, who is hidden from the user, and the user's followers.
+
+    CACHE down: raises.
+    """
     store.FOLLOWED.drop([user_id])
+    store.HIDDEN.drop([user_id])
     store.drop_followers(author_ids=[user_id])
 
 

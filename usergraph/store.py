@@ -1,28 +1,33 @@
-"""The graph in CACHE: an author's followers, in id order, and whom a viewer follows.
+"""The graph in CACHE: an author's followers, whom a viewer follows, and who is hidden by blocks.
 
-An entry holds all followers of an author. A change of the graph drops it (`drop_followers`), and
-with it the fill lease of a process that reads SQL at that moment, so that what was read before the
-change is not stored. Whom a viewer follows is a cached value (`core.cached_values`).
+An entry holds all followers of an author who do not mute the author, in id order. A change of the
+graph drops it (`drop_followers`), and with it the fill lease of a process that reads SQL at that
+moment, so that what was read before the change is not stored. The other two are cached values
+(`core.cached_values`).
 """
 
 import secrets
 import struct
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import redis
 from django.db import connections, router
 
 from core.cached_values import VERSION_SQL, CachedValue, Versioned
+from core.sql import primary_reads
 from core.valkey import cache_valkey, exchange
 from usergraph.keys import (
     FOLLOWED_TTL,
     FOLLOWERS_TTL,
+    HIDDEN_TTL,
     followed_key,
     followers_key,
     followers_lease_key,
     former_followers_key,
+    hidden_key,
 )
-from usergraph.models import Follow
+from usergraph.models import Block, Follow
 
 _ID_BYTES = 8
 # Nothing is cached for a viewer who follows more accounts: each page reads the value.
@@ -33,11 +38,29 @@ SELECT asked.id, {VERSION_SQL}, ARRAY(
 )
 FROM unnest(%s::bigint[]) AS asked (id)
 """  # noqa: S608  (a constant)
+# No more ids are cached for a viewer: if there are, each page asks SQL.
+HIDDEN_LIMIT = 2000
+_HIDDEN_SQL = f"""
+SELECT asked.id, {VERSION_SQL}, ARRAY(
+    (
+        SELECT blocked_id FROM usergraph_block WHERE blocker_id = asked.id
+        LIMIT {HIDDEN_LIMIT + 1}
+    )
+    UNION ALL
+    (
+        SELECT blocker_id FROM usergraph_block WHERE blocked_id = asked.id
+        LIMIT {HIDDEN_LIMIT + 1}
+    )
+)
+FROM unnest(%s::bigint[]) AS asked (id)
+"""  # noqa: S608  (a constant)
 _FILL_LEASE_SECONDS = 60
 
 
 def read_followers(*, author_id: int) -> list[int] | None:
-    """The ids of all followers, in id order; None on a miss. One round trip."""
+    """The ids of all followers who do not mute the author, in id order; None on a miss. One round
+    trip.
+    """
     (packed,) = exchange(cache_valkey(), [(b"GET", followers_key(author_id))])
     return None if packed is None else list(struct.unpack(f">{len(packed) // _ID_BYTES}q", packed))
 
@@ -109,4 +132,45 @@ FOLLOWED = CachedValue(
     encode=_encode_followed,
     decode=_decode_followed,
     ttl_seconds=FOLLOWED_TTL,
+)
+
+
+class Hidden(NamedTuple):
+    """The ids of those whom a viewer blocks, and of those who block the viewer.
+
+    `ids` is empty, and not `is_whole`, if there are more than HIDDEN_LIMIT.
+    """
+
+    ids: frozenset[int]
+    is_whole: bool
+
+
+def _load_hidden(viewer_ids: Sequence[int]) -> dict[int, Versioned[Hidden]]:
+    # Always from the primary: a replica may not know yet of a block by somebody else.
+    with primary_reads(), connections[router.db_for_read(Block)].cursor() as cursor:
+        cursor.execute(_HIDDEN_SQL, [list(viewer_ids)])
+        return {
+            viewer_id: (version, Hidden(frozenset(ids), is_whole=True))
+            if len(ids) <= HIDDEN_LIMIT
+            else (version, Hidden(frozenset(), is_whole=False))
+            for viewer_id, version, ids in cursor.fetchall()
+        }
+
+
+def _encode_hidden(hidden: Hidden) -> bytes:
+    return struct.pack(f">?{len(hidden.ids)}q", hidden.is_whole, *hidden.ids)
+
+
+def _decode_hidden(packed: bytes) -> Hidden:
+    is_whole, *ids = struct.unpack(f">?{len(packed) // _ID_BYTES}q", packed)
+    return Hidden(frozenset(ids), is_whole)
+
+
+HIDDEN = CachedValue(
+    database="default",
+    key=hidden_key,
+    load=_load_hidden,
+    encode=_encode_hidden,
+    decode=_decode_hidden,
+    ttl_seconds=HIDDEN_TTL,
 )

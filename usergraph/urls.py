@@ -3,10 +3,24 @@
 from django.urls import path
 
 import core.http.converters  # noqa: F401  (registers the path converters)
-from usergraph.views import FollowersView, FollowingView, FollowView
+from usergraph.views import (
+    BlocksView,
+    BlockView,
+    FollowersView,
+    FollowerView,
+    FollowingView,
+    FollowView,
+    MutesView,
+    MuteView,
+)
 
 urlpatterns = [
     path("users/<username:username>/follow", FollowView.as_view(), name="follow"),
+    path("users/<username:username>/follower", FollowerView.as_view(), name="follower"),
+    path("users/<username:username>/block", BlockView.as_view(), name="block"),
+    path("users/<username:username>/mute", MuteView.as_view(), name="mute"),
+    path("users/me/blocks", BlocksView.as_view(), name="blocks"),
+    path("users/me/mutes", MutesView.as_view(), name="mutes"),
     path("users/<username:username>/followers", FollowersView.as_view(), name="followers"),
     path("users/<username:username>/following", FollowingView.as_view(), name="following"),
 ]

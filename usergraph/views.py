@@ -1,4 +1,4 @@
-"""Following and unfollowing, and the lists of both sides."""
+"""Follows, blocks and mutes, and their lists."""
 
 from collections.abc import Callable
 
@@ -11,9 +11,24 @@ from core.http.callers import caller_id
 from core.http.pagination import page_request, page_response
 from core.http.repetitions import repeatable
 from core.http.schema import PAGE_PARAMETERS
-from usergraph import selectors, services
-from usergraph.serializers import FollowState
-from usergraph.visibility import visible_page, visible_people, visible_user_id
+from usergraph import mutes, selectors, services
+from usergraph.blocks import hidden_people
+from usergraph.serializers import (
+    BlockedPage,
+    BlockState,
+    FollowerState,
+    FollowState,
+    MutedPage,
+    MuteRequest,
+    MuteState,
+)
+from usergraph.visibility import (
+    blocked_page,
+    muted_page,
+    visible_page,
+    visible_people,
+    visible_user_id,
+)
 from users import selectors as user_selectors
 from users.serializers import UserPage
 
@@ -34,12 +49,119 @@ class FollowView(APIView):
     @repeatable(database="default")
     def delete(self, request: Request, username: str) -> Response:
         """Unfollow a user. Answers the same if the caller did not follow them."""
-        followee_id = user_selectors.user_id_by_username(username=username, active_only=False)
-        services.unfollow_user(follower_id=caller_id(request), followee_id=followee_id)
-        people = visible_people(viewer_id=caller_id(request), user_ids=[followee_id])
-        is_visible = followee_id in people.documents
+        viewer_id = caller_id(request)
+        followee_id = user_selectors.user_id_or_zero(username=username, active_only=False)
+        followed = services.unfollow_user(follower_id=viewer_id, followee_id=followee_id)
+        is_visible = _admit(viewer_id, followee_id, username, has_changed=followed)
         counts = selectors.graph_counts(user_id=followee_id) if is_visible else None
         return Response({"following": False, "counts": counts})
+
+
+class FollowerView(APIView):
+    """A user's edge to the caller."""
+
+    @extend_schema(responses={200: FollowerState}, tags=["graph"])
+    @repeatable(database="default")
+    def delete(self, request: Request, username: str) -> Response:
+        """Remove a follower. They are not told, and may follow again.
+
+        Answers the same if they did not follow the caller.
+        """
+        viewer_id = caller_id(request)
+        follower_id = user_selectors.user_id_or_zero(username=username, active_only=False)
+        followed = services.unfollow_user(follower_id=follower_id, followee_id=viewer_id)
+        _admit(viewer_id, follower_id, username, has_changed=followed)
+        return Response({"followed_by": False, "counts": selectors.graph_counts(user_id=viewer_id)})
+
+
+class BlockView(APIView):
+    """The caller's block of a user. PUT and DELETE may be repeated."""
+
+    @extend_schema(request=None, responses=BlockState, tags=["privacy"])
+    @repeatable(database="default")
+    def put(self, request: Request, username: str) -> Response:
+        """Block a user.
+
+        From then on neither sees the other: no profile, post, comment, like or name, in no list
+        and no search. Their follows of each other end. The blocked user is not told, and gets the
+        same answers as for an account that does not exist.
+        """
+        blocked_id = user_selectors.user_id_or_zero(username=username)
+        services.block_user(blocker_id=caller_id(request), blocked_id=blocked_id)
+        return Response({"blocking": True})
+
+    @extend_schema(responses={200: BlockState}, tags=["privacy"])
+    @repeatable(database="default")
+    def delete(self, request: Request, username: str) -> Response:
+        """End a block. The follows that it has ended do not come back.
+
+        Answers the same if the caller did not block them.
+        """
+        viewer_id = caller_id(request)
+        blocked_id = user_selectors.user_id_or_zero(username=username, active_only=False)
+        ended = services.unblock_user(blocker_id=viewer_id, blocked_id=blocked_id)
+        _admit(viewer_id, blocked_id, username, has_changed=ended)
+        return Response({"blocking": False})
+
+
+class MuteView(APIView):
+    """The caller's mute of a user. PUT and DELETE may be repeated."""
+
+    @extend_schema(request=MuteRequest, responses=MuteState, tags=["privacy"])
+    @repeatable(database="default")
+    def put(self, request: Request, username: str) -> Response:
+        """Mute a user: the caller's home timeline leaves out their posts.
+
+        All else stays, and nobody is told. Sent again, it changes until when.
+        """
+        muted_id = visible_user_id(viewer_id=caller_id(request), username=username)
+        wanted = MuteRequest(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        mutes.mute_user(muter_id=caller_id(request), muted_id=muted_id, **wanted.validated_data)
+        return Response({"muting": True, **wanted.validated_data})
+
+    @extend_schema(responses={200: MuteState}, tags=["privacy"])
+    @repeatable(database="default")
+    def delete(self, request: Request, username: str) -> Response:
+        """End a mute. Answers the same if the caller did not mute them."""
+        muted_id = visible_user_id(viewer_id=caller_id(request), username=username)
+        mutes.unmute_user(muter_id=caller_id(request), muted_id=muted_id)
+        return Response({"muting": False, "until": None})
+
+
+class BlocksView(APIView):
+    @extend_schema(parameters=PAGE_PARAMETERS, responses=BlockedPage, tags=["privacy"])
+    def get(self, request: Request) -> Response:
+        """List the users whom the caller blocks, the newest block first."""
+        page = page_request(request)
+        blocked, cursor = blocked_page(
+            viewer_id=caller_id(request), after=page.after, limit=page.limit
+        )
+        return page_response(request, blocked, cursor)
+
+
+class MutesView(APIView):
+    @extend_schema(parameters=PAGE_PARAMETERS, responses=MutedPage, tags=["privacy"])
+    def get(self, request: Request) -> Response:
+        """List the users whom the caller mutes, the newest mute first."""
+        page = page_request(request)
+        muted, cursor = muted_page(viewer_id=caller_id(request), after=page.after, limit=page.limit)
+        return page_response(request, muted, cursor)
+
+
+def _admit(viewer_id: int, user_id: int, username: str, *, has_changed: bool) -> bool:
+    """Whether the viewer may see a user. Raises `NotFound` for one who does not exist (`user_id` is
+    0), and for one whom a block hides, unless the request has changed something.
+
+    It comes after the write, so that both take the same time.
+    """
+    people = visible_people(viewer_id=viewer_id, user_ids=[user_id])
+    is_visible = user_id in people.documents
+    if not (is_visible or has_changed):
+        hidden = hidden_people(viewer_id=viewer_id)
+        if not user_id or user_id in hidden:
+            raise user_selectors.no_such_user(username.lower())
+    return is_visible
 
 
 class FollowersView(APIView):

@@ -2,29 +2,35 @@
 
 An answer shows only people whom a `VisiblePeople` holds, and only `visible_people` makes one. Post
 Info and Commenting hand out posts and comments as unchecked ones, without content; it takes a
-`VisiblePeople` to turn one into a visible one. User Info stands below this app: Django registers
-`hidden_user_ids` there, for profiles and for the search.
+`VisiblePeople` to turn one into a visible one. User Info stands below this app: the handlers
+register `blocks.hidden_people` there, for profiles and for the search.
 
-Today everybody sees every active account and all that it owns. Blocks belong into
-`hidden_user_ids`, mutes into `hidden_author_ids`, private accounts into the `authors` that
-`visible_people` finds.
+Everybody sees every active account and all that it owns, but for blocks: two people of whom one
+blocks the other do not see each other. Private accounts belong into the `authors` that
+`visible_people` finds. A mute hides nothing: it keeps posts out of one home timeline
+(`usergraph.mutes`).
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import orjson
 
 from core.cached_values import CacheBatch
 from core.http.rendering import fragments
-from usergraph import store
+from usergraph import blocks, store
+from usergraph.blocks import HiddenPeople
 from usergraph.models import Follow
+from usergraph.mutes import muted_users
 from users import selectors as user_selectors
 from users.selectors import UserJson
 
 # A page leaves out people who are hidden, and reads on to replace them: at most MAX_ROUNDS times,
 # NEXT_STEP rows each time after the first.
 MAX_ROUNDS, NEXT_STEP = 4, 200
+# A user id, a cursor, and whatever else a list has of its people.
+Row = TypeVar("Row", bound=tuple[Any, ...])
 _JSON = {True: b"true", False: b"false"}
 
 
@@ -47,13 +53,17 @@ class VisiblePeople:
 
 def visible_people(*, viewer_id: int, user_ids: Collection[int]) -> VisiblePeople:
     """Those of `user_ids` whom the viewer may see; warm, one round trip and no SQL."""
-    return _visible(viewer_id, user_selectors.user_documents(user_ids=user_ids))
+    batch = CacheBatch()
+    documents = user_selectors.add_user_documents(batch, user_ids=user_ids)
+    hidden = batch.add(store.HIDDEN, [viewer_id])
+    batch.read()
+    return _visible(documents.values, HiddenPeople(viewer_id, hidden.values[viewer_id]))
 
 
-def _visible(viewer_id: int, documents: Mapping[int, UserJson]) -> VisiblePeople:
-    if hidden := hidden_user_ids(viewer_id=viewer_id):
-        documents = {id_: document for id_, document in documents.items() if id_ not in hidden}
-    return VisiblePeople(viewer_id, documents, authors=documents)
+def _visible(documents: Mapping[int, UserJson], hidden: HiddenPeople) -> VisiblePeople:
+    if left_out := hidden.among(documents):
+        documents = {id_: document for id_, document in documents.items() if id_ not in left_out}
+    return VisiblePeople(hidden.viewer_id, documents, authors=documents)
 
 
 def visible_page(
@@ -63,19 +73,35 @@ def visible_page(
     after: int | None,
     limit: int,
 ) -> tuple[list[orjson.Fragment], int | None]:
-    """A page of those people of a list whom the viewer may see, and the next page's cursor.
-
-    `read(after, limit)`: up to `limit` rows after a cursor as (user id, cursor), fewer only at the
-    end. It goes on until the page is full; a page is short at the end, where the cursor is None,
-    and where very many in a row are hidden. Each document has `viewer`. Warm: one round trip, and
-    one query for a viewer who follows nobody, or more than `store.FOLLOWED_LIMIT`.
+    """A page of those people of a list whom the viewer may see, and the next page's cursor, as
+    `visible_rows` finds them.
     """
-    page: list[tuple[int, int]] = []
+    rows, cursor = visible_rows(viewer_id=viewer_id, read=read, after=after, limit=limit)
+    return fragments(document for _, document in rows), cursor
+
+
+def visible_rows(
+    *,
+    viewer_id: int,
+    read: Callable[[int | None, int], Sequence[Row]],
+    after: int | None,
+    limit: int,
+) -> tuple[list[tuple[Row, bytes]], int | None]:
+    """A page of those rows of a list whose people the viewer may see, each with that person's
+    document; and the next page's cursor.
+
+    `read(after, limit)`: up to `limit` rows after a cursor, fewer only at the end; a row begins
+    with a user id and its cursor. It goes on until the page is full; a page is short at the end,
+    where the cursor is None, and where very many in a row are hidden. Each document has `viewer`.
+    Warm: one round trip, and one query for a viewer who follows nobody, or more than
+    `store.FOLLOWED_LIMIT`.
+    """
+    page: list[Row] = []
     documents: dict[int, bytes] = {}
     wanted = limit + 1
     for _ in range(MAX_ROUNDS):
         rows = read(after, wanted)
-        documents |= _listed(viewer_id, [user_id for user_id, _ in rows])
+        documents |= _listed(viewer_id, [row[0] for row in rows])
         page += [row for row in rows if row[0] in documents]
         if len(page) > limit:
             page = page[:limit]
@@ -85,7 +111,42 @@ def visible_page(
             after = None
             break
         after, wanted = rows[-1][1], NEXT_STEP
-    return fragments(documents[user_id] for user_id, _ in page), after
+    return [(row, documents[row[0]]) for row in page], after
+
+
+def muted_page(
+    *, viewer_id: int, after: int | None, limit: int
+) -> tuple[list[dict[str, Any]], int | None]:
+    """A page of those whom the viewer mutes and may see, newest first, and the next page's cursor:
+    {"user", "since", "until"}.
+    """
+    rows, cursor = visible_rows(
+        viewer_id=viewer_id,
+        read=lambda after, limit: muted_users(muter_id=viewer_id, after=after, limit=limit),
+        after=after,
+        limit=limit,
+    )
+    return [
+        {"user": orjson.Fragment(document), "since": since, "until": until}
+        for (_, _, since, until), document in rows
+    ], cursor
+
+
+def blocked_page(
+    *, viewer_id: int, after: int | None, limit: int
+) -> tuple[list[dict[str, Any]], int | None]:
+    """A page of those whom the viewer blocks, newest first, and the next page's cursor.
+
+    The only place that shows people to somebody who blocks them: {"user", "since"}.
+    """
+    rows = blocks.blocked_users(blocker_id=viewer_id, after=after, limit=limit + 1)
+    documents = user_selectors.user_documents(user_ids=[user_id for user_id, *_ in rows])
+    shown = [
+        {"user": orjson.Fragment(documents[user_id]), "since": since}
+        for user_id, _, since in rows[:limit]
+        if user_id in documents
+    ]
+    return shown, rows[limit - 1][1] if len(rows) > limit else None
 
 
 def followed_among(*, viewer_id: int, user_ids: Collection[int]) -> Collection[int]:
@@ -109,8 +170,9 @@ def _listed(viewer_id: int, user_ids: Sequence[int]) -> dict[int, bytes]:
     batch = CacheBatch()
     documents = user_selectors.add_user_documents(batch, user_ids=user_ids)
     cached = batch.add(store.FOLLOWED, [viewer_id])
+    hidden = batch.add(store.HIDDEN, [viewer_id])
     batch.read()
-    people = _visible(viewer_id, documents.values)
+    people = _visible(documents.values, HiddenPeople(viewer_id, hidden.values[viewer_id]))
     followed = _followed_among(viewer_id, people.documents, cached.values[viewer_id])
     return {
         id_: b'%b,"viewer":{"following":%b}}' % (document[:-1], _JSON[id_ in followed])
@@ -119,22 +181,9 @@ def _listed(viewer_id: int, user_ids: Sequence[int]) -> dict[int, bytes]:
 
 
 def visible_user_id(*, viewer_id: int, username: str) -> int:
-    """The id of a user whom the viewer may see; raises `NotFound`. One query."""
-    user_id = user_selectors.user_id_by_username(username=username)
-    if user_id in hidden_user_ids(viewer_id=viewer_id):
-        raise user_selectors.no_such_user(username.lower())
-    return user_id
+    """The id of a user whom the viewer may see; raises `NotFound`. One round trip, one query.
 
-
-def hidden_user_ids(*, viewer_id: int) -> frozenset[int]:
-    """The active users whom the viewer must not see anywhere. Nobody yet."""
-    return frozenset()
-
-
-def hidden_author_ids(*, viewer_id: int) -> frozenset[int]:
-    """The authors whose posts the viewer's home timeline must not show, though it may hold some.
-
-    The timeline remembers the answer. So a change of the answer must announce an event that drops
-    the home timeline, as a follow does.
+    For a user who is hidden it does the same, and so takes as long, as for one who does not exist.
     """
-    return hidden_user_ids(viewer_id=viewer_id)
+    hidden = blocks.hidden_people(viewer_id=viewer_id)
+    return user_selectors.user_id_by_username(username=username, hidden=hidden)

@@ -55,6 +55,8 @@ class ProfileCounts(serializers.Serializer[Any]):
 
 class ProfileViewer(serializers.Serializer[Any]):
     following = serializers.BooleanField(help_text="The caller follows this user.")
+    followed_by = serializers.BooleanField(help_text="This user follows the caller.")
+    muting = serializers.BooleanField(help_text="The caller mutes this user.")
 
 
 @extend_schema_serializer(
@@ -65,7 +67,7 @@ class ProfileViewer(serializers.Serializer[Any]):
             | {
                 "bio": "First programmer.",
                 "counts": {"posts": 12, "followers": 1045, "following": 87},
-                "viewer": {"following": True},
+                "viewer": {"following": True, "followed_by": False, "muting": False},
             },
             response_only=True,
         )

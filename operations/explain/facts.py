@@ -8,13 +8,14 @@ from django.utils import timezone
 
 from core.http.problems import NotFound
 from core.ids import MAX_ID
+from core.outbox.events import Event, Payload
 from core.outbox.lookup import pending_event, rows_beside
 from core.outbox.models import OutboxEvent
 from posts import selectors as post_selectors
 from posts.events import post_published
 from timeline.selectors import HomeWhereabouts, Place, Whereabouts, home_whereabouts
 from usergraph import selectors as graph_selectors
-from usergraph.events import follow_changed
+from usergraph.events import FollowChanged, MuteChanged, follow_changed, mute_changed
 from usergraph.selectors import Edge
 from users import selectors as user_selectors
 from users.selectors import Account
@@ -34,7 +35,7 @@ class Facts:
     edge: Edge | None
     followers: int  # counted to one more than FANOUT_PUSH_LIMIT
     row: OutboxEvent | None  # delivers the post; None if it is pruned or the post was imported
-    pending_follow: OutboxEvent | None  # a change of this edge that is not delivered yet
+    pending_change: OutboxEvent | None  # a follow, mute or their end that is not delivered yet
     where: HomeWhereabouts
     pulled_names: list[str]
     now: datetime
@@ -52,19 +53,21 @@ class Facts:
         return self.author is not None and self.author.is_active
 
     @property
-    def is_hidden(self) -> bool:
-        return self.edge is not None and self.edge.author_is_hidden and not self.is_own
+    def is_left_out(self) -> bool:
+        """Whether a mute or a block keeps the author's posts out of the timeline."""
+        return self.edge is not None and (self.edge.is_muted or self.edge.is_blocked)
 
     @property
     def expected(self) -> bool:
         """Whether SQL says that the timeline has the post."""
-        may_see = self.is_own or (self.is_followed and not self.is_hidden)
+        may_see = self.is_own or (self.is_followed and not self.is_left_out)
         return self.exists and self.is_active and may_see
 
     @property
     def shown(self) -> bool:
         """Whether the next read shows the post: it finds an entry, and the post is visible."""
-        return self.where.is_named and self.exists and self.is_active
+        is_blocked = self.edge is not None and self.edge.is_blocked
+        return self.where.is_named and self.exists and self.is_active and not is_blocked
 
     @property
     def holder(self) -> Whereabouts:
@@ -120,10 +123,8 @@ def look_up(*, viewer_id: int, post_id: int) -> Facts:
         edge = graph_selectors.edge(viewer_id=viewer_id, author_id=author_id)
         counted_to = settings.FANOUT_PUSH_LIMIT + 1
         followers = graph_selectors.follower_count(author_id=author_id, at_most=counted_to)
-        pending = pending_event(
-            database=follow_changed.database,
-            kind=follow_changed.name,
-            payload={"follower_id": viewer_id, "followee_id": author_id},
+        pending = _pending(FollowChanged(viewer_id, author_id), follow_changed) or _pending(
+            MuteChanged(viewer_id, author_id), mute_changed
         )
     return Facts(
         viewer=viewer,
@@ -134,8 +135,12 @@ def look_up(*, viewer_id: int, post_id: int) -> Facts:
         edge=edge,
         followers=followers,
         row=row,
-        pending_follow=pending,
+        pending_change=pending,
         where=where,
         pulled_names=[f"@{accounts[id_].username}" for id_ in named if id_ in accounts],
         now=timezone.now(),
     )
+
+
+def _pending(payload: Payload, event: Event[Payload]) -> OutboxEvent | None:
+    return pending_event(database=event.database, kind=event.name, payload=vars(payload))

@@ -77,10 +77,10 @@ def _follow(facts: Facts) -> Gate:
     if facts.is_own:
         return Gate("follow", State.PASSED, f"It is {facts.viewer_name}'s own post.")
     changing = ""
-    if facts.pending_follow is not None:
+    if facts.pending_change is not None:
         changing = (
-            f" Outbox event {facts.pending_follow.pk} (default) changes this, and is still to be "
-            f"delivered{_error(facts.pending_follow)}."
+            f" Outbox event {facts.pending_change.pk} (default) changes this, and is still to be "
+            f"delivered{_error(facts.pending_change)}."
         )
     if facts.edge.followed_since is None:
         not_followed = f"{facts.viewer_name} does not follow {facts.author_name}."
@@ -92,14 +92,14 @@ def _follow(facts: Facts) -> Gate:
 
 def _filters(facts: Facts) -> Gate:
     if facts.edge is None or facts.is_own:
-        return Gate("filters", State.MOOT, "There is nobody to hide.")
-    hidden = f"{facts.author_name} is hidden from {facts.viewer_name}"
-    if facts.is_hidden:
-        return Gate("filters", State.FAILED, f"{hidden}.")
-    if facts.author_id in facts.where.home.hidden:
-        old = f"{hidden} only by this timeline, which was built while they were hidden."
-        return Gate("filters", State.FAILED, old)
-    return Gate("filters", State.PASSED, f"Nothing hides {facts.author_name}.")
+        return Gate("filters", State.MOOT, "There is nobody to leave out.")
+    if facts.edge.is_blocked:
+        blocked = f"{facts.viewer_name} and {facts.author_name} do not see each other: a block."
+        return Gate("filters", State.FAILED, blocked)
+    if facts.edge.is_muted:
+        muted = f"{facts.viewer_name} mutes {facts.author_name}."
+        return Gate("filters", State.FAILED, muted)
+    return Gate("filters", State.PASSED, f"{facts.viewer_name} does not mute {facts.author_name}.")
 
 
 _WAYS = {

@@ -54,8 +54,8 @@ def _verdict(facts: Facts, gates: list[Gate]) -> tuple[str, str]:
 
 def _still_being_delivered(facts: Facts) -> str:
     """Why a difference will go by itself; "" if it will not."""
-    if facts.pending_follow is not None:
-        return "a follow or unfollow is still being delivered."
+    if facts.pending_change is not None:
+        return "a follow or a mute, or the end of one, is still being delivered."
     if facts.expected and facts.edge is not None and facts.edge.author_state in _CHANGING:
         return "the followers' timelines are being dropped."
     if facts.expected and not facts.has_passed:

@@ -42,6 +42,8 @@ OUTBOX_DAYS = _env.int("OUTBOX_DAYS", default=7)
 OUTBOX_EXPORT_SECONDS = _env.float("OUTBOX_EXPORT_SECONDS", default=5.0)
 # How often uploads are removed whose requests have died, or that nobody has used, in seconds.
 MEDIA_SWEEP_SECONDS = _env.float("MEDIA_SWEEP_SECONDS", default=10.0)
+# How often mutes are ended whose time has come, in seconds.
+MUTE_SWEEP_SECONDS = 10.0
 # How often the search indexes names that were written without it, in seconds.
 SEARCH_INDEX_SECONDS = 60.0
 # How often beat sends each task, in seconds.
@@ -56,6 +58,7 @@ _SCHEDULE = {
     "core.tasks.prune_idempotency_keys": 3600.0,
     "posts.tasks.remove_old_waiting_posts": 3600.0,
     "users.tasks.free_former_usernames": 3600.0,
+    "usergraph.tasks.end_mutes": MUTE_SWEEP_SECONDS,
     "users.tasks.index_stale_names": SEARCH_INDEX_SECONDS,
 }
 CELERY_BEAT_SCHEDULE = {

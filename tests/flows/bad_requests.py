@@ -218,6 +218,14 @@ _PROFILE_CHANGES = [
         ]
     ],
 ]
+_UNTIL: list[Any] = [
+    *("2020-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59", "tomorrow", "", "2027-02-30"),
+    *(7, True, [], {}, "9" * 5000),
+]
+_MUTES = [
+    ("nothing", {}, "until"),
+    *[(f"until {str(value)[:30]!r}", {"until": value}, "until") for value in _UNTIL],
+]
 # Every endpoint under /api/v1 except those of posts, likes and comments.
 CASES: list[Bad] = [
     *page_cases("/users", "/users?search=a", "$id_cursor"),
@@ -275,6 +283,11 @@ CASES: list[Bad] = [
         for method, tail in [
             ("PUT", "/follow"),
             ("DELETE", "/follow"),
+            ("DELETE", "/follower"),
+            ("PUT", "/block"),
+            ("DELETE", "/block"),
+            ("PUT", "/mute"),
+            ("DELETE", "/mute"),
             ("GET", "/followers"),
             ("GET", "/following"),
             ("GET", "/timeline"),
@@ -282,6 +295,13 @@ CASES: list[Bad] = [
         for bad in unknown_users(method, _USER + tail, "/users/{}" + tail)
     ],
     Bad("PUT", f"{_USER}/follow", "oneself", 400, "/users/$me/follow"),
+    Bad("PUT", f"{_USER}/block", "oneself", 400, "/users/$me/block"),
+    *no_object("PUT", f"{_USER}/mute", "/users/$other/mute"),
+    *wrong_type("PUT", f"{_USER}/mute", "/users/$other/mute"),
+    *with_json("PUT", f"{_USER}/mute", "/users/$other/mute", _MUTES),
+    *with_json("PUT", f"{_USER}/mute", "/users/$me/mute", [("oneself", {"until": None}, "")]),
+    *page_cases(f"{_ME}/blocks", f"{_ME}/blocks"),
+    *page_cases(f"{_ME}/mutes", f"{_ME}/mutes"),
     *page_cases(f"{_USER}/followers", "/users/$other/followers"),
     *page_cases(f"{_USER}/following", "/users/$other/following"),
     *page_cases(f"{_USER}/timeline", "/users/$other/timeline", names=("cursor", "since")),

@@ -29,7 +29,7 @@ from tests.flows.bad_requests import AUTH, CASES, Bad
 from tests.support.client import PASSWORD, Person, http_client, reset_login_limits
 from tests.support.direct_uploads import waiting_post
 from tests.support.images import jpeg_with_gps
-from usergraph.models import Follow
+from usergraph.models import Block, Follow, Mute
 from users.models import User
 from users.services import ensure_account
 
@@ -134,7 +134,7 @@ def unchanged(world: World, committed: None) -> Iterator[None]:
             Upload.objects.filter(used_by_id=None).count(),
             WaitingPost.objects.count(),
             WaitingPost.objects.filter(pk=world["my_waiting"]).values("caption", "post_id")[0],
-            Follow.objects.count(),
+            *(model.objects.count() for model in (Follow, Block, Mute)),
             User.objects.count(),
             *(OutboxEvent.objects.using(alias).count() for alias in ALL_DATABASES),
             *(model.objects.count() for model in (Comment, Like, CommentLike)),

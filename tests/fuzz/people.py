@@ -13,10 +13,12 @@ from tests.support.direct_uploads import announcement, send_form, waiting_post
 from tests.support.images import jpeg_with_gps
 from users.services import ensure_account
 
-# The guest sends these: they change or end what the sender logs in with.
+# The guest sends these: they change or end what the sender logs in with, or whom the sender sees.
 _CHANGES_ACCOUNT = frozenset(
     {
         "PATCH /api/v1/users/me",
+        "PUT /api/v1/users/{username}/block",
+        "DELETE /api/v1/users/{username}/block",
         "POST /_allauth/app/v1/account/email",
         "PUT /_allauth/app/v1/account/email",
         "PATCH /_allauth/app/v1/account/email",

@@ -20,8 +20,8 @@ from tests.support.posts_factory import make_posts
 from timeline import services as timeline_services
 from timeline import store
 from timeline.keys import home_key
-from usergraph import visibility
-from usergraph.models import Follow
+from usergraph.models import Block, Follow
+from usergraph.mutes import mute_user, unmute_user
 from usergraph.services import import_follows
 from users.models import User
 
@@ -222,21 +222,30 @@ def test_a_deactivated_viewer_is_explained_all_the_same(alice: int, bob: int) ->
     assert explanation.verdict.endswith("is deactivated.")
 
 
-def test_hidden_authors_fail_at_the_filters(
-    alice: int, bob: int, follows: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_muted_authors_fail_at_the_filters(alice: int, bob: int, follows: None) -> None:
     post_id, _ = publish(bob)
     warm(alice)
-    hidden = frozenset({bob})
-    monkeypatch.setattr(visibility, "hidden_author_ids", lambda *, viewer_id: hidden)
+    mute_user(muter_id=alice, muted_id=bob)
     shown = explained(alice, post_id)
+    assert " mutes @bob" in gate(shown, "filters").facts
     assert states(shown)["filters"] == FAILED
     assert (shown.expected, shown.shown) == (False, True), "the timeline was not dropped"
-    assert shown.cure
+    assert "a mute" in shown.verdict, "which is still being delivered"
+    OutboxEvent.objects.filter(kind="mute_changed").update(done_at=Now())
+    assert explained(alice, post_id).cure
     store.drop(keys=[home_key(alice)])
     warm(alice)
-    assert not explained(alice, post_id).shown
-    monkeypatch.undo()
-    remembered = explained(alice, post_id)
-    assert states(remembered)["filters"] == FAILED
-    assert (remembered.expected, remembered.shown) == (True, False)
+    explanation = explained(alice, post_id)
+    assert (explanation.expected, explanation.shown) == (False, False)
+    unmute_user(muter_id=alice, muted_id=bob)
+    missing = explained(alice, post_id)
+    assert states(missing)["filters"] == PASSED
+    assert (missing.expected, missing.shown) == (True, False)
+
+
+def test_blocked_authors_fail_at_the_filters(alice: int, bob: int) -> None:
+    post_id, _ = publish(bob)
+    Block.objects.create(blocker_id=bob, blocked_id=alice)
+    explanation = explained(alice, post_id)
+    assert states(explanation)["filters"] == FAILED
+    assert (explanation.expected, explanation.shown) == (False, False)

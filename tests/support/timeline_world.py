@@ -1,9 +1,9 @@
 """A small world of home timelines, and an oracle that says what each viewer must see.
 
-Five people post and follow each other, on the real services, PostgreSQL and Valkey. There is no
-broker: deliveries wait in the outbox until the test runs one, late, twice, or only in part. The
-test can also run steps *inside* other steps, where another process could interrupt: while a
-timeline is being built, and after a delivery has read the followers and before it writes.
+Five people post, follow, mute and block each other, on the real services, PostgreSQL and Valkey.
+There is no broker: deliveries wait in the outbox until the test runs one, late, twice, or only in
+part. The test can also run steps *inside* other steps, where another process could interrupt: while
+a timeline is being built, and after a delivery has read the followers and before it writes.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,6 +15,7 @@ import pytest
 from django.conf import settings
 from django.test import TestCase
 
+from core.http.problems import NotFound
 from core.outbox.delivery import deliver_event
 from core.outbox.models import OutboxEvent
 from core.outbox.tasks import deliver_event as wake_up
@@ -27,7 +28,8 @@ from timeline import services as timeline_services
 from timeline.keys import home_key, profile_key
 from timeline.pages import home_page
 from usergraph.keys import followers_key, followers_lease_key
-from usergraph.services import follow_user, unfollow_user
+from usergraph.mutes import mute_user, unmute_user
+from usergraph.services import block_user, follow_user, unblock_user, unfollow_user
 
 PEOPLE = 5
 CAP = 6
@@ -36,7 +38,7 @@ LIMITS = (1, 3, 5, 8, 13, 30)
 DATABASES = ("default", "posts")
 PUBLISHED = "post_published"
 
-Edge = tuple[int, int]  # (follower, followee), as numbers of people
+Edge = tuple[int, int]  # (follower, followee), or the like, as numbers of people or as their ids
 
 
 class Killed(Exception):
@@ -51,7 +53,9 @@ class World:
 
     def __init__(self, people: list[int]) -> None:
         self.people = people
-        self.follows: set[tuple[int, int]] = set()
+        self.follows: set[Edge] = set()
+        self.mutes: set[Edge] = set()  # (muter, muted)
+        self.blocks: set[Edge] = set()  # (blocker, blocked)
         self.authors: dict[int, int] = {}  # author by post, of posts that exist
         self.events: list[int] = []  # of all published posts, delivered or not
         self.undelivered: dict[int, int] = {}  # post by event, while its delivery is not done
@@ -68,7 +72,8 @@ class World:
 
     def expected(self, viewer: int, before: int | None) -> list[int]:
         """The posts that a viewer must see, newest first; only those older than `before`."""
-        seen = {viewer, *(followee for follower, followee in self.follows if follower == viewer)}
+        shown = {followee for follower, followee in self.follows - self.mutes if follower == viewer}
+        seen = {viewer, *shown}
         posts = [post for post, author in self.authors.items() if author in seen]
         return sorted((p for p in posts if before is None or p < before), reverse=True)
 
@@ -121,6 +126,10 @@ class World:
     def follow(self, follower: int, followee: int) -> None:
         if self._person(follower) != self._person(followee):
             edge = self._person(follower), self._person(followee)
+            if {edge, edge[::-1]} & self.blocks:
+                with pytest.raises(NotFound):
+                    follow_user(follower_id=edge[0], followee_id=edge[1])
+                return
             with self._committing():
                 follow_user(follower_id=edge[0], followee_id=edge[1])
             self.follows.add(edge)
@@ -130,6 +139,33 @@ class World:
         with self._committing():
             unfollow_user(follower_id=edge[0], followee_id=edge[1])
         self.follows.discard(edge)
+
+    def mute(self, muter: int, muted: int) -> None:
+        edge = self._person(muter), self._person(muted)
+        if edge[0] != edge[1]:
+            with self._committing():
+                mute_user(muter_id=edge[0], muted_id=edge[1])
+            self.mutes.add(edge)
+
+    def unmute(self, muter: int, muted: int) -> None:
+        edge = self._person(muter), self._person(muted)
+        with self._committing():
+            unmute_user(muter_id=edge[0], muted_id=edge[1])
+        self.mutes.discard(edge)
+
+    def block(self, blocker: int, blocked: int) -> None:
+        edge = self._person(blocker), self._person(blocked)
+        if edge[0] != edge[1] and edge[::-1] not in self.blocks:
+            with self._committing():
+                block_user(blocker_id=edge[0], blocked_id=edge[1])
+            self.blocks.add(edge)
+            self.follows -= {edge, edge[::-1]}
+
+    def unblock(self, blocker: int, blocked: int) -> None:
+        edge = self._person(blocker), self._person(blocked)
+        with self._committing():
+            unblock_user(blocker_id=edge[0], blocked_id=edge[1])
+        self.blocks.discard(edge)
 
     def deliver(self, number: int, *, dies_after: int | None = None) -> None:
         """Run a delivery, also one that is done. `dies_after`: kill it after so many batches."""

@@ -1,7 +1,7 @@
 """A home timeline shows what it ought to show, whatever happens, in any order.
 
 A state machine makes steps at random in a small world (tests/support/timeline_world.py) and, after
-every step, pages homes from the top to the end. Four planted bugs show that it notices.
+every step, pages homes from the top to the end. Five planted bugs show that it notices.
 `make test-long` runs it for longer.
 """
 
@@ -23,7 +23,9 @@ from core.valkey import cache_valkey
 from tests.support.machines import run_machine
 from tests.support.timeline_world import PEOPLE, SETTINGS, Edge, World, install_interruptions
 from timeline import scripts, store
+from usergraph import selectors as graph_selectors
 from usergraph import services as graph_services
+from usergraph.models import Follow
 
 pytestmark = pytest.mark.django_db
 
@@ -32,7 +34,7 @@ STEPS = 54
 RUNS = 203
 LEAST_RUNS, LEAST_STEPS = 200, 200 * 50
 # A seed by which each planted bug is noticed within a few runs.
-EARLY = 2
+EARLY = 4
 hypothesis.settings.register_profile("long", max_examples=20 * RUNS)
 people = st.integers(0, PEOPLE - 1)
 numbers = st.integers(0, 30)
@@ -41,7 +43,10 @@ edges = st.tuples(people, people)  # (follower, followee)
 others = st.lists(
     st.lists(
         st.sampled_from(
-            ["unfollow", "follow", "read", "publish", "publish_and_deliver", "delete", "evict_two"],
+            [
+                *("unfollow", "follow", "read", "publish", "publish_and_deliver", "delete"),
+                *("evict_two", "mute", "block"),
+            ],
         ),
         min_size=1,
         max_size=3,
@@ -94,6 +99,22 @@ class HomeMachine(RuleBasedStateMachine):
     @rule(edge=edges)
     def unfollow(self, edge: Edge) -> None:
         self.world.unfollow(*edge)
+
+    @rule(edge=edges)
+    def mute(self, edge: Edge) -> None:
+        self.world.mute(*edge)
+
+    @rule(edge=edges)
+    def unmute(self, edge: Edge) -> None:
+        self.world.unmute(*edge)
+
+    @rule(edge=edges)
+    def block(self, edge: Edge) -> None:
+        self.world.block(*edge)
+
+    @rule(edge=edges)
+    def unblock(self, edge: Edge) -> None:
+        self.world.unblock(*edge)
 
     @rule(number=numbers)
     def deliver_late_or_again(self, number: int) -> None:
@@ -190,6 +211,16 @@ def cross_the_limit_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graph_services, "choose_delivery_mode", choose_and_finish)
 
 
+def deliver_to_who_mutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A delivery goes to all followers, also to those who mute the author."""
+
+    def all_followers(author_id: int, after: int, limit: int) -> list[int]:
+        edges = Follow.objects.filter(followee_id=author_id, follower_id__gt=after)
+        return list(edges.order_by("follower_id").values_list("follower_id", flat=True)[:limit])
+
+    monkeypatch.setattr(graph_selectors, "_follower_ids_in_sql", all_followers)
+
+
 @pytest.fixture
 def machine(
     person: Callable[[str], int], monkeypatch: pytest.MonkeyPatch
@@ -230,6 +261,7 @@ def test_homes_show_what_they_ought_to_whatever_happens(
         read_before_the_lease,
         deliver_by_old_followers,
         cross_the_limit_at_once,
+        deliver_to_who_mutes,
     ],
 )
 def test_a_planted_bug_is_noticed(

@@ -13,7 +13,7 @@ from timeline import pages, services, store
 from timeline.entries import home_timeline, profile_timeline, timeline_slice
 from timeline.keys import home_key, profile_key
 from timeline.pages import home_page, profile_page
-from usergraph import visibility
+from usergraph.mutes import mute_user
 from usergraph.services import import_follows
 from users.models import User
 
@@ -99,18 +99,16 @@ def test_a_page_is_full_whatever_number_of_entries_is_left_out(
 
 
 @pytest.mark.parametrize("second_step", [1, 3, 100])
-def test_pages_are_full_though_an_author_is_hidden(
+def test_pages_are_full_though_an_author_is_muted(
     alice: int,
     bob: int,
     feed: list[int],
     monkeypatch: pytest.MonkeyPatch,
     second_step: int,
 ) -> None:
-    """The list holds entries of theirs all the same."""
     monkeypatch.setattr(pages, "SECOND_STEP", second_step)
     make_posts(bob, 9)
-    hidden = frozenset({bob})
-    monkeypatch.setattr(visibility, "hidden_author_ids", lambda *, viewer_id: hidden)
+    mute_user(muter_id=alice, muted_id=bob)
     rest = [id_ for id_ in feed if post_selectors.author_of(post_id=id_) != bob]
     for state in ("cold", "warm"):
         assert walk(alice, 4) == rest, state

@@ -245,15 +245,14 @@ def test_a_delivery_does_not_enter_a_build_that_has_begun_since(key: str) -> Non
 
 @given(
     pulled=st.lists(st.integers(1, 2**63 - 1), max_size=5).map(tuple),
-    hidden=st.lists(st.integers(1, 2**63 - 1), max_size=5).map(tuple),
     graph_lsn=st.integers(0, 2**63 - 1),
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_a_timeline_stores_which_authors_are_pulled_or_hidden(
-    key: str, pulled: tuple[int, ...], hidden: tuple[int, ...], graph_lsn: int
+def test_a_timeline_stores_which_authors_are_pulled(
+    key: str, pulled: tuple[int, ...], graph_lsn: int
 ) -> None:
     store.drop(keys=[key])
-    viewing = Viewing(graph_lsn, pulled, hidden)
+    viewing = Viewing(graph_lsn, pulled)
     lease = store.begin_build(key=key, graph_lsn=graph_lsn)
     assert lease is not None
     assert store.finish_build(key=key, lease=lease, refs=[], is_end=True, viewing=viewing)

@@ -36,7 +36,7 @@ def test_following_twice_is_following_once(alice: int, bob: int) -> None:
     assert follow_user(follower_id=alice, followee_id=bob)
     assert not follow_user(follower_id=alice, followee_id=bob)
     assert selectors.followed_authors(viewer_id=alice).pushed == [bob]
-    assert not selectors.is_following(follower_id=bob, followee_id=alice)
+    assert not selectors.relation(viewer_id=bob, user_id=alice)["following"]
 
 
 def test_unfollowing_somebody_who_is_not_followed_changes_nothing(alice: int, bob: int) -> None:
@@ -55,7 +55,7 @@ def test_a_deactivated_user_is_not_listed_but_can_be_unfollowed(
     username = User.objects.get(pk=bob).username
     assert api(alice).put(f"/api/v1/users/{username}/follow").status_code == 404
     assert api(alice).delete(f"/api/v1/users/{username}/follow").status_code == 200
-    assert not selectors.is_following(follower_id=alice, followee_id=bob)
+    assert not selectors.relation(viewer_id=alice, user_id=bob)["following"]
 
 
 def test_nobody_follows_themselves(alice: int) -> None:

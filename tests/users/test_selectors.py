@@ -49,9 +49,9 @@ def test_a_profile_counts_and_says_whether_the_viewer_follows(alice: int, bob: i
     name = username_of(bob)
     seen = selectors.profile(username=name.upper(), viewer_id=alice)
     assert seen["counts"] == {"posts": 0, "followers": 1, "following": 0}
-    assert seen["viewer"] == {"following": True}
+    assert seen["viewer"] == {"following": True, "followed_by": False, "muting": False}
     own = selectors.own_profile(user_id=bob)
-    assert own["viewer"] == {"following": False}
+    assert own["viewer"] == {"following": False, "followed_by": False, "muting": False}
     assert {key: own[key] for key in own if key != "viewer"} == {
         key: seen[key] for key in seen if key != "viewer"
     }

@@ -1,0 +1,373 @@
+"""Nobody sees what they may not: every viewer, every owner, every operation of the schema.
+
+An owner has something to do with everything of a neutral person's. Each viewer reads all that shows
+it, so that all caches are warm, and reads again once the owner is hidden. OPERATIONS says of each
+operation what it shows; one that is not there fails.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any, NamedTuple
+
+import httpx
+import orjson
+import pytest
+
+from tests.flows.bad_requests import ABSENT
+from tests.support.client import Person, wait_until
+from tests.support.images import jpeg_with_gps
+from users.models import AccountDeletion, User
+from users.services import delete_account, set_active
+
+OWN = "own"  # what the owner has: 404 for who may not see the owner
+SHOWING = "showing"  # of the neutral person, and shows the owner in between
+MINE = "mine"  # of the caller alone: shows the owner to nobody
+CHANGE = "change"  # acts on the owner, or on what is theirs: 404 for who may not see them
+ELSEWHERE = "elsewhere"  # names nobody, and shows nobody
+
+
+class Row(NamedTuple):
+    """An operation: what it shows, and the addresses at which it does."""
+
+    kind: str
+    paths: tuple[str, ...] = ()
+
+
+OPERATIONS = {
+    "GET /users": Row(SHOWING, ("/users?search={owner}",)),
+    "GET /users/me": Row(MINE),
+    "GET /users/me/sessions": Row(MINE),
+    "GET /users/me/usage": Row(MINE),
+    "GET /users/me/blocks": Row(MINE),
+    "GET /users/me/mutes": Row(MINE),
+    "GET /users/by-id/{user_id}": Row(OWN, ("/users/by-id/{owner_id}",)),
+    "GET /users/{username}": Row(OWN, ("/users/{owner}",)),
+    "GET /users/{username}/followers": Row(OWN, ("/users/{owner}/followers",)),
+    "GET /users/{username}/following": Row(OWN, ("/users/{owner}/following",)),
+    "GET /users/{username}/timeline": Row(OWN, ("/users/{owner}/timeline",)),
+    "GET /posts": Row(OWN, ("/posts?author={owner}",)),
+    "GET /posts/{post_id}": Row(OWN, ("/posts/{post}",)),
+    "GET /posts/{post_id}/likes": Row(OWN, ("/posts/{post}/likes",)),
+    "GET /posts/{post_id}/comments": Row(OWN, ("/posts/{post}/comments",)),
+    "GET /comments/{comment_id}": Row(OWN, ("/comments/{comment}", "/comments/{on_theirs}")),
+    "GET /comments/{comment_id}/likes": Row(OWN, ("/comments/{comment}/likes",)),
+    "GET /timeline/home": Row(SHOWING, ("/timeline/home",)),
+    "GET /media/{media_id}": Row(MINE, ("/media/{media}",)),
+    "GET /media/uploads/{media_id}": Row(MINE, ("/media/uploads/{media}",)),
+    "GET /posts/waiting": Row(MINE),
+    "GET /posts/waiting/{waiting_post_id}": Row(MINE, ("/posts/waiting/{post}",)),
+    "PUT /users/{username}/follow": Row(CHANGE, ("/users/{owner}/follow",)),
+    "DELETE /users/{username}/follow": Row(CHANGE, ("/users/{owner}/follow",)),
+    "DELETE /users/{username}/follower": Row(CHANGE, ("/users/{owner}/follower",)),
+    "PUT /users/{username}/block": Row(CHANGE, ("/users/{owner}/block",)),
+    "DELETE /users/{username}/block": Row(CHANGE, ("/users/{owner}/block",)),
+    "PUT /users/{username}/mute": Row(CHANGE, ("/users/{owner}/mute",)),
+    "DELETE /users/{username}/mute": Row(CHANGE, ("/users/{owner}/mute",)),
+    "PATCH /posts/{post_id}": Row(CHANGE, ("/posts/{post}",)),
+    "DELETE /posts/{post_id}": Row(CHANGE, ("/posts/{post}",)),
+    "PUT /posts/{post_id}/like": Row(CHANGE, ("/posts/{post}/like",)),
+    "DELETE /posts/{post_id}/like": Row(CHANGE, ("/posts/{post}/like",)),
+    "POST /posts/{post_id}/comments": Row(CHANGE, ("/posts/{post}/comments",)),
+    "PATCH /comments/{comment_id}": Row(CHANGE, ("/comments/{comment}",)),
+    "DELETE /comments/{comment_id}": Row(CHANGE, ("/comments/{comment}",)),
+    "PUT /comments/{comment_id}/like": Row(CHANGE, ("/comments/{comment}/like",)),
+    "DELETE /comments/{comment_id}/like": Row(CHANGE, ("/comments/{comment}/like",)),
+    "PATCH /media/{media_id}": Row(CHANGE, ("/media/{media}",)),
+    "DELETE /media/{media_id}": Row(CHANGE, ("/media/{media}",)),
+    "POST /media/{media_id}/complete": Row(CHANGE, ("/media/{media}/complete",)),
+    "PATCH /posts/waiting/{waiting_post_id}": Row(CHANGE, ("/posts/waiting/{post}",)),
+    "DELETE /posts/waiting/{waiting_post_id}": Row(CHANGE, ("/posts/waiting/{post}",)),
+    "PATCH /users/me": Row(ELSEWHERE),
+    "DELETE /users/me": Row(ELSEWHERE),
+    "DELETE /users/me/sessions": Row(ELSEWHERE),
+    "DELETE /users/me/sessions/{session_id}": Row(ELSEWHERE),
+    "POST /media": Row(ELSEWHERE),
+    "POST /media/uploads": Row(ELSEWHERE),
+    "POST /posts": Row(ELSEWHERE),
+}
+# What operations show of the neutral person's, with the owner in it.
+ALSO_SHOWING = {
+    "/users/{neutral}/followers": "GET /users/{username}/followers",
+    "/users/{neutral}/following": "GET /users/{username}/following",
+    "/users/{neutral}/timeline": "GET /users/{username}/timeline",
+    "/posts?author={neutral}": "GET /posts",
+    "/posts/{theirs}": "GET /posts/{post_id}",
+    "/posts/{theirs}/likes": "GET /posts/{post_id}/likes",
+    "/posts/{theirs}/comments": "GET /posts/{post_id}/comments",
+    "/comments/{neutrals}/likes": "GET /comments/{comment_id}/likes",
+}
+# Reads that need no log-in, if PUBLIC_PAGES is on.
+FOR_ANYBODY = {
+    "GET /users/{username}",
+    "GET /users/{username}/timeline",
+    "GET /posts/{post_id}",
+    "GET /posts/{post_id}/comments",
+}
+# Bodies with which a change would be right.
+BODIES: dict[str, Any] = {
+    "PUT /users/{username}/mute": {"until": None},
+    "PATCH /posts/{post_id}": {"caption": "Mine now."},
+    "POST /posts/{post_id}/comments": {"text": "Let me in."},
+    "PATCH /comments/{comment_id}": {"text": "Mine now."},
+    "PATCH /media/{media_id}": {"alt": "Mine now."},
+    "PATCH /posts/waiting/{waiting_post_id}": {"caption": "Mine now."},
+}
+# To all but their maker these answer that there is no such thing.
+ONLY_MAKER = {
+    "PATCH /posts/{post_id}",
+    "DELETE /posts/{post_id}",
+    "PATCH /comments/{comment_id}",
+    "DELETE /comments/{comment_id}",
+    "PATCH /media/{media_id}",
+    "DELETE /media/{media_id}",
+    "POST /media/{media_id}/complete",
+    "PATCH /posts/waiting/{waiting_post_id}",
+    "DELETE /posts/waiting/{waiting_post_id}",
+}
+# What a viewer has done can be undone though the owner is not active, or is blocked by the viewer.
+UNDOING = {
+    "DELETE /users/{username}/follow",
+    "DELETE /users/{username}/follower",
+    "DELETE /users/{username}/block",
+}
+VIEWERS = ("nobody", "stranger", "follower", "blocked", "blocker", "muter", "staff", "suspended")
+OWNERS = ("public", "suspended", "deleted")
+HIDDEN = ("blocked", "blocker")
+
+
+@dataclass
+class World:
+    """The people of one owner, and the ids of what is theirs."""
+
+    owner: Person
+    viewers: dict[str, Person]
+    names: dict[str, str]
+    marks: list[bytes]  # what an answer has in it if it shows the owner
+    caption: bytes
+    etags: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def ask(self, viewer: str, method: str, path: str, **options: Any) -> httpx.Response:
+        return self.viewers[viewer].http.request(
+            method, f"/api/v1{path.format(**self.names)}", **options
+        )
+
+    def shows(self, answer: httpx.Response) -> bool:
+        """Whether a page has the owner in it, but for the addresses of other pages."""
+        document = answer.json()
+        kept = {key: value for key, value in document.items() if key not in ("next", "newer")}
+        return any(mark in orjson.dumps(kept) for mark in self.marks)
+
+
+@pytest.fixture
+def world(
+    member: Callable[[str], Person], signed_up: Callable[[str], Person], http: httpx.Client
+) -> World:
+    """The world while nobody is hidden, and all have read everything."""
+    owner, neutral = member("owner"), member("neutral")
+    viewers = {name: member(name) for name in VIEWERS if name not in ("nobody", "suspended")}
+    viewers["suspended"] = signed_up("suspended")  # whose session is known, and so can be ended
+    viewers["nobody"] = Person("", "", http)
+    owner.http.patch("/api/v1/users/me", json={"display_name": f"Known as {owner.id}"})
+    post = owner.post(f"By the owner, {owner.id}.", jpeg_with_gps())
+    theirs = neutral.post("By the neutral person.", jpeg_with_gps())
+    for one, other in ((owner, neutral), (neutral, owner)):
+        one.follow(other)
+    for name, viewer in viewers.items():
+        if name != "nobody":
+            viewer.follow(neutral)
+        if name in ("follower", "muter", *HIDDEN):
+            viewer.follow(owner)
+    owner.like(theirs)
+    neutral.like(post)
+    comment = owner.comment(theirs, f"Said by the owner, {owner.id}.")
+    neutrals = neutral.comment(theirs, "Said by the neutral person.")
+    on_theirs = neutral.comment(post, "Said on the owner's.")
+    owner.http.put(f"/api/v1/comments/{neutrals['id']}/like")
+    made = World(
+        owner,
+        viewers,
+        {
+            "owner": owner.username,
+            "owner_id": owner.id,
+            "neutral": neutral.username,
+            "post": post["id"],
+            "theirs": theirs["id"],
+            "comment": comment["id"],
+            "neutrals": neutrals["id"],
+            "on_theirs": on_theirs["id"],
+            "media": post["media"][0]["id"],
+        },
+        [owner.username.encode(), owner.id.encode()],
+        caption=f"By the owner, {owner.id}.".encode(),
+    )
+    warm(made)
+    return made
+
+
+READS = [
+    (label, row.kind, path)
+    for label, row in OPERATIONS.items()
+    if label.startswith("GET") and row.kind in (OWN, SHOWING)
+    for path in row.paths
+] + [(label, SHOWING, path) for path, label in ALSO_SHOWING.items()]
+
+
+def warm(world: World) -> None:
+    """Let all viewers read everything, twice: with its ETag, which stores the page's replay."""
+    for viewer, (_, _, path), _ in product(VIEWERS, READS, range(2)):
+        etag = world.etags.get((viewer, path), "")
+        answer = world.ask(viewer, "GET", path, headers={"If-None-Match": etag})
+        if etag := answer.headers.get("ETag", ""):
+            world.etags[viewer, path] = etag
+
+
+def hide(world: World, owner: str) -> None:
+    """Make the owner and the viewers what they are called."""
+    owner_id = int(world.owner.id)
+    blocked = world.viewers["blocked"].username
+    assert world.owner.http.put(f"/api/v1/users/{blocked}/block").is_success
+    assert world.ask("blocker", "PUT", "/users/{owner}/block").is_success
+    assert world.ask("muter", "PUT", "/users/{owner}/mute", json={"until": None}).is_success
+    User.objects.filter(pk=int(world.viewers["staff"].id)).update(is_staff=True)
+    set_active(user_ids=[int(world.viewers["suspended"].id)], active=False)
+    if owner == "suspended":
+        set_active(user_ids=[owner_id], active=False)
+    elif owner == "deleted":
+        delete_account(user_id=owner_id, requested_by=AccountDeletion.RequestedBy.SELF)
+
+
+def may_see(viewer: str, owner: str) -> bool:
+    return owner == "public" and viewer not in HIDDEN
+
+
+def expected_status(label: str, kind: str, viewer: str, owner: str) -> int:
+    """The status of a read."""
+    if viewer == "suspended" or (viewer == "nobody" and label not in FOR_ANYBODY):
+        return 401
+    return 200 if kind == SHOWING or may_see(viewer, owner) else 404
+
+
+def test_every_operation_of_the_schema_is_in_the_matrix(http: httpx.Client) -> None:
+    schema = http.get("/api/schema/", headers={"Accept": "application/vnd.oai.openapi+json"}).json()
+    labels = {
+        f"{method.upper()} {path.removeprefix('/api/v1')}"
+        for path, operations in schema["paths"].items()
+        if path.startswith("/api/v1/")
+        for method in operations
+        if method in ("get", "post", "put", "patch", "delete")
+    }
+    assert labels == OPERATIONS.keys()
+    # The others are about the caller's own account alone.
+    assert all(path.startswith(("/api/v1/", "/_allauth/app/v1/")) for path in schema["paths"])
+
+
+@pytest.mark.parametrize("owner", OWNERS)
+def test_nobody_sees_or_changes_what_they_may_not(
+    world: World, owner: str, measured: Callable[[str], None]
+) -> None:
+    hide(world, owner)
+    reads, leaks = check_reads(world, owner)
+    changes = check_changes(world, owner) + check_what_is_the_callers(world, owner)
+    measured(f"owner is {owner}: {reads:,} reads, {len(leaks)} leaks; {changes} changes refused")
+    assert not leaks
+
+
+def check_reads(world: World, owner: str) -> tuple[int, list[str]]:
+    """Read everything without and with the ETag from before; returns how often, and what leaked."""
+    reads, leaks = 0, []
+    for viewer, (label, kind, path) in product(VIEWERS, READS):
+        status = expected_status(label, kind, viewer, owner)
+        for etag in {"", world.etags.get((viewer, path), "")}:
+            answer = world.ask(viewer, "GET", path, headers={"If-None-Match": etag})
+            reads += 1
+            what = f"{viewer} {path} {answer.status_code}"
+            if answer.status_code == 304:
+                # The client has what it may see, if it gets the same now.
+                answer = world.ask(viewer, "GET", path)
+                assert answer.headers["ETag"] == etag, what
+            assert answer.status_code == status, what
+            if status != 200:
+                continue
+            if kind == SHOWING and world.shows(answer) != may_see(viewer, owner):
+                leaks.append(what)
+            if path == "/timeline/home":
+                is_in_home = viewer == "follower" and owner == "public"
+                assert (world.caption in answer.content) == is_in_home, what
+    return reads, leaks
+
+
+def check_changes(world: World, owner: str) -> int:
+    """Try to change what is the owner's; returns how often. All are refused."""
+    changes = 0
+    for label, row in OPERATIONS.items():
+        for viewer, path in product(VIEWERS, row.paths if row.kind == CHANGE else ()):
+            is_logged_in = viewer not in ("nobody", "suspended")
+            is_allowed = may_see(viewer, owner) and label not in ONLY_MAKER
+            is_undoing = label in UNDOING and owner != "public"
+            is_own_block = viewer == "blocker" and label.endswith("/block")
+            if is_logged_in and (is_allowed or is_undoing or is_own_block):
+                continue
+            answer = world.ask(viewer, label.split()[0], path, json=BODIES.get(label))
+            changes += 1
+            status = 404 if is_logged_in else 401
+            assert answer.status_code == status, f"{viewer} {label} {answer.text}"
+    return changes
+
+
+def check_what_is_the_callers(world: World, owner: str) -> int:
+    """Read what is the caller's alone; returns how often. It shows nobody else."""
+    listed = {("blocker", "/users/me/blocks"), ("muter", "/users/me/mutes")}
+    reads = 0
+    for label, row in OPERATIONS.items():
+        paths = (row.paths or (label.removeprefix("GET "),)) if row.kind == MINE else ()
+        for viewer, path in product(VIEWERS, paths):
+            answer = world.ask(viewer, "GET", path)
+            reads += 1
+            if viewer in ("nobody", "suspended"):
+                assert answer.status_code == 401, f"{viewer} {path}"
+            elif row.paths:
+                assert answer.status_code == 404, f"{viewer} {path}"
+            else:
+                is_listed = owner == "public" and (viewer, path) in listed
+                assert world.shows(answer) == is_listed, f"{viewer} {path}"
+    return reads
+
+
+@pytest.mark.parametrize("owner", ["suspended", "deleted"])
+def test_files_of_who_is_gone_go(world: World, owner: str) -> None:
+    (media,) = world.ask("stranger", "GET", "/posts/{post}").json()["media"]
+    assert httpx.get(media["url"]).status_code == 200
+    hide(world, owner)
+    wait_until(lambda: httpx.get(media["url"]).status_code in (403, 404))
+
+
+# What is different in each answer.
+OF_THE_MOMENT = {
+    *("x-request-id", "date", "ratelimit-remaining", "ratelimit-reset", "consistency-token"),
+    "content-length",  # that of the name
+}
+
+
+@pytest.mark.parametrize("viewer", HIDDEN)
+def test_a_block_is_answered_as_what_does_not_exist(world: World, viewer: str) -> None:
+    hide(world, "public")
+    absent = dict.fromkeys(world.names, str(ABSENT)) | {"owner": "nobody.at.all"}
+    own_blocks = {"PUT /users/{username}/block", "DELETE /users/{username}/block"}
+    for label, row in OPERATIONS.items():
+        if row.kind not in (OWN, CHANGE) or (viewer == "blocker" and label in own_blocks):
+            continue
+        for path in row.paths:
+            answers = []
+            for names in (world.names, absent):
+                asked = f"/api/v1{path.format(**names)}"
+                method, body = label.split()[0], BODIES.get(label)
+                answer = world.viewers[viewer].http.request(method, asked, json=body)
+                text = answer.text.replace(names["owner"], "OWNER")
+                kept = {
+                    name: "" if name in OF_THE_MOMENT else value
+                    for name, value in answer.headers.items()
+                }
+                answers.append((answer.status_code, text, kept))
+            assert answers[0] == answers[1], path
+            assert answers[0][0] == 404, path

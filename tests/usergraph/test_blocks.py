@@ -1,0 +1,268 @@
+"""Blocks: what they end, whom they hide, and that nobody can tell."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from core.http.problems import Conflict, Invalid, NotFound
+from core.valkey import cache_valkey
+from tests.support.posts_factory import make_posts
+from timeline.keys import home_key
+from timeline.pages import home_page
+from usergraph import services, store
+from usergraph.blocks import hidden_people
+from usergraph.keys import hidden_key
+from usergraph.models import Block, Follow
+from usergraph.selectors import graph_counts, relation
+from usergraph.services import (
+    block_user,
+    follow_user,
+    import_follows,
+    remove_blocks_and_mutes_of_user,
+    unblock_user,
+)
+from usergraph.visibility import visible_people
+from users.models import User
+from users.services import set_active
+
+pytestmark = pytest.mark.usefixtures("committed")
+Api = Callable[[int], Any]
+V = "/api/v1"
+
+
+@pytest.fixture
+def alice(committed: None, person: Callable[[str], int]) -> int:
+    return person("alice")
+
+
+@pytest.fixture
+def bob(committed: None, person: Callable[[str], int]) -> int:
+    return person("bob")
+
+
+def name_of(user_id: int) -> str:
+    return User.objects.get(pk=user_id).username
+
+
+def sees(viewer_id: int, user_id: int) -> bool:
+    return user_id in visible_people(viewer_id=viewer_id, user_ids=[user_id]).documents
+
+
+def test_a_block_hides_both_from_each_other_until_it_ends(alice: int, bob: int) -> None:
+    assert sees(alice, bob)
+    assert sees(bob, alice)
+    assert block_user(blocker_id=alice, blocked_id=bob)
+    assert not block_user(blocker_id=alice, blocked_id=bob)
+    assert not sees(alice, bob)
+    assert not sees(bob, alice)
+    assert unblock_user(blocker_id=alice, blocked_id=bob)
+    assert not unblock_user(blocker_id=alice, blocked_id=bob)
+    assert sees(alice, bob)
+    assert sees(bob, alice)
+
+
+def test_a_block_by_both_ends_with_the_second(alice: int, bob: int) -> None:
+    block_user(blocker_id=alice, blocked_id=bob)
+    Block.objects.create(blocker_id=bob, blocked_id=alice)  # at the same time
+    unblock_user(blocker_id=alice, blocked_id=bob)
+    assert not sees(alice, bob)
+    unblock_user(blocker_id=bob, blocked_id=alice)
+    assert sees(alice, bob)
+
+
+def test_the_follows_of_both_end_with_their_counts(alice: int, bob: int) -> None:
+    for one, other in ((alice, bob), (bob, alice)):
+        follow_user(follower_id=one, followee_id=other)
+    (post_id,) = make_posts(bob, 1)
+    assert post_id in home_page(viewer_id=alice, limit=5).documents
+    block_user(blocker_id=alice, blocked_id=bob)
+    assert not Follow.objects.filter(follower_id__in=[alice, bob]).exists()
+    assert (
+        graph_counts(user_id=alice)
+        == graph_counts(user_id=bob)
+        == {
+            "followers": 0,
+            "following": 0,
+        }
+    )
+    assert not cache_valkey().exists(home_key(alice)), "the next read builds it"
+    assert post_id not in home_page(viewer_id=alice, limit=5).documents
+    unblock_user(blocker_id=alice, blocked_id=bob)
+    assert not any(relation(viewer_id=alice, user_id=bob).values()), "they do not come back"
+
+
+def test_who_is_blocked_cannot_follow_by_any_way(alice: int, bob: int) -> None:
+    block_user(blocker_id=alice, blocked_id=bob)
+    for one, other in ((alice, bob), (bob, alice)):
+        with pytest.raises(NotFound):
+            follow_user(follower_id=one, followee_id=other)
+    assert list(import_follows(edges=[(alice, bob), (bob, alice)])) == [2]
+    assert not Follow.objects.filter(follower_id__in=[alice, bob]).exists()
+
+
+def test_one_cannot_block_oneself_or_nobody(alice: int) -> None:
+    with pytest.raises(Invalid):
+        block_user(blocker_id=alice, blocked_id=alice)
+    for nobody in (0, 1):
+        with pytest.raises(NotFound):
+            block_user(blocker_id=alice, blocked_id=nobody)
+
+
+def test_there_is_a_limit_of_blocks(
+    alice: int, bob: int, person: Callable[[str], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "MAX_BLOCKS", 1)
+    block_user(blocker_id=alice, blocked_id=bob)
+    with pytest.raises(Conflict):
+        block_user(blocker_id=alice, blocked_id=person("one_more"))
+    assert not block_user(blocker_id=alice, blocked_id=bob), "a repetition is no new one"
+
+
+def test_a_follow_and_a_block_at_once_leave_no_follow(
+    person: Callable[[str], int], measured: Callable[[str], None]
+) -> None:
+    """Whichever comes first: a follow that the block has not seen would go on for ever."""
+    refused, pairs = 0, [(person("fan"), person("star")) for _ in range(40)]
+    for fan, star in pairs:
+        barrier, results = threading.Barrier(2), []
+
+        def at_once(act: Callable[..., bool], **people: int) -> None:
+            barrier.wait()  # noqa: B023  (joined below)
+            try:
+                results.append(act(**people))  # noqa: B023
+            except NotFound:
+                results.append(False)  # noqa: B023
+            finally:
+                connections.close_all()
+
+        threads = [
+            threading.Thread(
+                target=at_once,
+                args=(follow_user,),
+                kwargs={"follower_id": fan, "followee_id": star},
+            ),
+            threading.Thread(
+                target=at_once, args=(block_user,), kwargs={"blocker_id": star, "blocked_id": fan}
+            ),
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        refused += len(results) - sum(results)
+        assert Block.objects.filter(blocker_id=star, blocked_id=fan).exists()
+        assert not Follow.objects.filter(follower_id=fan, followee_id=star).exists()
+    measured(f"{len(pairs)} follows beside a block, {refused} of them refused")
+
+
+def test_a_follow_that_has_not_seen_the_block_is_refused(
+    alice: int, bob: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The block commits between the two statements of a follow."""
+    execute = services._pair_number
+
+    def block_first(one: int, other: int) -> int:
+        monkeypatch.undo()
+        block_user(blocker_id=bob, blocked_id=alice)
+        return execute(one, other)
+
+    monkeypatch.setattr(services, "_pair_number", block_first)
+    with pytest.raises(NotFound):
+        follow_user(follower_id=alice, followee_id=bob)
+    assert not Follow.objects.filter(follower_id=alice).exists()
+
+
+@pytest.mark.parametrize("limit", [2000, 1], ids=["cached", "too many to be cached"])
+def test_who_is_hidden_is_right_however_many_they_are(
+    person: Callable[[str], int], monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    sql = store._HIDDEN_SQL
+    monkeypatch.setattr(store, "_HIDDEN_SQL", sql.replace("LIMIT 2001", f"LIMIT {limit + 1}"))
+    monkeypatch.setattr(store, "HIDDEN_LIMIT", limit)
+    alice, bob, carol, dave = (person(name) for name in ("alice", "bob", "carol", "dave"))
+    block_user(blocker_id=alice, blocked_id=bob)
+    block_user(blocker_id=carol, blocked_id=alice)
+    hidden = hidden_people(viewer_id=alice)
+    assert sorted(hidden) == [bob, carol]
+    assert len(hidden) == 2
+    assert (bob in hidden, carol in hidden, dave in hidden) == (True, True, False)
+    assert {bob, carol} & set(hidden.among([bob, carol, dave])) == {bob, carol}
+    assert dave not in hidden.among([bob, dave])
+    assert [sees(alice, user_id) for user_id in (bob, carol, dave)] == [False, False, True]
+    assert store.HIDDEN.get([alice])[alice].is_whole == (limit == 2000)
+
+
+def test_who_is_hidden_is_known_while_the_cache_is_down(
+    alice: int, bob: int, closed_cache: None
+) -> None:
+    block_user(blocker_id=alice, blocked_id=bob)
+    assert not sees(bob, alice)
+
+
+def test_a_block_is_in_the_cache_before_its_request_ends(alice: int, bob: int) -> None:
+    for viewer_id, user_id in ((alice, bob), (bob, alice)):
+        assert sees(viewer_id, user_id)
+    block_user(blocker_id=alice, blocked_id=bob)
+    for viewer_id, user_id in ((alice, bob), (bob, alice)):
+        entry = cache_valkey().get(hidden_key(viewer_id))
+        assert isinstance(entry, bytes)
+        assert entry.endswith(user_id.to_bytes(8))
+
+
+def test_a_deletion_takes_the_blocks_of_and_by_an_account(
+    alice: int, bob: int, person: Callable[[str], int]
+) -> None:
+    carol = person("carol")
+    block_user(blocker_id=alice, blocked_id=bob)
+    block_user(blocker_id=carol, blocked_id=alice)
+    block_user(blocker_id=carol, blocked_id=bob)
+    removed = [remove_blocks_and_mutes_of_user(user_id=alice, limit=1) for _ in range(3)]
+    assert removed == [1, 1, 0]
+    assert Block.objects.filter(blocker_id=carol).count() == 1
+
+
+# --- Over HTTP ------------------------------------------------------------------------------------
+
+
+def test_a_block_and_its_end_answer_the_new_state_each_time(alice: int, bob: int, api: Api) -> None:
+    address = f"{V}/users/{name_of(bob)}/block"
+    for method, is_so in (("put", True), ("put", True), ("delete", False), ("delete", False)):
+        answer = getattr(api(alice), method)(address)
+        assert (answer.status_code, answer.json()) == (200, {"blocking": is_so})
+
+
+def test_ones_own_blocks_are_listed_newest_first_and_nobody_elses(
+    alice: int, bob: int, person: Callable[[str], int], api: Api
+) -> None:
+    others = [person(f"other{number}") for number in range(3)]
+    for other in others:
+        block_user(blocker_id=alice, blocked_id=other)
+    block_user(blocker_id=bob, blocked_id=alice)
+    Block.objects.create(blocker_id=others[0], blocked_id=alice)  # which tells alice nothing
+    set_active(user_ids=[others[1]], active=False)
+    first = api(alice).get(f"{V}/users/me/blocks?limit=1").json()
+    assert [int(row["user"]["id"]) for row in first["results"]] == [others[2]]
+    assert set(first["results"][0]) == {"user", "since"}
+    second = api(alice).get(first["next"]).json()
+    assert [int(row["user"]["id"]) for row in second["results"]] == [others[0]]
+    assert second["next"] is None
+    assert api(others[2]).get(f"{V}/users/me/blocks").json()["results"] == []
+
+
+def test_a_follower_is_removed_and_may_follow_again(alice: int, bob: int, api: Api) -> None:
+    follow_user(follower_id=bob, followee_id=alice)
+    (post_id,) = make_posts(alice, 1)
+    assert post_id in home_page(viewer_id=bob, limit=5).documents
+    address = f"{V}/users/{name_of(bob)}/follower"
+    for _ in range(2):
+        answer = api(alice).delete(address)
+        counts = {"followers": 0, "following": 0}
+        assert (answer.status_code, answer.json()) == (
+            200,
+            {"followed_by": False, "counts": counts},
+        )
+    assert post_id not in home_page(viewer_id=bob, limit=5).documents
+    assert follow_user(follower_id=bob, followee_id=alice)
