@@ -24,6 +24,9 @@ export const problems: Messages["problems"] = {
   surrogate_characters_not_allowed: unusableCharacter,
   encoding: "Dieser Text ist beschädigt. Schreibe ihn neu.",
 
+  block_limit: "Du blockierst schon sehr viele Konten. Beende zuerst einige Blockaden.",
+  mute_limit: "Du hast schon sehr viele Konten stummgeschaltet. Beende das zuerst bei einigen.",
+
   "username.invalid":
     "Nimm Buchstaben von a bis z, Ziffern, Punkte und Unterstriche, und am Anfang keinen Punkt.",
   "username.conflict": usernameTaken,

@@ -27,6 +27,10 @@ export const problems = {
   surrogate_characters_not_allowed: unusableCharacter,
   encoding: "This text is damaged. Write it again.",
 
+  // People
+  block_limit: "You block very many accounts already. End some blocks first.",
+  mute_limit: "You mute very many accounts already. End some mutes first.",
+
   // Accounts
   "username.invalid": "Use letters from a to z, digits, dots and underscores, and no dot first.",
   "username.conflict": usernameTaken,

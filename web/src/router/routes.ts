@@ -57,6 +57,11 @@ export const routes: Route[] = [
     load: () => opened(import("../pages/settings/Sessions.svelte")),
   },
   {
+    pattern: /^\/settings\/blocked$/,
+    load: () => opened(import("../pages/settings/Blocked.svelte")),
+  },
+  { pattern: /^\/settings\/muted$/, load: () => opened(import("../pages/settings/Muted.svelte")) },
+  {
     pattern: /^\/settings\/delete-account$/,
     load: () => opened(import("../pages/settings/DeleteAccount.svelte")),
   },

@@ -1,6 +1,6 @@
 // The posts that were loaded: one copy of each, which all pages show, so that a like is seen in all.
 
-import { SvelteMap } from "svelte/reactivity";
+import { SvelteMap, SvelteSet } from "svelte/reactivity";
 import { api, dataOf, Problem } from "../api/client";
 import { session } from "../api/session.svelte";
 import type { components } from "../api/schema";
@@ -18,6 +18,10 @@ const RECENT = 2;
 // As the server has them.
 const posts = new SvelteMap<string, Post>();
 
+// Ids of people whom the reader has blocked since the page was loaded: what was loaded before is not
+// shown any more.
+export const gone = new SvelteSet<string>();
+
 queue.whenSent(takeIn);
 
 // Stores posts as they are now; returns their ids.
@@ -26,10 +30,18 @@ export function storePosts(documents: Post[]): string[] {
   return documents.map((post) => post.id);
 }
 
-// A post with what the reader has done to it. Undefined: it was not loaded, or it was deleted.
+// A post with what the reader has done to it. Undefined: it was not loaded, was deleted, or is by
+// somebody who is gone.
 export function postOf(id: string): Post | undefined {
   const post = posts.get(id);
-  return post && withUnsent(post);
+  if (!post || gone.has(post.author.id)) return undefined;
+  return withUnsent(gone.size > 0 ? withoutGone(post) : post);
+}
+
+function withoutGone(post: Post): Post {
+  const recent_likes = post.recent_likes.filter(({ id }) => !gone.has(id));
+  const recent_comments = post.recent_comments.filter(({ author }) => !gone.has(author.id));
+  return { ...post, recent_likes, recent_comments };
 }
 
 function withUnsent(post: Post): Post {

@@ -1,0 +1,38 @@
+// Whom the reader blocks, mutes or removes as a follower.
+
+import { api, dataOf } from "../api/client";
+import { home } from "./home.svelte";
+import { gone, type User } from "./posts.svelte";
+
+// All of these throw `Problem`.
+
+export async function block(user: User): Promise<void> {
+  await dataOf(api.PUT("/api/v1/users/{username}/block", about(user)));
+  gone.add(user.id);
+  await home.restart();
+}
+
+export async function unblock(user: User): Promise<void> {
+  await dataOf(api.DELETE("/api/v1/users/{username}/block", about(user)));
+  gone.delete(user.id);
+}
+
+// `until`: when it ends by itself.
+export async function mute(user: User, until?: Date): Promise<void> {
+  const body = { until: until?.toISOString() ?? null };
+  await dataOf(api.PUT("/api/v1/users/{username}/mute", { ...about(user), body }));
+  await home.restart();
+}
+
+export async function unmute(user: User): Promise<void> {
+  await dataOf(api.DELETE("/api/v1/users/{username}/mute", about(user)));
+  await home.restart();
+}
+
+export async function removeFollower(user: User): Promise<void> {
+  await dataOf(api.DELETE("/api/v1/users/{username}/follower", about(user)));
+}
+
+function about({ username }: User) {
+  return { params: { path: { username } } };
+}
