@@ -21,6 +21,7 @@ from tests.benchmarks import (
     latency,
     layers,
     media,
+    privacy,
     publishing,
     removals,
     requests,
@@ -72,6 +73,9 @@ PARTS = {
     "sizes": Part("What a home read asks of the stores; bytes.", sizes.sizes),
     "fan-out": Part("Deliveries a second, and what they cost.", _fan_out, is_pinned=False),
     "growth": Part("Home reads as everything grows.", growth.growth, in_quick=False),
+    "privacy": Part(
+        "What blocks and mutes cost, and what a blocked person can tell.", privacy.privacy
+    ),
     "latency": Part(
         "Waiting times under load.",
         partial(latency.latency, rounds=7),

@@ -1,0 +1,107 @@
+"""What blocks and mutes cost a home read, and whether a blocked person can tell from times.
+
+Whether times differ is judged by the Mann-Whitney U test: it compares ranks, so that a few slow
+answers decide nothing. Its probability (p) is how often a difference as large as the measured one
+comes by chance if there is none.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from math import erfc, sqrt
+from statistics import median
+
+from comments.services import add_comment
+from tests.benchmarks.figures import Figure
+from tests.benchmarks.population import add_accounts, add_posts, warm
+from tests.benchmarks.requests import Bench
+from tests.benchmarks.servers import WARM, compare
+from tests.benchmarks.wire import Connection, request
+from usergraph.models import Block, Mute
+from usergraph.services import block_user
+from usergraph.store import HIDDEN
+from users.models import User
+
+BLOCKED = MUTED = 1000
+ASKED = 2000  # requests of a blocked person, half of them for what does not exist
+LEAST_P = 0.01  # there are three kinds of requests: by chance, one run of 33 has a lesser p
+
+
+def privacy(bench: Bench) -> Iterator[Figure]:
+    """A home read with many blocks and mutes against one with none; then answers to the blocked."""
+    people = bench.population
+    plain, private, blocked, blocker = add_accounts("private_", 4)
+    page = people.page
+    others = add_accounts("hidden_", BLOCKED + MUTED)
+    Block.objects.bulk_create(
+        [Block(blocker_id=private, blocked_id=other) for other in others[:BLOCKED]]
+    )
+    Mute.objects.bulk_create([Mute(muter_id=private, muted_id=other) for other in others[BLOCKED:]])
+    HIDDEN.refresh([private])
+    warm([plain, private], [(id_, people.followed[0]) for id_ in page])
+    reads = [bench.home(reader, page) for reader in (private, plain)]
+    compared = compare(*reads, times=bench.times)
+    yield Figure(
+        f"home read with {BLOCKED:,} blocked and {MUTED:,} muted",
+        compared.value,
+        "us CPU",
+        compared.n,
+        reference=compared.reference,
+        reference_name="with none",
+        ratio=compared.ratio,
+        at_most=1.15,
+    )
+    yield from _told_by_time(bench, blocked=blocked, blocker=blocker)
+
+
+def _told_by_time(bench: Bench, *, blocked: int, blocker: int) -> Iterator[Figure]:
+    (post_id,) = add_posts([blocker], 1)
+    comment_id = add_comment(post_id=post_id, author_id=blocker, text="Mine.")
+    name = User.objects.values_list("username", flat=True).get(pk=blocker)
+    block_user(blocker_id=blocker, blocked_id=blocked)
+    absent = name[:-1] + "_"
+    for what, hidden, missing in (
+        ("a profile", f"/users/{name}", f"/users/{absent}"),
+        ("a post", f"/posts/{post_id}", f"/posts/{post_id + 1}"),
+        ("a comment", f"/comments/{comment_id}", f"/comments/{comment_id + 1}"),
+    ):
+        times = _answer_times(bench, bench.population.token(blocked), (hidden, missing))
+        differ = median(times[0]) - median(times[1])
+        yield Figure(
+            f"p that {what} is hidden by a block, by the time of the answer",
+            _chance(*times),
+            "",
+            2 * len(times[0]),
+            at_least=LEAST_P,
+            note=f"through the web server; medians differ by {differ:+.1f} us, "
+            f"of {median(times[1]):.0f}",
+        )
+
+
+def _answer_times(bench: Bench, token: str, paths: tuple[str, str]) -> tuple[list[float], ...]:
+    """The microseconds of each answer, of both paths, asked by turns."""
+    messages = [request("GET", f"/api/v1{path}", token=token) for path in paths]
+    times: tuple[list[float], ...] = ([], [])
+    with Connection(bench.layout.port("caddy")) as connection:
+        for number in range(WARM + ASKED):
+            which = number % 2
+            began = time.perf_counter()
+            answer = connection.ask(messages[which])
+            took = time.perf_counter() - began
+            assert answer.status == 404, answer.body
+            if number >= WARM:
+                times[which].append(took * 1e6)
+    return times
+
+
+def _chance(one: Sequence[float], other: Sequence[float]) -> float:
+    """The two-sided p of the Mann-Whitney U test, by its normal approximation.
+
+    No ties: times have a resolution of nanoseconds. H. B. Mann, D. R. Whitney, Annals of
+    Mathematical Statistics 18 (1947).
+    """
+    ranked = sorted([(value, 0) for value in one] + [(value, 1) for value in other])
+    ranks = sum(rank for rank, (_, which) in enumerate(ranked, start=1) if which == 0)
+    n, m = len(one), len(other)
+    u = ranks - n * (n + 1) / 2
+    z = (u - n * m / 2) / sqrt(n * m * (n + m + 1) / 12)
+    return erfc(abs(z) / sqrt(2))
