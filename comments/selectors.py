@@ -24,7 +24,7 @@ from core.sql import first_found, primary_reads
 from posts import selectors as post_selectors
 from posts.selectors import VisiblePost
 from usergraph import selectors as graph_selectors
-from usergraph.visibility import VisiblePeople, visible_people
+from usergraph.visibility import VisiblePeople, is_hidden, visible_people
 
 Found = TypeVar("Found")
 RECENT = 2  # the number of comments in a post's document
@@ -149,11 +149,13 @@ def comment_page(
     cursor of the next page, None at the end. Raises `NotFound` if the viewer may not see the post.
     A page is short at the end, and where very many comments in a row are hidden.
     """
-    post = post_selectors.unchecked_post(post_id=post_id)
+    post = post_selectors.visible_post(post_id=post_id, viewer_id=viewer_id)
     parameters = {"viewer_id": viewer_id, "post_id": post_id}
     if reply_to is not None:
         of, which = "reply_to_id", _REPLIES
-        parameters["of"] = reply_to
+        answered = unchecked_comment(comment_id=reply_to)
+        is_there = not is_hidden(viewer_id=viewer_id, user_id=answered.author_id)
+        parameters["of"] = reply_to if is_there else 0
     else:
         of, which = "post_id", _TOP_LEVEL if top_level else _BETWEEN
         parameters["of"] = post_id
@@ -165,8 +167,8 @@ def comment_page(
     for _ in range(MAX_ROUNDS):
         above, below = (0, cursor or MAX_ID) if newest_first else (cursor or 0, MAX_ID)
         rows = _read(sql, parameters | {"above": above, "below": below, "limit": wanted})
-        people = visible_people(viewer_id=viewer_id, user_ids={post.author_id, *_authors(rows)})
-        page += _documents(rows, post.visible_to(people), people)
+        people = visible_people(viewer_id=viewer_id, user_ids=_authors(rows))
+        page += _documents(rows, post, people)
         if len(page) > limit:
             return page[:limit], int(page[limit - 1]["id"])
         if len(rows) < wanted:
@@ -190,8 +192,8 @@ def comment_document(*, comment_id: int, viewer_id: int) -> dict[str, Any]:
 
 
 def _found(read: Callable[[], Found]) -> Found:
-    """What `read` finds, on the primary if not on a replica; says of a comment on a post that is
-    not visible what is said of one that does not exist.
+    """Calls `read`, and again on the primary if it finds nothing on a replica. Raises the same
+    `NotFound` for a comment that does not exist and for one on a hidden post.
     """
 
     def read_or_none() -> Found | None:

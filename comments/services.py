@@ -16,7 +16,7 @@ from core.outbox import batches
 from core.outbox.batches import Removed, repeated
 from posts import selectors as post_selectors
 from posts.selectors import VisiblePost
-from usergraph.visibility import visible_people
+from usergraph.visibility import is_hidden, visible_people
 from users.services import steady_account
 
 _NOT_YOURS = "You have no such comment."
@@ -30,7 +30,8 @@ RETURNING id
 """
 # The lock prevents a deletion, and lets others reply at the same time.
 _ANSWERED_SQL = """
-SELECT reply_to_id FROM comments_comment WHERE id = %s AND post_id = %s AND is_shown FOR KEY SHARE
+SELECT author_id, reply_to_id FROM comments_comment
+WHERE id = %s AND post_id = %s AND is_shown FOR KEY SHARE
 """
 # The comments that a step of a walk reaches, and which of them change.
 _SHOW_SQL = """
@@ -64,7 +65,7 @@ def comment_on(*, post: VisiblePost, text: str, reply_to: int | None = None) -> 
     post_id, author_id = post.post_id, post.viewer_id
     with transaction.atomic(using="comments"):
         if reply_to is not None:
-            _check_reply(post_id, reply_to)
+            _check_reply(post, reply_to)
         with connections["comments"].cursor() as cursor:
             cursor.execute(_ADD_SQL, [post_id, author_id, text, reply_to])
             comment_id = int(cursor.fetchone()[0])
@@ -72,17 +73,17 @@ def comment_on(*, post: VisiblePost, text: str, reply_to: int | None = None) -> 
     return comment_id
 
 
-def _check_reply(post_id: int, reply_to: int) -> None:
+def _check_reply(post: VisiblePost, reply_to: int) -> None:
     with connections["comments"].cursor() as cursor:
-        cursor.execute(_ANSWERED_SQL, [reply_to, post_id])
-        answered = cursor.fetchone()
-    if answered is None:
+        cursor.execute(_ANSWERED_SQL, [reply_to, post.post_id])
+        author_id, answers = cursor.fetchone() or (0, None)
+    if is_hidden(viewer_id=post.viewer_id, user_id=author_id) or not author_id:
         raise Invalid(
             "There is no such comment on this post.", field="reply_to", code="unknown_comment"
         )
-    if answered[0] is not None:
+    if answers is not None:
         raise Invalid(
-            f"This comment is a reply itself. Reply to the one that it answers: {answered[0]}.",
+            f"This comment is a reply itself. Reply to the one that it answers: {answers}.",
             field="reply_to",
             code="reply_to_a_reply",
         )
@@ -114,13 +115,15 @@ def reword(*, comment_id: int, text: str) -> bool:
 def delete_comment(*, comment_id: int, user_id: int) -> None:
     """Delete a comment and its replies; raises `NotFound` unless the user wrote it or its post.
 
-    The author of the post may delete it though its author is not visible, such as suspended.
+    The author of the post may delete it though its author is suspended; not if a block hides it.
     """
     comment = selectors.unchecked_comment(comment_id=comment_id)
     post = post_selectors.unchecked_post(post_id=comment.post_id)
     people = visible_people(viewer_id=user_id, user_ids=[post.author_id])
     may_delete = user_id in (comment.author_id, post.author_id) and post.author_id in people.authors
-    if not may_delete or not take_down(comment_ids=[comment_id], actor_id=user_id):
+    if is_hidden(viewer_id=user_id, user_id=comment.author_id) or not may_delete:
+        raise NotFound(_NOT_YOURS)
+    if not take_down(comment_ids=[comment_id], actor_id=user_id):
         raise NotFound(_NOT_YOURS)
 
 

@@ -132,8 +132,9 @@ class Record(NamedTuple):
         )
 
 
-# Stands for a post that does not exist where a hidden one must not take longer: it is by nobody.
-NOBODYS = Record(0, 0, 0, False, (), (), b'"id":"0"')
+# Stands for a post that does not exist, or is hidden, so that both take the same time: it is by
+# nobody.
+ABSENT_RECORD = Record(0, 0, 0, False, (), (), b'"id":"0"')
 
 
 def people_shown(

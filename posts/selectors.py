@@ -20,7 +20,7 @@ from media import selectors as media_selectors
 from posts import store
 from posts.models import Like, Post, WaitingPost
 from posts.previews import CommentsReader, Preview, fill
-from posts.records import NOBODYS, Record, people_shown
+from posts.records import ABSENT_RECORD, Record, people_shown
 from usergraph import selectors as graph_selectors
 from usergraph.visibility import VisiblePeople, visible_people
 
@@ -108,14 +108,16 @@ def post_documents(*, post_ids: Collection[int], viewer_id: int) -> dict[int, Po
     does the same, and so takes as long, as for one that does not exist.
     """
     viewed = store.view(post_ids=post_ids, viewer_id=viewer_id)
-    records = {id_: viewed.records.get(id_, NOBODYS) for id_ in post_ids}
-    posts = {
-        id_: Preview(record, record.likers_shown(viewed.followed))
-        for id_, record in records.items()
-    }
+    hidden = viewed.hidden.among([record.author_id for record in viewed.records.values()])
+    posts = {}
+    for id_ in post_ids:
+        record = viewed.records.get(id_, ABSENT_RECORD)
+        if record.author_id in hidden:
+            record = ABSENT_RECORD
+        posts[id_] = Preview(record, record.likers_shown(viewed.followed))
 
     def visible(user_ids: Collection[int]) -> VisiblePeople:
-        return visible_people(viewer_id=viewer_id, user_ids=user_ids)
+        return visible_people(viewer_id=viewer_id, user_ids=user_ids, hidden=viewed.hidden)
 
     people, is_whole = people_shown(posts.values(), visible=visible)
     if not is_whole:
@@ -180,7 +182,8 @@ def _record(post_id: int) -> Record | None:
 
 
 class UncheckedPost:
-    """A post that may be hidden, or not exist: tells only its author, to ask `visible_people`.
+    """A post that may be hidden, or not exist. It tells only its author, so that callers can ask
+    `visible_people` about that one.
 
     The author of one that does not exist is 0, who is nobody: callers go on in the same way, so
     that it takes as long to say of a hidden post that it is not there.

@@ -46,9 +46,9 @@ class Finding:
     """The result of an audit of one warm timeline.
 
     `missing`: entries in SQL that are neither in the list nor pulled. `extra`: entries in the list
-    by an author whom the viewer does not follow. `misplaced`: entries not older than the entry
-    before. `unpulled`: authors who must be pulled, and are not. `unfollowed`: authors who are
-    pulled, though the viewer does not follow them.
+    by an author whom the viewer does not follow, or mutes. `misplaced`: entries not older than the
+    entry before. `unpulled`: authors who must be pulled, and are not. `unfollowed`: authors who are
+    pulled, though the viewer does not follow them, or mutes them.
     """
 
     timeline: Timeline

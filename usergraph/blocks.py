@@ -1,12 +1,12 @@
 """Who is hidden from a viewer by blocks: of two people, if one blocks the other, neither sees the
 other.
 
-It is a cached value, as the primary tells it. The request that changes a block
-(`services.block_user`) refreshes it for both. If CACHE does not answer then, a worker does it once
-CACHE is back; until then readers, too, read SQL.
+It is a cached value, as the primary tells it; while the primary is down, its replica. The request
+that changes a block (`services.block_user`) refreshes it for both. If that fails, because CACHE
+cannot be reached, a worker tries again every few seconds.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -17,45 +17,36 @@ from usergraph import store
 from usergraph.models import Block
 from usergraph.store import Hidden
 
-_HIDDEN_AMONG_SQL = """
+_AMONG_SQL = """
 SELECT blocked_id FROM usergraph_block
-WHERE blocker_id = %(viewer_id)s AND (%(all)s OR blocked_id = ANY(%(among)s))
+WHERE blocker_id = %(viewer_id)s AND blocked_id = ANY(%(among)s)
 UNION
 SELECT blocker_id FROM usergraph_block
-WHERE blocked_id = %(viewer_id)s AND (%(all)s OR blocker_id = ANY(%(among)s))
+WHERE blocked_id = %(viewer_id)s AND blocker_id = ANY(%(among)s)
 """
 
 
-class HiddenPeople(Collection[int]):
-    """The ids of those who are hidden from a viewer by blocks, in either direction.
-
-    If they are too many to be cached, each question is a query on the primary.
-    """
+class HiddenPeople:
+    """Those who are hidden from a viewer by blocks, in either direction."""
 
     def __init__(self, viewer_id: int, cached: Hidden) -> None:
         self.viewer_id, self._cached = viewer_id, cached
 
-    def __contains__(self, user_id: object) -> bool:
-        return isinstance(user_id, int) and user_id in self.among([user_id])
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._cached.ids if self._cached.is_whole else self._in_sql(None))
-
-    def __len__(self) -> int:
-        return len(list(iter(self)))
+    @property
+    def listed(self) -> Collection[int]:
+        """Their ids, for SQL to leave out; none if they are too many to be cached."""
+        return self._cached.ids
 
     def among(self, user_ids: Collection[int]) -> Collection[int]:
-        """Ids that have in them those of some users who are hidden."""
-        return self._cached.ids if self._cached.is_whole else self._in_sql(user_ids)
+        """Ids that have in them those of some users who are hidden.
 
-    def _in_sql(self, among: Collection[int] | None) -> set[int]:
-        parameters: dict[str, Any] = {
-            "viewer_id": self.viewer_id,
-            "all": among is None,
-            "among": list(among or ()),
-        }
+        A query on the primary, if they are too many to be cached.
+        """
+        if self._cached.is_whole:
+            return self._cached.ids
+        parameters: dict[str, Any] = {"viewer_id": self.viewer_id, "among": list(user_ids)}
         with primary_reads(), connections["default"].cursor() as cursor:
-            cursor.execute(_HIDDEN_AMONG_SQL, parameters)
+            cursor.execute(_AMONG_SQL, parameters)
             return {user_id for (user_id,) in cursor.fetchall()}
 
 

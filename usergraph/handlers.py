@@ -20,7 +20,11 @@ add_follow_rule(
 )
 
 
-@block_changed.subscribe("usergraph", in_request=True)
+# In seconds. Until it is done, each of the two may still see the other.
+LONGEST_PAUSE = 4
+
+
+@block_changed.subscribe("usergraph", in_request=True, longest_pause=LONGEST_PAUSE)
 def refresh_hidden(block: BlockChanged, cursor: int) -> Iterable[Step]:
     """Refresh who is hidden from both."""
     store.HIDDEN.refresh([block.blocker_id, block.blocked_id])

@@ -9,14 +9,14 @@ def followers_key(author_id: int) -> str:
     """CACHE. String: the ids of all followers who do not mute the author, in id order, 8 bytes
     each; at most FANOUT_PUSH_LIMIT. Lives FOLLOWERS_TTL.
     """
-    return f"followers:v3:{{{author_id}}}"
+    return f"followers:v2:{{{author_id}}}"
 
 
 def former_followers_key(author_id: int) -> str:
     """CACHE. The followers as the previous release stores them: it may run beside this one, or
-    again in its place. This release only drops it. Lives an hour at most.
+    again in its place. This release only drops it. Lives a day at most.
     """
-    return f"followers:v2:{{{author_id}}}"
+    return f"followers:v1:{{{author_id}}}"
 
 
 def followers_lease_key(author_id: int) -> str:

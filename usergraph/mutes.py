@@ -29,15 +29,14 @@ def mute_user(*, muter_id: int, muted_id: int, until: datetime | None = None) ->
     try:
         with transaction.atomic(using="default"):
             mine = Mute.objects.filter(muter_id=muter_id)
-            if mine.filter(muted_id=muted_id).update(until=until):
-                return False
-            if mine[:MAX_MUTES].count() == MAX_MUTES:
+            is_muted = mine.filter(muted_id=muted_id).exists()
+            if not is_muted and mine[:MAX_MUTES].count() == MAX_MUTES:
                 raise Conflict(
                     f"You mute {MAX_MUTES} accounts already, which is the limit. End some mutes "
                     "first.",
                     code="mute_limit",
                 )
-            _, is_new = Mute.objects.get_or_create(
+            _, is_new = Mute.objects.update_or_create(
                 muter_id=muter_id, muted_id=muted_id, defaults={"until": until}
             )
             if is_new:

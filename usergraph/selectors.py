@@ -172,9 +172,9 @@ def follower_count(*, author_id: int, at_most: int) -> int:
 
 
 def is_surely_pushed(*, author_id: int, limit: int) -> bool:
-    """Whether an author is pushed, and has between 1 and `limit` followers.
+    """Whether an author is pushed, and has between 1 and `limit` followers who do not mute them.
 
-    Uses the cached follower count, which may lag behind follows that are not delivered yet. That
+    Uses their cached number, which may lag behind follows that are not delivered yet. That
     does no harm: such a follow drops the follower's home timeline when it is delivered. False means
     unknown: ask SQL.
     """

@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from core.http.schema import page_of
-from users.serializers import USER_EXAMPLE, UserDocument
+from users.serializers import LISTED_EXAMPLE, USER_EXAMPLE, ListedUser, UserDocument
 
 
 class FollowCounts(serializers.Serializer[Any]):
@@ -85,7 +85,7 @@ class MuteState(serializers.Serializer[Any]):
     )
 
 
-_BLOCKED = {"user": USER_EXAMPLE, "since": "2026-11-02T08:15:30Z"}
+_SINCE = {"since": "2026-11-02T08:15:30Z"}
 
 
 class BlockedUser(serializers.Serializer[Any]):
@@ -95,13 +95,15 @@ class BlockedUser(serializers.Serializer[Any]):
     since = serializers.DateTimeField()
 
 
-class MutedUser(BlockedUser):
+class MutedUser(serializers.Serializer[Any]):
     """A user whom the caller mutes."""
 
+    user = ListedUser()
+    since = serializers.DateTimeField()
     until = serializers.DateTimeField(
         allow_null=True, help_text="Null if it does not end by itself."
     )
 
 
-BlockedPage = page_of(BlockedUser, _BLOCKED)
-MutedPage = page_of(MutedUser, _BLOCKED | _MUTE)
+BlockedPage = page_of(BlockedUser, {"user": USER_EXAMPLE} | _SINCE)
+MutedPage = page_of(MutedUser, {"user": LISTED_EXAMPLE} | _SINCE | _MUTE)

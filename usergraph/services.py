@@ -350,7 +350,8 @@ def finish_mode_change(*, author_id: int, change_token: uuid.UUID) -> None:
 def import_follows(*, edges: Iterable[Sequence[int]], batch_size: int = 5000) -> Iterable[int]:
     """Insert many (follower_id, followee_id) pairs; yields the size of each batch.
 
-    Existing edges are skipped. It announces nothing and drops no home timeline: the caller does
+    Existing edges are skipped, and those between people of whom one blocks the other; not those
+    that are blocked while it runs. It announces nothing and drops no home timeline: the caller does
     that once, at the end.
     """
     remaining = iter(edges)

@@ -12,7 +12,6 @@ from core.http.pagination import page_request, page_response
 from core.http.repetitions import repeatable
 from core.http.schema import PAGE_PARAMETERS
 from usergraph import mutes, selectors, services
-from usergraph.blocks import hidden_people
 from usergraph.serializers import (
     BlockedPage,
     BlockState,
@@ -24,6 +23,7 @@ from usergraph.serializers import (
 )
 from usergraph.visibility import (
     blocked_page,
+    is_hidden,
     muted_page,
     visible_page,
     visible_people,
@@ -52,7 +52,7 @@ class FollowView(APIView):
         viewer_id = caller_id(request)
         followee_id = user_selectors.user_id_or_zero(username=username, active_only=False)
         followed = services.unfollow_user(follower_id=viewer_id, followee_id=followee_id)
-        is_visible = _admit(viewer_id, followee_id, username, has_changed=followed)
+        is_visible = _refuse_hidden(viewer_id, followee_id, username, has_changed=followed)
         counts = selectors.graph_counts(user_id=followee_id) if is_visible else None
         return Response({"following": False, "counts": counts})
 
@@ -70,7 +70,7 @@ class FollowerView(APIView):
         viewer_id = caller_id(request)
         follower_id = user_selectors.user_id_or_zero(username=username, active_only=False)
         followed = services.unfollow_user(follower_id=follower_id, followee_id=viewer_id)
-        _admit(viewer_id, follower_id, username, has_changed=followed)
+        _refuse_hidden(viewer_id, follower_id, username, has_changed=followed)
         return Response({"followed_by": False, "counts": selectors.graph_counts(user_id=viewer_id)})
 
 
@@ -100,7 +100,7 @@ class BlockView(APIView):
         viewer_id = caller_id(request)
         blocked_id = user_selectors.user_id_or_zero(username=username, active_only=False)
         ended = services.unblock_user(blocker_id=viewer_id, blocked_id=blocked_id)
-        _admit(viewer_id, blocked_id, username, has_changed=ended)
+        _refuse_hidden(viewer_id, blocked_id, username, has_changed=ended)
         return Response({"blocking": False})
 
 
@@ -149,7 +149,7 @@ class MutesView(APIView):
         return page_response(request, muted, cursor)
 
 
-def _admit(viewer_id: int, user_id: int, username: str, *, has_changed: bool) -> bool:
+def _refuse_hidden(viewer_id: int, user_id: int, username: str, *, has_changed: bool) -> bool:
     """Whether the viewer may see a user. Raises `NotFound` for one who does not exist (`user_id` is
     0), and for one whom a block hides, unless the request has changed something.
 
@@ -158,8 +158,8 @@ def _admit(viewer_id: int, user_id: int, username: str, *, has_changed: bool) ->
     people = visible_people(viewer_id=viewer_id, user_ids=[user_id])
     is_visible = user_id in people.documents
     if not (is_visible or has_changed):
-        hidden = hidden_people(viewer_id=viewer_id)
-        if not user_id or user_id in hidden:
+        hides = is_hidden(viewer_id=viewer_id, user_id=user_id)
+        if hides or not user_id:
             raise user_selectors.no_such_user(username.lower())
     return is_visible
 

@@ -51,16 +51,36 @@ class VisiblePeople:
         return VisiblePeople(self.viewer_id, documents, {*self.authors, *others.authors})
 
 
-def visible_people(*, viewer_id: int, user_ids: Collection[int]) -> VisiblePeople:
-    """Those of `user_ids` whom the viewer may see; warm, one round trip and no SQL."""
+# Who is hidden from one viewer.
+Hiding = HiddenPeople
+
+
+def add_hidden(batch: CacheBatch, *, viewer_id: int) -> Callable[[], Hiding]:
+    """Have a batch read who is hidden from a viewer; call what this returns once it has read."""
+    hidden = batch.add(store.HIDDEN, [viewer_id])
+    return lambda: HiddenPeople(viewer_id, hidden.values[viewer_id])
+
+
+def is_hidden(*, viewer_id: int, user_id: int) -> bool:
+    """Whether a block hides one user from another; warm, one round trip and no SQL."""
+    return user_id in blocks.hidden_people(viewer_id=viewer_id).among([user_id])
+
+
+def visible_people(
+    *, viewer_id: int, user_ids: Collection[int], hidden: Hiding | None = None
+) -> VisiblePeople:
+    """Those of `user_ids` whom the viewer may see; warm, one round trip and no SQL.
+
+    `hidden`: who is hidden from the viewer, if the caller has read it just now.
+    """
     batch = CacheBatch()
     documents = user_selectors.add_user_documents(batch, user_ids=user_ids)
-    hidden = batch.add(store.HIDDEN, [viewer_id])
+    read_hidden = add_hidden(batch, viewer_id=viewer_id) if hidden is None else lambda: hidden
     batch.read()
-    return _visible(documents.values, HiddenPeople(viewer_id, hidden.values[viewer_id]))
+    return _visible(documents.values, read_hidden())
 
 
-def _visible(documents: Mapping[int, UserJson], hidden: HiddenPeople) -> VisiblePeople:
+def _visible(documents: Mapping[int, UserJson], hidden: Hiding) -> VisiblePeople:
     if left_out := hidden.among(documents):
         documents = {id_: document for id_, document in documents.items() if id_ not in left_out}
     return VisiblePeople(hidden.viewer_id, documents, authors=documents)
@@ -170,9 +190,9 @@ def _listed(viewer_id: int, user_ids: Sequence[int]) -> dict[int, bytes]:
     batch = CacheBatch()
     documents = user_selectors.add_user_documents(batch, user_ids=user_ids)
     cached = batch.add(store.FOLLOWED, [viewer_id])
-    hidden = batch.add(store.HIDDEN, [viewer_id])
+    hidden = add_hidden(batch, viewer_id=viewer_id)
     batch.read()
-    people = _visible(documents.values, HiddenPeople(viewer_id, hidden.values[viewer_id]))
+    people = _visible(documents.values, hidden())
     followed = _followed_among(viewer_id, people.documents, cached.values[viewer_id])
     return {
         id_: b'%b,"viewer":{"following":%b}}' % (document[:-1], _JSON[id_ in followed])
@@ -181,9 +201,10 @@ def _listed(viewer_id: int, user_ids: Sequence[int]) -> dict[int, bytes]:
 
 
 def visible_user_id(*, viewer_id: int, username: str) -> int:
-    """The id of a user whom the viewer may see; raises `NotFound`. One round trip, one query.
+    """The id of a user whom the viewer may see; raises `NotFound`. Warm, one round trip and one
+    query.
 
     For a user who is hidden it does the same, and so takes as long, as for one who does not exist.
     """
-    hidden = blocks.hidden_people(viewer_id=viewer_id)
+    hidden = [blocks.hidden_people(viewer_id=viewer_id)]
     return user_selectors.user_id_by_username(username=username, hidden=hidden)

@@ -7,10 +7,10 @@ says whom a viewer must not see.
 `user_documents` knows nothing of viewers: only `usergraph.visibility` calls it.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
@@ -32,8 +32,21 @@ from users.store import USERS, user_document
 UserJson = store.UserJson
 # (user_id, viewer_id) -> {"counts": {...}, "viewer": {...}}, either may be missing
 ProfilePart = Callable[[int, int], Mapping[str, Mapping[str, Any]]]
-# viewer_id -> the users whom the viewer must not see
-HidingRule = Callable[[int], Collection[int]]
+
+
+class Hiding(Protocol):
+    """Whom one viewer must not see."""
+
+    @property
+    def listed(self) -> Collection[int]:
+        """Their ids, for SQL to leave out; none if they are too many."""
+
+    def among(self, user_ids: Collection[int]) -> Collection[int]:
+        """Ids that have in them those of some users who are hidden."""
+
+
+# viewer_id -> whom the viewer must not see
+HidingRule = Callable[[int], Hiding]
 # (viewer_id, user_ids) -> those of them whom the viewer follows
 FollowRule = Callable[[int, Collection[int]], Collection[int]]
 _profile_parts: list[ProfilePart] = []
@@ -76,8 +89,16 @@ def add_follow_rule(rule: FollowRule) -> None:
     _follow_rules.append(rule)
 
 
-def _hidden_from(viewer_id: int) -> set[int]:
-    return {user_id for rule in _hiding_rules for user_id in rule(viewer_id)}
+def _hidden_from(viewer_id: int) -> list[Hiding]:
+    return [rule(viewer_id) for rule in _hiding_rules]
+
+
+def _listed(hidden: Iterable[Hiding]) -> list[int]:
+    return [user_id for each in hidden for user_id in each.listed]
+
+
+def _is_hidden(user_id: int, hidden: Iterable[Hiding]) -> bool:
+    return any(user_id in each.among([user_id]) for each in hidden)
 
 
 def user_documents(*, user_ids: Collection[int]) -> dict[int, UserJson]:
@@ -95,7 +116,7 @@ def _document(user: User) -> dict[str, Any]:
 
 
 def user_id_by_username(
-    *, username: str, active_only: bool = True, hidden: Collection[int] = ()
+    *, username: str, active_only: bool = True, hidden: Sequence[Hiding] = ()
 ) -> int:
     """The id of who has, or lately had, a username; by default of an active user. One query.
 
@@ -110,23 +131,23 @@ def user_id_by_username(
 
 
 def user_id_or_zero(
-    *, username: str, active_only: bool = True, hidden: Collection[int] = ()
+    *, username: str, active_only: bool = True, hidden: Sequence[Hiding] = ()
 ) -> int:
     """The same, but 0, which is nobody's id, for those who do not exist."""
     parameters: dict[str, Any] = {
         "name": username.lower(),
         "any": not active_only,
-        "hidden": list(hidden),
+        "hidden": _listed(hidden),
     }
 
-    def read() -> Any:
+    def read() -> int | None:
         # Raw SQL: every profile page begins with it.
         with connections[router.db_for_read(User)].cursor() as cursor:
             cursor.execute(_USER_ID_SQL, parameters)
-            return cursor.fetchone()
+            (user_id,) = cursor.fetchone() or (0,)
+        return None if _is_hidden(user_id, hidden) or not user_id else int(user_id)
 
-    row = first_found(read)
-    return int(row[0]) if row else 0
+    return first_found(read) or 0
 
 
 @dataclass(frozen=True)
@@ -285,9 +306,8 @@ def profile_by_id(*, user_id: int, viewer_id: int) -> dict[str, Any]:
 
 
 def _seen_profile(which: Q, viewer_id: int, called: str) -> dict[str, Any]:
-    # SQL leaves out who is hidden: it takes the same time as when there is no such user.
-    visible = ~Q(pk__in=_hidden_from(viewer_id))
-    return _profile_document(_user(which & visible, called=called), viewer_id)
+    hidden = _hidden_from(viewer_id)
+    return _profile_document(_user(which, called=called, hidden=hidden), viewer_id)
 
 
 def own_profile(*, user_id: int) -> dict[str, Any]:
@@ -295,10 +315,19 @@ def own_profile(*, user_id: int) -> dict[str, Any]:
     return _profile_document(_user(Q(pk=user_id), called=_BY_ID), user_id)
 
 
-def _user(which: Q, called: str) -> User:
-    """An active user, with the columns of a profile; raises `NotFound`."""
+def _user(which: Q, called: str, hidden: Sequence[Hiding] = ()) -> User:
+    """An active user who is not hidden, with the columns of a profile; raises `NotFound`.
+
+    SQL leaves out who is hidden, so that it takes as long as when there is no such user.
+    """
     users = User.objects.only(*_DOCUMENT_FIELDS, "bio").filter(which, is_active=True)
-    user = first_found(users.first)
+    users = users.exclude(pk__in=_listed(hidden))
+
+    def read() -> User | None:
+        user = users.first()
+        return None if _is_hidden(user.pk if user else 0, hidden) else user
+
+    user = first_found(read)
     if user is None:
         raise no_such_user(called)
     return user
@@ -327,12 +356,13 @@ def search_users(
 
     Only those whom the viewer may see. Also returns the cursor of the next page, None at the end.
     """
-    found, cursor = find_people(
-        typed=typed, hidden=_hidden_from(viewer_id), after=after, limit=limit
-    )
+    hidden = _hidden_from(viewer_id)
+    found, cursor = find_people(typed=typed, hidden=_listed(hidden), after=after, limit=limit)
     ids = [user_id for user_id, *_ in found]
+    unseen = {user_id for each in hidden for user_id in each.among(ids)}
     followed = {id_ for rule in _follow_rules for id_ in rule(viewer_id, ids)}
     return [
         user_document(*columns) | {"viewer": {"following": columns[0] in followed}}
         for columns in found
+        if columns[0] not in unseen
     ], cursor

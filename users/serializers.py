@@ -30,21 +30,21 @@ class UserDocument(serializers.Serializer[Any]):
     avatar_url = serializers.URLField(allow_null=True)
 
 
-_LISTED = USER_EXAMPLE | {"viewer": {"following": True}}
+LISTED_EXAMPLE = USER_EXAMPLE | {"viewer": {"following": True}}
 
 
 class ListedViewer(serializers.Serializer[Any]):
     following = serializers.BooleanField(help_text="The caller follows this user.")
 
 
-@extend_schema_serializer(examples=[OpenApiExample("A user in a list", _LISTED)])
+@extend_schema_serializer(examples=[OpenApiExample("A user in a list", LISTED_EXAMPLE)])
 class ListedUser(UserDocument):
     """A person in a list, with what a follow button needs."""
 
     viewer = ListedViewer()
 
 
-UserPage = page_of(ListedUser, _LISTED)
+UserPage = page_of(ListedUser, LISTED_EXAMPLE)
 
 
 class ProfileCounts(serializers.Serializer[Any]):

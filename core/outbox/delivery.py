@@ -50,9 +50,10 @@ def deliver_in_request(*, database: str, event_id: int) -> Delivery | None:
 def _deliver(lease: rows.Lease) -> Delivery | None:
     start, entries = time.monotonic(), 0
     saved_at = start
-    event, cursor = lease.event, lease.event.cursor
+    event, cursor, pause = lease.event, lease.event.cursor, rows.MAX_BACKOFF_SECONDS
     try:
         subscription = _subscription(lease)
+        pause = subscription.longest_pause
         for step in subscription.steps(event.payload, cursor):
             entries, cursor = entries + step.entries, step.cursor
             if not step.is_saved_at_once and time.monotonic() - saved_at < SECONDS_BETWEEN_SAVES:
@@ -64,7 +65,7 @@ def _deliver(lease: rows.Lease) -> Delivery | None:
                 return None
             saved_at = time.monotonic()
     except Exception as error:
-        rows.give_back(lease, cursor=cursor, error=error)
+        rows.give_back(lease, cursor=cursor, error=error, at_most=pause)
         raise
     if not rows.mark_done(lease):
         return None

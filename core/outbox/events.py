@@ -46,19 +46,28 @@ class Event(Generic[Payload]):
         in_request: bool = False,
         first: Callable[[Payload], object] | None = None,
         queue: str = DEFAULT_QUEUE,
+        longest_pause: int = rows.MAX_BACKOFF_SECONDS,
     ) -> Callable[[Handler[Payload]], Handler[Payload]]:
         """Decorator: makes a function the handler of the app `subscriber` for this event.
 
         The handler may run more than once for one announcement. `in_request`: the announcing
         request runs it, after the commit; for little work that the next read depends on. `first`:
         the request calls it after the commit, before it wakes a worker; the handler must do the
-        same work too. `queue`: whose workers run it; a queue of its own for long work. Raises
+        same work too. `queue`: whose workers run it; a queue of its own for long work.
+        `longest_pause`: a delivery that fails is tried again after at most so many seconds. Raises
         ValueError if the app has subscribed already.
         """
 
         def register(handler: Handler[Payload]) -> Handler[Payload]:
             Subscription(
-                self.name, subscriber, self.payload, handler, in_request, first, queue
+                self.name,
+                subscriber,
+                self.payload,
+                handler,
+                in_request,
+                first,
+                queue,
+                longest_pause,
             ).register()
             return handler
 

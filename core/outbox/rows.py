@@ -125,9 +125,13 @@ def _update(lease: Lease, sql: str, **numbers: float) -> bool:
         return bool(cursor.rowcount)
 
 
-def give_back(lease: Lease, *, cursor: int, error: BaseException) -> None:
-    """Record a failure. The sweeper tries again from `cursor`, each time after a longer pause."""
-    seconds = min(2**lease.event.attempts, MAX_BACKOFF_SECONDS)
+def give_back(
+    lease: Lease, *, cursor: int, error: BaseException, at_most: int = MAX_BACKOFF_SECONDS
+) -> None:
+    """Record a failure. The sweeper tries again from `cursor`, each time after a longer pause, up
+    to `at_most` seconds.
+    """
+    seconds = min(2**lease.event.attempts, at_most)
     _mine(lease).update(
         cursor=cursor,
         lease_until=None,

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from core.outbox.rows import MAX_BACKOFF_SECONDS
+
 Payload = TypeVar("Payload")
 # Celery's own name for the queue of tasks that name none.
 DEFAULT_QUEUE = "celery"
@@ -38,6 +40,7 @@ class Subscription(Generic[Payload]):
     in_request: bool
     first: Callable[[Payload], object] | None
     queue: str
+    longest_pause: int = MAX_BACKOFF_SECONDS
 
     def register(self) -> None:
         """Add it to the subscriptions; raises ValueError if the app has subscribed already."""

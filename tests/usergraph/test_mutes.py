@@ -1,6 +1,6 @@
 """Mutes: posts leave one home timeline, come back when the mute ends, and nothing else changes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 
 from core.http.problems import Conflict, Invalid, NotFound
+from fanout import handlers
 from fanout.handlers import deliver_post
 from posts.events import PostChanged
 from tests.support.client import wait_until
@@ -86,16 +87,22 @@ def test_a_delivery_passes_over_who_mutes_the_author(
 
 
 def test_a_delivery_under_way_does_not_bring_back_who_was_muted(
-    alice: int, bob: int, post_id: int
+    alice: int, bob: int, post_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert home(alice) == [post_id]
     (new,) = make_posts(bob, 1)
-    steps = deliver_post(PostChanged(new, bob), 0)
-    batches = follower_id_batches(author_id=bob, size=9)
-    assert next(batches) == [alice]
-    mute_user(muter_id=alice, muted_id=bob)
-    assert home(alice) == []
-    list(steps)
+    followers, batches = handlers._followers, []
+
+    def mute_after_reading(author_id: int, *, after: int) -> Iterator[list[int]]:
+        for batch in followers(author_id, after=after):
+            mute_user(muter_id=alice, muted_id=bob)
+            assert home(alice) == [], "built anew"
+            batches.append(batch)
+            yield batch
+
+    monkeypatch.setattr(handlers, "_followers", mute_after_reading)
+    list(handlers.deliver_post(PostChanged(new, bob), 0))
+    assert batches == [[alice]]
     assert home(alice) == []
 
 

@@ -42,9 +42,9 @@ def test_ids_of_any_size_come_back_in_order_and_counted(author_id: int) -> None:
 
 def test_a_change_of_the_graph_drops_the_entry_of_the_release_before_too(author_id: int) -> None:
     """That release may run beside this one, or in its place again."""
-    cache_valkey().zadd(f"followers:v2:{{{author_id}}}", {"somebody": 0})
+    cache_valkey().zadd(f"followers:v1:{{{author_id}}}", {"somebody": 0})
     store.drop_followers(author_ids=[author_id])
-    assert not cache_valkey().exists(f"followers:v2:{{{author_id}}}")
+    assert not cache_valkey().exists(f"followers:v1:{{{author_id}}}")
 
 
 def test_what_was_read_before_a_change_of_the_graph_is_not_stored(author_id: int) -> None:

@@ -170,8 +170,14 @@ class VisibilityMachine(RuleBasedStateMachine):
 
 
 def refresh_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A block leaves the entries in CACHE as they are."""
-    monkeypatch.setattr(type(store.HIDDEN), "refresh", lambda *_: None)
+    """A block leaves both entries in CACHE as they are."""
+    refresh = type(store.HIDDEN).refresh
+
+    def refresh_others(kind: Any, ids: Any) -> None:
+        if kind is not store.HIDDEN:
+            refresh(kind, ids)
+
+    monkeypatch.setattr(type(store.HIDDEN), "refresh", refresh_others)
 
 
 def refresh_the_blocker_only(monkeypatch: pytest.MonkeyPatch) -> None:

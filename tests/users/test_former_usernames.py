@@ -20,6 +20,7 @@ from rest_framework.test import APIClient
 from core.http.problems import Conflict, NotFound
 from tests.support.api_documents import deactivate
 from tests.support.feeds import access_token
+from tests.support.hidden import Hidden
 from users import selectors
 from users.models import FormerUsername, User
 from users.services import (
@@ -128,7 +129,7 @@ def test_a_profile_is_found_by_its_id_whatever_it_is_called(
 def test_a_former_name_does_not_tell_the_new_one_to_whom_it_is_hidden(
     alice: int, bob: int, freed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(selectors, "_hiding_rules", [lambda viewer_id: {alice}])
+    monkeypatch.setattr(selectors, "_hiding_rules", [lambda viewer_id: Hidden({alice})])
     for called, read in ((freed, selectors.profile), (None, selectors.profile_by_id)):
         which: dict[str, Any] = {"username": called} if called else {"user_id": alice}
         with pytest.raises(NotFound) as refused:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from core.http.problems import Invalid
 from tests.support.api_documents import deactivate
+from tests.support.hidden import Hidden
 from users import search, selectors
 from users.models import SearchTerm, User
 from users.search import fold, index_stale_names, terms_of, words
@@ -100,7 +101,7 @@ def test_nobody_is_found_whom_the_viewer_must_not_see(
     deactivate(User.objects.get(username="rosa").pk)
     hidden = {User.objects.get(username="demo_rosa").pk}
     monkeypatch.setattr(
-        selectors, "_hiding_rules", [lambda viewer_id: hidden if viewer_id == alice else ()]
+        selectors, "_hiding_rules", [lambda viewer_id: Hidden(hidden if viewer_id == alice else ())]
     )
     assert found("rosa", alice) == ["rosalind.9", "pink", "demo2rosa7"]
     assert found("rosa") == ROSAS[1:]

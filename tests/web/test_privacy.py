@@ -95,6 +95,8 @@ def test_a_block_and_its_end(reader: Visitor, ada: Person, bea: Person) -> None:
     expect(page).to_have_url(re.compile("/$"))
     expect(page.get_by_text(f"{bea.username} is blocked.")).to_be_visible()
     expect(post_by(page, bea)).to_have_count(0)
+    page.go_back()
+    expect(page.get_by_role("link", name=re.compile("follower"))).to_have_count(0)
     reader.opens(f"/u/{bea.username}", "There is nothing here")
     reader.opens(f"/search?q={bea.username}")
     expect(page.get_by_text("Nobody has such a name.")).to_be_visible()
@@ -126,4 +128,5 @@ def test_a_follower_is_removed(reader: Visitor, ada: Person, bea: Person) -> Non
     reader.opens(f"/u/{ada.username}/followers")
     choose(page.get_by_role("listitem").filter(has_text=bea.username), bea, "Remove follower")
     expect(page.get_by_text(f"{bea.username} does not follow you any more")).to_be_visible()
+    expect(page.get_by_role("listitem").filter(has_text=bea.username)).to_be_hidden()
     assert not bea.get(f"/users/{ada.username}")["viewer"]["following"]

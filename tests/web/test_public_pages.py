@@ -79,7 +79,8 @@ def test_a_guest_sees_a_profile_with_its_posts(
     # Somebody new comes back too.
     page.get_by_role("link", name="Sign up").click()
     name = unique("new")
-    page.get_by_label("E-mail").fill(f"{name}@example.org")
+    # The log-in has a field "Username or e-mail".
+    page.get_by_label("E-mail", exact=True).fill(f"{name}@example.org")
     page.get_by_label("Username").fill(name)
     page.get_by_label("Password").fill("low-tide-at-dawn")
     page.get_by_role("button", name="Sign up").click()

@@ -4,12 +4,12 @@ import { api, dataOf } from "../api/client";
 import { home } from "./home.svelte";
 import { gone, type User } from "./posts.svelte";
 
-// All of these throw `Problem`.
+// All of these throw `Problem`. Home is loaded anew, and nobody waits for it.
 
 export async function block(user: User): Promise<void> {
   await dataOf(api.PUT("/api/v1/users/{username}/block", about(user)));
   gone.add(user.id);
-  await home.restart();
+  void home.restart();
 }
 
 export async function unblock(user: User): Promise<void> {
@@ -21,12 +21,12 @@ export async function unblock(user: User): Promise<void> {
 export async function mute(user: User, until?: Date): Promise<void> {
   const body = { until: until?.toISOString() ?? null };
   await dataOf(api.PUT("/api/v1/users/{username}/mute", { ...about(user), body }));
-  await home.restart();
+  void home.restart();
 }
 
 export async function unmute(user: User): Promise<void> {
   await dataOf(api.DELETE("/api/v1/users/{username}/mute", about(user)));
-  await home.restart();
+  void home.restart();
 }
 
 export async function removeFollower(user: User): Promise<void> {
