@@ -13,7 +13,7 @@ from posts.models import Like
 from posts.records import Record, load_records
 from usergraph import selectors as graph_selectors
 from usergraph import visibility
-from usergraph.visibility import Hiding
+from usergraph.visibility import HiddenPeople
 
 # How many of the newest posts that a user likes are cached. SQL answers for older ones.
 LIKED_LIMIT = 500
@@ -73,7 +73,7 @@ class Viewed(NamedTuple):
     records: Mapping[int, Record]
     liked: frozenset[int]
     followed: frozenset[int]
-    hidden: Hiding
+    hidden: HiddenPeople
 
 
 def view(*, post_ids: Collection[int], viewer_id: int) -> Viewed:

@@ -166,6 +166,7 @@ def _decode_hidden(packed: bytes) -> Hidden:
     return Hidden(frozenset(ids), is_whole)
 
 
+# Who is hidden from a viewer by blocks.
 HIDDEN = CachedValue(
     database="default",
     key=hidden_key,

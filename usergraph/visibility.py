@@ -20,7 +20,7 @@ import orjson
 from core.cached_values import CacheBatch
 from core.http.rendering import fragments
 from usergraph import blocks, store
-from usergraph.blocks import HiddenPeople
+from usergraph.blocks import HiddenPeople as HiddenPeople  # noqa: PLC0414  (for other apps, too)
 from usergraph.models import Follow
 from usergraph.mutes import muted_users
 from users import selectors as user_selectors
@@ -51,11 +51,7 @@ class VisiblePeople:
         return VisiblePeople(self.viewer_id, documents, {*self.authors, *others.authors})
 
 
-# Who is hidden from one viewer.
-Hiding = HiddenPeople
-
-
-def add_hidden(batch: CacheBatch, *, viewer_id: int) -> Callable[[], Hiding]:
+def add_hidden(batch: CacheBatch, *, viewer_id: int) -> Callable[[], HiddenPeople]:
     """Have a batch read who is hidden from a viewer; call what this returns once it has read."""
     hidden = batch.add(store.HIDDEN, [viewer_id])
     return lambda: HiddenPeople(viewer_id, hidden.values[viewer_id])
@@ -67,12 +63,15 @@ def is_hidden(*, viewer_id: int, user_id: int) -> bool:
 
 
 def visible_people(
-    *, viewer_id: int, user_ids: Collection[int], hidden: Hiding | None = None
+    *, viewer_id: int, user_ids: Collection[int], hidden: HiddenPeople | None = None
 ) -> VisiblePeople:
     """Those of `user_ids` whom the viewer may see; warm, one round trip and no SQL.
 
-    `hidden`: who is hidden from the viewer, if the caller has read it just now.
+    `hidden`: who is hidden from the viewer, if the caller has read it just now. Raises ValueError
+    if it is of another viewer.
     """
+    if hidden is not None and hidden.viewer_id != viewer_id:
+        raise ValueError("this is hidden from somebody else")
     batch = CacheBatch()
     documents = user_selectors.add_user_documents(batch, user_ids=user_ids)
     read_hidden = add_hidden(batch, viewer_id=viewer_id) if hidden is None else lambda: hidden
@@ -80,7 +79,7 @@ def visible_people(
     return _visible(documents.values, read_hidden())
 
 
-def _visible(documents: Mapping[int, UserJson], hidden: Hiding) -> VisiblePeople:
+def _visible(documents: Mapping[int, UserJson], hidden: HiddenPeople) -> VisiblePeople:
     if left_out := hidden.among(documents):
         documents = {id_: document for id_, document in documents.items() if id_ not in left_out}
     return VisiblePeople(hidden.viewer_id, documents, authors=documents)

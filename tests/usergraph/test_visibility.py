@@ -18,6 +18,7 @@ from posts.selectors import UncheckedPost, unchecked_post, visible_post
 from posts.services import like_post, refresh_records
 from tests.support.api_documents import deactivate
 from tests.support.posts_factory import make_posts
+from usergraph.blocks import hidden_people
 from usergraph.events import BlockChanged, FollowChanged
 from usergraph.handlers import refresh_hidden
 from usergraph.services import block_user, follow_user
@@ -189,6 +190,13 @@ def test_people_are_found_in_one_round_trip_without_the_deactivated(
     assert set(people.authors) == {alice, bob}
     listed = [orjson.loads(people.documents[id_]) for id_ in asked if id_ in people.documents]
     assert [int(user["id"]) for user in listed] == [bob, alice]
+
+
+@pytest.mark.django_db
+def test_who_is_hidden_from_one_viewer_says_nothing_of_another(alice: int, bob: int) -> None:
+    hidden = hidden_people(viewer_id=bob)
+    with pytest.raises(ValueError, match="somebody else"):
+        visible_people(viewer_id=alice, user_ids=[bob], hidden=hidden)
 
 
 @pytest.mark.django_db
