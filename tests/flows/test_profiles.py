@@ -67,11 +67,14 @@ def test_a_profile_counts_posts_and_followers_and_says_who_follows(
 
     shown = ada.get(f"/users/{bob.username}")
     assert shown["counts"] == {"posts": 1, "followers": 1, "following": 0}
-    assert shown["viewer"] == {"following": True}
-    assert bob.get(f"/users/{bob.username}")["viewer"] == {"following": False}
+    nothing = {"following": False, "followed_by": False, "muting": False}
+    assert shown["viewer"] == nothing | {"following": True}
+    seen_by_bob = bob.get(f"/users/{ada.username}")["viewer"]
+    assert seen_by_bob == nothing | {"followed_by": True}
+    assert bob.get(f"/users/{bob.username}")["viewer"] == nothing
     assert ada.get("/users/me")["counts"] == {"posts": 0, "followers": 0, "following": 1}
     ada.http.delete(f"/api/v1/users/{bob.username}/follow").raise_for_status()
-    assert ada.get(f"/users/{bob.username}")["viewer"] == {"following": False}
+    assert ada.get(f"/users/{bob.username}")["viewer"] == nothing
 
 
 def test_people_are_found_by_the_beginning_of_their_names_page_by_page(
