@@ -308,7 +308,6 @@ def unchecked_comment(*, comment_id: int) -> UncheckedComment:
 
 def visible_comment(*, comment_id: int, viewer_id: int) -> VisibleComment:
     """A comment, if the viewer may see both it and its post; else raises `NotFound`."""
-
     return _found(lambda: _visible(comment_id, viewer_id)[0])
 
 

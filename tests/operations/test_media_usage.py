@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 
 from media.models import MediaUsage
 from media.usage import add_cpu_time, reserve_bytes
-from users.models import User
+from tests.support.accounts import name_of
 
 pytestmark = pytest.mark.django_db
 
@@ -30,10 +30,6 @@ def three(person: Callable[[str], int], settings: Any) -> list[int]:
     add_cpu_time(owner_id=second, seconds=10)
     MediaUsage.objects.exclude(owner_id__in=[first, second]).delete()
     return [first, second, third]
-
-
-def name_of(user_id: int) -> str:
-    return User.objects.get(pk=user_id).username
 
 
 def test_the_largest_share_of_any_quota_comes_first(three: list[int]) -> None:

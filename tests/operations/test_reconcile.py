@@ -32,12 +32,12 @@ from posts.models import CommentSummary, Like
 from posts.services import like_post, publish_post
 from posts.services import settle_counters as settle_posts
 from tests.conftest import ALL_DATABASES
+from tests.support.accounts import name_of
 from tests.support.api_documents import shown_post
 from tests.support.client import wait_until
 from tests.support.crashes import die_after_commit
 from tests.support.posts_factory import make_posts
 from usergraph.services import follow_user
-from users.models import User
 
 LIMIT = 10_000
 
@@ -269,10 +269,6 @@ def run(*arguments: str) -> str:
         error.add_note(output.getvalue())
         raise
     return output.getvalue()
-
-
-def name_of(user_id: int) -> str:
-    return User.objects.get(pk=user_id).username
 
 
 def test_posts_that_do_not_exist_are_named_before_anything_is_repaired(

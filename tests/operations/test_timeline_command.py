@@ -16,6 +16,7 @@ from django.test import override_settings
 from core.commands import INTERRUPTED
 from core.valkey import cache_valkey
 from devstack.layout import HOST, PROJECT_DIR
+from tests.support.accounts import name_of
 from tests.support.client import wait_until
 from tests.support.drift import change_header, put, refs_of, warm
 from tests.support.posts_factory import make_posts
@@ -24,7 +25,6 @@ from timeline.entries import Timeline, home_timeline, profile_timeline
 from timeline.pages import home_page
 from timeline.store import Viewing
 from usergraph.services import import_follows
-from users.models import User
 
 INTERRUPTED_COMMAND = "interrupted-command"  # the name of its session in PostgreSQL
 KEEP = "post-deleted:v1:{1}"  # another key of CACHE
@@ -65,10 +65,6 @@ def refused(*arguments: str) -> tuple[CommandError, str]:
     with pytest.raises(CommandError) as error:
         call_command("timeline", *arguments, stdout=output)
     return error.value, output.getvalue()
-
-
-def name_of(user_id: int) -> str:
-    return User.objects.get(pk=user_id).username
 
 
 def everything() -> dict[bytes, Any]:

@@ -9,12 +9,12 @@ import pytest
 from core.commands import INTERRUPTED
 from core.ids import created_at_of
 from tests.operations.test_timeline_command import (
-    name_of,
     one_other_key,
     refused,
     run,
     timelines,
 )
+from tests.support.accounts import name_of
 from tests.support.drift import change_header, put, refs_of
 from timeline import services
 from timeline.entries import Timeline, profile_timeline

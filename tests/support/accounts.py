@@ -46,6 +46,11 @@ def make_account(username: str, *, password: str = PASSWORD, staff: bool = False
     return Account(user_id, username, address)
 
 
+def name_of(user_id: int) -> str:
+    """The username of an account."""
+    return User.objects.get(pk=user_id).username
+
+
 @cache
 def _hash(password: str) -> str:
     """The hash that all accounts with this password have: to make one takes a third of a second."""

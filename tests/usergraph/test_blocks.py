@@ -18,6 +18,7 @@ from core.outbox.models import OutboxEvent
 from core.valkey import cache_valkey
 from posts.services import like_post
 from tests.conftest import ALL_DATABASES
+from tests.support.accounts import name_of
 from tests.support.client import wait_until
 from tests.support.posts_factory import make_posts
 from timeline.keys import home_key
@@ -36,7 +37,6 @@ from usergraph.services import (
     unblock_user,
 )
 from usergraph.visibility import visible_people
-from users.models import User
 from users.services import set_active
 
 pytestmark = pytest.mark.usefixtures("committed")
@@ -52,10 +52,6 @@ def alice(committed: None, person: Callable[[str], int]) -> int:
 @pytest.fixture
 def bob(committed: None, person: Callable[[str], int]) -> int:
     return person("bob")
-
-
-def name_of(user_id: int) -> str:
-    return User.objects.get(pk=user_id).username
 
 
 def sees(viewer_id: int, user_id: int) -> bool:

@@ -11,6 +11,7 @@ from core.http.problems import Conflict, Invalid, NotFound
 from fanout import handlers
 from fanout.handlers import deliver_post
 from posts.events import PostChanged
+from tests.support.accounts import name_of
 from tests.support.client import wait_until
 from tests.support.posts_factory import make_posts
 from timeline import store as timelines
@@ -21,7 +22,6 @@ from usergraph.models import Mute, PulledAuthor
 from usergraph.mutes import end_mutes, mute_user, unmute_user
 from usergraph.selectors import follower_id_batches
 from usergraph.services import follow_user, remove_blocks_and_mutes_of_user, unfollow_user
-from users.models import User
 
 pytestmark = pytest.mark.usefixtures("committed")
 Api = Callable[[int], Any]
@@ -43,10 +43,6 @@ def post_id(alice: int, bob: int) -> int:
     """A post of bob's, whom alice follows."""
     follow_user(follower_id=alice, followee_id=bob)
     return make_posts(bob, 1)[0]
-
-
-def name_of(user_id: int) -> str:
-    return User.objects.get(pk=user_id).username
 
 
 def home(viewer_id: int) -> list[int]:

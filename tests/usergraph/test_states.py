@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from comments.services import add_comment
+from tests.support.accounts import name_of
 from tests.support.posts_factory import make_posts
 from usergraph import store
 from usergraph.services import follow_user, import_follows
-from users.models import User
 from users.services import set_active
 
 pytestmark = pytest.mark.usefixtures("committed")
@@ -25,10 +25,6 @@ def alice(committed: None, person: Callable[[str], int]) -> int:
 @pytest.fixture
 def bob(committed: None, person: Callable[[str], int]) -> int:
     return person("bob")
-
-
-def name_of(user_id: int) -> str:
-    return User.objects.get(pk=user_id).username
 
 
 def test_a_like_and_its_end_answer_the_new_state_each_time(alice: int, bob: int, api: Api) -> None:

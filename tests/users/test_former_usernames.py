@@ -18,9 +18,11 @@ from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
 from core.http.problems import Conflict, NotFound
+from tests.support.accounts import name_of
 from tests.support.api_documents import deactivate
 from tests.support.feeds import access_token
-from tests.support.hidden import Hidden
+from usergraph.blocks import HiddenPeople
+from usergraph.store import Hidden
 from users import selectors
 from users.models import FormerUsername, User
 from users.services import (
@@ -36,10 +38,6 @@ from users.services import (
 from users.usernames import is_held, look
 
 SIGN_UP = "/_allauth/app/v1/auth/signup"
-
-
-def name_of(user_id: int) -> str:
-    return User.objects.get(pk=user_id).username
 
 
 def rename(user_id: int, name: str) -> None:
@@ -129,7 +127,8 @@ def test_a_profile_is_found_by_its_id_whatever_it_is_called(
 def test_a_former_name_does_not_tell_the_new_one_to_whom_it_is_hidden(
     alice: int, bob: int, freed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(selectors, "_hiding_rules", [lambda viewer_id: Hidden({alice})])
+    hidden = HiddenPeople(bob, Hidden(frozenset({alice}), is_whole=True))
+    monkeypatch.setattr(selectors, "_hiding_rules", [lambda viewer_id: hidden])
     for called, read in ((freed, selectors.profile), (None, selectors.profile_by_id)):
         which: dict[str, Any] = {"username": called} if called else {"user_id": alice}
         with pytest.raises(NotFound) as refused:

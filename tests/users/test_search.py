@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from core.http.problems import Invalid
 from tests.support.api_documents import deactivate
-from tests.support.hidden import Hidden
+from usergraph.blocks import HiddenPeople
+from usergraph.store import Hidden
 from users import search, selectors
 from users.models import SearchTerm, User
 from users.search import fold, index_stale_names, terms_of, words
@@ -99,10 +100,13 @@ def test_nobody_is_found_whom_the_viewer_must_not_see(
     alice: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deactivate(User.objects.get(username="rosa").pk)
-    hidden = {User.objects.get(username="demo_rosa").pk}
-    monkeypatch.setattr(
-        selectors, "_hiding_rules", [lambda viewer_id: Hidden(hidden if viewer_id == alice else ())]
-    )
+    hidden = frozenset({User.objects.get(username="demo_rosa").pk})
+
+    def rule(viewer_id: int) -> HiddenPeople:
+        ids: frozenset[int] = hidden if viewer_id == alice else frozenset()
+        return HiddenPeople(viewer_id, Hidden(ids, is_whole=True))
+
+    monkeypatch.setattr(selectors, "_hiding_rules", [rule])
     assert found("rosa", alice) == ["rosalind.9", "pink", "demo2rosa7"]
     assert found("rosa") == ROSAS[1:]
 

@@ -20,10 +20,10 @@ from core.outbox import delivery, repetitions
 from core.outbox.models import OutboxEvent
 from media.models import Media
 from posts import selectors
+from tests.support.accounts import name_of
 from tests.support.deliveries import KilledError, killed
 from tests.support.idempotent_requests import json_body, send
 from timeline import services as timeline_services
-from users.models import User
 
 Api = Callable[[int], Any]
 V = "/api/v1"
@@ -61,10 +61,6 @@ def dying_after_the_commit() -> Iterator[None]:
 
 def posted(client: Any, path: str, key: str, **body: Any) -> Any:
     return send(client, f"{V}{path}", json_body(**body), key)
-
-
-def name_of(user_id: int) -> str:
-    return User.objects.get(pk=user_id).username
 
 
 def home(client: Any) -> list[str]:
