@@ -12,6 +12,7 @@ from comments import selectors as comment_selectors
 from comments import services as comment_services
 from comments.events import CommentsChanged, comments_changed
 from core.outbox.batches import as_steps
+from core.outbox.events import SHORT_PAUSE
 from core.outbox.subscriptions import Step
 from posts import selectors as post_selectors
 from posts import services as post_services
@@ -23,9 +24,11 @@ from usergraph.events import (
     FollowChanged,
     FollowsRemoved,
     MuteChanged,
+    RequestsAccepted,
     follow_changed,
     follows_removed,
     mute_changed,
+    requests_accepted,
 )
 
 
@@ -91,10 +94,16 @@ def show_comments(comments: CommentsChanged, cursor: int) -> Iterator[Step]:
         yield from as_steps(comment_services.remove_all_on_post(post_id=post_id))
 
 
-@follow_changed.subscribe("fanout", in_request=True)
+@follow_changed.subscribe("fanout", in_request=True, longest_pause=SHORT_PAUSE)
 def apply_follow(edge: FollowChanged, cursor: int) -> Iterator[Step]:
     """Drop what was made from the graph before this change."""
     return _apply_graph_change([edge.follower_id], [edge.followee_id])
+
+
+@requests_accepted.subscribe("fanout", in_request=True)
+def apply_accepted_requests(edges: RequestsAccepted, cursor: int) -> Iterator[Step]:
+    """Drop what was made from the graph before these users followed."""
+    return _apply_graph_change(edges.follower_ids, [edges.followee_id])
 
 
 @mute_changed.subscribe("fanout", in_request=True)
@@ -103,7 +112,7 @@ def apply_mute(mute: MuteChanged, cursor: int) -> Iterator[Step]:
     return _apply_graph_change([mute.muter_id], [mute.muted_id])
 
 
-@follows_removed.subscribe("fanout", in_request=True)
+@follows_removed.subscribe("fanout", in_request=True, longest_pause=SHORT_PAUSE)
 def apply_removed_follows(edges: FollowsRemoved, cursor: int) -> Iterator[Step]:
     """Drop what was made from the graph before these edges were removed."""
     return _apply_graph_change(edges.follower_ids, edges.followee_ids)

@@ -10,10 +10,9 @@ from django.utils.safestring import SafeString
 
 from core.admin_classes import OwnedAdmin, ReadOnlyAdmin
 from core.http.problems import NotFound
+from media.documents import address_of
 from media.models import Media, MediaUsage, Upload
-from media.selectors import public_url
 from media.services import describe_media
-from media.storage import variant_key
 
 
 @admin.register(Media)
@@ -47,17 +46,15 @@ class MediaAdmin(OwnedAdmin[Media]):
         video: Any = media.video
         if video is None:
             return "no"
-        if media.place != Media.Place.PUBLIC:
-            return media.get_place_display()
-        source = public_url(variant_key(media.storage_prefix, video["sources"][-1]["name"]))
+        source = address_of(media, video["sources"][-1]["name"])
         seconds = f"{video['duration_ms'] / 1000:.1f}"
         return format_html('<a href="{}" rel="noreferrer">watch {} s</a>', source, seconds)
 
     @admin.display(description="picture")
     def preview(self, media: Media) -> SafeString | str:
-        if media.place != Media.Place.PUBLIC:
+        if media.place == Media.Place.ARRIVING:
             return media.get_place_display()
-        source = public_url(variant_key(media.storage_prefix, "thumb.jpg"))
+        source = address_of(media, "thumb.jpg")
         return format_html('<img src="{}" alt="{}" width="75" height="75">', source, media.alt)
 
     def has_delete_permission(self, request: HttpRequest, obj: Media | None = None) -> bool:

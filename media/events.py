@@ -14,6 +14,13 @@ class MediaChanged:
 
 
 @dataclass(frozen=True)
+class MediaMoved:
+    """The objects of media that these posts use have become public, or are withheld now."""
+
+    post_ids: list[int]
+
+
+@dataclass(frozen=True)
 class MediaRemoved:
     """No row names these prefixes any more. The objects there are to be removed."""
 
@@ -65,6 +72,7 @@ class UploadEnded:
 
 
 media_changed = Event("media_changed", MediaChanged, database="posts")
+media_moved = Event("media_moved", MediaMoved, database="posts")
 media_removed = Event("media_removed", MediaRemoved, database="posts")
 avatar_claimed = Event("avatar_claimed", AvatarClaimed, database="posts")
 avatar_remade = Event("avatar_remade", AvatarRemade, database="posts")

@@ -78,7 +78,7 @@ class Media(TimeOrderedModel):
         # Nowhere yet, or some of them: the upload is still running, or it has died.
         ARRIVING = "arriving"
         PUBLIC = "public"
-        # Where nobody reads them: the account of the owner is deactivated.
+        # Where nobody reads them without a signature: see `media.places`.
         WITHHELD = "withheld"
         # On their way between the two; each is in one of them, or in both.
         MOVING = "moving"

@@ -3,7 +3,7 @@
 The caller has locked the rows, or removed them: nobody else moves these objects meanwhile.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from media import cdn, incoming, storage
@@ -19,7 +19,7 @@ def erase(*, prefixes: Sequence[str]) -> None:
         return
     withheld = [storage.withheld_prefix(prefix) for prefix in prefixes]
     storage.remove_objects(prefixes=[*prefixes, *withheld], variants=OBJECTS)
-    cdn.purge(urls=[storage.public_url(key) for key in _keys(prefixes)])
+    cdn.purge(urls=[storage.public_url(key) for key in _keys(dict.fromkeys(prefixes, OBJECTS))])
 
 
 def erase_keys(*, keys: Sequence[str]) -> None:
@@ -32,14 +32,14 @@ def erase_keys(*, keys: Sequence[str]) -> None:
 
 
 @contextmanager
-def moved(*, prefixes: Sequence[str], is_public: bool) -> Iterator[None]:
-    """Move the objects of some uploads to where they are public, or where they are withheld.
+def moved(*, files: Mapping[str, Collection[str]], is_public: bool) -> Iterator[None]:
+    """Move objects of some uploads to where they are public, or where they are withheld.
 
-    They are copied before the block, and removed from the old place after it. So the block can
-    check that the rows are still locked. Raises `Unreachable`.
+    `files`: their names, by prefix. They are copied before the block, and removed from the old
+    place after it. So the block can check that the rows are still locked. Raises `Unreachable`.
     """
-    public = _keys(prefixes)
-    withheld = _keys([storage.withheld_prefix(prefix) for prefix in prefixes])
+    public = _keys(files)
+    withheld = _keys({storage.withheld_prefix(prefix): names for prefix, names in files.items()})
     sources, targets = (withheld, public) if is_public else (public, withheld)
     storage.copy_objects(keys=list(zip(sources, targets, strict=True)))
     yield
@@ -48,5 +48,5 @@ def moved(*, prefixes: Sequence[str], is_public: bool) -> Iterator[None]:
     cdn.purge(urls=[storage.public_url(key) for key in public])
 
 
-def _keys(prefixes: Sequence[str]) -> list[str]:
-    return [storage.variant_key(prefix, variant) for prefix in prefixes for variant in OBJECTS]
+def _keys(files: Mapping[str, Collection[str]]) -> list[str]:
+    return [storage.variant_key(prefix, name) for prefix, names in files.items() for name in names]

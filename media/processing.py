@@ -21,6 +21,7 @@ from media import incoming, objects, storage
 from media.decoding import decode_file
 from media.events import UploadProcessed, upload_processed
 from media.models import Media, Upload
+from media.places import object_prefix, place_of_uploads
 from media.services import new_media
 from media.uploads import LOST, State, announce_end, fail
 from media.usage import cpu_counter, refuse_without_cpu_time
@@ -73,14 +74,14 @@ def _process(upload: Upload) -> Generator[int, None, None]:
         refuse_without_cpu_time(owner_id=upload.owner_id)
         with closing(decode_file(file, on_report=cpu_counter(owner_id=upload.owner_id))) as steps:
             decoded = yield from _told(upload, steps, since=READ, until=DECODED)
-    prefix = storage.new_prefix()
+    prefix, place = storage.new_prefix(), place_of_uploads(owner_id=upload.owner_id)
     if not _name_prefix(upload, prefix):
         return
-    files = decoded.files()
+    files, stored_at = decoded.files(), object_prefix(prefix, place)
     for number, (name, content) in enumerate(files.items(), start=1):
-        storage.put_variants(prefix=prefix, variants={name: content})
+        storage.put_variants(prefix=stored_at, variants={name: content})
         yield _progress(upload, DECODED + (STORED - DECODED) * number // len(files))
-    _become_media(upload.pk, decoded, prefix)
+    _become_media(upload.pk, decoded, storage_prefix=prefix, place=place)
 
 
 def _told(
@@ -122,7 +123,7 @@ def _progress(upload: Upload, percent: int) -> int:
     return percent
 
 
-def _become_media(upload_id: int, decoded: Processed, prefix: str) -> None:
+def _become_media(upload_id: int, decoded: Processed, *, storage_prefix: str, place: str) -> None:
     """Put a media in the place of its upload, unless that is gone."""
     with transaction.atomic(using="posts"):
         upload = _processing(upload_id)
@@ -133,14 +134,14 @@ def _become_media(upload_id: int, decoded: Processed, prefix: str) -> None:
             pk=upload.pk,
             owner_id=upload.owner_id,
             alt=upload.alt,
-            storage_prefix=prefix,
-            place=Media.Place.PUBLIC,
+            storage_prefix=storage_prefix,
+            place=place,
             used_as="" if upload.used_by_id is None else Media.Use.WAITING,
             used_by_id=upload.used_by_id,
             position=None if upload.used_by_id is None else 0,
         )
         media.save(force_insert=True)
-        announce_end(upload, kept=prefix)
+        announce_end(upload, kept=storage_prefix)
         upload.delete()
         upload_processed.announce(UploadProcessed(upload.owner_id, upload.used_by_id))
 

@@ -1,13 +1,6 @@
-"""Reads of Media and Upload. A media document is what every answer shows of a picture or video:
+"""Reads of Media and Upload. What they show is a media document (media/documents.py).
 
-{"id", "type", "url", "width", "height", "original_width", "original_height", "blurhash", "alt",
-"variants": {"thumb", "small", "medium"}, "webp": {"thumb", "srcset"},
-"video": {"sources": [{"url", "width", "height"}, …], "duration_ms", "has_sound", "loops"}}
-
-Only a video has `video`; all else is its poster's. The original size is left out where it is not
-known: in old rows, and in posts' records that were cached before it was recorded (they live a day).
-So is `webp`. Then `medium` is the full picture, or left out of these records. To the owner of an
-upload, `state` tells whether it is ready.
+To the owner of an upload, `state` tells whether it is ready.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -20,72 +13,24 @@ from core.http.problems import Conflict, NotFound
 from core.sql import all_found, first_found
 from media import incoming, usage
 from media.claims import held_media
+from media.documents import has_addresses, media_document, shown, shown_json
 from media.models import Media, Upload
-from media.storage import public_url, variant_key
+from media.storage import public_url
 from media.uploads import LOST
-from media.variants import MEDIUM_WIDTH, SMALL_WIDTH, VARIANTS
 
 __all__ = [
     "documents_of_posts",
+    "has_addresses",
     "held_documents",
-    "media_document",
     "most_usage",
     "own_media",
     "public_url",
     "ready_document",
     "sending_document",
     "sending_requests",
+    "shown_json",
     "usage_document",
 ]
-
-
-def media_document(media: Media) -> dict[str, Any]:
-    """The document of a loaded media."""
-    addresses = _addresses(media.storage_prefix)
-    original = {"original_width": media.original_width, "original_height": media.original_height}
-    return {
-        "id": str(media.pk),
-        "type": "video" if media.video else "image",
-        "url": addresses["full.jpg"],
-        "width": media.width,
-        "height": media.height,
-        **{name: side for name, side in original.items() if side is not None},
-        "blurhash": media.blurhash,
-        "alt": media.alt,
-        "variants": {
-            "thumb": addresses["thumb.jpg"],
-            "small": addresses["small.jpg"],
-            "medium": addresses["medium.jpg" if media.has_webp else "full.jpg"],
-        },
-        **({"webp": _webp(addresses, width=media.width)} if media.has_webp else {}),
-        **({"video": _video(media)} if media.video else {}),
-    }
-
-
-def _video(media: Media) -> dict[str, Any]:
-    video: Any = media.video
-    sources = [
-        {
-            "url": public_url(variant_key(media.storage_prefix, source["name"])),
-            "width": source["width"],
-            "height": source["height"],
-        }
-        for source in video["sources"]
-    ]
-    return {**video, "sources": sources}
-
-
-def _addresses(prefix: str) -> dict[str, str]:
-    return {variant: public_url(variant_key(prefix, variant)) for variant in VARIANTS}
-
-
-def _webp(addresses: Mapping[str, str], *, width: int) -> dict[str, str]:
-    """The WebPs of a picture whose full variant has this width."""
-    widths = {"small": min(SMALL_WIDTH, width), "medium": min(MEDIUM_WIDTH, width), "full": width}
-    # Of variants that are equally wide, one is enough.
-    names = {side: name for name, side in reversed(widths.items())}
-    candidates = [f"{addresses[f'{name}.webp']} {side}w" for side, name in sorted(names.items())]
-    return {"thumb": addresses["thumb.webp"], "srcset": ", ".join(candidates)}
 
 
 def own_media(*, media_id: int, owner_id: int) -> dict[str, Any]:
@@ -118,7 +63,7 @@ def _own(media_id: int, owner_id: int) -> Upload | Media:
 
 def ready_document(media: Media) -> dict[str, Any]:
     """The document of a media that is ready, for its owner."""
-    return {**media_document(media), "state": "ready"}
+    return {**shown(media_document(media)), "state": "ready"}
 
 
 def _upload_document(upload: Upload) -> dict[str, Any]:
@@ -242,7 +187,7 @@ def _usage_document(used: usage.Usage) -> dict[str, Any]:
 
 
 def documents_of_posts(*, post_ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
-    """The media documents of posts, in order, by post id; one query.
+    """The media documents of posts, in order, by post id, to be shown by `shown_json`; one query.
 
     Every post has media. So the primary is asked for posts that have none on the replica.
     """

@@ -182,6 +182,11 @@ class MediaDocument(serializers.Serializer[Any]):
     variants = MediaVariants()
     webp = MediaWebp(required=False, help_text="Left out of uploads from before there was WebP.")
     video = VideoPart(required=False, help_text="Left out of images.")
+    expires_at = serializers.DateTimeField(
+        required=False,
+        help_text="When the addresses end, of a private account's media; read the post again for "
+        "new ones. Left out of public media, whose addresses stay.",
+    )
 
 
 @extend_schema_serializer(examples=[OpenApiExample("Ready", READY_EXAMPLE, response_only=True)])

@@ -4,8 +4,7 @@ A row exists before its objects and until they are gone, or until their removal 
 object is unknown, whatever dies. Rows are locked while their objects move or go.
 """
 
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from datetime import timedelta
 from functools import partial
 from typing import Any, BinaryIO
@@ -19,7 +18,7 @@ from django.db.models.functions import Now
 
 from core.http.problems import Conflict, Invalid, NotFound, TooLarge, Unavailable
 from core.sql.transactions import beside_transaction, undo_on_rollback
-from media import claims, objects, remaking, storage, uploads, usage
+from media import claims, objects, places, remaking, storage, uploads, usage
 from media.claims import usable_media
 from media.decoding import decode_file, decode_image
 from media.events import (
@@ -34,12 +33,13 @@ from media.models import Media
 from media.sandbox import finished
 from media.variants import Processed, ProcessedVideo
 
-# What other packages call of claims and of remaking.
+# What other packages call of claims, of places and of remaking.
 MediaNotReadyError = claims.MediaNotReadyError
 claim_media = claims.claim_media
 hold_media = claims.hold_media
 release_held_media = claims.release_held_media
 are_held_and_ready = claims.are_held_and_ready
+add_public_rule, place_media = places.add_public_rule, places.place_media
 remake_media, thumbnail_key = remaking.remake_media, remaking.thumbnail_key
 remove_former_objects = remaking.remove_former_objects
 # What functions here raise if the object store, or the CDN, does not answer or refuses.
@@ -89,7 +89,8 @@ def _stored(decoded: Processed, *, owner_id: int, alt: str) -> Media:
         place=Place.ARRIVING,
     )
     _insert_beside(media)
-    prefix, variants = media.storage_prefix, decoded.files()
+    place = places.place_of_uploads(owner_id=owner_id)
+    prefix, variants = places.object_prefix(media.storage_prefix, place), decoded.files()
     forget = partial(storage.delete_variants, prefix=prefix, variants=list(variants))
     try:
         storage.put_variants(prefix=prefix, variants=variants)
@@ -97,14 +98,14 @@ def _stored(decoded: Processed, *, owner_id: int, alt: str) -> Media:
         raise Unavailable("The object store does not answer. Try again in a while.") from error
     try:
         arriving = Media.objects.filter(pk=media.pk, place=Place.ARRIVING)
-        if not arriving.update(place=Place.PUBLIC):
+        if not arriving.update(place=place):
             raise Unavailable("The object store has answered too slowly. Send the picture again.")
     except BaseException:
         forget()
         raise
     # The caller's transaction may be rolled back, and this change with it.
     undo_on_rollback("posts", forget)
-    media.place = Place.PUBLIC
+    media.place = place
     return media
 
 
@@ -148,7 +149,14 @@ def claim_avatar(*, owner_id: int, media_id: int) -> str:
     Raises `Invalid` as `claim_media` does, and for a video. The claim commits before this returns,
     in a transaction of its own unless the caller has one open on this database. The subscriber of
     `avatar_claimed` releases what the caller then does not use, because it died.
+
+    An avatar is public, also that of a private account. Raises `Unavailable` if the object store or
+    the CDN does not answer.
     """
+    try:
+        places.publish_unused(owner_id=owner_id, media_id=media_id)
+    except Unreachable as error:
+        raise Unavailable("The object store does not answer. Try again in a while.") from error
     with transaction.atomic(using="posts"):
         claim_media(
             owner_id=owner_id, media_ids=[media_id], used_as=Media.Use.AVATAR, used_by_id=owner_id
@@ -203,7 +211,7 @@ def remove_avatar(*, owner_id: int, media_id: int) -> bool:
     published or waiting, has it now.
     """
     was_avatar = usable_media(owner_id).filter(pk=media_id, used_as__in=["", Media.Use.AVATAR])
-    with _locked(was_avatar) as rows:
+    with places.locked(was_avatar) as rows:
         _remove_rows(rows)
     return bool(rows)
 
@@ -214,7 +222,7 @@ def delete_media(*, media_id: int, owner_id: int) -> None:
     """
     if uploads.cancel_upload(upload_id=media_id, owner_id=owner_id):
         return
-    with _locked(usable_media(owner_id).filter(pk=media_id)) as rows:
+    with places.locked(usable_media(owner_id).filter(pk=media_id)) as rows:
         if not rows:
             raise NotFound("You have no such media.")
         if rows[0].used_as == Media.Use.POST:
@@ -280,46 +288,12 @@ def remove_media_of_owner(*, owner_id: int, limit: int) -> int:
 def _remove(media: QuerySet[Media], limit: int) -> int:
     """Remove objects, then the rows that name them; returns how many, 0 only if none is left."""
     while ids := list(media.values_list("pk", flat=True)[:limit]):
-        with _locked(media.filter(pk__in=ids)) as rows:
+        with places.locked(media.filter(pk__in=ids)) as rows:
             if rows:  # else another process has removed them meanwhile
                 objects.erase(prefixes=[row.storage_prefix for row in rows])
                 Media.objects.filter(pk__in=[row.pk for row in rows]).delete()
                 return len(rows)
     return 0
-
-
-def place_media(*, owner_id: int, is_public: bool, limit: int) -> int:
-    """Withhold up to `limit` media of an owner from the public, or publish them again.
-
-    Returns how many were in the wrong place, the newest first; 0 if none is. Call it until then,
-    each time with what is wanted at that moment: others may do the opposite meanwhile. Uploads that
-    are still arriving are left. Object store or CDN down: raises `Unreachable`.
-    """
-    wanted = Place.PUBLIC if is_public else Place.WITHHELD
-    misplaced = usable_media(owner_id).exclude(place=wanted)
-    ids = list(misplaced.order_by("-pk").values_list("pk", flat=True)[:limit])
-    if not ids:
-        return 0
-    # Committed before an object moves: if this process dies, the rows still are in no right place.
-    with _locked(misplaced.filter(pk__in=ids)) as rows:
-        _set_place(rows, Place.MOVING)
-    with _locked(Media.objects.filter(pk__in=ids, place=Place.MOVING)) as rows:
-        prefixes = [row.storage_prefix for row in rows]
-        with objects.moved(prefixes=prefixes, is_public=is_public):
-            # Fails if the locks are lost, with the connection; then no object is removed.
-            _set_place(rows, wanted)
-    return len(ids)
-
-
-def _set_place(rows: Collection[Media], place: str) -> None:
-    Media.objects.filter(pk__in=[row.pk for row in rows]).update(place=place)
-
-
-@contextmanager
-def _locked(media: QuerySet[Media]) -> Iterator[list[Media]]:
-    """The rows, locked in one order, in a transaction."""
-    with transaction.atomic(using="posts"):
-        yield list(media.select_for_update().order_by("pk"))
 
 
 def erase_unknown_objects(*, keys: Collection[str]) -> None:

@@ -1,7 +1,8 @@
 """The object store, through django-storages. Keys are random and never written twice.
 
     public/media/<128 random bits>/<variant>      such as full.jpg
-    withheld/media/<the same bits>/<variant>      while the owner's account is deactivated
+    withheld/media/<the same bits>/<variant>      while the owner's account is private, and this is
+                                                  no avatar; or while it is deactivated
     incoming/media/<other bits>/file              what a client sends; see `media.incoming`
 
 The policy of the bucket lets anybody GET objects under `public/`; all other requests need a
@@ -178,6 +179,11 @@ def list_objects() -> Iterator[list[StoredObject]]:
 def is_public(key: str) -> bool:
     """Whether anybody may read the object with this key."""
     return key.startswith(_PUBLIC)
+
+
+def is_withheld(key: str) -> bool:
+    """Whether only who has a signature may read the object with this key."""
+    return key.startswith(_WITHHELD)
 
 
 def ensure_bucket() -> bool:

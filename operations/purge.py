@@ -76,9 +76,7 @@ def _others_of_account(user_id: int) -> Iterator[Removed]:
         yield from comment_services.remove_dependents(comment_ids=gone)
     yield from repeated("comment likes", comment_services.remove_likes_by_user, user_id=user_id)
     yield from repeated("follows", graph_services.remove_follows_of_user, user_id=user_id)
-    yield from repeated(
-        "blocks and mutes", graph_services.remove_blocks_and_mutes_of_user, user_id=user_id
-    )
+    yield from repeated("relations", graph_services.remove_relations_of_user, user_id=user_id)
     # They store answers that show what the account has made.
     yield from repeated("keys", idempotency_keys.remove_keys_of, user_id=user_id)
 

@@ -17,6 +17,7 @@ from media.audit import MediaUse
 from posts import selectors as post_selectors
 from users import selectors as user_selectors
 from users import services as user_services
+from users.selectors import Account
 
 BATCH = 500
 
@@ -81,12 +82,16 @@ def _check_uses(uses: Sequence[MediaUse]) -> list[Stray]:
             what = What.POST_GONE
         elif use.used_as == "avatar" and owner.avatar_media_id != use.media_id:
             what = What.OLD_AVATAR
-        elif use.is_public is not owner.is_active:
+        elif use.is_public is not _is_public(owner, use):
             what = What.MISPLACED
         else:
             continue
         strays.append(Stray(what, str(use.media_id), use.owner_id, post_id))
     return strays
+
+
+def _is_public(owner: Account, use: MediaUse) -> bool:
+    return owner.is_active and (use.used_as == "avatar" or not owner.is_private)
 
 
 def set_right(*, strays: Sequence[Stray]) -> None:

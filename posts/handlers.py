@@ -7,7 +7,14 @@ from collections.abc import Iterable
 
 from core.outbox.batches import STEP, reached_ids
 from core.outbox.subscriptions import Step
-from media.events import MediaChanged, UploadProcessed, media_changed, upload_processed
+from media.events import (
+    MediaChanged,
+    MediaMoved,
+    UploadProcessed,
+    media_changed,
+    media_moved,
+    upload_processed,
+)
 from posts import selectors, services, waiting
 from posts.events import PostChanged, PostEdited, post_deleted, post_edited
 from users.events import AccountSwitched, account_switched
@@ -17,6 +24,13 @@ from users.selectors import add_profile_part
 def refresh_record(post: PostEdited | PostChanged | MediaChanged, cursor: int) -> Iterable[Step]:
     """Show a post as it is now, or that it is gone."""
     services.refresh_records(post_ids=[post.post_id])
+    return ()
+
+
+@media_moved.subscribe("posts", in_request=True)
+def refresh_records(media: MediaMoved, cursor: int) -> Iterable[Step]:
+    """Show the media of posts where they are now."""
+    services.refresh_records(post_ids=media.post_ids)
     return ()
 
 

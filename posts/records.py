@@ -5,9 +5,12 @@ It is cached packed, big-endian, with ready JSON inside, so that showing a post 
     author id, likes, comments      8 bytes each
     closed for comments             1 byte
     numbers of likers, of comments  1 byte each
+    length of the withheld media    4 bytes
     ids of the latest likers        8 bytes each, newest first
     a latest comment, newest first  author id 8 bytes, length 2 bytes, JSON without the author
-    the post                        JSON members without the braces
+    the withheld media              JSON; nothing if all media are public
+    the post                        JSON members without the braces; with its media, if all of them
+                                    are public
 """
 
 import struct
@@ -28,7 +31,7 @@ from usergraph.visibility import VisiblePeople
 LIKERS_KEPT = 8
 LIKERS_SHOWN = 3
 
-_HEAD = struct.Struct(">qqq?BB")
+_HEAD = struct.Struct(">qqq?BBI")
 _ID = struct.Struct(">q")
 _LIKERS = [struct.Struct(f">{number}q") for number in range(256)]  # one for each value of a byte
 _COMMENT_HEAD = struct.Struct(">qH")
@@ -51,7 +54,10 @@ LEFT JOIN LATERAL (
 
 
 class Record(NamedTuple):
-    """What an answer shows of a post. `recent_comments`: (author id, JSON without the author)."""
+    """What an answer shows of a post. `recent_comments`: (author id, JSON without the author).
+
+    `withheld_media`: the media as JSON, if some are not public; each answer signs their addresses.
+    """
 
     author_id: int
     likes: int
@@ -59,11 +65,12 @@ class Record(NamedTuple):
     comments_closed: bool
     liker_ids: tuple[int, ...]
     recent_comments: tuple[tuple[int, bytes], ...]
+    withheld_media: bytes
     post: bytes
 
     def pack(self) -> bytes:
         """This record as bytes."""
-        counts = len(self.liker_ids), len(self.recent_comments)
+        counts = len(self.liker_ids), len(self.recent_comments), len(self.withheld_media)
         comments = (
             part
             for author_id, text in self.recent_comments
@@ -76,6 +83,7 @@ class Record(NamedTuple):
                 ),
                 *map(_ID.pack, self.liker_ids),
                 *comments,
+                self.withheld_media,
                 self.post,
             )
         )
@@ -83,7 +91,7 @@ class Record(NamedTuple):
     @staticmethod
     def unpack(packed: bytes) -> "Record":
         """The record that `pack` has made these bytes of."""
-        author_id, likes, comments, closed, likers, recent = _HEAD.unpack_from(packed)
+        author_id, likes, comments, closed, likers, recent, media = _HEAD.unpack_from(packed)
         liker_ids = _LIKERS[likers].unpack_from(packed, _HEAD.size)
         at = _HEAD.size + likers * _ID.size
         recent_comments = []
@@ -92,7 +100,14 @@ class Record(NamedTuple):
             at += _COMMENT_HEAD.size + length
             recent_comments.append((comment_author, packed[at - length : at]))
         return Record(
-            author_id, likes, comments, closed, liker_ids, tuple(recent_comments), packed[at:]
+            author_id,
+            likes,
+            comments,
+            closed,
+            liker_ids,
+            tuple(recent_comments),
+            packed[at : at + media],
+            packed[at + media :],
         )
 
     def likers_shown(self, followed: Set[int]) -> Sequence[int]:
@@ -117,11 +132,14 @@ class Record(NamedTuple):
             for author_id, comment in self.recent_comments
             if author_id in users
         ]
+        post = self.post
+        if self.withheld_media:
+            post = b'%b,"media":%b' % (post, media_selectors.shown_json(self.withheld_media))
         return (
             b'{%b,"author":%b,"counts":{"likes":%d,"comments":%d},"viewer":{"liked":%b},'
             b'"recent_likes":[%b],"recent_comments":[%b]}'
             % (
-                self.post,
+                post,
                 users[self.author_id],
                 self.likes,
                 self.comments,
@@ -134,7 +152,7 @@ class Record(NamedTuple):
 
 # Stands for a post that does not exist, or is hidden, so that both take the same time: it is by
 # nobody.
-ABSENT_RECORD = Record(0, 0, 0, False, (), (), b'"id":"0"')
+ABSENT_RECORD = Record(0, 0, 0, False, (), (), b"", b'"id":"0"')
 
 
 def people_shown(
@@ -195,14 +213,18 @@ def load_records(post_ids: Sequence[int]) -> dict[int, Versioned[Record]]:
 def _record(row: _Row, media: Sequence[dict[str, Any]]) -> Record | None:
     if row.author_id is None:
         return None
-    post = {
+    post: dict[str, Any] = {
         "id": str(row.post_id),
         "caption": row.caption,
         "created_at": row.created_at,
         "edited_at": row.edited_at,
         "comments_closed": row.comments_closed,
-        "media": media,
     }
+    withheld_media = b""
+    if all(map(media_selectors.has_addresses, media)):
+        post["media"] = media
+    else:
+        withheld_media = _dumps(media)
     return Record(
         author_id=row.author_id,
         likes=max(0, int(row.likes)),
@@ -213,6 +235,7 @@ def _record(row: _Row, media: Sequence[dict[str, Any]]) -> Record | None:
             (comment["author_id"], _dumps(comment["document"]))
             for comment in orjson.loads(row.recent_comments or b"[]")
         ),
+        withheld_media=withheld_media,
         post=_dumps(post)[1:-1],
     )
 

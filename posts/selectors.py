@@ -108,23 +108,24 @@ def post_documents(*, post_ids: Collection[int], viewer_id: int) -> dict[int, Po
     does the same, and so takes as long, as for one that does not exist.
     """
     viewed = store.view(post_ids=post_ids, viewer_id=viewer_id)
-    hidden = viewed.hidden.among([record.author_id for record in viewed.records.values()])
+    hidden, followed = viewed.viewpoint.hidden, viewed.viewpoint.followed.listed
+    left_out = hidden.among([record.author_id for record in viewed.records.values()])
     posts = {}
     for id_ in post_ids:
         record = viewed.records.get(id_, ABSENT_RECORD)
-        if record.author_id in hidden:
+        if record.author_id in left_out:
             record = ABSENT_RECORD
-        posts[id_] = Preview(record, record.likers_shown(viewed.followed))
+        posts[id_] = Preview(record, record.likers_shown(followed))
 
     def visible(user_ids: Collection[int]) -> VisiblePeople:
-        return visible_people(viewer_id=viewer_id, user_ids=user_ids, hidden=viewed.hidden)
+        return visible_people(viewer_id=viewer_id, user_ids=user_ids, viewpoint=viewed.viewpoint)
 
     people, is_whole = people_shown(posts.values(), visible=visible)
     if not is_whole:
         posts, people = fill(
             posts,
             people,
-            followed=viewed.followed,
+            followed=followed,
             visible=visible,
             latest_comments=_latest_comments,
         )

@@ -11,9 +11,7 @@ from core.sql import primary_reads
 from posts.keys import LIKED_TTL, RECORD_TTL, SLOTS, liked_key, record_key
 from posts.models import Like
 from posts.records import Record, load_records
-from usergraph import selectors as graph_selectors
-from usergraph import visibility
-from usergraph.visibility import HiddenPeople
+from usergraph.visibility import Viewpoint, add_viewpoint
 
 # How many of the newest posts that a user likes are cached. SQL answers for older ones.
 LIKED_LIMIT = 500
@@ -66,14 +64,11 @@ LIKED = CachedValue(
 
 
 class Viewed(NamedTuple):
-    """The records of existing posts, by id; those the viewer likes; whom the viewer follows; who is
-    hidden from the viewer.
-    """
+    """The records of existing posts, by id; those the viewer likes; whom the viewer may see."""
 
     records: Mapping[int, Record]
     liked: frozenset[int]
-    followed: frozenset[int]
-    hidden: HiddenPeople
+    viewpoint: Viewpoint
 
 
 def view(*, post_ids: Collection[int], viewer_id: int) -> Viewed:
@@ -84,14 +79,12 @@ def view(*, post_ids: Collection[int], viewer_id: int) -> Viewed:
     batch = CacheBatch()
     records = batch.add(RECORDS, post_ids)
     liked = batch.add(LIKED, [viewer_id])
-    followed = graph_selectors.add_followed(batch, viewer_ids=[viewer_id])
-    hidden = visibility.add_hidden(batch, viewer_id=viewer_id)
+    viewpoint = add_viewpoint(batch, viewer_id=viewer_id)
     batch.read()
     return Viewed(
         records.values,
         _liked_among(records.values, liked.values[viewer_id], viewer_id),
-        followed.values[viewer_id],
-        hidden(),
+        viewpoint(),
     )
 
 

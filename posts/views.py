@@ -29,7 +29,7 @@ from posts.serializers import (
     WaitingPostDocument,
     WaitingPostPage,
 )
-from usergraph.visibility import visible_user_id
+from usergraph.visibility import visible_author_id
 from users.serializers import UserPage
 
 
@@ -65,7 +65,7 @@ class PostsView(APIView):
     def get(self, request: Request) -> Response:
         """List an author's posts, newest first."""
         page, viewer_id = page_request(request, query_class=PostsQuery), caller_id(request)
-        author_id = visible_user_id(viewer_id=viewer_id, username=page.parameters["author"])
+        author_id = visible_author_id(viewer_id=viewer_id, username=page.parameters["author"])
         posts, cursor = selectors.posts_by_author(
             author_id=author_id, viewer_id=viewer_id, before=page.after, limit=page.limit
         )

@@ -58,6 +58,11 @@ PROBLEM_TYPES = {
         "There is nothing at this address, or nothing that the caller may see.",
         "Check the id or the name. What was deleted stays away.",
     ),
+    "private-account": ProblemType(
+        404,
+        "The account is private: only its followers see its posts and lists.",
+        "Ask to follow it: PUT /api/v1/users/{username}/follow. It may accept.",
+    ),
     "gone": ProblemType(410, "The session has ended.", "Log in again."),
     "conflict": ProblemType(
         409,

@@ -8,11 +8,15 @@ trip. The same hash means the same page. Any difference means that the page has 
 A page that took SQL has no replay, and neither has one that read CACHE in another way than by
 `exchange`: a replay would not notice their changes. A replay may be evicted at any time.
 It is true at the moment at which its commands are sent, and only for the code that made the page:
-other code may read other keys, or show something else, so another release does not find it.
+other code may read other keys, or show something else, so another release does not find it. A page
+with addresses that end is unchanged until others are made (`media.addresses`), and its replay ends
+then.
 """
 
 import logging
 import marshal
+import struct
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from hashlib import sha256
@@ -36,7 +40,8 @@ logger = logging.getLogger(__name__)
 TTL_SECONDS = 300
 # A process keeps the replays of this many pages in its memory; 7 kB each.
 REPLAYS_IN_MEMORY = 512
-_COUNT_BYTES, _HASH_BYTES = 2, 32
+# The number of commands, until when it holds in Unix seconds, and the hash of the replies.
+_HEAD = struct.Struct(">Hd32s")
 _in_memory: OrderedDict[str, bytes] = OrderedDict()
 # Without references between objects, which depend on more than the values.
 _MARSHAL_VERSION = 2
@@ -61,11 +66,13 @@ class PageReplay:
             if not stored:
                 return False
             _keep_in_memory(key, stored)
-            count, rest = int.from_bytes(stored[:_COUNT_BYTES]), stored[_COUNT_BYTES:]
-            replies = exchange_packed(cache_valkey(), rest[_HASH_BYTES:], count)
+            count, holds_until, wanted = _HEAD.unpack_from(stored)
+            if time.time() >= holds_until:
+                return False
+            replies = exchange_packed(cache_valkey(), stored[_HEAD.size :], count)
         except (ResponseError, *ValkeyUnavailable):
             return False  # making the page logs it
-        if rest[:_HASH_BYTES] != _hash(replies):
+        if wanted != _hash(replies):
             _in_memory.pop(key, None)
             return False
         return True
@@ -78,8 +85,8 @@ class PageReplay:
         """
         if sql_statements() != 0 or not recording.commands or not recording.is_replayable:
             return
-        count = len(recording.commands).to_bytes(_COUNT_BYTES)
-        value = count + _hash(recording.replies) + packed(recording.commands)
+        head = _HEAD.pack(len(recording.commands), recording.holds_until, _hash(recording.replies))
+        value = head + packed(recording.commands)
         try:
             exchange(cache_valkey(), [("SET", self._key(), value, "EX", TTL_SECONDS)])
         except (ResponseError, *ValkeyUnavailable):

@@ -19,7 +19,7 @@ from timeline.page_replay import PageReplay
 from timeline.pages import TimelinePage, home_page, profile_page
 from timeline.seen import SeenPosts
 from timeline.serializers import TimelineAnswer, TimelineQuery
-from usergraph.visibility import visible_user_id
+from usergraph.visibility import visible_author_id
 
 ANSWERS = {200: TimelineAnswer, 304: UNCHANGED}
 _schema = extend_schema(
@@ -40,7 +40,7 @@ class ProfileTimelineView(APIView):
     @_schema
     def get(self, request: Request, username: str) -> HttpResponseBase:
         """Posts of one user, newest first."""
-        user_id = visible_user_id(viewer_id=caller_id(request), username=username)
+        user_id = visible_author_id(viewer_id=caller_id(request), username=username)
         return _answer(request, profile_page(user_id=user_id, **_wanted(request)))
 
 

@@ -15,6 +15,14 @@ class FollowChanged:
 
 
 @dataclass(frozen=True)
+class RequestsAccepted:
+    """`followee_id` has let `follower_ids` follow."""
+
+    follower_ids: Sequence[int]
+    followee_id: int
+
+
+@dataclass(frozen=True)
 class FollowsRemoved:
     """An account's edges from `follower_ids` to `followee_ids` are gone: it is being deleted."""
 
@@ -39,6 +47,7 @@ class MuteChanged:
 
 
 follow_changed = Event("follow_changed", FollowChanged, database="default")
+requests_accepted = Event("requests_accepted", RequestsAccepted, database="default")
 follows_removed = Event("follows_removed", FollowsRemoved, database="default")
 block_changed = Event("block_changed", BlockChanged, database="default")
 mute_changed = Event("mute_changed", MuteChanged, database="default")

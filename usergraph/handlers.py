@@ -1,34 +1,39 @@
-"""What User Graph adds to User Info, and what follows from a block and an account's activation.
+"""What User Graph adds to User Info, and what follows from a block and from changes of an account.
 
-It adds members of a profile, whom a viewer must not see, and whom a viewer follows.
+It adds members of a profile, whom a viewer must not see, and how a viewer and users stand to each
+other.
 """
 
 from collections.abc import Iterable
 from functools import partial
 
-from core.outbox.batches import STEP, walked
+from core.outbox.batches import STEP, as_steps, repeated, walked
+from core.outbox.events import SHORT_PAUSE
 from core.outbox.subscriptions import Step
-from usergraph import blocks, selectors, services, store, visibility
+from usergraph import follows, related, selectors, services, store
 from usergraph.events import BlockChanged, block_changed
-from users.events import AccountSwitched, account_switched
-from users.selectors import add_follow_rule, add_hiding_rule, add_profile_part
+from users.events import AccountSwitched, PrivacyChanged, account_switched, privacy_changed
+from users.selectors import add_hiding_rule, add_profile_part, add_viewer_rule
 
 add_profile_part(selectors.profile_part)
-add_hiding_rule(lambda viewer_id: blocks.hidden_people(viewer_id=viewer_id))
-add_follow_rule(
-    lambda viewer_id, user_ids: visibility.followed_among(viewer_id=viewer_id, user_ids=user_ids)
+add_hiding_rule(lambda viewer_id: related.hidden_people(viewer_id=viewer_id))
+add_viewer_rule(
+    lambda viewer_id, user_ids: related.relations(viewer_id=viewer_id, user_ids=user_ids)
 )
 
 
-# In seconds. Until it is done, each of the two may still see the other.
-LONGEST_PAUSE = 4
-
-
-@block_changed.subscribe("usergraph", in_request=True, longest_pause=LONGEST_PAUSE)
+@block_changed.subscribe("usergraph", in_request=True, longest_pause=SHORT_PAUSE)
 def refresh_hidden(block: BlockChanged, cursor: int) -> Iterable[Step]:
     """Refresh who is hidden from both."""
     store.HIDDEN.refresh([block.blocker_id, block.blocked_id])
     return ()
+
+
+@privacy_changed.subscribe("usergraph")
+def accept_requests(account: PrivacyChanged, cursor: int) -> Iterable[Step]:
+    """Accept all requests to follow an account that is public now."""
+    accept = follows.accept_all_requests
+    return as_steps(repeated("requests", accept, followee_id=account.user_id))
 
 
 @account_switched.subscribe("usergraph")

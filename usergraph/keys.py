@@ -28,7 +28,7 @@ def followers_lease_key(author_id: int) -> str:
 
 def followed_key(viewer_id: int) -> str:
     """CACHE. String: the cache entry of whom a viewer follows, 8 kB at most. Lives FOLLOWED_TTL."""
-    return f"followed:v1:{{{viewer_id}}}"
+    return f"followed:v2:{{{viewer_id}}}"
 
 
 def hidden_key(viewer_id: int) -> str:

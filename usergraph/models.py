@@ -53,6 +53,33 @@ class Follow(TimeOrderedModel):
         return f"{self.follower_id} follows {self.followee_id}"
 
 
+class FollowRequest(TimeOrderedModel):
+    """`follower` asks to follow `followee`, whose account is private. An answer removes the row.
+
+    Lists are ordered by its id, newest first.
+    """
+
+    follower = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
+    )
+    followee = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["follower", "followee"], name="request_once"),
+            models.CheckConstraint(
+                condition=~models.Q(follower=models.F("followee")), name="request_not_oneself"
+            ),
+        ]
+        indexes = [models.Index(fields=["followee", "id"], name="request_list")]
+
+    def __str__(self) -> str:
+        return f"{self.follower_id} asks to follow {self.followee_id}"
+
+
 class Block(TimeOrderedModel):
     """`blocker` has blocked `blocked`: from then on neither of them sees the other."""
 

@@ -12,12 +12,11 @@ from django.conf import settings
 from django.db import connections, router
 from django.db.models import Exists, OuterRef, QuerySet
 
-from core.cached_values import CacheBatch, Pending
 from core.counters import counts, made_by
 from core.likes import LikersCursor, Likes, first_likers, likers
 from core.sql import primary_reads
 from core.valkey import ValkeyUnavailable
-from usergraph import store, visibility
+from usergraph import related, store, visibility
 from usergraph.models import Block, Follow, Mute, PulledAuthor
 
 logger = logging.getLogger(__name__)
@@ -37,28 +36,6 @@ WHERE follow.follower_id = %s AND NOT EXISTS (
     WHERE mute.muter_id = follow.follower_id AND mute.muted_id = follow.followee_id
 )
 """
-_RELATION_SQL = """
-SELECT
-    EXISTS (
-        SELECT FROM usergraph_follow
-        WHERE follower_id = %(viewer_id)s AND followee_id = %(user_id)s
-    ),
-    EXISTS (
-        SELECT FROM usergraph_follow
-        WHERE follower_id = %(user_id)s AND followee_id = %(viewer_id)s
-    ),
-    EXISTS (
-        SELECT FROM usergraph_mute WHERE muter_id = %(viewer_id)s AND muted_id = %(user_id)s
-    )
-"""
-
-
-def add_followed(batch: CacheBatch, *, viewer_ids: Collection[int]) -> Pending[frozenset[int]]:
-    """Have a batch read whom viewers follow: the ids, by viewer.
-
-    Empty for a viewer who follows more than `store.FOLLOWED_LIMIT` accounts.
-    """
-    return batch.add(store.FOLLOWED, viewer_ids)
 
 
 def follower_id_batches(*, author_id: int, after: int = 0, size: int) -> Iterator[list[int]]:
@@ -220,18 +197,6 @@ def followed_ids(*, viewer_id: int) -> list[int]:
     return list(Follow.objects.filter(follower_id=viewer_id).values_list("followee_id", flat=True))
 
 
-def relation(*, viewer_id: int, user_id: int) -> dict[str, bool]:
-    """What `viewer` says of another user in a profile; one query.
-
-    {"following", "followed_by", "muting"}
-    """
-    parameters = {"viewer_id": viewer_id, "user_id": user_id}
-    with connections[router.db_for_read(Follow)].cursor() as cursor:
-        cursor.execute(_RELATION_SQL, parameters)
-        following, followed_by, muting = cursor.fetchone()
-    return {"following": following, "followed_by": followed_by, "muting": muting}
-
-
 def followers(*, user_id: int, after: int | None, limit: int) -> list[tuple[int, int]]:
     """Up to `limit` active followers of a user as (user id, edge id), newest edge first.
 
@@ -291,5 +256,5 @@ def profile_part(user_id: int, viewer_id: int) -> dict[str, dict[str, Any]]:
     """What User Graph adds to a profile."""
     return {
         "counts": graph_counts(user_id=user_id),
-        "viewer": relation(viewer_id=viewer_id, user_id=user_id),
+        "viewer": related.relations(viewer_id=viewer_id, user_ids=[user_id])[user_id],
     }

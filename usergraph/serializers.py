@@ -19,14 +19,22 @@ class FollowCounts(serializers.Serializer[Any]):
 @extend_schema_serializer(
     examples=[
         OpenApiExample(
-            "Followed", {"following": True, "counts": {"followers": 1046, "following": 87}}
+            "Followed",
+            {
+                "following": True,
+                "requested": False,
+                "counts": {"followers": 1046, "following": 87},
+            },
         )
     ]
 )
 class FollowState(serializers.Serializer[Any]):
-    """Whether the caller follows the user now, and the user's counts."""
+    """Whether the caller follows the user now, or asks to, and the user's counts."""
 
     following = serializers.BooleanField()
+    requested = serializers.BooleanField(
+        help_text="The account is private, and has not accepted the caller yet."
+    )
     counts = FollowCounts(
         allow_null=True,
         help_text="Null if the caller may not see the user any more.",
@@ -88,6 +96,13 @@ class MuteState(serializers.Serializer[Any]):
 _SINCE = {"since": "2026-11-02T08:15:30Z"}
 
 
+class AskingUser(serializers.Serializer[Any]):
+    """A user who asks to follow the caller."""
+
+    user = ListedUser()
+    since = serializers.DateTimeField()
+
+
 class BlockedUser(serializers.Serializer[Any]):
     """A user whom the caller blocks."""
 
@@ -105,5 +120,6 @@ class MutedUser(serializers.Serializer[Any]):
     )
 
 
+AskingPage = page_of(AskingUser, {"user": LISTED_EXAMPLE} | _SINCE)
 BlockedPage = page_of(BlockedUser, {"user": USER_EXAMPLE} | _SINCE)
 MutedPage = page_of(MutedUser, {"user": LISTED_EXAMPLE} | _SINCE | _MUTE)

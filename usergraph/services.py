@@ -4,7 +4,6 @@ import uuid
 from collections import Counter as Multiset
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from itertools import islice
 
 from django.conf import settings
@@ -12,29 +11,20 @@ from django.db import IntegrityError, connections, transaction
 from django.db.models import Q
 
 from core import counters
-from core.counters import CHANGE_SQL, count_sql, made_by
+from core.counters import CHANGE_SQL, made_by
 from core.http.problems import Conflict, Invalid, NotFound
 from usergraph import selectors, store
-from usergraph.events import (
-    BlockChanged,
-    FollowChanged,
-    FollowsRemoved,
-    block_changed,
-    follow_changed,
-    follows_removed,
-)
-from usergraph.models import Block, Follow, Mute, PulledAuthor
+from usergraph.events import BlockChanged, FollowsRemoved, block_changed, follows_removed
+from usergraph.follows import BLOCK_BETWEEN, pair_number
+from usergraph.follows import follow_user as follow_user  # noqa: PLC0414  (for other apps, too)
+from usergraph.follows import unfollow_user as unfollow_user  # noqa: PLC0414
+from usergraph.models import Block, Follow, FollowRequest, Mute, PulledAuthor
 from users.services import steady_account
 
-# A block between two users, whoever of them blocks.
-_BLOCK_BETWEEN = """
-SELECT FROM usergraph_block
-WHERE (blocker_id, blocked_id) IN ((edge.one, edge.other), (edge.other, edge.one))
-"""
 _IMPORT_SQL = f"""
 INSERT INTO usergraph_follow (follower_id, followee_id)
 SELECT one, other FROM unnest(%s::bigint[], %s::bigint[]) AS edge (one, other)
-WHERE NOT EXISTS ({_BLOCK_BETWEEN})
+WHERE NOT EXISTS ({BLOCK_BETWEEN})
 ON CONFLICT DO NOTHING
 RETURNING follower_id, followee_id, follower_shown, followee_shown
 """  # noqa: S608  (a constant)
@@ -44,25 +34,6 @@ SELECT
     EXISTS (SELECT FROM usergraph_block WHERE blocker_id = %(one)s AND blocked_id = %(other)s),
     EXISTS (SELECT FROM usergraph_block WHERE blocker_id = %(other)s AND blocked_id = %(one)s)
 """
-# Whether a user follows another, and how many accounts the user follows. It waits for a block of
-# one by the other that is being written, so that the next statement sees it.
-_FOLLOWING_SQL = f"""
-SELECT pg_advisory_xact_lock_shared(%s), EXISTS (
-    SELECT FROM usergraph_follow WHERE follower_id = asked.follower_id AND followee_id = %s
-), {count_sql("-asked.follower_id")}
-FROM (SELECT %s::bigint AS follower_id) AS asked
-"""  # noqa: S608  (a constant)
-# The edge and the changes of both counts, in one statement: a follow is sent often.
-_COUNTED_SQL = f"""
-WITH edge AS (
-    {{edge}} RETURNING follower_id, followee_id, follower_shown, followee_shown
-), counted AS (
-    {CHANGE_SQL}
-    SELECT followee_id, {{by}}, NULL::bigint FROM edge WHERE follower_shown
-    UNION ALL SELECT -follower_id, {{by}}, NULL FROM edge WHERE followee_shown
-)
-SELECT FROM edge
-"""  # noqa: S608  (a constant)
 # The edges that a step of a walk reaches, which of them change, and the counts of their other ends.
 _SHOW_SQL = f"""
 WITH reached AS (
@@ -81,17 +52,6 @@ SELECT max(id) FROM reached
 """  # noqa: S608  (a constant)
 _SHOW_FOLLOWER_SQL = _SHOW_SQL.format(side="follower", counted="edge.followee_id")
 _SHOW_FOLLOWEE_SQL = _SHOW_SQL.format(side="followee", counted="-edge.follower_id")
-_FOLLOW_SQL = _COUNTED_SQL.format(
-    by=1,
-    edge=f"""
-    INSERT INTO usergraph_follow (follower_id, followee_id)
-    SELECT one, other FROM (SELECT %s::bigint, %s::bigint) AS edge (one, other)
-    WHERE NOT EXISTS ({_BLOCK_BETWEEN}) ON CONFLICT DO NOTHING
-    """,  # noqa: S608  (a constant)
-)
-_UNFOLLOW_SQL = _COUNTED_SQL.format(
-    by=-1, edge="DELETE FROM usergraph_follow WHERE follower_id = %s AND followee_id = %s"
-)
 # An author is pulled above FANOUT_PUSH_LIMIT followers, and pushed again at this share of it. The
 # gap keeps one follower who comes and goes from changing the mode each time.
 _PUSHED_AGAIN_AT = 0.8
@@ -101,56 +61,9 @@ _NO_SUCH_USER = "There is no such user."
 _Edge = Sequence[int]
 
 
-def follow_user(*, follower_id: int, followee_id: int) -> bool:
-    """Make one user follow another; returns False if they follow already.
-
-    Raises `Invalid` for oneself, `Conflict` over `FOLLOWING_LIMIT`, and `NotFound` if one of the
-    accounts does not exist any more, or blocks the other.
-    """
-    if follower_id == followee_id:
-        raise Invalid("You cannot follow yourself.", code="oneself")
-    try:
-        with transaction.atomic(using="default"):
-            # Raw SQL: the ORM takes longer than the database.
-            with connections["default"].cursor() as cursor:
-                pair = _pair_number(follower_id, followee_id)
-                cursor.execute(_FOLLOWING_SQL, [pair, followee_id, follower_id])
-                _, follows_already, following = cursor.fetchone()
-                if follows_already:
-                    return False
-                if following >= settings.FOLLOWING_LIMIT:
-                    raise Conflict(
-                        f"You follow {settings.FOLLOWING_LIMIT} accounts already, which is the "
-                        "limit. Unfollow some first.",
-                        code="following_limit",
-                    )
-                cursor.execute(_FOLLOW_SQL, [follower_id, followee_id])
-                if not cursor.rowcount:
-                    # Another request was faster: it has written the same edge, or a block.
-                    if Follow.objects.filter(
-                        follower_id=follower_id, followee_id=followee_id
-                    ).exists():
-                        return False
-                    raise NotFound("This account does not exist any more.")
-            follow_changed.announce(FollowChanged(follower_id, followee_id))
-    except IntegrityError as error:
-        raise NotFound("This account does not exist any more.") from error
-    return True
-
-
-def unfollow_user(*, follower_id: int, followee_id: int) -> bool:
-    """Make one user stop following another; returns False if they did not follow."""
-    with transaction.atomic(using="default"):
-        with connections["default"].cursor() as cursor:
-            cursor.execute(_UNFOLLOW_SQL, [follower_id, followee_id])
-            followed = bool(cursor.rowcount)
-        if followed:
-            follow_changed.announce(FollowChanged(follower_id, followee_id))
-    return followed
-
-
 def block_user(*, blocker_id: int, blocked_id: int) -> bool:
-    """Hide two people from each other, and end their follows; returns False if it is done already.
+    """Hide two people from each other, and end their follows and requests; returns False if it is
+    done already.
 
     `blocked_id`: 0 stands for a user who does not exist. Raises `NotFound` for that one, and in the
     same way, after the same statements, for one who blocks the blocker; `Invalid` for oneself;
@@ -195,17 +108,11 @@ def _blocks_between(one: int, other: int) -> tuple[bool, bool]:
     follow, between the two until the caller's transaction ends.
     """
     with connections["default"].cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_pair_number(one, other)])
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [pair_number(one, other)])
         # After the lock, and in a statement of its own: it sees what others have written till then.
         cursor.execute(_BLOCKS_SQL, {"one": one, "other": other})
         blocks, is_blocked = cursor.fetchone()
     return blocks, is_blocked
-
-
-def _pair_number(user_id: int, other_id: int) -> int:
-    """The number of the advisory lock of two users, in any order."""
-    text = f"{min(user_id, other_id)} {max(user_id, other_id)}".encode()
-    return int.from_bytes(blake2b(text, digest_size=8, person=b"pair").digest(), signed=True)
 
 
 def show_account(*, user_id: int, after: int, limit: int, is_follower: bool) -> int | None:
@@ -267,8 +174,9 @@ def remove_follows_of_user(*, user_id: int, limit: int) -> int:
     return len(rows)
 
 
-def remove_blocks_and_mutes_of_user(*, user_id: int, limit: int) -> int:
-    """Remove up to `limit` blocks, or mutes, of and by an account that is being deleted.
+def remove_relations_of_user(*, user_id: int, limit: int) -> int:
+    """Remove up to `limit` blocks, mutes, or requests to follow, of and to an account that is being
+    deleted.
 
     Returns how many; 0 when none is left. That others still have the id cached as hidden does no
     harm: nobody gets it again.
@@ -276,6 +184,7 @@ def remove_blocks_and_mutes_of_user(*, user_id: int, limit: int) -> int:
     mine = [
         Block.objects.filter(Q(blocker_id=user_id) | Q(blocked_id=user_id)),
         Mute.objects.filter(Q(muter_id=user_id) | Q(muted_id=user_id)),
+        FollowRequest.objects.filter(Q(follower_id=user_id) | Q(followee_id=user_id)),
     ]
     for rows in mine:
         ids = list(rows.order_by("pk").values_list("pk", flat=True)[:limit])

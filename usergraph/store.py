@@ -27,32 +27,31 @@ from usergraph.keys import (
     former_followers_key,
     hidden_key,
 )
-from usergraph.models import Block, Follow
+from usergraph.models import Follow
 
 _ID_BYTES = 8
-# Nothing is cached for a viewer who follows more accounts: each page reads the value.
+# No more ids are cached for a viewer: if there are, each page that needs them asks SQL.
 FOLLOWED_LIMIT = 1000
 _FOLLOWED_SQL = f"""
 SELECT asked.id, {VERSION_SQL}, ARRAY(
-    SELECT followee_id FROM usergraph_follow WHERE follower_id = asked.id LIMIT {FOLLOWED_LIMIT + 1}
+    SELECT followee_id FROM usergraph_follow WHERE follower_id = asked.id LIMIT %(limit)s
 )
-FROM unnest(%s::bigint[]) AS asked (id)
+FROM unnest(%(viewer_ids)s::bigint[]) AS asked (id)
 """  # noqa: S608  (a constant)
-# No more ids are cached for a viewer: if there are, each page asks SQL.
 HIDDEN_LIMIT = 2000
 _HIDDEN_SQL = f"""
 SELECT asked.id, {VERSION_SQL}, ARRAY(
     (
         SELECT blocked_id FROM usergraph_block WHERE blocker_id = asked.id
-        LIMIT {HIDDEN_LIMIT + 1}
+        LIMIT %(limit)s
     )
     UNION ALL
     (
         SELECT blocker_id FROM usergraph_block WHERE blocked_id = asked.id
-        LIMIT {HIDDEN_LIMIT + 1}
+        LIMIT %(limit)s
     )
 )
-FROM unnest(%s::bigint[]) AS asked (id)
+FROM unnest(%(viewer_ids)s::bigint[]) AS asked (id)
 """  # noqa: S608  (a constant)
 _FILL_LEASE_SECONDS = 60
 
@@ -106,72 +105,52 @@ def drop_followers(*, author_ids: Iterable[int]) -> None:
     exchange(cache_valkey(), commands)
 
 
-def _load_followed(viewer_ids: Sequence[int]) -> dict[int, Versioned[frozenset[int]]]:
-    with connections[router.db_for_read(Follow)].cursor() as cursor:
-        cursor.execute(_FOLLOWED_SQL, [list(viewer_ids)])
-        return {
-            viewer_id: (version, frozenset(ids if len(ids) <= FOLLOWED_LIMIT else ()))
-            for viewer_id, version, ids in cursor.fetchall()
-        }
+class IdSet(NamedTuple):
+    """The ids of users who stand in one relation to a viewer.
 
-
-def _encode_followed(ids: frozenset[int]) -> bytes:
-    # One byte before the ids: an empty string stands for a viewer who does not exist.
-    return struct.pack(f">x{len(ids)}q", *ids)
-
-
-def _decode_followed(packed: bytes) -> frozenset[int]:
-    return frozenset(struct.unpack(f">x{len(packed) // _ID_BYTES}q", packed))
-
-
-# The ids of whom a viewer follows; empty for a viewer who follows more than FOLLOWED_LIMIT.
-FOLLOWED = CachedValue(
-    database="default",
-    key=followed_key,
-    load=_load_followed,
-    encode=_encode_followed,
-    decode=_decode_followed,
-    ttl_seconds=FOLLOWED_TTL,
-)
-
-
-class Hidden(NamedTuple):
-    """The ids of those whom a viewer blocks, and of those who block the viewer.
-
-    `ids` is empty, and not `is_whole`, if there are more than HIDDEN_LIMIT.
+    `ids` is empty, and not `is_whole`, if they are more than the relation's limit.
     """
 
     ids: frozenset[int]
     is_whole: bool
 
 
-def _load_hidden(viewer_ids: Sequence[int]) -> dict[int, Versioned[Hidden]]:
-    # Always from the primary: a replica may not know yet of a block by somebody else.
-    with primary_reads(), connections[router.db_for_read(Block)].cursor() as cursor:
-        cursor.execute(_HIDDEN_SQL, [list(viewer_ids)])
+def _load(sql: str, viewer_ids: Sequence[int], limit: int) -> dict[int, Versioned[IdSet]]:
+    # Always from the primary: a replica may not know yet what somebody else has changed.
+    with primary_reads(), connections[router.db_for_read(Follow)].cursor() as cursor:
+        cursor.execute(sql, {"viewer_ids": list(viewer_ids), "limit": limit + 1})
         return {
-            viewer_id: (version, Hidden(frozenset(ids), is_whole=True))
-            if len(ids) <= HIDDEN_LIMIT
-            else (version, Hidden(frozenset(), is_whole=False))
+            viewer_id: (version, IdSet(frozenset(ids), is_whole=True))
+            if len(ids) <= limit
+            else (version, IdSet(frozenset(), is_whole=False))
             for viewer_id, version, ids in cursor.fetchall()
         }
 
 
-def _encode_hidden(hidden: Hidden) -> bytes:
-    return struct.pack(f">?{len(hidden.ids)}q", hidden.is_whole, *hidden.ids)
+def _encode(ids: IdSet) -> bytes:
+    return struct.pack(f">?{len(ids.ids)}q", ids.is_whole, *ids.ids)
 
 
-def _decode_hidden(packed: bytes) -> Hidden:
+def _decode(packed: bytes) -> IdSet:
     is_whole, *ids = struct.unpack(f">?{len(packed) // _ID_BYTES}q", packed)
-    return Hidden(frozenset(ids), is_whole)
+    return IdSet(frozenset(ids), is_whole)
 
 
+# Whom a viewer follows.
+FOLLOWED = CachedValue(
+    database="default",
+    key=followed_key,
+    load=lambda viewer_ids: _load(_FOLLOWED_SQL, viewer_ids, FOLLOWED_LIMIT),
+    encode=_encode,
+    decode=_decode,
+    ttl_seconds=FOLLOWED_TTL,
+)
 # Who is hidden from a viewer by blocks.
 HIDDEN = CachedValue(
     database="default",
     key=hidden_key,
-    load=_load_hidden,
-    encode=_encode_hidden,
-    decode=_decode_hidden,
+    load=lambda viewer_ids: _load(_HIDDEN_SQL, viewer_ids, HIDDEN_LIMIT),
+    encode=_encode,
+    decode=_decode,
     ttl_seconds=HIDDEN_TTL,
 )

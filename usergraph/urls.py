@@ -4,11 +4,14 @@ from django.urls import path
 
 import core.http.converters  # noqa: F401  (registers the path converters)
 from usergraph.views import (
+    AcceptView,
     BlocksView,
     BlockView,
+    DeclineView,
     FollowersView,
     FollowerView,
     FollowingView,
+    FollowRequestsView,
     FollowView,
     MutesView,
     MuteView,
@@ -21,6 +24,11 @@ urlpatterns = [
     path("users/<username:username>/mute", MuteView.as_view(), name="mute"),
     path("users/me/blocks", BlocksView.as_view(), name="blocks"),
     path("users/me/mutes", MutesView.as_view(), name="mutes"),
+    path("follow-requests", FollowRequestsView.as_view(), name="follow-requests"),
+    path("follow-requests/<username:username>/accept", AcceptView.as_view(), name="accept-request"),
+    path(
+        "follow-requests/<username:username>/decline", DeclineView.as_view(), name="decline-request"
+    ),
     path("users/<username:username>/followers", FollowersView.as_view(), name="followers"),
     path("users/<username:username>/following", FollowingView.as_view(), name="following"),
 ]

@@ -1,4 +1,4 @@
-"""Follows, blocks and mutes, and their lists."""
+"""Follows and requests to follow, blocks and mutes, and their lists."""
 
 from collections.abc import Callable
 
@@ -8,11 +8,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core.http.callers import caller_id
+from core.http.idempotency import idempotent
 from core.http.pagination import page_request, page_response
 from core.http.repetitions import repeatable
 from core.http.schema import PAGE_PARAMETERS
-from usergraph import mutes, selectors, services
+from usergraph import follows, mutes, selectors, services
 from usergraph.serializers import (
+    AskingPage,
     BlockedPage,
     BlockState,
     FollowerState,
@@ -22,9 +24,11 @@ from usergraph.serializers import (
     MuteState,
 )
 from usergraph.visibility import (
+    asking_page,
     blocked_page,
     is_hidden,
     muted_page,
+    visible_author_id,
     visible_page,
     visible_people,
     visible_user_id,
@@ -39,22 +43,28 @@ class FollowView(APIView):
     @extend_schema(request=None, responses=FollowState, tags=["graph"])
     @repeatable(database="default")
     def put(self, request: Request, username: str) -> Response:
-        """Follow a user. Answers the same if the caller follows them already."""
+        """Follow a user, or ask to, if the account is private.
+
+        Answers the same if the caller follows them, or has asked to, already.
+        """
         followee_id = visible_user_id(viewer_id=caller_id(request), username=username)
-        services.follow_user(follower_id=caller_id(request), followee_id=followee_id)
+        following = services.follow_user(follower_id=caller_id(request), followee_id=followee_id)
         counts = selectors.graph_counts(user_id=followee_id)
-        return Response({"following": True, "counts": counts})
+        return Response({"following": following, "requested": not following, "counts": counts})
 
     @extend_schema(responses={200: FollowState}, tags=["graph"])
     @repeatable(database="default")
     def delete(self, request: Request, username: str) -> Response:
-        """Unfollow a user. Answers the same if the caller did not follow them."""
+        """Unfollow a user, or withdraw the request to follow them.
+
+        Answers the same if the caller did neither.
+        """
         viewer_id = caller_id(request)
         followee_id = user_selectors.user_id_or_zero(username=username, active_only=False)
         followed = services.unfollow_user(follower_id=viewer_id, followee_id=followee_id)
         is_visible = _refuse_hidden(viewer_id, followee_id, username, has_changed=followed)
         counts = selectors.graph_counts(user_id=followee_id) if is_visible else None
-        return Response({"following": False, "counts": counts})
+        return Response({"following": False, "requested": False, "counts": counts})
 
 
 class FollowerView(APIView):
@@ -63,14 +73,56 @@ class FollowerView(APIView):
     @extend_schema(responses={200: FollowerState}, tags=["graph"])
     @repeatable(database="default")
     def delete(self, request: Request, username: str) -> Response:
-        """Remove a follower. They are not told, and may follow again.
+        """Remove a follower, or one who asks to. They are not told, and may follow or ask again.
 
-        Answers the same if they did not follow the caller.
+        Answers the same if they did neither.
         """
         viewer_id = caller_id(request)
         follower_id = user_selectors.user_id_or_zero(username=username, active_only=False)
         followed = services.unfollow_user(follower_id=follower_id, followee_id=viewer_id)
         _refuse_hidden(viewer_id, follower_id, username, has_changed=followed)
+        return Response({"followed_by": False, "counts": selectors.graph_counts(user_id=viewer_id)})
+
+
+class FollowRequestsView(APIView):
+    @extend_schema(parameters=PAGE_PARAMETERS, responses=AskingPage, tags=["privacy"])
+    def get(self, request: Request) -> Response:
+        """List the users who ask to follow the caller, the newest request first.
+
+        There are requests only to a private account. When it becomes public, all are accepted.
+        """
+        page = page_request(request)
+        asking, cursor = asking_page(
+            viewer_id=caller_id(request), after=page.after, limit=page.limit
+        )
+        return page_response(request, asking, cursor)
+
+
+class AcceptView(APIView):
+    @extend_schema(request=None, responses={200: FollowerState}, tags=["privacy"])
+    @idempotent(database="default")
+    def post(self, request: Request, username: str) -> Response:
+        """Let a user follow the caller, who has asked to. Answers the same if they follow already.
+
+        404 if they have not asked, or have withdrawn the request.
+        """
+        viewer_id = caller_id(request)
+        follower_id = visible_user_id(viewer_id=viewer_id, username=username)
+        follows.accept_request(followee_id=viewer_id, follower_id=follower_id)
+        return Response({"followed_by": True, "counts": selectors.graph_counts(user_id=viewer_id)})
+
+
+class DeclineView(APIView):
+    @extend_schema(request=None, responses={200: FollowerState}, tags=["privacy"])
+    @idempotent(database="default")
+    def post(self, request: Request, username: str) -> Response:
+        """Decline a user's request to follow the caller. They are not told, and may ask again.
+
+        404 if they have not asked, or have withdrawn the request.
+        """
+        viewer_id = caller_id(request)
+        follower_id = visible_user_id(viewer_id=viewer_id, username=username)
+        follows.decline_request(followee_id=viewer_id, follower_id=follower_id)
         return Response({"followed_by": False, "counts": selectors.graph_counts(user_id=viewer_id)})
 
 
@@ -167,14 +219,18 @@ def _refuse_hidden(viewer_id: int, user_id: int, username: str, *, has_changed: 
 class FollowersView(APIView):
     @extend_schema(parameters=PAGE_PARAMETERS, responses=UserPage, tags=["graph"])
     def get(self, request: Request, username: str) -> Response:
-        """List a user's followers, the newest first."""
+        """List a user's followers, the newest first. Those of a private account: 404 for others
+        than its followers.
+        """
         return _user_page(request, username, selectors.followers)
 
 
 class FollowingView(APIView):
     @extend_schema(parameters=PAGE_PARAMETERS, responses=UserPage, tags=["graph"])
     def get(self, request: Request, username: str) -> Response:
-        """List the accounts that a user follows, the newest first."""
+        """List the accounts that a user follows, the newest first. Those whom a private account
+        follows: 404 for others than its followers.
+        """
         return _user_page(request, username, selectors.following)
 
 
@@ -182,7 +238,7 @@ def _user_page(
     request: Request, username: str, read: Callable[..., list[tuple[int, int]]]
 ) -> Response:
     page, viewer_id = page_request(request), caller_id(request)
-    user_id = visible_user_id(viewer_id=viewer_id, username=username)
+    user_id = visible_author_id(viewer_id=viewer_id, username=username)
     people, cursor = visible_page(
         viewer_id=viewer_id,
         read=lambda after, limit: read(user_id=user_id, after=after, limit=limit),

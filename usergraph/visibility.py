@@ -3,12 +3,13 @@
 An answer shows only people whom a `VisiblePeople` holds, and only `visible_people` makes one. Post
 Info and Commenting hand out posts and comments as unchecked ones, without content; it takes a
 `VisiblePeople` to turn one into a visible one. User Info stands below this app: the handlers
-register `blocks.hidden_people` there, for profiles and for the search.
+register `related.hidden_people` there, for profiles and for the search.
 
-Everybody sees every active account and all that it owns, but for blocks: two people of whom one
-blocks the other do not see each other. Private accounts belong into the `authors` that
-`visible_people` finds. A mute hides nothing: it keeps posts out of one home timeline
-(`usergraph.mutes`).
+- Everybody sees the name and the profile of every active account, but for blocks: two people of
+  whom one blocks the other do not see each other.
+- What a private account owns (posts, with their comments and likes, and the lists of whom it
+  follows and who follows it) only its followers see, and itself.
+- A mute hides nothing: it keeps posts out of one home timeline (`usergraph.mutes`).
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -18,20 +19,19 @@ from typing import Any, TypeVar
 import orjson
 
 from core.cached_values import CacheBatch
+from core.http.problems import NotFound
 from core.http.rendering import fragments
-from usergraph import blocks, store
-from usergraph.blocks import HiddenPeople as HiddenPeople  # noqa: PLC0414  (for other apps, too)
-from usergraph.models import Follow
+from usergraph import blocks, follows, related
 from usergraph.mutes import muted_users
+from usergraph.related import FollowedPeople, HiddenPeople
 from users import selectors as user_selectors
-from users.selectors import UserJson
+from users.selectors import UserJson, is_private
 
 # A page leaves out people who are hidden, and reads on to replace them: at most MAX_ROUNDS times,
 # NEXT_STEP rows each time after the first.
 MAX_ROUNDS, NEXT_STEP = 4, 200
 # A user id, a cursor, and whatever else a list has of its people.
 Row = TypeVar("Row", bound=tuple[Any, ...])
-_JSON = {True: b"true", False: b"false"}
 
 
 @dataclass(frozen=True)
@@ -51,38 +51,74 @@ class VisiblePeople:
         return VisiblePeople(self.viewer_id, documents, {*self.authors, *others.authors})
 
 
-def add_hidden(batch: CacheBatch, *, viewer_id: int) -> Callable[[], HiddenPeople]:
-    """Have a batch read who is hidden from a viewer; call what this returns once it has read."""
-    hidden = batch.add(store.HIDDEN, [viewer_id])
-    return lambda: HiddenPeople(viewer_id, hidden.values[viewer_id])
+@dataclass(frozen=True)
+class Viewpoint:
+    """What decides whom a viewer may see: whom blocks hide, and whom the viewer follows."""
+
+    viewer_id: int
+    hidden: HiddenPeople
+    followed: FollowedPeople
+
+    def visible(
+        self, user_ids: Collection[int], documents: Mapping[int, UserJson]
+    ) -> VisiblePeople:
+        """Those of some users whom the viewer may see; `documents` has those that exist.
+
+        No SQL for a viewer with at most `store.FOLLOWED_LIMIT` and `store.HIDDEN_LIMIT` of them;
+        else the same for users who do not exist, are hidden, or are private.
+        """
+        if left_out := self.hidden.among(user_ids):
+            documents = {id_: json for id_, json in documents.items() if id_ not in left_out}
+        closed = {
+            id_ for id_ in user_ids if not (json := documents.get(id_)) or is_private(json)
+        } - {self.viewer_id}
+        authors: Collection[int] = documents
+        if closed:
+            closed.difference_update(self.followed.among(closed))
+            authors = documents.keys() - closed
+        return VisiblePeople(self.viewer_id, documents, authors)
+
+
+def add_viewpoint(batch: CacheBatch, *, viewer_id: int) -> Callable[[], Viewpoint]:
+    """Have a batch read a viewpoint; call what this returns once it has read."""
+    hidden = batch.add(HiddenPeople.kind, [viewer_id])
+    followed = batch.add(FollowedPeople.kind, [viewer_id])
+    return lambda: Viewpoint(
+        viewer_id,
+        HiddenPeople(viewer_id, hidden.values[viewer_id]),
+        FollowedPeople(viewer_id, followed.values[viewer_id]),
+    )
+
+
+def viewpoint_of(*, viewer_id: int) -> Viewpoint:
+    """The viewpoint of a viewer; warm, one round trip and no SQL."""
+    batch = CacheBatch()
+    viewpoint = add_viewpoint(batch, viewer_id=viewer_id)
+    batch.read()
+    return viewpoint()
 
 
 def is_hidden(*, viewer_id: int, user_id: int) -> bool:
     """Whether a block hides one user from another; warm, one round trip and no SQL."""
-    return user_id in blocks.hidden_people(viewer_id=viewer_id).among([user_id])
+    return user_id in related.hidden_people(viewer_id=viewer_id).among([user_id])
 
 
 def visible_people(
-    *, viewer_id: int, user_ids: Collection[int], hidden: HiddenPeople | None = None
+    *, viewer_id: int, user_ids: Collection[int], viewpoint: Viewpoint | None = None
 ) -> VisiblePeople:
-    """Those of `user_ids` whom the viewer may see; warm, one round trip and no SQL.
+    """Those of `user_ids` whom the viewer may see; warm, one round trip, and SQL as
+    `Viewpoint.visible` says.
 
-    `hidden`: who is hidden from the viewer, if the caller has read it just now. Raises ValueError
-    if it is of another viewer.
+    `viewpoint`: the viewer's, if the caller has read it just now. Raises ValueError if it is of
+    another viewer.
     """
-    if hidden is not None and hidden.viewer_id != viewer_id:
-        raise ValueError("this is hidden from somebody else")
+    if viewpoint is not None and viewpoint.viewer_id != viewer_id:
+        raise ValueError("this is the viewpoint of somebody else")
     batch = CacheBatch()
     documents = user_selectors.add_user_documents(batch, user_ids=user_ids)
-    read_hidden = add_hidden(batch, viewer_id=viewer_id) if hidden is None else lambda: hidden
+    read = add_viewpoint(batch, viewer_id=viewer_id) if viewpoint is None else lambda: viewpoint
     batch.read()
-    return _visible(documents.values, read_hidden())
-
-
-def _visible(documents: Mapping[int, UserJson], hidden: HiddenPeople) -> VisiblePeople:
-    if left_out := hidden.among(documents):
-        documents = {id_: document for id_, document in documents.items() if id_ not in left_out}
-    return VisiblePeople(hidden.viewer_id, documents, authors=documents)
+    return read().visible(user_ids, documents.values)
 
 
 def visible_page(
@@ -112,8 +148,7 @@ def visible_rows(
     `read(after, limit)`: up to `limit` rows after a cursor, fewer only at the end; a row begins
     with a user id and its cursor. It goes on until the page is full; a page is short at the end,
     where the cursor is None, and where very many in a row are hidden. Each document has `viewer`.
-    Warm: one round trip, and one query for a viewer who follows nobody, or more than
-    `store.FOLLOWED_LIMIT`.
+    Warm: one round trip and one query.
     """
     page: list[Row] = []
     documents: dict[int, bytes] = {}
@@ -151,6 +186,25 @@ def muted_page(
     ], cursor
 
 
+def asking_page(
+    *, viewer_id: int, after: int | None, limit: int
+) -> tuple[list[dict[str, Any]], int | None]:
+    """A page of those who ask to follow the viewer and whom the viewer may see, newest first, and
+    the next page's cursor: {"user", "since"}.
+    """
+    rows, cursor = visible_rows(
+        viewer_id=viewer_id,
+        read=lambda after, limit: follows.asking_users(
+            followee_id=viewer_id, after=after, limit=limit
+        ),
+        after=after,
+        limit=limit,
+    )
+    return [
+        {"user": orjson.Fragment(document), "since": since} for (_, _, since), document in rows
+    ], cursor
+
+
 def blocked_page(
     *, viewer_id: int, after: int | None, limit: int
 ) -> tuple[list[dict[str, Any]], int | None]:
@@ -168,33 +222,12 @@ def blocked_page(
     return shown, rows[limit - 1][1] if len(rows) > limit else None
 
 
-def followed_among(*, viewer_id: int, user_ids: Collection[int]) -> Collection[int]:
-    """Ids that have in them those of some users whom the viewer follows; warm, one round trip."""
-    cached = store.FOLLOWED.get([viewer_id])[viewer_id]
-    return _followed_among(viewer_id, user_ids, cached)
-
-
-def _followed_among(
-    viewer_id: int, user_ids: Collection[int], cached: Collection[int]
-) -> Collection[int]:
-    if cached:
-        return cached
-    # Nobody, or too many to be cached.
-    edges = Follow.objects.filter(follower_id=viewer_id, followee_id__in=user_ids)
-    return set(edges.values_list("followee_id", flat=True))
-
-
 def _listed(viewer_id: int, user_ids: Sequence[int]) -> dict[int, bytes]:
     """The documents, with `viewer`, of those whom the viewer may see."""
-    batch = CacheBatch()
-    documents = user_selectors.add_user_documents(batch, user_ids=user_ids)
-    cached = batch.add(store.FOLLOWED, [viewer_id])
-    hidden = add_hidden(batch, viewer_id=viewer_id)
-    batch.read()
-    people = _visible(documents.values, hidden())
-    followed = _followed_among(viewer_id, people.documents, cached.values[viewer_id])
+    people = visible_people(viewer_id=viewer_id, user_ids=user_ids)
+    viewer = related.relations(viewer_id=viewer_id, user_ids=people.documents)
     return {
-        id_: b'%b,"viewer":{"following":%b}}' % (document[:-1], _JSON[id_ in followed])
+        id_: b'%b,"viewer":%b}' % (document[:-1], orjson.dumps(viewer[id_]))
         for id_, document in people.documents.items()
     }
 
@@ -205,5 +238,23 @@ def visible_user_id(*, viewer_id: int, username: str) -> int:
 
     For a user who is hidden it does the same, and so takes as long, as for one who does not exist.
     """
-    hidden = [blocks.hidden_people(viewer_id=viewer_id)]
+    hidden = [related.hidden_people(viewer_id=viewer_id)]
     return user_selectors.user_id_by_username(username=username, hidden=hidden)
+
+
+def visible_author_id(*, viewer_id: int, username: str) -> int:
+    """The id of a user whose posts and lists the viewer may see; raises `NotFound`, which says so
+    if the account is private. Warm, two round trips and one query.
+    """
+    viewpoint = viewpoint_of(viewer_id=viewer_id)
+    user_id = user_selectors.user_id_by_username(username=username, hidden=[viewpoint.hidden])
+    people = visible_people(viewer_id=viewer_id, user_ids=[user_id], viewpoint=viewpoint)
+    if user_id not in people.documents:
+        raise user_selectors.no_such_user(username.lower())
+    if user_id not in people.authors:
+        raise NotFound(
+            "This account is private. Follow it to see its posts, its followers, and whom it "
+            "follows.",
+            code="private_account",
+        )
+    return user_id

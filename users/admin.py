@@ -82,13 +82,21 @@ class UserAdmin(StaffPage[User], DjangoUserAdmin[User]):
     search_fields = ["=id", "username", "display_name", "=email"]
     ordering = ["-id"]
     show_full_result_count = False
-    # Only actions change `is_active`. Only the owner changes the e-mail address, and proves it: who
-    # has the mailbox resets the password.
-    readonly_fields = ["id", "email", "is_active", "avatar_media_id", "date_joined", "last_login"]
+    # Only actions change `is_active`, and only the owner `is_private`. Only the owner changes the
+    # e-mail address, too, and proves it: who has the mailbox resets the password.
+    readonly_fields = [
+        "id",
+        "email",
+        "is_active",
+        "is_private",
+        "avatar_media_id",
+        "date_joined",
+        "last_login",
+    ]
     actions = ["activate", "deactivate", "reset_second_factor", "delete_accounts"]
     fieldsets = [
         (None, {"fields": ["id", "username", "password"]}),
-        ("Profile", {"fields": ["display_name", "email", "bio", "avatar_media_id"]}),
+        ("Profile", {"fields": ["display_name", "email", "bio", "is_private", "avatar_media_id"]}),
         ("Permissions", {"fields": ["is_active", *RANK_FIELDS]}),
         ("Dates", {"fields": ["last_login", "date_joined"]}),
     ]

@@ -39,7 +39,15 @@ class AccountSwitched:
     user_id: int
 
 
+@dataclass(frozen=True)
+class PrivacyChanged:
+    """An account has become private or public; which, is to be read from its row."""
+
+    user_id: int
+
+
 user_changed = Event("user_changed", UserChanged, database="default")
 account_deleted = Event("account_deleted", AccountDeleted, database="default")
 avatar_replaced = Event("avatar_replaced", AvatarReplaced, database="default")
 account_switched = Event("account_switched", AccountSwitched, database="default")
+privacy_changed = Event("privacy_changed", PrivacyChanged, database="default")

@@ -1,12 +1,13 @@
 """What follows from a change of an account: its cache entry, its avatars, where its media are.
 
 The cache entry is refreshed before the answer; the outbox row repeats a lost refresh. What was an
-avatar is removed, and the media of a deactivated account are withheld, by a worker.
+avatar is removed, and the media of a private or deactivated account are withheld, by a worker.
 """
 
 from collections.abc import Iterable
 
 from core.outbox.batches import as_steps
+from core.outbox.events import SHORT_PAUSE
 from core.outbox.subscriptions import Step
 from media.events import (
     AvatarClaimed,
@@ -16,18 +17,21 @@ from media.events import (
     avatar_remade,
     upload_processed,
 )
+from media.services import add_public_rule
 from users import pictures, services
 from users.events import (
     AccountSwitched,
     AvatarReplaced,
+    PrivacyChanged,
     UserChanged,
     account_switched,
     avatar_replaced,
+    privacy_changed,
     user_changed,
 )
 
 
-@user_changed.subscribe("users", in_request=True)
+@user_changed.subscribe("users", in_request=True, longest_pause=SHORT_PAUSE)
 def refresh_document(user: UserChanged, cursor: int) -> Iterable[Step]:
     """Show a user as they are now, wherever they are named."""
     services.refresh_documents(user_ids=[user.user_id])
@@ -59,11 +63,20 @@ def show_remade_avatar(avatar: AvatarRemade, cursor: int) -> Iterable[Step]:
 
 @upload_processed.subscribe("users")
 def place_processed_media(upload: UploadProcessed, cursor: int) -> Iterable[Step]:
-    """Withhold what was processed after its owner's account was deactivated."""
-    return as_steps(pictures.withhold_if_inactive(user_id=upload.owner_id))
+    """Withhold what was processed while its owner's account was deactivated, or became private."""
+    return as_steps(pictures.place_if_withheld(user_id=upload.owner_id))
 
 
 @account_switched.subscribe("users")
 def place_media(account: AccountSwitched, cursor: int) -> Iterable[Step]:
     """Withhold the media of a deactivated account from the public; publish those of an active."""
     return as_steps(pictures.place_media(user_id=account.user_id))
+
+
+@privacy_changed.subscribe("users")
+def place_media_anew(account: PrivacyChanged, cursor: int) -> Iterable[Step]:
+    """Withhold the media of a private account from the public; publish those of a public one."""
+    return as_steps(pictures.place_media(user_id=account.user_id))
+
+
+add_public_rule(pictures.are_public)

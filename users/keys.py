@@ -8,7 +8,7 @@ SLOTS = 8
 
 def user_key(user_id: int) -> str:
     """CACHE. String: the cache entry of a user's document, about 200 bytes. Lives USER_TTL."""
-    return f"user:v3:{{{user_id % SLOTS}}}:{user_id}"
+    return f"user:v4:{{{user_id % SLOTS}}}:{user_id}"
 
 
 def sessions_key(user_id: int) -> str:

@@ -41,6 +41,8 @@ class User(TimeOrderedModel, AbstractUser):
     # `avatar_remade`.
     avatar_media_id = models.BigIntegerField(null=True, blank=True)
     avatar_key = models.CharField(max_length=200, blank=True, default="", editable=False)
+    # Only accepted followers see what the account owns (`usergraph.visibility`).
+    is_private = models.BooleanField(default=False, db_default=False)
 
     # The username and the display name that the search terms are of (users/search.py).
     searched_as = models.CharField(

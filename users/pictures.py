@@ -11,6 +11,7 @@ from datetime import timedelta
 from django.db import transaction
 
 from core.outbox.batches import Removed
+from core.sql import primary_reads
 from media import services as media_services
 from users.events import AvatarReplaced, UserChanged, avatar_replaced, user_changed
 from users.models import User
@@ -42,6 +43,9 @@ def release_lost_avatar(*, user_id: int, media_id: int) -> None:
     with transaction.atomic(using="default"):
         if _locked_avatar(user_id) != media_id:
             media_services.release_avatar(owner_id=user_id, media_id=media_id)
+    # It was published, perhaps while another process withheld what nothing used.
+    for _ in place_if_withheld(user_id=user_id):
+        pass
 
 
 def show_remade_avatar(*, user_id: int, media_id: int, former_prefix: str) -> None:
@@ -63,21 +67,39 @@ def _locked_avatar(user_id: int) -> int | None:
 
 
 def place_media(*, user_id: int) -> Iterator[Removed]:
-    """Withhold the media of an account from the public if it is not active, else publish them.
+    """Put the media of an account where they belong: those of an active and public account are for
+    everybody, and so is the avatar of any active account; the others are withheld.
 
     In steps, each of which asks again: it may be switched back meanwhile.
     """
-    while moved := media_services.place_media(
-        owner_id=user_id, is_public=_is_active(user_id), limit=_MOVED_AT_ONCE
-    ):
+    while moved := _place_some(user_id):
         yield "media", moved
 
 
-def withhold_if_inactive(*, user_id: int) -> Iterator[Removed]:
-    """Withhold the media of an account from the public if it is not active; in steps."""
-    if not _is_active(user_id):
+def _place_some(user_id: int) -> int:
+    is_active, is_private = _state(user_id)
+    return media_services.place_media(
+        owner_id=user_id,
+        is_public=is_active and not is_private,
+        avatar_is_public=is_active,
+        limit=_MOVED_AT_ONCE,
+    )
+
+
+def place_if_withheld(*, user_id: int) -> Iterator[Removed]:
+    """The same, unless all media of the account are public; in steps."""
+    if not are_public(user_id):
         yield from place_media(user_id=user_id)
 
 
-def _is_active(user_id: int) -> bool:
-    return User.objects.filter(pk=user_id, is_active=True).exists()
+def are_public(user_id: int) -> bool:
+    """Whether what a user uploads is for everybody."""
+    is_active, is_private = _state(user_id)
+    return is_active and not is_private
+
+
+def _state(user_id: int) -> tuple[bool, bool]:
+    """Whether an account is active, and whether it is private; as the primary knows."""
+    with primary_reads():
+        rows = User.objects.filter(pk=user_id).values_list("is_active", "is_private")
+        return rows.first() or (False, False)

@@ -62,10 +62,11 @@ ORDER BY term, user_id
 # Results, and if they are few and more terms are to be read, the last term that was read.
 _PAGE_SQL = f"""
 (
-    SELECT found.term, found.user_id, account.username, account.display_name, account.avatar_key
+    SELECT found.term, found.user_id,
+        account.username, account.display_name, account.avatar_key, account.is_private
     FROM ({_READ} LIMIT %(window)s) AS found
     CROSS JOIN LATERAL (
-        SELECT username, display_name, avatar_key FROM users_user
+        SELECT username, display_name, avatar_key, is_private FROM users_user
         WHERE id = found.user_id AND is_active AND id <> ALL(%(hidden)s)
             AND NOT username ^@ ANY(%(before)s)
         OFFSET 0
@@ -75,7 +76,7 @@ _PAGE_SQL = f"""
     LIMIT %(wanted)s
 )
 UNION ALL
-SELECT term, user_id, NULL, NULL, NULL
+SELECT term, user_id, NULL, NULL, NULL, NULL
 FROM ({_READ} OFFSET %(window)s - 1 LIMIT 1) AS last_read
 LIMIT %(wanted)s
 """  # noqa: S608  (constants)
@@ -190,8 +191,8 @@ def _stages(typed: str) -> list[_Stage]:
     return stages
 
 
-# (user id, username, display name, key of the avatar)
-Found = tuple[int, str, str, str]
+# (user id, username, display name, key of the avatar, whether the account is private)
+Found = tuple[int, str, str, str, bool]
 
 
 def find_people(

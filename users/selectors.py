@@ -30,6 +30,7 @@ from users.staff.ranks import refusal
 from users.store import USERS, user_document
 
 UserJson = store.UserJson
+is_private = store.is_private
 # (user_id, viewer_id) -> {"counts": {...}, "viewer": {...}}, either may be missing
 ProfilePart = Callable[[int, int], Mapping[str, Mapping[str, Any]]]
 
@@ -47,10 +48,10 @@ class Hiding(Protocol):
 
 # viewer_id -> whom the viewer must not see
 HidingRule = Callable[[int], Hiding]
-# (viewer_id, user_ids) -> those of them whom the viewer follows
-FollowRule = Callable[[int, Collection[int]], Collection[int]]
+# (viewer_id, user_ids) -> what `viewer` says of each in a list
+ViewerRule = Callable[[int, Collection[int]], Mapping[int, Mapping[str, bool]]]
 _profile_parts: list[ProfilePart] = []
-_follow_rules: list[FollowRule] = []
+_viewer_rules: list[ViewerRule] = []
 _hiding_rules: list[HidingRule] = []
 # The second part is read only if the first finds nothing: no name is in both tables.
 _USER_ID_SQL = """
@@ -71,7 +72,7 @@ LEFT JOIN account_emailaddress AS address ON address.user_id = account.id
 WHERE account.email <> '' GROUP BY 1 HAVING count(*) > 1 ORDER BY 1
 """
 _BY_ID = "with this id"
-_DOCUMENT_FIELDS = ("id", "username", "display_name", "avatar_key")
+_DOCUMENT_FIELDS = ("id", "username", "display_name", "avatar_key", "is_private")
 
 
 def add_profile_part(part: ProfilePart) -> None:
@@ -84,9 +85,9 @@ def add_hiding_rule(rule: HidingRule) -> None:
     _hiding_rules.append(rule)
 
 
-def add_follow_rule(rule: FollowRule) -> None:
-    """Let an app above say whom a viewer follows, in the search."""
-    _follow_rules.append(rule)
+def add_viewer_rule(rule: ViewerRule) -> None:
+    """Let an app above say how a viewer and users stand to each other, in the search."""
+    _viewer_rules.append(rule)
 
 
 def _hidden_from(viewer_id: int) -> list[Hiding]:
@@ -112,7 +113,8 @@ def add_user_documents(batch: CacheBatch, *, user_ids: Collection[int]) -> Pendi
 
 
 def _document(user: User) -> dict[str, Any]:
-    return user_document(user.pk, user.username, user.display_name, user.avatar_key)
+    columns = user.username, user.display_name, user.avatar_key, user.is_private
+    return user_document(user.pk, *columns)
 
 
 def user_id_by_username(
@@ -152,11 +154,14 @@ def user_id_or_zero(
 
 @dataclass(frozen=True)
 class Account:
-    """The name of a person on staff's pages, whether the account is active, and its avatar."""
+    """The name of a person on staff's pages, whether the account is active and private, and its
+    avatar.
+    """
 
     user_id: int
     username: str
     is_active: bool
+    is_private: bool
     avatar_media_id: int | None
 
 
@@ -167,7 +172,7 @@ def all_ids(*, size: int) -> Iterator[list[int]]:
 
 def accounts(*, user_ids: Sequence[int]) -> dict[int, Account]:
     """The accounts among `user_ids`, active or not, by id; for staff. One query."""
-    columns = ("pk", "username", "is_active", "avatar_media_id")
+    columns = ("pk", "username", "is_active", "is_private", "avatar_media_id")
     rows = User.objects.filter(pk__in=user_ids).values_list(*columns)
     return {row[0]: Account(*row) for row in rows}
 
@@ -360,9 +365,12 @@ def search_users(
     found, cursor = find_people(typed=typed, hidden=_listed(hidden), after=after, limit=limit)
     ids = [user_id for user_id, *_ in found]
     unseen = {user_id for each in hidden for user_id in each.among(ids)}
-    followed = {id_ for rule in _follow_rules for id_ in rule(viewer_id, ids)}
+    viewer: dict[int, dict[str, bool]] = {id_: {} for id_ in ids}
+    for rule in _viewer_rules:
+        for id_, members in rule(viewer_id, ids).items():
+            viewer[id_] |= members
     return [
-        user_document(*columns) | {"viewer": {"following": columns[0] in followed}}
+        user_document(*columns) | {"viewer": viewer[columns[0]]}
         for columns in found
         if columns[0] not in unseen
     ], cursor

@@ -17,6 +17,7 @@ USER_EXAMPLE = {
     "username": "ada",
     "display_name": "Ada Lovelace",
     "avatar_url": None,
+    "is_private": False,
 }
 
 
@@ -28,20 +29,31 @@ class UserDocument(serializers.Serializer[Any]):
     username = serializers.CharField()
     display_name = serializers.CharField()
     avatar_url = serializers.URLField(allow_null=True)
+    is_private = serializers.BooleanField(
+        help_text="Only accepted followers see this user's posts and lists."
+    )
 
 
-LISTED_EXAMPLE = USER_EXAMPLE | {"viewer": {"following": True}}
+_VIEWER = {"following": True, "followed_by": False, "requested": False, "muting": False}
+LISTED_EXAMPLE = USER_EXAMPLE | {"viewer": _VIEWER}
 
 
-class ListedViewer(serializers.Serializer[Any]):
+class Viewer(serializers.Serializer[Any]):
+    """How the caller and a user stand to each other."""
+
     following = serializers.BooleanField(help_text="The caller follows this user.")
+    followed_by = serializers.BooleanField(help_text="This user follows the caller.")
+    requested = serializers.BooleanField(
+        help_text="The caller has asked to follow this user, and has no answer yet."
+    )
+    muting = serializers.BooleanField(help_text="The caller mutes this user.")
 
 
 @extend_schema_serializer(examples=[OpenApiExample("A user in a list", LISTED_EXAMPLE)])
 class ListedUser(UserDocument):
     """A person in a list, with what a follow button needs."""
 
-    viewer = ListedViewer()
+    viewer = Viewer()
 
 
 UserPage = page_of(ListedUser, LISTED_EXAMPLE)
@@ -53,12 +65,6 @@ class ProfileCounts(serializers.Serializer[Any]):
     following = serializers.IntegerField()
 
 
-class ProfileViewer(serializers.Serializer[Any]):
-    following = serializers.BooleanField(help_text="The caller follows this user.")
-    followed_by = serializers.BooleanField(help_text="This user follows the caller.")
-    muting = serializers.BooleanField(help_text="The caller mutes this user.")
-
-
 @extend_schema_serializer(
     examples=[
         OpenApiExample(
@@ -67,7 +73,7 @@ class ProfileViewer(serializers.Serializer[Any]):
             | {
                 "bio": "First programmer.",
                 "counts": {"posts": 12, "followers": 1045, "following": 87},
-                "viewer": {"following": True, "followed_by": False, "muting": False},
+                "viewer": _VIEWER,
             },
             response_only=True,
         )
@@ -78,7 +84,7 @@ class ProfileDocument(UserDocument):
 
     bio = serializers.CharField()
     counts = ProfileCounts()
-    viewer = ProfileViewer()
+    viewer = Viewer()
 
 
 @extend_schema_serializer(
@@ -93,6 +99,11 @@ class ProfileChanges(serializers.Serializer[Any]):
     )
     bio = TextField(
         required=False, allow_blank=True, max_length=500, validators=[refuse_deceptive_text]
+    )
+    is_private = serializers.BooleanField(
+        required=False,
+        help_text="Whether only accepted followers see the caller's posts and lists. Followers "
+        "stay. When it ends, all requests to follow are accepted.",
     )
     avatar = IdField(
         required=False,

@@ -24,9 +24,11 @@ from users.accounts.notices import send_notice, send_staff_notice
 from users.events import (
     AccountDeleted,
     AccountSwitched,
+    PrivacyChanged,
     UserChanged,
     account_deleted,
     account_switched,
+    privacy_changed,
     user_changed,
 )
 from users.models import AccountDeletion, FormerUsername, User
@@ -43,7 +45,8 @@ MAX_FORMER_USERNAMES = 3
 
 
 def update_profile(*, user_id: int, changes: dict[str, Any]) -> None:
-    """Change `username`, `display_name`, `bio` or `avatar` (a media id, or None to remove it).
+    """Change `username`, `display_name`, `bio`, `is_private` or `avatar` (a media id, or None to
+    remove it).
 
     The media must be the user's own and unused. Raises `NotFound`, `Conflict` if the username is
     taken, was another account's until lately, or changes too often, and `Invalid` if the media
@@ -73,6 +76,10 @@ def update_profile(*, user_id: int, changes: dict[str, Any]) -> None:
                     )
             if new:
                 user_changed.announce(UserChanged(user_id))
+            if "is_private" in new:
+                privacy_changed.announce(PrivacyChanged(user_id))
+                # Once more for what is being uploaded.
+                privacy_changed.announce(PrivacyChanged(user_id), after=AFTER_THE_LAST_REQUEST)
     except IntegrityError as error:
         raise Conflict("This username is taken. Choose another.", field="username") from error
 
@@ -99,7 +106,7 @@ def free_former_usernames() -> int:
 
 
 def _now(user: User, name: str) -> Any:
-    """What a user has as `username`, `display_name`, `bio` or `avatar`."""
+    """What a user has as the member `name` of a profile."""
     return getattr(user, "avatar_media_id" if name == "avatar" else name)
 
 

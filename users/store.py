@@ -1,6 +1,6 @@
 """User documents, cached in CACHE as ready JSON: what every answer shows of a person.
 
-    {"id", "username", "display_name", "avatar_url"}
+    {"id", "username", "display_name", "avatar_url", "is_private"}
 
 An account that is deactivated or deleted has none. A change of what a document shows announces
 `users.events.user_changed`; then the document changes everywhere at once.
@@ -21,14 +21,18 @@ UserJson = NewType("UserJson", bytes)
 
 _DOCUMENTS_SQL = f"""
 SELECT asked.id, {VERSION_SQL}, account.id IS NOT NULL,
-    account.username, account.display_name, account.avatar_key
+    account.username, account.display_name, account.avatar_key, account.is_private
 FROM unnest(%s::bigint[]) AS asked (id)
 LEFT JOIN users_user AS account ON account.id = asked.id AND account.is_active
 """  # noqa: S608  (a constant)
 
 
+# How a private account's document ends: so every page asks each of its people without parsing.
+_PRIVATE = b'"is_private":true}'
+
+
 def user_document(
-    user_id: int, username: str, display_name: str, avatar_key: str
+    user_id: int, username: str, display_name: str, avatar_key: str, is_private: bool
 ) -> dict[str, Any]:
     """The document of a person, from the columns of the row."""
     return {
@@ -36,7 +40,13 @@ def user_document(
         "username": username,
         "display_name": display_name,
         "avatar_url": media_selectors.public_url(avatar_key) if avatar_key else None,
+        "is_private": is_private,
     }
+
+
+def is_private(document: UserJson) -> bool:
+    """Whether the account of a document is private."""
+    return document.endswith(_PRIVATE)
 
 
 def _load(user_ids: Sequence[int]) -> dict[int, Versioned[UserJson]]:

@@ -37,7 +37,7 @@ class OwnProfileView(APIView):
     @extend_schema(request=ProfileChanges, responses=ProfileDocument, tags=["users"])
     @repeatable(database="default")
     def patch(self, request: Request) -> Response:
-        """Change the caller's username, display name, bio or avatar.
+        """Change the caller's username, display name, bio, avatar, or who sees what they own.
 
         For 14 days a former username leads to the caller, who may take it back; nobody else may
         take it, or one that looks like it. With three of them there is no fourth change: 409.

@@ -29,6 +29,8 @@ from core.sql.transactions import after_commit
 Payload = TypeVar("Payload")
 # No request runs so long: those that began before a change have ended by then.
 AFTER_THE_LAST_REQUEST = timedelta(minutes=2)
+# A `longest_pause`, in seconds, of deliveries until which somebody sees what they may not.
+SHORT_PAUSE = 4
 
 
 class Event(Generic[Payload]):

@@ -9,7 +9,7 @@ from core.valkey.clients import ValkeyUnavailable, cache_valkey, state_valkey
 from core.valkey.exchanges import exchange, exchange_packed
 from core.valkey.pool import BreakingPool, CircuitOpen, Pool
 from core.valkey.protocol import Command, packed
-from core.valkey.recorder import Recording, UnrecordedRead, recorded_reads
+from core.valkey.recorder import Recording, UnrecordedRead, holds_until, recorded_reads
 from core.valkey.scripts import Call, by_slot, run_script
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "cache_valkey",
     "exchange",
     "exchange_packed",
+    "holds_until",
     "packed",
     "recorded_reads",
     "run_script",

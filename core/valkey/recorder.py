@@ -4,6 +4,7 @@
 while it holds all that was sent to CACHE, and all of that only reads.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -29,11 +30,15 @@ class UnrecordedRead(RuntimeError):
 
 @dataclass
 class Recording:
-    """The commands that were sent to CACHE, and their replies, in order."""
+    """The commands that were sent to CACHE, and their replies, in order.
+
+    `holds_until`: in Unix seconds; what is made of the replies depends on the time, too.
+    """
 
     commands: list[Command] = field(default_factory=list)
     replies: list[Any] = field(default_factory=list)
     is_replayable: bool = True
+    holds_until: float = math.inf
 
     def add(self, commands: Sequence[Command], replies: Sequence[Any], *, is_read: bool) -> None:
         """Add commands. `is_read`: they only read, whatever their names are."""
@@ -69,6 +74,13 @@ def paused_recording() -> Iterator[None]:
         yield
     finally:
         _recording.reset(token)
+
+
+def holds_until(moment: float) -> None:
+    """Say that what this context makes of its reads holds until a moment, in Unix seconds."""
+    recording = _recording.get()
+    if recording is not None:
+        recording.holds_until = min(recording.holds_until, moment)
 
 
 def current_recording(pool: Any) -> Recording | None:

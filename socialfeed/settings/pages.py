@@ -5,9 +5,14 @@ from urllib.parse import urlsplit
 from csp.constants import NONE as _NONE
 from csp.constants import SELF as _SELF
 
-from socialfeed.settings.stores import MEDIA_PUBLIC_BASE
+from socialfeed.settings.stores import MEDIA_PUBLIC_BASE, S3_UPLOAD_URL
 
-_media = urlsplit(MEDIA_PUBLIC_BASE)
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 # No inline script or style: they are static files, or have a nonce (`request.csp_nonce`).
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -16,8 +21,9 @@ CONTENT_SECURITY_POLICY = {
         "style-src": [_SELF],
         "font-src": [_SELF],
         "connect-src": [_SELF],
-        # The icons of the API docs and of the admin are data.
-        "img-src": [_SELF, "data:", f"{_media.scheme}://{_media.netloc}"],
+        # The icons of the API docs and of the admin are data. Withheld pictures, with a signature,
+        # come from the store itself.
+        "img-src": [_SELF, "data:", _origin(MEDIA_PUBLIC_BASE), _origin(S3_UPLOAD_URL)],
         "form-action": [_SELF],
         "base-uri": [_NONE],
         "frame-ancestors": [_NONE],

@@ -9,8 +9,8 @@ import httpx
 from django.core.files.base import ContentFile
 
 from media import services as media_services
+from media.documents import media_document
 from media.models import Media
-from media.selectors import media_document
 from posts.services import publish_post
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.population import add_accounts

@@ -25,6 +25,7 @@ from tests.benchmarks import (
     publishing,
     removals,
     requests,
+    revocation,
     scrolling,
     sizes,
     uploads,
@@ -75,6 +76,12 @@ PARTS = {
     "growth": Part("Home reads as everything grows.", growth.growth, in_quick=False),
     "privacy": Part(
         "What blocks and mutes cost, and what a blocked person can tell.", privacy.privacy
+    ),
+    "revocation": Part(
+        "How soon nobody sees what was taken from them.",
+        revocation.revocation,
+        in_quick=False,
+        is_pinned=False,
     ),
     "latency": Part(
         "Waiting times under load.",

@@ -23,7 +23,7 @@ from tests.support.api_documents import deactivate, shown_post
 from tests.support.deliveries import deliver, pending
 from tests.support.posts_factory import make_posts
 from tests.support.staff import confirmed, staff_browser
-from usergraph.models import Block, Follow, Mute, PulledAuthor
+from usergraph.models import Block, Follow, FollowRequest, Mute, PulledAuthor
 from usergraph.services import follow_user
 from users.models import User
 from users.services import delete_account, ensure_account, update_profile
@@ -50,6 +50,7 @@ def rows(person: Callable[[str], int]) -> Callable[[], None]:
         alice, bob = person("alice"), person("bob")
         follow_user(follower_id=alice, followee_id=bob)
         PulledAuthor.objects.create(author_id=bob)
+        FollowRequest.objects.create(follower_id=alice, followee_id=bob)
         Block.objects.create(blocker_id=alice, blocked_id=bob)
         Mute.objects.create(muter_id=alice, muted_id=bob)
         post_id = make_posts(bob, 1)[0]

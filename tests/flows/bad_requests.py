@@ -125,6 +125,7 @@ def unknown_users(method: str, route: str, path: str) -> list[Bad]:
 
 
 _USER = "/users/<username:username>"
+_REQUESTS = "/follow-requests"
 _USER_BY_ID = "/users/by-id/<id:user_id>"
 _MEDIA = "/media/<id:media_id>"
 
@@ -294,6 +295,14 @@ CASES: list[Bad] = [
         ]
         for bad in unknown_users(method, _USER + tail, "/users/{}" + tail)
     ],
+    *[
+        bad
+        for verb in ("accept", "decline")
+        for bad in unknown_users(
+            "POST", f"{_REQUESTS}/<username:username>/{verb}", f"{_REQUESTS}/{{}}/{verb}"
+        )
+    ],
+    *page_cases(_REQUESTS, _REQUESTS),
     Bad("PUT", f"{_USER}/follow", "oneself", 400, "/users/$me/follow"),
     Bad("PUT", f"{_USER}/block", "oneself", 400, "/users/$me/block"),
     *no_object("PUT", f"{_USER}/mute", "/users/$other/mute"),

@@ -13,7 +13,7 @@ from posts.services import publish_post
 from tests.support.client import PASSWORD, Person, wait_until
 from tests.support.feeds import HOME, ids_of, make_follow, make_many_posts
 from tests.support.images import jpeg_with_gps
-from usergraph.selectors import relation
+from usergraph.related import relations
 
 REQUESTS = 300
 
@@ -168,7 +168,8 @@ class Changes:
 
     def unfollow(self) -> None:
         ok(self.reader.http.delete(f"/api/v1/users/{self.other.username}/follow"))
-        assert not relation(viewer_id=int(self.reader.id), user_id=int(self.other.id))["following"]
+        reader_id, other_id = int(self.reader.id), int(self.other.id)
+        assert not relations(viewer_id=reader_id, user_ids=[other_id])[other_id]["following"]
 
     def delete_followed(self) -> None:
         delete_account(self.other)

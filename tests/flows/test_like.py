@@ -102,7 +102,8 @@ def test_the_likers_of_a_post_are_paged_with_followed_users_first(
     for limit in range(1, len(fans) + 2):
         found = [user for page in pages(reader, address, limit=limit) for user in page["results"]]
         assert [user["username"] for user in found] == [fan.username for fan in wanted]
-        assert set(found[0]) == {"id", "username", "display_name", "avatar_url", "viewer"}
+        members = {"id", "username", "display_name", "avatar_url", "is_private", "viewer"}
+        assert set(found[0]) == members
         assert [user["viewer"]["following"] for user in found] == [
             fan in followed for fan in wanted
         ]

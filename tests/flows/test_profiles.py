@@ -97,5 +97,11 @@ def test_people_are_found_by_the_beginning_of_their_names_page_by_page(
         "username": names[3],
         "display_name": "",
         "avatar_url": None,
-        "viewer": {"following": False},
+        "is_private": False,
+        "viewer": {
+            "following": False,
+            "followed_by": False,
+            "requested": False,
+            "muting": False,
+        },
     }

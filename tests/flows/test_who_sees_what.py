@@ -8,132 +8,41 @@ operation what it shows; one that is not there fails.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 import orjson
 import pytest
 
 from tests.flows.bad_requests import ABSENT
+from tests.flows.operations import (
+    ACT,
+    ALSO_OWN,
+    ALSO_SHOWING,
+    BODIES,
+    CHANGE,
+    FOR_ANYBODY,
+    MINE,
+    ONLY_MAKER,
+    OPERATIONS,
+    OWN,
+    PERSON,
+    SHOWING,
+    UNDOING,
+)
 from tests.support.client import Person, wait_until
 from tests.support.images import jpeg_with_gps
 from users.models import AccountDeletion, User
 from users.services import delete_account, set_active
 
-OWN = "own"  # what the owner has: 404 for who may not see the owner
-SHOWING = "showing"  # of the neutral person, and shows the owner in between
-MINE = "mine"  # of the caller alone: shows the owner to nobody
-CHANGE = "change"  # acts on the owner, or on what is theirs: 404 for who may not see them
-ELSEWHERE = "elsewhere"  # names nobody, and shows nobody
-
-
-class Row(NamedTuple):
-    """An operation: what it shows, and the addresses at which it does."""
-
-    kind: str
-    paths: tuple[str, ...] = ()
-
-
-OPERATIONS = {
-    "GET /users": Row(SHOWING, ("/users?search={owner}",)),
-    "GET /users/me": Row(MINE),
-    "GET /users/me/sessions": Row(MINE),
-    "GET /users/me/usage": Row(MINE),
-    "GET /users/me/blocks": Row(MINE),
-    "GET /users/me/mutes": Row(MINE),
-    "GET /users/by-id/{user_id}": Row(OWN, ("/users/by-id/{owner_id}",)),
-    "GET /users/{username}": Row(OWN, ("/users/{owner}",)),
-    "GET /users/{username}/followers": Row(OWN, ("/users/{owner}/followers",)),
-    "GET /users/{username}/following": Row(OWN, ("/users/{owner}/following",)),
-    "GET /users/{username}/timeline": Row(OWN, ("/users/{owner}/timeline",)),
-    "GET /posts": Row(OWN, ("/posts?author={owner}",)),
-    "GET /posts/{post_id}": Row(OWN, ("/posts/{post}",)),
-    "GET /posts/{post_id}/likes": Row(OWN, ("/posts/{post}/likes",)),
-    "GET /posts/{post_id}/comments": Row(OWN, ("/posts/{post}/comments",)),
-    "GET /comments/{comment_id}": Row(OWN, ("/comments/{comment}", "/comments/{on_theirs}")),
-    "GET /comments/{comment_id}/likes": Row(OWN, ("/comments/{comment}/likes",)),
-    "GET /timeline/home": Row(SHOWING, ("/timeline/home",)),
-    "GET /media/{media_id}": Row(MINE, ("/media/{media}",)),
-    "GET /media/uploads/{media_id}": Row(MINE, ("/media/uploads/{media}",)),
-    "GET /posts/waiting": Row(MINE),
-    "GET /posts/waiting/{waiting_post_id}": Row(MINE, ("/posts/waiting/{post}",)),
-    "PUT /users/{username}/follow": Row(CHANGE, ("/users/{owner}/follow",)),
-    "DELETE /users/{username}/follow": Row(CHANGE, ("/users/{owner}/follow",)),
-    "DELETE /users/{username}/follower": Row(CHANGE, ("/users/{owner}/follower",)),
-    "PUT /users/{username}/block": Row(CHANGE, ("/users/{owner}/block",)),
-    "DELETE /users/{username}/block": Row(CHANGE, ("/users/{owner}/block",)),
-    "PUT /users/{username}/mute": Row(CHANGE, ("/users/{owner}/mute",)),
-    "DELETE /users/{username}/mute": Row(CHANGE, ("/users/{owner}/mute",)),
-    "PATCH /posts/{post_id}": Row(CHANGE, ("/posts/{post}",)),
-    "DELETE /posts/{post_id}": Row(CHANGE, ("/posts/{post}",)),
-    "PUT /posts/{post_id}/like": Row(CHANGE, ("/posts/{post}/like",)),
-    "DELETE /posts/{post_id}/like": Row(CHANGE, ("/posts/{post}/like",)),
-    "POST /posts/{post_id}/comments": Row(CHANGE, ("/posts/{post}/comments",)),
-    "PATCH /comments/{comment_id}": Row(CHANGE, ("/comments/{comment}",)),
-    "DELETE /comments/{comment_id}": Row(CHANGE, ("/comments/{comment}",)),
-    "PUT /comments/{comment_id}/like": Row(CHANGE, ("/comments/{comment}/like",)),
-    "DELETE /comments/{comment_id}/like": Row(CHANGE, ("/comments/{comment}/like",)),
-    "PATCH /media/{media_id}": Row(CHANGE, ("/media/{media}",)),
-    "DELETE /media/{media_id}": Row(CHANGE, ("/media/{media}",)),
-    "POST /media/{media_id}/complete": Row(CHANGE, ("/media/{media}/complete",)),
-    "PATCH /posts/waiting/{waiting_post_id}": Row(CHANGE, ("/posts/waiting/{post}",)),
-    "DELETE /posts/waiting/{waiting_post_id}": Row(CHANGE, ("/posts/waiting/{post}",)),
-    "PATCH /users/me": Row(ELSEWHERE),
-    "DELETE /users/me": Row(ELSEWHERE),
-    "DELETE /users/me/sessions": Row(ELSEWHERE),
-    "DELETE /users/me/sessions/{session_id}": Row(ELSEWHERE),
-    "POST /media": Row(ELSEWHERE),
-    "POST /media/uploads": Row(ELSEWHERE),
-    "POST /posts": Row(ELSEWHERE),
-}
-# What operations show of the neutral person's, with the owner in it.
-ALSO_SHOWING = {
-    "/users/{neutral}/followers": "GET /users/{username}/followers",
-    "/users/{neutral}/following": "GET /users/{username}/following",
-    "/users/{neutral}/timeline": "GET /users/{username}/timeline",
-    "/posts?author={neutral}": "GET /posts",
-    "/posts/{theirs}": "GET /posts/{post_id}",
-    "/posts/{theirs}/likes": "GET /posts/{post_id}/likes",
-    "/posts/{theirs}/comments": "GET /posts/{post_id}/comments",
-    "/comments/{neutrals}/likes": "GET /comments/{comment_id}/likes",
-}
-# Reads that need no log-in, if PUBLIC_PAGES is on.
-FOR_ANYBODY = {
-    "GET /users/{username}",
-    "GET /users/{username}/timeline",
-    "GET /posts/{post_id}",
-    "GET /posts/{post_id}/comments",
-}
-# Bodies with which a change would be right.
-BODIES: dict[str, Any] = {
-    "PUT /users/{username}/mute": {"until": None},
-    "PATCH /posts/{post_id}": {"caption": "Mine now."},
-    "POST /posts/{post_id}/comments": {"text": "Let me in."},
-    "PATCH /comments/{comment_id}": {"text": "Mine now."},
-    "PATCH /media/{media_id}": {"alt": "Mine now."},
-    "PATCH /posts/waiting/{waiting_post_id}": {"caption": "Mine now."},
-}
-# To all but their maker these answer that there is no such thing.
-ONLY_MAKER = {
-    "PATCH /posts/{post_id}",
-    "DELETE /posts/{post_id}",
-    "PATCH /comments/{comment_id}",
-    "DELETE /comments/{comment_id}",
-    "PATCH /media/{media_id}",
-    "DELETE /media/{media_id}",
-    "POST /media/{media_id}/complete",
-    "PATCH /posts/waiting/{waiting_post_id}",
-    "DELETE /posts/waiting/{waiting_post_id}",
-}
-# What a viewer has done can be undone though the owner is not active, or is blocked by the viewer.
-UNDOING = {
-    "DELETE /users/{username}/follow",
-    "DELETE /users/{username}/follower",
-    "DELETE /users/{username}/block",
-}
-VIEWERS = ("nobody", "stranger", "follower", "blocked", "blocker", "muter", "staff", "suspended")
-OWNERS = ("public", "suspended", "deleted")
+VIEWERS = (
+    *("nobody", "stranger", "follower", "pending", "removed"),
+    *("blocked", "blocker", "muter", "staff", "suspended"),
+)
+OWNERS = ("public", "private", "suspended", "deleted")
 HIDDEN = ("blocked", "blocker")
+# Those whom a private owner has let in.
+LET_IN = ("follower", "muter")
 
 
 @dataclass
@@ -176,7 +85,7 @@ def world(
     for name, viewer in viewers.items():
         if name != "nobody":
             viewer.follow(neutral)
-        if name in ("follower", "muter", *HIDDEN):
+        if name in (*LET_IN, "removed", *HIDDEN):
             viewer.follow(owner)
     owner.like(theirs)
     neutral.like(post)
@@ -208,9 +117,11 @@ def world(
 READS = [
     (label, row.kind, path)
     for label, row in OPERATIONS.items()
-    if label.startswith("GET") and row.kind in (OWN, SHOWING)
+    if label.startswith("GET") and row.kind in (PERSON, OWN, SHOWING)
     for path in row.paths
-] + [(label, SHOWING, path) for path, label in ALSO_SHOWING.items()]
+]
+READS += [(label, SHOWING, path) for path, label in ALSO_SHOWING.items()]
+READS += [(label, OWN, path) for path, label in ALSO_OWN.items()]
 
 
 def warm(world: World) -> None:
@@ -231,21 +142,30 @@ def hide(world: World, owner: str) -> None:
     assert world.ask("muter", "PUT", "/users/{owner}/mute", json={"until": None}).is_success
     User.objects.filter(pk=int(world.viewers["staff"].id)).update(is_staff=True)
     set_active(user_ids=[int(world.viewers["suspended"].id)], active=False)
-    if owner == "suspended":
+    removed = world.viewers["removed"].username
+    assert world.owner.http.delete(f"/api/v1/users/{removed}/follower").is_success
+    if owner == "private":
+        closed = world.owner.http.patch("/api/v1/users/me", json={"is_private": True})
+        assert closed.is_success
+        asked = world.ask("pending", "PUT", "/users/{owner}/follow").json()
+        assert (asked["following"], asked["requested"]) == (False, True)
+    elif owner == "suspended":
         set_active(user_ids=[owner_id], active=False)
     elif owner == "deleted":
         delete_account(user_id=owner_id, requested_by=AccountDeletion.RequestedBy.SELF)
 
 
-def may_see(viewer: str, owner: str) -> bool:
-    return owner == "public" and viewer not in HIDDEN
+def may_see(viewer: str, owner: str, kind: str = PERSON) -> bool:
+    """Whether a viewer may see the owner, or what they own, by the kind of an operation."""
+    is_let_in = owner == "public" or viewer in LET_IN or kind not in (OWN, CHANGE)
+    return owner in ("public", "private") and viewer not in HIDDEN and is_let_in
 
 
 def expected_status(label: str, kind: str, viewer: str, owner: str) -> int:
     """The status of a read."""
     if viewer == "suspended" or (viewer == "nobody" and label not in FOR_ANYBODY):
         return 401
-    return 200 if kind == SHOWING or may_see(viewer, owner) else 404
+    return 200 if kind == SHOWING or may_see(viewer, owner, kind) else 404
 
 
 def test_every_operation_of_the_schema_is_in_the_matrix(http: httpx.Client) -> None:
@@ -292,7 +212,7 @@ def check_reads(world: World, owner: str) -> tuple[int, list[str]]:
             if kind == SHOWING and world.shows(answer) != may_see(viewer, owner):
                 leaks.append(what)
             if path == "/timeline/home":
-                is_in_home = viewer == "follower" and owner == "public"
+                is_in_home = viewer == "follower" and owner in ("public", "private")
                 assert (world.caption in answer.content) == is_in_home, what
     return reads, leaks
 
@@ -301,10 +221,10 @@ def check_changes(world: World, owner: str) -> int:
     """Try to change what is the owner's; returns how often. All are refused."""
     changes = 0
     for label, row in OPERATIONS.items():
-        for viewer, path in product(VIEWERS, row.paths if row.kind == CHANGE else ()):
+        for viewer, path in product(VIEWERS, row.paths if row.kind in (ACT, CHANGE) else ()):
             is_logged_in = viewer not in ("nobody", "suspended")
-            is_allowed = may_see(viewer, owner) and label not in ONLY_MAKER
-            is_undoing = label in UNDOING and owner != "public"
+            is_allowed = may_see(viewer, owner, row.kind) and label not in ONLY_MAKER
+            is_undoing = label in UNDOING and owner in ("suspended", "deleted")
             is_own_block = viewer == "blocker" and label.endswith("/block")
             if is_logged_in and (is_allowed or is_undoing or is_own_block):
                 continue
@@ -329,17 +249,22 @@ def check_what_is_the_callers(world: World, owner: str) -> int:
             elif row.paths:
                 assert answer.status_code == 404, f"{viewer} {path}"
             else:
-                is_listed = owner == "public" and (viewer, path) in listed
+                is_listed = owner in ("public", "private") and (viewer, path) in listed
                 assert world.shows(answer) == is_listed, f"{viewer} {path}"
     return reads
 
 
-@pytest.mark.parametrize("owner", ["suspended", "deleted"])
+@pytest.mark.parametrize("owner", ["private", "suspended", "deleted"])
 def test_files_of_who_is_gone_go(world: World, owner: str) -> None:
     (media,) = world.ask("stranger", "GET", "/posts/{post}").json()["media"]
     assert httpx.get(media["url"]).status_code == 200
     hide(world, owner)
     wait_until(lambda: httpx.get(media["url"]).status_code in (403, 404))
+    for viewer in VIEWERS if owner == "private" else ():
+        answer = world.ask(viewer, "GET", "/posts/{post}")
+        assert answer.is_success == (viewer in LET_IN), viewer
+        if answer.is_success:
+            assert httpx.get(answer.json()["media"][0]["url"]).status_code == 200
 
 
 # What is different in each answer.
@@ -355,7 +280,8 @@ def test_a_block_is_answered_as_what_does_not_exist(world: World, viewer: str) -
     absent = dict.fromkeys(world.names, str(ABSENT)) | {"owner": "nobody.at.all"}
     own_blocks = {"PUT /users/{username}/block", "DELETE /users/{username}/block"}
     for label, row in OPERATIONS.items():
-        if row.kind not in (OWN, CHANGE) or (viewer == "blocker" and label in own_blocks):
+        asks = row.kind in (PERSON, OWN, ACT, CHANGE)
+        if not asks or (viewer == "blocker" and label in own_blocks):
             continue
         for path in row.paths:
             answers = []

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from django.core.files.storage import storages
 
-from media import objects, selectors, services, storage
+from media import documents, objects, services, storage
 from media.models import Media
 from tests.support.deliveries import KilledError, object_store_down
 from tests.support.stored import (
@@ -39,7 +39,7 @@ def test_withheld_media_are_for_nobody_and_come_back_at_the_same_addresses(
     alice: int, bob: int, upload: Upload
 ) -> None:
     media, others = [upload(alice) for _ in range(3)], upload(bob)
-    urls = [url for one in media for url in urls_of(selectors.media_document(one))]
+    urls = [url for one in media for url in urls_of(documents.media_document(one))]
     before = {url: httpx.get(url) for url in urls}
     assert [place(alice, is_public=False, limit=2) for _ in range(3)] == [2, 1, 0]
     assert statuses(urls) == {404}

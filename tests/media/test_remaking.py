@@ -10,9 +10,9 @@ from botocore.exceptions import EndpointConnectionError
 from core.http.problems import NotFound, Unavailable, UnsupportedMedia
 from core.outbox.models import OutboxEvent
 from media import remaking, services, storage
+from media.documents import media_document
 from media.events import media_changed, media_removed
 from media.models import Media
-from media.selectors import media_document
 from posts.services import publish_post
 from tests.support.deliveries import KilledError, killed, object_store_down, pending_rows
 from tests.support.images import decoded, encoded, plain

@@ -10,7 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import DataError, connections, transaction
 
 from core.http.problems import Invalid, NotFound, Unavailable
-from media import selectors, services, storage
+from media import documents, selectors, services, storage
 from media.events import MediaChanged, media_changed
 from media.models import Media
 from media.variants import VARIANTS
@@ -182,7 +182,7 @@ def test_claiming_again_for_the_same_use_changes_nothing(
 def test_an_avatar_is_claimed_and_shown_by_its_thumbnail(alice: int, upload: Upload) -> None:
     media = upload(alice)
     key = services.claim_avatar(owner_id=alice, media_id=media.pk)
-    assert selectors.public_url(key) == selectors.media_document(media)["variants"]["thumb"]
+    assert selectors.public_url(key) == documents.media_document(media)["variants"]["thumb"]
     media.refresh_from_db()
     assert (media.used_as, media.used_by_id) == ("avatar", alice)
     with pytest.raises(Invalid, match="5"):

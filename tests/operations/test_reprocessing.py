@@ -13,8 +13,8 @@ from django.core.management import CommandError, call_command
 from core import commands
 from core.commands import INTERRUPTED
 from media import services, storage
+from media.documents import media_document
 from media.models import Media
-from media.selectors import media_document
 from posts.services import publish_post
 from tests.support.client import wait_until
 from tests.support.deliveries import KilledError, deliver_to_all, object_store_down

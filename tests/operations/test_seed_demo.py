@@ -8,8 +8,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from comments.models import Comment, CommentLike
+from media.documents import media_document
 from media.models import Media
-from media.selectors import media_document
 from posts.models import Like, Post
 
 pytestmark = pytest.mark.django_db

@@ -37,6 +37,7 @@ records = st.builds(
     comments_closed=st.booleans(),
     liker_ids=st.lists(ids, max_size=LIKERS_KEPT, unique=True).map(tuple),
     recent_comments=st.lists(st.tuples(ids, st.binary(max_size=65_535)), max_size=2).map(tuple),
+    withheld_media=st.binary(),
     post=st.binary(),
 )
 
@@ -55,6 +56,7 @@ def a_record(likers: int = 0, comments: int = 0) -> Record:
         comments_closed=False,
         liker_ids=tuple(range(11, 11 + likers)),
         recent_comments=tuple((21 + n, b'{"id":"%d","text":"So."}' % n) for n in range(comments)),
+        withheld_media=b"",
         post=b'"id":"5","caption":"Low tide."',
     )
 

@@ -196,7 +196,9 @@ class WaitingMachine(RuleBasedStateMachine):
         ]
 
     def _make_ready(self, media_id: int) -> None:
-        processing._become_media(media_id, self.decoded, new_prefix())
+        processing._become_media(
+            media_id, self.decoded, storage_prefix=new_prefix(), place="public"
+        )
         self.model.states[media_id] = "ready"
 
     def _note_if_published(self, id_: int) -> None:

@@ -1,6 +1,6 @@
 """A small world of home timelines, and an oracle that says what each viewer must see.
 
-Five people post, follow, mute and block each other, on the real services, PostgreSQL and Valkey.
+Five people post, follow or ask to, mute and block each other, on the real services and servers.
 There is no broker: deliveries wait in the outbox until the test runs one, late, twice, or only in
 part. The test can also run steps *inside* other steps, where another process could interrupt: while
 a timeline is being built, and after a delivery has read the followers and before it writes.
@@ -27,9 +27,11 @@ from timeline import pages, store
 from timeline import services as timeline_services
 from timeline.keys import home_key, profile_key
 from timeline.pages import home_page
+from usergraph.follows import accept_all_requests, accept_request
 from usergraph.keys import followers_key, followers_lease_key
 from usergraph.mutes import mute_user, unmute_user
 from usergraph.services import block_user, follow_user, unblock_user, unfollow_user
+from users.services import update_profile
 
 PEOPLE = 5
 CAP = 6
@@ -54,6 +56,8 @@ class World:
     def __init__(self, people: list[int]) -> None:
         self.people = people
         self.follows: set[Edge] = set()
+        self.requests: set[Edge] = set()
+        self.private: set[int] = set()
         self.mutes: set[Edge] = set()  # (muter, muted)
         self.blocks: set[Edge] = set()  # (blocker, blocked)
         self.authors: dict[int, int] = {}  # author by post, of posts that exist
@@ -131,14 +135,37 @@ class World:
                     follow_user(follower_id=edge[0], followee_id=edge[1])
                 return
             with self._committing():
-                follow_user(follower_id=edge[0], followee_id=edge[1])
-            self.follows.add(edge)
+                follows = follow_user(follower_id=edge[0], followee_id=edge[1])
+            assert follows == (edge in self.follows or edge[1] not in self.private)
+            (self.follows if follows else self.requests).add(edge)
 
     def unfollow(self, follower: int, followee: int) -> None:
         edge = self._person(follower), self._person(followee)
         with self._committing():
             unfollow_user(follower_id=edge[0], followee_id=edge[1])
         self.follows.discard(edge)
+        self.requests.discard(edge)
+
+    def accept(self, follower: int, followee: int) -> None:
+        edge = self._person(follower), self._person(followee)
+        if edge in self.requests:
+            with self._committing():
+                accept_request(follower_id=edge[0], followee_id=edge[1])
+            self.requests.discard(edge)
+            self.follows.add(edge)
+
+    def close_or_open(self, _: int, number: int) -> None:
+        """Make a public account private; or a private one public, and accept all requests."""
+        person = self._person(number)
+        self.private ^= {person}
+        with self._committing():
+            update_profile(user_id=person, changes={"is_private": person in self.private})
+        with self._committing():
+            accept_all_requests(followee_id=person, limit=PEOPLE)
+        if person not in self.private:
+            accepted = {edge for edge in self.requests if edge[1] == person}
+            self.follows |= accepted
+            self.requests -= accepted
 
     def mute(self, muter: int, muted: int) -> None:
         edge = self._person(muter), self._person(muted)
@@ -160,6 +187,7 @@ class World:
                 block_user(blocker_id=edge[0], blocked_id=edge[1])
             self.blocks.add(edge)
             self.follows -= {edge, edge[::-1]}
+            self.requests -= {edge, edge[::-1]}
 
     def unblock(self, blocker: int, blocked: int) -> None:
         edge = self._person(blocker), self._person(blocked)

@@ -1,7 +1,7 @@
 """A home timeline shows what it ought to show, whatever happens, in any order.
 
 A state machine makes steps at random in a small world (tests/support/timeline_world.py) and, after
-every step, pages homes from the top to the end. Five planted bugs show that it notices.
+every step, pages homes from the top to the end. Planted bugs show that it notices.
 `make test-long` runs it for longer.
 """
 
@@ -25,6 +25,7 @@ from tests.support.timeline_world import PEOPLE, SETTINGS, Edge, World, install_
 from timeline import scripts, store
 from usergraph import selectors as graph_selectors
 from usergraph import services as graph_services
+from usergraph.events import requests_accepted
 from usergraph.models import Follow
 
 pytestmark = pytest.mark.django_db
@@ -45,7 +46,7 @@ others = st.lists(
         st.sampled_from(
             [
                 *("unfollow", "follow", "read", "publish", "publish_and_deliver", "delete"),
-                *("evict_two", "mute", "block"),
+                *("evict_two", "mute", "block", "accept", "close_or_open"),
             ],
         ),
         min_size=1,
@@ -99,6 +100,20 @@ class HomeMachine(RuleBasedStateMachine):
     @rule(edge=edges)
     def unfollow(self, edge: Edge) -> None:
         self.world.unfollow(*edge)
+
+    @rule(edge=edges)
+    def accept(self, edge: Edge) -> None:
+        self.world.accept(*edge)
+
+    @rule(person=people)
+    def close_or_open(self, person: int) -> None:
+        self.world.close_or_open(0, person)
+
+    @rule(edge=edges)
+    def ask_and_be_let_in(self, edge: Edge) -> None:
+        self.world.follow(*edge)
+        self.world.read(edge[0])
+        self.world.accept(*edge)
 
     @rule(edge=edges)
     def mute(self, edge: Edge) -> None:
@@ -221,6 +236,11 @@ def deliver_to_who_mutes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graph_selectors, "_follower_ids_in_sql", all_followers)
 
 
+def accept_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is told of accepted requests."""
+    monkeypatch.setattr(requests_accepted, "announce", lambda _: None)
+
+
 @pytest.fixture
 def machine(
     person: Callable[[str], int], monkeypatch: pytest.MonkeyPatch
@@ -262,6 +282,7 @@ def test_homes_show_what_they_ought_to_whatever_happens(
         deliver_by_old_followers,
         cross_the_limit_at_once,
         deliver_to_who_mutes,
+        accept_in_silence,
     ],
 )
 def test_a_planted_bug_is_noticed(

@@ -8,9 +8,9 @@ import pytest
 from comments.services import add_comment
 from tests.support.accounts import name_of
 from tests.support.posts_factory import make_posts
-from usergraph import store
+from usergraph.mutes import mute_user
 from usergraph.services import follow_user, import_follows
-from users.services import set_active
+from users.services import set_active, update_profile
 
 pytestmark = pytest.mark.usefixtures("committed")
 Api = Callable[[int], Any]
@@ -48,7 +48,7 @@ def test_a_follow_and_its_end_answer_the_new_state_each_time(
     for method, is_so in (("put", True), ("put", True), ("delete", False), ("delete", False)):
         answer = getattr(api(alice), method)(address)
         counts = {"followers": int(is_so), "following": 0}
-        assert answer.json() == {"following": is_so, "counts": counts}
+        assert answer.json() == {"following": is_so, "requested": False, "counts": counts}
 
 
 def test_who_may_not_be_seen_can_be_unfollowed_and_shows_no_counts(
@@ -59,23 +59,32 @@ def test_who_may_not_be_seen_can_be_unfollowed_and_shows_no_counts(
     set_active(user_ids=[bob], active=False)
     for _ in range(2):
         answer = api(alice).delete(address)
-        assert (answer.status_code, answer.json()) == (200, {"following": False, "counts": None})
+        state = {"following": False, "requested": False, "counts": None}
+        assert (answer.status_code, answer.json()) == (200, state)
 
 
-@pytest.mark.parametrize("limit", [1000, 1], ids=["few followed", "more than are cached"])
-def test_every_list_of_people_says_whom_the_caller_follows(
-    person: Callable[[str], int], api: Api, monkeypatch: pytest.MonkeyPatch, limit: int
+def test_every_list_of_people_says_how_the_caller_stands_to_them(
+    person: Callable[[str], int], api: Api
 ) -> None:
-    monkeypatch.setattr(
-        store, "_FOLLOWED_SQL", store._FOLLOWED_SQL.replace("LIMIT 1001", f"LIMIT {limit + 1}")
-    )
-    monkeypatch.setattr(store, "FOLLOWED_LIMIT", limit)
     alice, author, *fans = (person(f"one{number}") for number in range(5))
     (post_id,) = make_posts(author, 1)
     comment_id = add_comment(post_id=post_id, author_id=author, text="First.")
     list(import_follows(edges=[(fan, author) for fan in fans]))
     list(import_follows(edges=[(author, fan) for fan in fans]))
     list(import_follows(edges=[(alice, fan) for fan in fans[:2]]))
+    list(import_follows(edges=[(fans[1], alice)]))
+    mute_user(muter_id=alice, muted_id=fans[0])
+    update_profile(user_id=fans[2], changes={"is_private": True})
+    follow_user(follower_id=alice, followee_id=fans[2])
+    stands = {
+        fan: {
+            "following": fan in fans[:2],
+            "followed_by": fan == fans[1],
+            "requested": fan == fans[2],
+            "muting": fan == fans[0],
+        }
+        for fan in fans
+    }
     for fan in fans:
         api(fan).put(f"{V}/posts/{post_id}/like")
         api(fan).put(f"{V}/comments/{comment_id}/like")
@@ -87,13 +96,13 @@ def test_every_list_of_people_says_whom_the_caller_follows(
     ):
         results = api(alice).get(f"{V}/{address}").json()["results"]
         viewers = {int(one["id"]): one["viewer"] for one in results}
-        assert viewers == {fan: {"following": fan in fans[:2]} for fan in fans}, address
+        assert viewers == stands, address
     for fan in fans:
         found = api(alice).get(f"{V}/users?search={name_of(fan)}").json()["results"]
-        assert found[0]["viewer"] == {"following": fan in fans[:2]}
+        assert found[0]["viewer"] == stands[fan]
 
 
-def test_whom_the_caller_follows_costs_no_round_trip_more(
+def test_how_the_caller_stands_to_people_costs_no_round_trip_more(
     alice: int, bob: int, person: Callable[[str], int], api: Api, round_trips: Callable[[], int]
 ) -> None:
     for number in range(3):
@@ -103,5 +112,5 @@ def test_whom_the_caller_follows_costs_no_round_trip_more(
     client.get(address)
     before = round_trips()
     assert len(client.get(address).json()["results"]) == 4
-    # The rate limit; who is hidden from alice; the users together with whom she follows.
-    assert round_trips() - before == 3
+    # The rate limit; her viewpoint; whether bob is private; the users.
+    assert round_trips() - before == 4

@@ -18,11 +18,10 @@ from posts.selectors import UncheckedPost, unchecked_post, visible_post
 from posts.services import like_post, refresh_records
 from tests.support.api_documents import deactivate
 from tests.support.posts_factory import make_posts
-from usergraph.blocks import hidden_people
 from usergraph.events import BlockChanged, FollowChanged
 from usergraph.handlers import refresh_hidden
 from usergraph.services import block_user, follow_user
-from usergraph.visibility import VisiblePeople, visible_people
+from usergraph.visibility import VisiblePeople, viewpoint_of, visible_people
 from users.models import User
 
 APPS = ("users", "usergraph", "posts", "comments", "timeline", "fanout", "operations")
@@ -194,9 +193,9 @@ def test_people_are_found_in_one_round_trip_without_the_deactivated(
 
 @pytest.mark.django_db
 def test_who_is_hidden_from_one_viewer_says_nothing_of_another(alice: int, bob: int) -> None:
-    hidden = hidden_people(viewer_id=bob)
+    viewpoint = viewpoint_of(viewer_id=bob)
     with pytest.raises(ValueError, match="somebody else"):
-        visible_people(viewer_id=alice, user_ids=[bob], hidden=hidden)
+        visible_people(viewer_id=alice, user_ids=[bob], viewpoint=viewpoint)
 
 
 @pytest.mark.django_db
@@ -284,13 +283,10 @@ def _called(call: ast.Call) -> str:
         ("VisibleComment", {"comments/selectors.py:visible_to"}),
         (
             "VisiblePeople",
-            {f"usergraph/visibility.py:{name}" for name in ("_visible", "__or__")},
+            {f"usergraph/visibility.py:{name}" for name in ("visible", "__or__")},
         ),
         ("user_documents", {"usergraph/visibility.py:blocked_page"}),
-        (
-            "add_user_documents",
-            {f"usergraph/visibility.py:{name}" for name in ("visible_people", "_listed")},
-        ),
+        ("add_user_documents", {"usergraph/visibility.py:visible_people"}),
         ("search_users", {"users/views.py:get"}),
         ("find_people", {"users/selectors.py:search_users"}),
         ("UncheckedPost", {"posts/selectors.py:unchecked_post"}),
@@ -303,7 +299,9 @@ def test_nothing_else_makes_or_reads_what_is_visible(name: str, callers: set[str
 
 def test_only_staff_and_what_ends_or_makes_a_block_look_up_a_name_past_the_rule() -> None:
     callers = {at for at in calls_of("user_id_by_username") if not at.startswith("operations/")}
-    assert callers == {"usergraph/visibility.py:visible_user_id"}
+    assert callers == {
+        f"usergraph/visibility.py:{name}" for name in ("visible_user_id", "visible_author_id")
+    }
     assert set(calls_of("user_id_or_zero")) == {
         "users/selectors.py:user_id_by_username",
         "usergraph/views.py:put",

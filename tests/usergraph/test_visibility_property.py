@@ -1,12 +1,14 @@
-"""Whoever blocks, comes back or goes, in any order: everybody sees whom they ought to.
+"""Whoever blocks, follows, becomes private, comes back or goes, in any order: everybody sees whom,
+and whose posts, they ought to.
 
 A state machine makes steps at random among a few people and, after every step, asks all ways in
-which one person gets to see another. Requests die after their commit; entries of CACHE are evicted.
-Three planted leaks show that it notices.
+which one person gets to see another, and what that one owns. Requests die after their commit;
+entries of CACHE are evicted. Planted leaks show that it notices.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from itertools import permutations
 from typing import Any, ClassVar
 
 import hypothesis
@@ -21,26 +23,37 @@ from core.outbox.delivery import deliver_event
 from core.outbox.models import OutboxEvent
 from core.outbox.tasks import deliver_event as wake_up
 from core.valkey import cache_valkey
-from posts.selectors import post_documents
+from posts.selectors import post_documents, visible_post
 from tests.support.machines import run_machine
 from tests.support.posts_factory import make_posts
-from usergraph import store, visibility
-from usergraph.blocks import HiddenPeople
-from usergraph.keys import hidden_key
-from usergraph.services import block_user, unblock_user
-from usergraph.visibility import visible_page, visible_people, visible_user_id
+from usergraph import follows, store, visibility
+from usergraph.follows import accept_request, decline_request
+from usergraph.keys import followed_key, hidden_key
+from usergraph.services import block_user, follow_user, unblock_user, unfollow_user
+from usergraph.visibility import (
+    VisiblePeople,
+    visible_author_id,
+    visible_page,
+    visible_people,
+    visible_user_id,
+)
 from users import selectors as user_selectors
+from users.keys import user_key
 from users.models import User
-from users.services import set_active
+from users.services import set_active, update_profile
+from users.store import USERS
 
 pytestmark = pytest.mark.django_db
 
-PEOPLE, STEPS, RUNS = 4, 30, 40
+PEOPLE, STEPS, RUNS = 3, 30, 40
 people = st.integers(0, PEOPLE - 1)
+pairs = st.sampled_from(list(permutations(range(PEOPLE), 2)))
+deaths = st.sampled_from([False, False, True])
 
 
 class World:
-    """The people, each with a post; who blocks whom; and who is not active.
+    """The people, each with a post; who blocks, follows or asks to follow whom; who is private, and
+    who is not active.
 
     The test's transaction never commits: `change` makes up for that.
     """
@@ -50,27 +63,64 @@ class World:
         self.posts = {id_: make_posts(id_, 1)[0] for id_ in ids}
         self.names = dict(User.objects.filter(pk__in=ids).values_list("pk", "username"))
         self.blocks: set[tuple[int, int]] = set()
+        self.requests: set[tuple[int, int]] = set()
         self.inactive: set[int] = set()
         # Pairs whose request died after its commit: a worker has not made up for it yet.
         self.unsettled: set[frozenset[int]] = set()
         newest = OutboxEvent.objects.order_by("-pk").values_list("pk", flat=True).first()
         self._first_event = newest or 0
+        # Half of what can leak needs a private account, or a follower of one.
+        first, second, *_ = ids
+        self.change(
+            lambda: follow_user(follower_id=second, followee_id=first), pairs=[], dies=False
+        )
+        self.change(
+            lambda: update_profile(user_id=first, changes={"is_private": True}),
+            pairs=[],
+            dies=False,
+        )
+        self.follows, self.private = {(second, first)}, {first}
 
-    def change(self, act: Callable[[], object], *, pair: tuple[int, int], dies: bool) -> None:
+    def change(
+        self, act: Callable[[], object], *, pairs: Iterable[tuple[int, int]], dies: bool
+    ) -> None:
         with ExitStack() as captures:
             calls = captures.enter_context(TestCase.captureOnCommitCallbacks(using="default"))
             act()
         if dies:
-            self.unsettled.add(frozenset(pair))
+            self.unsettled.update(map(frozenset, pairs))
         for call in [] if dies else calls:
             call()
 
+    def ids_of(self, both: tuple[int, int]) -> tuple[int, int]:
+        return self.ids[both[0]], self.ids[both[1]]
+
+    def pairs_of(self, one: int) -> list[tuple[int, int]]:
+        return [(one, other) for other in self.ids]
+
     def settle(self) -> None:
-        """What the sweeper does: deliver what is left."""
+        """What the sweeper does: deliver what is left, also of what that announces."""
         left = OutboxEvent.objects.filter(done_at=None, pk__gt=self._first_event)
-        for event_id in left.values_list("pk", flat=True):
-            deliver_event(database="default", event_id=event_id)
+        while events := list(left.values_list("pk", flat=True)):
+            for event_id in events:
+                deliver_event(database="default", event_id=event_id)
+        accepted = {edge for edge in self.requests if edge[1] not in self.private}
+        self.follows |= accepted
+        self.requests -= accepted
         self.unsettled.clear()
+
+    def end_edges(self, one: int, other: int) -> None:
+        for edge in ((one, other), (other, one)):
+            self.follows.discard(edge)
+            self.requests.discard(edge)
+
+    def owned(self, viewer: int, other: int) -> Iterator[tuple[str, bool]]:
+        """All ways in which one may see what another owns, and whether one does."""
+        name, post_id = self.names[other], self.posts[other]
+        yield "author", other in visible_people(viewer_id=viewer, user_ids=self.ids).authors
+        yield "author by name", _finds(lambda: visible_author_id(viewer_id=viewer, username=name))
+        yield "post", post_id in post_documents(post_ids=[post_id], viewer_id=viewer)
+        yield "a post's parts", _finds(lambda: visible_post(post_id=post_id, viewer_id=viewer))
 
     def ways(self, viewer: int, other: int) -> Iterator[tuple[str, bool]]:
         """All ways in which one may see another, and whether one does."""
@@ -87,15 +137,16 @@ class World:
         )
         found, _ = user_selectors.search_users(typed=name, viewer_id=viewer, after=None, limit=9)
         yield "search", str(other) in [one["id"] for one in found]
-        post_id = self.posts[other]
-        yield "post", post_id in post_documents(post_ids=[post_id], viewer_id=viewer)
 
     def check(self, viewer: int, other: int) -> None:
         is_blocked = bool({(viewer, other), (other, viewer)} & self.blocks)
         expected = other not in self.inactive and not is_blocked
+        is_let_in = other not in self.private or (viewer, other) in self.follows
         if frozenset((viewer, other)) not in self.unsettled:
             seen = dict(self.ways(viewer, other))
             assert seen == dict.fromkeys(seen, expected)
+            owned = dict(self.owned(viewer, other))
+            assert owned == dict.fromkeys(owned, expected and is_let_in)
 
 
 def _finds(read: Callable[[], object]) -> bool:
@@ -119,31 +170,85 @@ class VisibilityMachine(RuleBasedStateMachine):
     def make_world(cls) -> World:
         raise NotImplementedError
 
-    @rule(one=people, other=people, dies=st.booleans())
-    def block(self, one: int, other: int, dies: bool) -> None:
-        pair = self.world.ids[one], self.world.ids[other]
-        if one == other or pair[::-1] in self.world.blocks:
+    @rule(both=pairs, dies=deaths)
+    def block(self, both: tuple[int, int], dies: bool) -> None:
+        pair = self.world.ids_of(both)
+        if pair[::-1] in self.world.blocks:
             return
         self.world.change(
-            lambda: block_user(blocker_id=pair[0], blocked_id=pair[1]), pair=pair, dies=dies
+            lambda: block_user(blocker_id=pair[0], blocked_id=pair[1]), pairs=[pair], dies=dies
         )
         self.world.blocks.add(pair)
+        self.world.end_edges(*pair)
 
-    @rule(one=people, other=people, dies=st.booleans())
-    def unblock(self, one: int, other: int, dies: bool) -> None:
-        pair = self.world.ids[one], self.world.ids[other]
+    @rule(both=pairs, dies=deaths)
+    def unblock(self, both: tuple[int, int], dies: bool) -> None:
+        pair = self.world.ids_of(both)
         self.world.change(
-            lambda: unblock_user(blocker_id=pair[0], blocked_id=pair[1]), pair=pair, dies=dies
+            lambda: unblock_user(blocker_id=pair[0], blocked_id=pair[1]), pairs=[pair], dies=dies
         )
         self.world.blocks.discard(pair)
+
+    @rule(both=pairs, dies=deaths)
+    def follow(self, both: tuple[int, int], dies: bool) -> None:
+        pair, world = self.world.ids_of(both), self.world
+        if {pair, pair[::-1]} & world.blocks or pair in world.follows:
+            return
+        world.change(
+            lambda: follow_user(follower_id=pair[0], followee_id=pair[1]), pairs=[pair], dies=dies
+        )
+        (world.requests if pair[1] in world.private else world.follows).add(pair)
+        if pair in world.follows:
+            world.requests.discard(pair)
+
+    @rule(both=pairs, dies=deaths)
+    def unfollow(self, both: tuple[int, int], dies: bool) -> None:
+        pair, world = self.world.ids_of(both), self.world
+        world.change(
+            lambda: unfollow_user(follower_id=pair[0], followee_id=pair[1]),
+            pairs=[pair],
+            dies=dies,
+        )
+        world.follows.discard(pair)
+        world.requests.discard(pair)
+
+    @rule(number=st.integers(0, 9), accepts=st.booleans(), dies=deaths)
+    def answer(self, number: int, accepts: bool, dies: bool) -> None:
+        world = self.world
+        if not world.requests:
+            return
+        follower, followee = sorted(world.requests)[number % len(world.requests)]
+        answer = accept_request if accepts else decline_request
+        world.change(
+            lambda: answer(follower_id=follower, followee_id=followee),
+            pairs=[(follower, followee)],
+            dies=dies,
+        )
+        world.requests.discard((follower, followee))
+        if accepts:
+            world.follows.add((follower, followee))
+
+    @rule(one=people, dies=deaths)
+    def close_or_open(self, one: int, dies: bool) -> None:
+        id_, world = self.world.ids[one], self.world
+        if id_ in world.inactive:
+            return
+        is_private = id_ not in world.private
+        world.change(
+            lambda: update_profile(user_id=id_, changes={"is_private": is_private}),
+            pairs=world.pairs_of(id_),
+            dies=dies,
+        )
+        world.private ^= {id_}
+        # A worker accepts the requests some time.
+        if not is_private:
+            world.unsettled.update(map(frozenset, (e for e in world.requests if e[1] == id_)))
 
     @rule(one=people)
     def go_or_come_back(self, one: int) -> None:
         id_ = self.world.ids[one]
         is_back = id_ in self.world.inactive
-        self.world.change(
-            lambda: set_active(user_ids=[id_], active=is_back), pair=(id_, id_), dies=False
-        )
+        self.world.change(lambda: set_active(user_ids=[id_], active=is_back), pairs=[], dies=False)
         self.world.inactive ^= {id_}
 
     @rule()
@@ -152,7 +257,9 @@ class VisibilityMachine(RuleBasedStateMachine):
 
     @rule(one=people)
     def evict(self, one: int) -> None:
-        cache_valkey().unlink(hidden_key(self.world.ids[one]))
+        id_ = self.world.ids[one]
+        cache_valkey().unlink(hidden_key(id_), followed_key(id_))
+        cache_valkey().unlink(user_key(id_))
 
     @invariant()
     def one_sees_whom_one_ought_to(self) -> None:
@@ -169,15 +276,19 @@ class VisibilityMachine(RuleBasedStateMachine):
                     self.world.check(viewer, other)
 
 
-def refresh_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A block leaves both entries in CACHE as they are."""
-    refresh = type(store.HIDDEN).refresh
+def forget_refreshes_of(kind: Any) -> Callable[[pytest.MonkeyPatch], None]:
+    """A change leaves the entries of one kind in CACHE as they are."""
 
-    def refresh_others(kind: Any, ids: Any) -> None:
-        if kind is not store.HIDDEN:
-            refresh(kind, ids)
+    def plant(monkeypatch: pytest.MonkeyPatch) -> None:
+        refresh = type(kind).refresh
 
-    monkeypatch.setattr(type(store.HIDDEN), "refresh", refresh_others)
+        def refresh_others(asked: Any, ids: Any) -> None:
+            if asked is not kind:
+                refresh(asked, ids)
+
+        monkeypatch.setattr(type(kind), "refresh", refresh_others)
+
+    return plant
 
 
 def refresh_the_blocker_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,10 +304,21 @@ def refresh_the_blocker_only(monkeypatch: pytest.MonkeyPatch) -> None:
 def show_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
     """The read path of posts and lists leaves the question out."""
 
-    def everybody(documents: Any, hidden: HiddenPeople) -> visibility.VisiblePeople:
-        return visibility.VisiblePeople(hidden.viewer_id, documents, authors=documents)
+    def everybody(viewpoint: Any, _: Any, documents: Any) -> VisiblePeople:
+        return VisiblePeople(viewpoint.viewer_id, documents, authors=documents)
 
-    monkeypatch.setattr(visibility, "_visible", everybody)
+    monkeypatch.setattr(visibility.Viewpoint, "visible", everybody)
+
+
+def show_all_posts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Posts are shown to whoever sees their author's name."""
+    monkeypatch.setattr(visibility, "is_private", lambda _: False)
+
+
+def accept_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A follow of a private account is no request."""
+    sql = follows._FOLLOW_SQL.replace("AND is_private", "AND false")
+    monkeypatch.setattr(follows, "_FOLLOW_SQL", sql)
 
 
 @pytest.fixture
@@ -219,10 +341,21 @@ def test_everybody_sees_whom_they_ought_to(
     machine: type[VisibilityMachine], measured: Callable[[str], None]
 ) -> None:
     run_machine(machine, steps=STEPS, runs=RUNS)
-    measured(f"{machine.steps:,} steps, seven ways each")
+    measured(f"{machine.steps:,} steps, ten ways each")
 
 
-@pytest.mark.parametrize("plant", [refresh_nothing, refresh_the_blocker_only, show_everybody])
+@pytest.mark.parametrize(
+    "plant",
+    [
+        pytest.param(forget_refreshes_of(store.HIDDEN), id="refresh_no_blocks"),
+        pytest.param(forget_refreshes_of(store.FOLLOWED), id="refresh_no_follows"),
+        pytest.param(forget_refreshes_of(USERS), id="refresh_no_users"),
+        refresh_the_blocker_only,
+        show_everybody,
+        show_all_posts,
+        accept_unasked,
+    ],
+)
 def test_a_planted_leak_is_noticed(
     plant: Callable[[pytest.MonkeyPatch], None],
     machine: type[VisibilityMachine],
@@ -233,7 +366,7 @@ def test_a_planted_leak_is_noticed(
         run_machine(
             machine,
             steps=STEPS,
-            runs=RUNS,
+            runs=3 * RUNS,
             database=None,
             phases=[hypothesis.Phase.generate],
             report_multiple_bugs=False,

@@ -21,8 +21,8 @@ from core.http.problems import Conflict, NotFound
 from tests.support.accounts import name_of
 from tests.support.api_documents import deactivate
 from tests.support.feeds import access_token
-from usergraph.blocks import HiddenPeople
-from usergraph.store import Hidden
+from usergraph.related import HiddenPeople
+from usergraph.store import IdSet
 from users import selectors
 from users.models import FormerUsername, User
 from users.services import (
@@ -127,7 +127,7 @@ def test_a_profile_is_found_by_its_id_whatever_it_is_called(
 def test_a_former_name_does_not_tell_the_new_one_to_whom_it_is_hidden(
     alice: int, bob: int, freed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hidden = HiddenPeople(bob, Hidden(frozenset({alice}), is_whole=True))
+    hidden = HiddenPeople(bob, IdSet(frozenset({alice}), is_whole=True))
     monkeypatch.setattr(selectors, "_hiding_rules", [lambda viewer_id: hidden])
     for called, read in ((freed, selectors.profile), (None, selectors.profile_by_id)):
         which: dict[str, Any] = {"username": called} if called else {"user_id": alice}

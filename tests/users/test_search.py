@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from core.http.problems import Invalid
 from tests.support.api_documents import deactivate
-from usergraph.blocks import HiddenPeople
-from usergraph.store import Hidden
+from usergraph.related import HiddenPeople
+from usergraph.store import IdSet
 from users import search, selectors
 from users.models import SearchTerm, User
 from users.search import fold, index_stale_names, terms_of, words
@@ -104,7 +104,7 @@ def test_nobody_is_found_whom_the_viewer_must_not_see(
 
     def rule(viewer_id: int) -> HiddenPeople:
         ids: frozenset[int] = hidden if viewer_id == alice else frozenset()
-        return HiddenPeople(viewer_id, Hidden(ids, is_whole=True))
+        return HiddenPeople(viewer_id, IdSet(ids, is_whole=True))
 
     monkeypatch.setattr(selectors, "_hiding_rules", [rule])
     assert found("rosa", alice) == ["rosalind.9", "pink", "demo2rosa7"]

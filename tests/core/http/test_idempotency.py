@@ -248,13 +248,13 @@ def test_an_upload_that_fails_after_its_row_leaves_no_object(
 ) -> None:
     stored: list[set[str]] = []
 
-    def fail(media: Media) -> Any:
+    def fail(document: Any) -> Any:
         stored.append(stored_keys())
         raise ConnectionResetError
 
     before = stored_keys()
     with monkeypatch.context() as patch:
-        patch.setattr(media_selectors, "media_document", fail)
+        patch.setattr(media_selectors, "shown", fail)
         with pytest.raises(ConnectionResetError):
             ask(MEDIA, multipart_body(PICTURE, "one"))
     assert len(stored[0] - before) == len(VARIANTS), "they were there"
@@ -300,7 +300,11 @@ def test_while_the_first_is_being_answered_others_are_refused_at_once(
 # A post's answer takes one more: whether the author likes it is in the database that changes.
 COSTS: dict[str, tuple[dict[str, int], ...]] = {
     "post": ({"posts": 10}, {"posts": 16, "comments": 1}, {"posts": 5, "comments": 1}),
-    "media": ({"posts": 2}, {"posts": 7, "comments": 1}, {"posts": 5, "comments": 1}),
+    "media": (
+        {"posts": 2, "default": 1},
+        {"posts": 7, "comments": 1, "default": 1},
+        {"posts": 5, "comments": 1},
+    ),
     "comment": ({"comments": 7}, {"comments": 12, "posts": 1}, {"comments": 5, "posts": 1}),
 }
 

@@ -24,7 +24,7 @@ from core.valkey import state_valkey
 from media.models import Media
 from tests.support.client import wait_until
 from tests.support.images import encoded, plain
-from usergraph.selectors import relation
+from usergraph.related import relations
 from users.models import User
 
 pytestmark = pytest.mark.usefixtures("stack")
@@ -165,7 +165,7 @@ def test_writes_are_counted_apart_and_one_too_many_changes_nothing(
     follow = f"/api/v1/users/{User.objects.get(pk=bob).username}/follow"
     assert client.put(follow).status_code == 200
     assert client.delete(follow).status_code == 429
-    assert relation(viewer_id=alice, user_id=bob)["following"]
+    assert relations(viewer_id=alice, user_ids=[bob])[bob]["following"]
     assert client.get(ME).status_code == 200
 
 

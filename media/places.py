@@ -1,0 +1,99 @@
+"""Where the objects of media are: public, or withheld from all who have no signature.
+
+Withheld are the media of private accounts, but for avatars, and all of deactivated accounts. An app
+above says which accounts these are (`add_public_rule`), and calls `place_media` when that changes.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from media import objects, storage
+from media.claims import usable_media
+from media.events import MediaMoved, media_moved
+from media.models import Media
+from media.variants import OBJECTS, VARIANTS
+
+Place = Media.Place
+# owner_id -> whether what the owner uploads is public
+PublicRule = Callable[[int], bool]
+_public_rules: list[PublicRule] = []
+
+
+def add_public_rule(rule: PublicRule) -> None:
+    """Let an app above say whether what an owner uploads is public."""
+    _public_rules.append(rule)
+
+
+def place_of_uploads(*, owner_id: int) -> Place:
+    """Where what an owner uploads now belongs."""
+    return Place.PUBLIC if all(rule(owner_id) for rule in _public_rules) else Place.WITHHELD
+
+
+def object_prefix(storage_prefix: str, place: str) -> str:
+    """Where the objects of a media are, by the prefix in its row. While they move, those at the
+    withheld keys are taken, which nobody reads without a signature.
+    """
+    return storage_prefix if place == Place.PUBLIC else storage.withheld_prefix(storage_prefix)
+
+
+def place_media(
+    *, owner_id: int, is_public: bool, avatar_is_public: bool | None = None, limit: int
+) -> int:
+    """Withhold up to `limit` media of an owner from the public, or publish them again.
+
+    `avatar_is_public`: whether the avatar is; None: as the others.
+    Returns how many were in the wrong place, the newest first; 0 if none is. Call it until then,
+    each time with what is wanted at that moment: others may do the opposite meanwhile. Uploads that
+    are still arriving are left. Object store or CDN down: raises `Unreachable`.
+    """
+    mine, for_avatar = usable_media(owner_id), Q(used_as=Media.Use.AVATAR)
+    parts = [(mine, is_public)]
+    if avatar_is_public not in (None, is_public):
+        parts = [(mine.filter(for_avatar), not is_public), (mine.exclude(for_avatar), is_public)]
+    for media, belongs_in_public in parts:
+        wanted = Place.PUBLIC if belongs_in_public else Place.WITHHELD
+        if moved := _move(media.exclude(place=wanted), wanted, limit):
+            return moved
+    return 0
+
+
+def publish_unused(*, owner_id: int, media_id: int) -> None:
+    """Publish a picture of an owner that nothing uses, before it becomes an avatar."""
+    mine = usable_media(owner_id).filter(pk=media_id, used_as="", video__isnull=True)
+    _move(mine.exclude(place=Place.PUBLIC), Place.PUBLIC, limit=1)
+
+
+def _move(media: QuerySet[Media], place: Place, limit: int) -> int:
+    ids = list(media.order_by("-pk").values_list("pk", flat=True)[:limit])
+    if not ids:
+        return 0
+    # Committed before an object moves: if this process dies, the rows still are in no right place.
+    with locked(media.filter(pk__in=ids)) as rows:
+        _set_place(rows, Place.MOVING)
+    with locked(Media.objects.filter(pk__in=ids, place=Place.MOVING)) as rows:
+        files = {row.storage_prefix: _names(row) for row in rows}
+        with objects.moved(files=files, is_public=place == Place.PUBLIC):
+            # Fails if the locks are lost, with the connection; then no object is removed.
+            _set_place(rows, place)
+            in_posts = [row.used_by_id for row in rows if row.used_as == Media.Use.POST]
+            if post_ids := sorted({id_ for id_ in in_posts if id_}):
+                media_moved.announce(MediaMoved(post_ids))
+    return len(ids)
+
+
+def _names(media: Media) -> Collection[str]:
+    return OBJECTS if media.video else VARIANTS
+
+
+def _set_place(rows: Collection[Media], place: str) -> None:
+    Media.objects.filter(pk__in=[row.pk for row in rows]).update(place=place)
+
+
+@contextmanager
+def locked(media: QuerySet[Media]) -> Iterator[list[Media]]:
+    """The rows, locked in one order, in a transaction."""
+    with transaction.atomic(using="posts"):
+        yield list(media.select_for_update().order_by("pk"))

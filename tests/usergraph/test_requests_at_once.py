@@ -1,0 +1,100 @@
+"""Requests to follow that meet a change of privacy, or a block, in another transaction."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from django.db import connections, transaction
+
+from core.http.problems import NotFound
+from tests.support.client import wait_until
+from usergraph.follows import accept_request
+from usergraph.models import Follow, FollowRequest
+from usergraph.services import block_user, follow_user
+from users.services import update_profile
+
+pytestmark = pytest.mark.usefixtures("committed")
+
+
+@pytest.fixture
+def alice(committed: None, person: Callable[[str], int]) -> int:
+    return person("alice")
+
+
+@pytest.fixture
+def bob(committed: None, person: Callable[[str], int]) -> int:
+    """A private account."""
+    bob = person("bob")
+    update_profile(user_id=bob, changes={"is_private": True})
+    return bob
+
+
+def edges(alice: int, bob: int) -> tuple[bool, bool]:
+    """Whether alice follows bob, and whether she asks to."""
+    edge = {"follower_id": alice, "followee_id": bob}
+    return Follow.objects.filter(**edge).exists(), FollowRequest.objects.filter(**edge).exists()
+
+
+def at_once(first: Callable[[], object], second: Callable[[], object], lock: str) -> None:
+    """Begin `second` while the transaction of `first` is open, and commit that once it waits."""
+    begun, may_commit = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        try:
+            with transaction.atomic(using="default"):
+                first()
+                begun.set()
+                assert may_commit.wait(60)
+        finally:
+            connections.close_all()
+
+    def follow_on() -> None:
+        try:
+            second()
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=hold), threading.Thread(target=follow_on)]
+    threads[0].start()
+    assert begun.wait(60)
+    threads[1].start()
+    wait_until(lambda: _somebody_waits(lock))
+    may_commit.set()
+    for thread in threads:
+        thread.join()
+
+
+def _somebody_waits(lock: str) -> bool:
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = %s AND NOT granted", [lock])
+        return bool(cursor.fetchone()[0])
+
+
+@pytest.mark.parametrize("first", ["publish", "follow"])
+def test_no_request_is_left_with_an_account_that_becomes_public_meanwhile(
+    alice: int, bob: int, first: str
+) -> None:
+    """The second waits for the first: the account is not public with a request that nobody sees."""
+    acts: list[Callable[[], object]] = [
+        lambda: update_profile(user_id=bob, changes={"is_private": False}),
+        lambda: follow_user(follower_id=alice, followee_id=bob),
+    ]
+    at_once(*(acts if first == "publish" else acts[::-1]), lock="transactionid")
+    wait_until(lambda: edges(alice, bob) == (True, False))
+
+
+@pytest.mark.parametrize("first", ["block", "accept"])
+def test_an_acceptance_and_a_block_at_once_leave_no_follow(
+    alice: int, bob: int, first: str
+) -> None:
+    follow_user(follower_id=alice, followee_id=bob)
+
+    def accept() -> None:
+        try:
+            accept_request(followee_id=bob, follower_id=alice)
+        except NotFound:
+            assert first == "block"
+
+    acts = [lambda: block_user(blocker_id=bob, blocked_id=alice), accept]
+    at_once(*(acts if first == "block" else acts[::-1]), lock="advisory")
+    assert edges(alice, bob) == (False, False)
