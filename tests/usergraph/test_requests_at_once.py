@@ -1,7 +1,7 @@
 """Requests to follow that meet a change of privacy, or a block, in another transaction."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from django.db import connections, transaction
@@ -35,8 +35,11 @@ def edges(alice: int, bob: int) -> tuple[bool, bool]:
     return Follow.objects.filter(**edge).exists(), FollowRequest.objects.filter(**edge).exists()
 
 
-def at_once(first: Callable[[], object], second: Callable[[], object], lock: str) -> None:
-    """Begin `second` while the transaction of `first` is open, and commit that once it waits."""
+def at_once(*, lock: str, acts: Sequence[Callable[[], object]]) -> None:
+    """Begin the second act while the transaction of the first is open, and commit that once the
+    second waits for a lock of this type.
+    """
+    first, second = acts
     begun, may_commit = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -79,7 +82,7 @@ def test_no_request_is_left_with_an_account_that_becomes_public_meanwhile(
         lambda: update_profile(user_id=bob, changes={"is_private": False}),
         lambda: follow_user(follower_id=alice, followee_id=bob),
     ]
-    at_once(*(acts if first == "publish" else acts[::-1]), lock="transactionid")
+    at_once(lock="transactionid", acts=acts if first == "publish" else acts[::-1])
     wait_until(lambda: edges(alice, bob) == (True, False))
 
 
@@ -95,6 +98,9 @@ def test_an_acceptance_and_a_block_at_once_leave_no_follow(
         except NotFound:
             assert first == "block"
 
-    acts = [lambda: block_user(blocker_id=bob, blocked_id=alice), accept]
-    at_once(*(acts if first == "block" else acts[::-1]), lock="advisory")
+    acts: list[Callable[[], object]] = [
+        lambda: block_user(blocker_id=bob, blocked_id=alice),
+        accept,
+    ]
+    at_once(lock="advisory", acts=acts if first == "block" else acts[::-1])
     assert edges(alice, bob) == (False, False)

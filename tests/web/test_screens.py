@@ -26,7 +26,7 @@ WINDOWS: dict[str, ViewportSize] = {"phone": PHONE, "desktop": DESKTOP}
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 SETTINGS = (
     *("profile", "picture", "password", "email"),
-    *("second-factor", "sessions", "blocked", "muted", "delete-account"),
+    *("second-factor", "sessions", "privacy", "requests", "blocked", "muted", "delete-account"),
 )
 OPEN = {"log-in": "/log-in", "sign-up": "/sign-up", "forgotten-password": "/forgotten-password"}
 

@@ -88,7 +88,22 @@ export const de: Messages = {
   followingTitle: "Folgt",
   follow: "Folgen",
   unfollow: "Gefolgt",
+  requested: "Angefragt",
   noPosts: "Noch keine Beiträge",
+
+  privacy: "Privatsphäre",
+  privateAccount: "Privates Konto",
+  privateAccountHint: "Folge ihm, um seine Beiträge zu sehen. Es entscheidet, wer das darf.",
+  privateHint:
+    "Nur wem du erlaubst, dir zu folgen, sieht deine Beiträge, wer dir folgt und wem du folgst. Wer dir folgt, bleibt. Wenn du es ausschaltest, werden alle Anfragen angenommen.",
+  isPrivateNow: "Dein Konto ist privat. Alte Bilder folgen in wenigen Minuten.",
+  isPublicNow: "Dein Konto ist öffentlich.",
+  followRequests: "Anfragen",
+  followRequestsHint:
+    "Wer angefragt hat, sieht deine Beiträge, sobald du annimmst. Von einer Ablehnung erfährt niemand.",
+  nobodyAsks: "Niemand fragt an, dir zu folgen.",
+  accept: "Annehmen",
+  decline: "Ablehnen",
 
   optionsAbout: (name) => `Optionen zu ${name}`,
   mute: "Stummschalten",

@@ -88,7 +88,21 @@ export const en = {
   followingTitle: "Following",
   follow: "Follow",
   unfollow: "Following",
+  requested: "Requested",
   noPosts: "No posts yet",
+
+  privacy: "Privacy",
+  privateAccount: "Private account",
+  privateAccountHint: "Follow it to see its posts. It decides who may.",
+  privateHint:
+    "Only people whom you let follow you see your posts, your followers and whom you follow. Your followers stay. When you switch it off, all requests are accepted.",
+  isPrivateNow: "Your account is private. Old pictures follow within minutes.",
+  isPublicNow: "Your account is public.",
+  followRequests: "Follow requests",
+  followRequestsHint: "They see your posts when you accept. They are not told if you decline.",
+  nobodyAsks: "Nobody asks to follow you.",
+  accept: "Accept",
+  decline: "Decline",
 
   optionsAbout: (name: string) => `Options about ${name}`,
   mute: "Mute",

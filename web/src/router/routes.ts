@@ -57,6 +57,14 @@ export const routes: Route[] = [
     load: () => opened(import("../pages/settings/Sessions.svelte")),
   },
   {
+    pattern: /^\/settings\/privacy$/,
+    load: () => opened(import("../pages/settings/Privacy.svelte")),
+  },
+  {
+    pattern: /^\/settings\/requests$/,
+    load: () => opened(import("../pages/settings/Requests.svelte")),
+  },
+  {
     pattern: /^\/settings\/blocked$/,
     load: () => opened(import("../pages/settings/Blocked.svelte")),
   },

@@ -1,4 +1,4 @@
-// Whom the reader blocks, mutes or removes as a follower.
+// Whom the reader blocks, mutes, lets follow or removes as a follower.
 
 import { api, dataOf } from "../api/client";
 import { home } from "./home.svelte";
@@ -31,6 +31,14 @@ export async function unmute(user: User): Promise<void> {
 
 export async function removeFollower(user: User): Promise<void> {
   await dataOf(api.DELETE("/api/v1/users/{username}/follower", about(user)));
+}
+
+export async function accept(user: User): Promise<void> {
+  await dataOf(api.POST("/api/v1/follow-requests/{username}/accept", about(user)));
+}
+
+export async function decline(user: User): Promise<void> {
+  await dataOf(api.POST("/api/v1/follow-requests/{username}/decline", about(user)));
 }
 
 function about({ username }: User) {

@@ -85,6 +85,22 @@ export async function loadPost(id: string): Promise<void> {
   }
 }
 
+// Ids of posts that are being read anew.
+const renewing = new Set<string>();
+
+// Reads the post of a media anew: its picture does not load. Perhaps its address has ended, as those of
+// private accounts do.
+export function renewPostOf(mediaId: string): void {
+  for (const { id, media } of posts.values()) {
+    if (renewing.has(id) || !media.some((one) => one.id === mediaId)) continue;
+    renewing.add(id);
+    // The placeholder stays.
+    void loadPost(id)
+      .catch(() => {})
+      .finally(() => renewing.delete(id));
+  }
+}
+
 // Shows the like at once, and takes it back if it is refused.
 export function likePost(id: string, liked: boolean): void {
   queue.act({ kind: "like post", of: id, wish: liked }).catch(tellProblem);
