@@ -24,7 +24,7 @@ from core.sql import first_found, primary_reads
 from posts import selectors as post_selectors
 from posts.selectors import VisiblePost
 from usergraph import selectors as graph_selectors
-from usergraph.visibility import VisiblePeople, is_hidden, visible_people
+from usergraph.visibility import VisiblePeople, is_hidden, viewpoint_of, visible_people
 
 Found = TypeVar("Found")
 RECENT = 2  # the number of comments in a post's document
@@ -312,10 +312,18 @@ def visible_comment(*, comment_id: int, viewer_id: int) -> VisibleComment:
 
 
 def _visible(comment_id: int, viewer_id: int) -> tuple[VisibleComment, VisiblePost, VisiblePeople]:
-    """A comment and its post, if the viewer may see both, and their authors; else `NotFound`."""
+    """A comment and its post, if the viewer may see both, and their authors; else `NotFound`.
+
+    From when it is known that a block hides the comment's author, it goes on as if there were none.
+    """
+    viewpoint = viewpoint_of(viewer_id=viewer_id)
     comment = unchecked_comment(comment_id=comment_id)
+    if comment.author_id in viewpoint.hidden.among([comment.author_id]):
+        comment = UncheckedComment(comment_id, 0, 0)
     post = post_selectors.unchecked_post(post_id=comment.post_id)
-    people = visible_people(viewer_id=viewer_id, user_ids={post.author_id, comment.author_id})
+    people = visible_people(
+        viewer_id=viewer_id, user_ids={post.author_id, comment.author_id}, viewpoint=viewpoint
+    )
     visible_post = post.visible_to(people)
     return comment.visible_to(people, visible_post), visible_post, people
 

@@ -65,7 +65,9 @@ class PostsView(APIView):
     def get(self, request: Request) -> Response:
         """List an author's posts, newest first."""
         page, viewer_id = page_request(request, query_class=PostsQuery), caller_id(request)
-        author_id = visible_author_id(viewer_id=viewer_id, username=page.parameters["author"])
+        author_id = visible_author_id(
+            viewer_id=viewer_id, username=page.parameters["author"], is_asked_again=True
+        )
         posts, cursor = selectors.posts_by_author(
             author_id=author_id, viewer_id=viewer_id, before=page.after, limit=page.limit
         )

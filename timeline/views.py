@@ -40,7 +40,9 @@ class ProfileTimelineView(APIView):
     @_schema
     def get(self, request: Request, username: str) -> HttpResponseBase:
         """Posts of one user, newest first."""
-        user_id = visible_author_id(viewer_id=caller_id(request), username=username)
+        user_id = visible_author_id(
+            viewer_id=caller_id(request), username=username, is_asked_again=True
+        )
         return _answer(request, profile_page(user_id=user_id, **_wanted(request)))
 
 

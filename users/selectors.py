@@ -55,10 +55,10 @@ _viewer_rules: list[ViewerRule] = []
 _hiding_rules: list[HidingRule] = []
 # The second part is read only if the first finds nothing: no name is in both tables.
 _USER_ID_SQL = """
-SELECT id FROM users_user
+SELECT id, is_private FROM users_user
 WHERE username = %(name)s AND (is_active OR %(any)s) AND id <> ALL(%(hidden)s)
 UNION ALL
-SELECT account.id FROM users_formerusername AS former
+SELECT account.id, account.is_private FROM users_formerusername AS former
 JOIN users_user AS account ON account.id = former.user_id
 WHERE former.username = %(name)s AND (account.is_active OR %(any)s)
     AND account.id <> ALL(%(hidden)s)
@@ -136,20 +136,34 @@ def user_id_or_zero(
     *, username: str, active_only: bool = True, hidden: Sequence[Hiding] = ()
 ) -> int:
     """The same, but 0, which is nobody's id, for those who do not exist."""
+    return _found_id(username, active_only, hidden)[0]
+
+
+def author_by_username(*, username: str, hidden: Sequence[Hiding]) -> tuple[int, bool]:
+    """The id of an active user, as `user_id_by_username` finds it, and whether the account is
+    private, as a replica may still say a moment after a change. Raises `NotFound`.
+    """
+    user_id, is_private = _found_id(username, True, hidden)
+    if not user_id:
+        raise no_such_user(username.lower())
+    return user_id, is_private
+
+
+def _found_id(username: str, active_only: bool, hidden: Sequence[Hiding]) -> tuple[int, bool]:
     parameters: dict[str, Any] = {
         "name": username.lower(),
         "any": not active_only,
         "hidden": _listed(hidden),
     }
 
-    def read() -> int | None:
+    def read() -> tuple[int, bool] | None:
         # Raw SQL: every profile page begins with it.
         with connections[router.db_for_read(User)].cursor() as cursor:
             cursor.execute(_USER_ID_SQL, parameters)
-            (user_id,) = cursor.fetchone() or (0,)
-        return None if _is_hidden(user_id, hidden) or not user_id else int(user_id)
+            user_id, is_private = cursor.fetchone() or (0, False)
+        return None if _is_hidden(user_id, hidden) or not user_id else (user_id, is_private)
 
-    return first_found(read) or 0
+    return first_found(read) or (0, False)
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def test_a_profile_counts_posts_and_followers_and_says_who_follows(
 
     shown = ada.get(f"/users/{bob.username}")
     assert shown["counts"] == {"posts": 1, "followers": 1, "following": 0}
-    nothing = {"following": False, "followed_by": False, "muting": False}
+    nothing = dict.fromkeys(("following", "followed_by", "requested", "muting"), False)
     assert shown["viewer"] == nothing | {"following": True}
     seen_by_bob = bob.get(f"/users/{ada.username}")["viewer"]
     assert seen_by_bob == nothing | {"followed_by": True}

@@ -290,7 +290,10 @@ def _called(call: ast.Call) -> str:
         ("search_users", {"users/views.py:get"}),
         ("find_people", {"users/selectors.py:search_users"}),
         ("UncheckedPost", {"posts/selectors.py:unchecked_post"}),
-        ("UncheckedComment", {"comments/selectors.py:unchecked_comment"}),
+        (
+            "UncheckedComment",
+            {f"comments/selectors.py:{name}" for name in ("unchecked_comment", "_visible")},
+        ),
     ],
 )
 def test_nothing_else_makes_or_reads_what_is_visible(name: str, callers: set[str]) -> None:
@@ -299,8 +302,11 @@ def test_nothing_else_makes_or_reads_what_is_visible(name: str, callers: set[str
 
 def test_only_staff_and_what_ends_or_makes_a_block_look_up_a_name_past_the_rule() -> None:
     callers = {at for at in calls_of("user_id_by_username") if not at.startswith("operations/")}
-    assert callers == {
-        f"usergraph/visibility.py:{name}" for name in ("visible_user_id", "visible_author_id")
+    assert callers == {"usergraph/visibility.py:visible_user_id"}
+    assert set(calls_of("author_by_username")) == {"usergraph/visibility.py:visible_author_id"}
+    assert set(calls_of("_found_id")) == {
+        "users/selectors.py:user_id_or_zero",
+        "users/selectors.py:author_by_username",
     }
     assert set(calls_of("user_id_or_zero")) == {
         "users/selectors.py:user_id_by_username",

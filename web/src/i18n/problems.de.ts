@@ -91,6 +91,7 @@ export const problems: Messages["problems"] = {
   forbidden: notAllowed,
   permission_denied: notAllowed,
   not_found: "Das gibt es nicht oder nicht mehr.",
+  private_account: "Dieses Konto ist privat.",
   conflict: "Inzwischen hat sich etwas geändert. Lade die Seite neu.",
   too_many_requests: tooManyRequests,
   throttled: tooManyRequests,

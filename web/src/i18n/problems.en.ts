@@ -98,6 +98,7 @@ export const problems = {
   forbidden: notAllowed,
   permission_denied: notAllowed,
   not_found: "This does not exist, or not any more.",
+  private_account: "This account is private.",
   conflict: "Something has changed meanwhile. Load the page anew.",
   too_many_requests: tooManyRequests,
   throttled: tooManyRequests,
