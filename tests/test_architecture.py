@@ -21,7 +21,7 @@ ROOMS = PUBLIC_ROOMS | {
     "incoming", "inventory", "keys", "listeners", "models", "mutes", "objects", "page_replay",
     "pages", "parsers", "pictures", "places", "previews", "processing", "records", "related",
     "remaking", "sandbox", "search", "seen", "session_stores", "sessions", "storage", "store",
-    "tasks", "uploads", "usage", "usernames", "variants", "views", "waiting",
+    "suggestions", "tasks", "uploads", "usage", "usernames", "variants", "views", "waiting",
 }  # fmt: skip
 MAX_LINES = 400
 

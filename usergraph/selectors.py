@@ -16,7 +16,7 @@ from core.counters import counts, made_by
 from core.likes import LikersCursor, Likes, first_likers, likers
 from core.sql import primary_reads
 from core.valkey import ValkeyUnavailable
-from usergraph import related, store, visibility
+from usergraph import related, store, suggestions, visibility
 from usergraph.models import Block, Follow, Mute, PulledAuthor
 
 logger = logging.getLogger(__name__)
@@ -256,5 +256,6 @@ def profile_part(user_id: int, viewer_id: int) -> dict[str, dict[str, Any]]:
     """What User Graph adds to a profile."""
     return {
         "counts": graph_counts(user_id=user_id),
+        "known_followers": suggestions.known_followers(user_id=user_id, viewer_id=viewer_id),
         "viewer": related.relations(viewer_id=viewer_id, user_ids=[user_id])[user_id],
     }

@@ -7,8 +7,17 @@ from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
+from core.http.pagination import DEFAULT_LIMIT, PageQuery
 from core.http.schema import page_of
-from users.serializers import LISTED_EXAMPLE, USER_EXAMPLE, ListedUser, UserDocument
+from usergraph.suggestions import MAX_SUGGESTIONS
+from users.serializers import (
+    KNOWN_EXAMPLE,
+    LISTED_EXAMPLE,
+    USER_EXAMPLE,
+    KnownFollowers,
+    ListedUser,
+    UserDocument,
+)
 
 
 class FollowCounts(serializers.Serializer[Any]):
@@ -120,6 +129,26 @@ class MutedUser(serializers.Serializer[Any]):
     )
 
 
+class SuggestionsQuery(PageQuery):
+    """The query of the suggestions, which are one page."""
+
+    limit = serializers.IntegerField(
+        min_value=1,
+        max_value=MAX_SUGGESTIONS,
+        default=DEFAULT_LIMIT,
+        help_text=f"How many suggestions, 1 to {MAX_SUGGESTIONS}.",
+    )
+    cursor = None  # type: ignore[assignment]  # so DRF takes it away
+
+
+class Suggestion(serializers.Serializer[Any]):
+    """An account that the caller might want to follow."""
+
+    user = ListedUser()
+    known_followers = KnownFollowers()
+
+
+SuggestionPage = page_of(Suggestion, {"user": LISTED_EXAMPLE, "known_followers": KNOWN_EXAMPLE})
 AskingPage = page_of(AskingUser, {"user": LISTED_EXAMPLE} | _SINCE)
 BlockedPage = page_of(BlockedUser, {"user": USER_EXAMPLE} | _SINCE)
 MutedPage = page_of(MutedUser, {"user": LISTED_EXAMPLE} | _SINCE | _MUTE)

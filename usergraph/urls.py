@@ -15,6 +15,7 @@ from usergraph.views import (
     FollowView,
     MutesView,
     MuteView,
+    SuggestionsView,
 )
 
 urlpatterns = [
@@ -23,6 +24,7 @@ urlpatterns = [
     path("users/<username:username>/block", BlockView.as_view(), name="block"),
     path("users/<username:username>/mute", MuteView.as_view(), name="mute"),
     path("users/me/blocks", BlocksView.as_view(), name="blocks"),
+    path("users/me/suggestions", SuggestionsView.as_view(), name="suggestions"),
     path("users/me/mutes", MutesView.as_view(), name="mutes"),
     path("follow-requests", FollowRequestsView.as_view(), name="follow-requests"),
     path("follow-requests/<username:username>/accept", AcceptView.as_view(), name="accept-request"),

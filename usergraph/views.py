@@ -12,7 +12,7 @@ from core.http.idempotency import idempotent
 from core.http.pagination import page_request, page_response
 from core.http.repetitions import repeatable
 from core.http.schema import PAGE_PARAMETERS
-from usergraph import follows, mutes, selectors, services
+from usergraph import follows, mutes, selectors, services, suggestions
 from usergraph.serializers import (
     AskingPage,
     BlockedPage,
@@ -22,6 +22,8 @@ from usergraph.serializers import (
     MutedPage,
     MuteRequest,
     MuteState,
+    SuggestionPage,
+    SuggestionsQuery,
 )
 from usergraph.visibility import (
     asking_page,
@@ -214,6 +216,19 @@ def _refuse_hidden(viewer_id: int, user_id: int, username: str, *, has_changed: 
         if hides or not user_id:
             raise user_selectors.no_such_user(username.lower())
     return is_visible
+
+
+class SuggestionsView(APIView):
+    @extend_schema(parameters=[SuggestionsQuery], responses=SuggestionPage, tags=["graph"])
+    def get(self, request: Request) -> Response:
+        """List accounts that the caller might want to follow, on one page.
+
+        Those whom the people follow whom the caller follows, the most of them first; no private
+        account, and none that the caller mutes.
+        """
+        page = page_request(request, query_class=SuggestionsQuery)
+        found = suggestions.suggestions(viewer_id=caller_id(request), limit=page.limit)
+        return page_response(request, found, None)
 
 
 class FollowersView(APIView):

@@ -1,8 +1,8 @@
 """Reads of User Info. A user document (users/store.py) is what every answer shows of a person.
 
-A profile adds `bio`, `counts` and `viewer`. Their members come from the apps above, each of which
-registers an `add_profile_part` when Django starts. So does User Graph with `add_hiding_rule`, which
-says whom a viewer must not see.
+A profile adds `bio`, `counts`, `viewer` and `known_followers`. Their members come from the apps
+above, each of which registers an `add_profile_part` when Django starts. So does User Graph with
+`add_hiding_rule`, which says whom a viewer must not see.
 
 `user_documents` knows nothing of viewers: only `usergraph.visibility` calls it.
 """
@@ -31,7 +31,8 @@ from users.store import USERS, user_document
 
 UserJson = store.UserJson
 is_private = store.is_private
-# (user_id, viewer_id) -> {"counts": {...}, "viewer": {...}}, either may be missing
+# (user_id, viewer_id) -> {"counts": {...}, "viewer": {...}, "known_followers": {...}}, any of which
+# may be missing
 ProfilePart = Callable[[int, int], Mapping[str, Mapping[str, Any]]]
 
 
@@ -358,13 +359,11 @@ def no_such_user(called: str) -> NotFound:
 
 
 def _profile_document(user: User, viewer_id: int) -> dict[str, Any]:
-    counts: dict[str, Any] = {}
-    viewer: dict[str, Any] = {}
+    added: dict[str, dict[str, Any]] = {"counts": {}, "viewer": {}, "known_followers": {}}
     for part in _profile_parts:
-        members = part(user.pk, viewer_id)
-        counts |= members.get("counts", {})
-        viewer |= members.get("viewer", {})
-    return _document(user) | {"bio": user.bio, "counts": counts, "viewer": viewer}
+        for name, members in part(user.pk, viewer_id).items():
+            added[name] |= members
+    return _document(user) | {"bio": user.bio} | added
 
 
 def search_users(

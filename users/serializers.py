@@ -65,6 +65,16 @@ class ProfileCounts(serializers.Serializer[Any]):
     following = serializers.IntegerField()
 
 
+KNOWN_EXAMPLE = {"count": 12, "users": [USER_EXAMPLE | {"username": "grace"}]}
+
+
+class KnownFollowers(serializers.Serializer[Any]):
+    """Those who follow the user, and whom the caller follows."""
+
+    count = serializers.IntegerField()
+    users = UserDocument(many=True, help_text="The latest, three at most.")
+
+
 @extend_schema_serializer(
     examples=[
         OpenApiExample(
@@ -74,6 +84,7 @@ class ProfileCounts(serializers.Serializer[Any]):
                 "bio": "First programmer.",
                 "counts": {"posts": 12, "followers": 1045, "following": 87},
                 "viewer": _VIEWER,
+                "known_followers": KNOWN_EXAMPLE,
             },
             response_only=True,
         )
@@ -85,6 +96,7 @@ class ProfileDocument(UserDocument):
     bio = serializers.CharField()
     counts = ProfileCounts()
     viewer = Viewer()
+    known_followers = KnownFollowers()
 
 
 @extend_schema_serializer(

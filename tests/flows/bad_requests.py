@@ -303,6 +303,7 @@ CASES: list[Bad] = [
         )
     ],
     *page_cases(_REQUESTS, _REQUESTS),
+    *page_cases(f"{_ME}/suggestions", f"{_ME}/suggestions", names=()),
     Bad("PUT", f"{_USER}/follow", "oneself", 400, "/users/$me/follow"),
     Bad("PUT", f"{_USER}/block", "oneself", 400, "/users/$me/block"),
     *no_object("PUT", f"{_USER}/mute", "/users/$other/mute"),

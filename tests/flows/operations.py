@@ -29,6 +29,7 @@ OPERATIONS = {
     "GET /users/me/blocks": Row(MINE),
     "GET /users/me/mutes": Row(MINE),
     "GET /follow-requests": Row(MINE),
+    "GET /users/me/suggestions": Row(MINE),
     "GET /users/by-id/{user_id}": Row(PERSON, ("/users/by-id/{owner_id}",)),
     "GET /users/{username}": Row(PERSON, ("/users/{owner}",)),
     "GET /users/{username}/followers": Row(OWN, ("/users/{owner}/followers",)),

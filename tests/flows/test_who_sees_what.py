@@ -238,6 +238,10 @@ def check_changes(world: World, owner: str) -> int:
 def check_what_is_the_callers(world: World, owner: str) -> int:
     """Read what is the caller's alone; returns how often. It shows nobody else."""
     listed = {("blocker", "/users/me/blocks"), ("muter", "/users/me/mutes")}
+    if owner == "public":
+        # The neutral person, whom they follow, follows the owner.
+        strangers = ("stranger", "pending", "removed", "staff")
+        listed |= {(viewer, "/users/me/suggestions") for viewer in strangers}
     reads = 0
     for label, row in OPERATIONS.items():
         paths = (row.paths or (label.removeprefix("GET "),)) if row.kind == MINE else ()

@@ -29,7 +29,7 @@ COSTS: list[tuple[str, dict[str, int], int]] = [
     ("posts/{post}/comments?reply_to={comment}", {"comments": 2}, 5),
     ("posts/{post}/comments?top_level=true", {"comments": 1}, 4),
     ("posts/{post}/likes", {"posts": 2, "default": 2}, 4),
-    ("users/{bob}", {"default": 3, "posts": 1}, 2),
+    ("users/{bob}", {"default": 4, "posts": 1}, 2),
     ("users/{bob}/timeline", {"default": 1}, 5),
 ]
 

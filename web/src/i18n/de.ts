@@ -1,5 +1,5 @@
 import type { Messages } from "./en";
-import { counted, duration } from "./numbers";
+import { counted, duration, listed } from "./numbers";
 import { problems } from "./problems.de";
 
 export const de: Messages = {
@@ -90,6 +90,9 @@ export const de: Messages = {
   unfollow: "Gefolgt",
   requested: "Angefragt",
   noPosts: "Noch keine Beiträge",
+  knownFollowers: (names: string[], others: number) =>
+    `Gefolgt von ${listed(names, others > 0 ? counted(others, "weiteren Person", "weiteren Personen") : "")}`,
+  suggestions: "Vorschläge für dich",
 
   privacy: "Privatsphäre",
   privateAccount: "Privates Konto",

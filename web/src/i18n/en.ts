@@ -1,6 +1,6 @@
 // All that the client says, in English. The other catalogues have the same members.
 
-import { counted, duration } from "./numbers";
+import { counted, duration, listed } from "./numbers";
 import { problems } from "./problems.en";
 
 export const en = {
@@ -90,6 +90,9 @@ export const en = {
   unfollow: "Following",
   requested: "Requested",
   noPosts: "No posts yet",
+  knownFollowers: (names: string[], others: number) =>
+    `Followed by ${listed(names, others > 0 ? counted(others, "other", "others") : "")}`,
+  suggestions: "Suggestions for you",
 
   privacy: "Privacy",
   privateAccount: "Private account",

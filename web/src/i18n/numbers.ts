@@ -15,3 +15,9 @@ export function duration(seconds: number): string {
   const language = document.documentElement.lang;
   return new Intl.NumberFormat(language, format).format(Math.ceil(seconds / length));
 }
+
+// "ada, bea and 2 others". `others`: how many more there are, as text; empty if there are none.
+export function listed(names: string[], others = ""): string {
+  const format = new Intl.ListFormat(document.documentElement.lang, { type: "conjunction" });
+  return format.format(others ? [...names, others] : names);
+}

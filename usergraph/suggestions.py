@@ -1,0 +1,108 @@
+"""Whom a viewer might want to follow, and whom of their own people they find at a profile.
+
+Both look at the follows of those whom the viewer follows: their lists are the viewer's to see. A
+private account that the viewer does not follow is not suggested, and says nobody: who follows it is
+its own. Each reads a bounded number of edges, in one query, however large the graph is.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from django.db import connections, router
+
+from usergraph.models import Follow
+from usergraph.related import hidden_people, relations
+from usergraph.visibility import VisiblePeople, visible_people
+
+# So many accounts that the viewer follows are asked, the newest, and so many follows of each.
+FRIENDS, FOLLOWS_OF_EACH = 200, 100
+# Of so many accounts that the viewer follows, a profile says whether they follow it.
+KNOWN = 1000
+NAMED = 3  # people beside a suggestion, or on a profile
+MAX_SUGGESTIONS = 50
+
+_SUGGESTED_SQL = f"""
+WITH friend AS MATERIALIZED (
+    SELECT followee_id AS id FROM usergraph_follow
+    WHERE follower_id = %(viewer_id)s AND followee_shown ORDER BY id DESC LIMIT {FRIENDS}
+), edge AS (
+    SELECT friend.id AS friend_id, theirs.followee_id AS id
+    FROM friend CROSS JOIN LATERAL (
+        SELECT followee_id FROM usergraph_follow
+        WHERE follower_id = friend.id AND followee_shown
+        ORDER BY id DESC LIMIT {FOLLOWS_OF_EACH}
+    ) AS theirs
+), candidate AS (
+    SELECT id, count(*) AS number,
+        (array_agg(friend_id ORDER BY friend_id DESC))[1:{NAMED}] AS named
+    FROM edge WHERE id <> %(viewer_id)s AND id <> ALL(%(hidden)s) GROUP BY id
+)
+SELECT candidate.id, number, named
+FROM candidate JOIN users_user AS account ON account.id = candidate.id
+WHERE account.is_active AND NOT account.is_private
+    AND NOT EXISTS (
+        SELECT FROM usergraph_follow
+        WHERE follower_id = %(viewer_id)s AND followee_id = candidate.id
+    )
+    AND NOT EXISTS (
+        SELECT FROM usergraph_mute WHERE muter_id = %(viewer_id)s AND muted_id = candidate.id
+    )
+ORDER BY number DESC, candidate.id DESC LIMIT %(limit)s
+"""  # noqa: S608  (constants)
+_KNOWN_SQL = f"""
+SELECT friend.id, count(*) OVER ()
+FROM (
+    SELECT followee_id AS id FROM usergraph_follow
+    WHERE follower_id = %(viewer_id)s AND followee_shown ORDER BY id DESC LIMIT {KNOWN}
+) AS friend
+JOIN usergraph_follow AS edge ON edge.follower_id = friend.id AND edge.followee_id = %(user_id)s
+ORDER BY edge.id DESC LIMIT {NAMED}
+"""  # noqa: S608  (constants)
+
+
+def suggestions(*, viewer_id: int, limit: int) -> list[dict[str, Any]]:
+    """Up to `limit` accounts that those whom the viewer follows follow most, and the viewer does
+    not: {"user", "known_followers"}. One query, one round trip and another query.
+    """
+    hidden = hidden_people(viewer_id=viewer_id)
+    parameters = {"viewer_id": viewer_id, "hidden": list(hidden.listed), "limit": limit}
+    rows = _read(_SUGGESTED_SQL, parameters)
+    asked = {id_ for user_id, _, named in rows for id_ in (user_id, *named)}
+    people = visible_people(viewer_id=viewer_id, user_ids=asked)
+    shown = [row for row in rows if row[0] in people.authors]
+    viewer = relations(viewer_id=viewer_id, user_ids=[user_id for user_id, *_ in shown])
+    return [
+        {
+            "user": orjson.Fragment(
+                b'%b,"viewer":%b}' % (people.documents[user_id][:-1], orjson.dumps(viewer[user_id]))
+            ),
+            "known_followers": _named(named, number, people),
+        }
+        for user_id, number, named in shown
+    ]
+
+
+def known_followers(*, user_id: int, viewer_id: int) -> dict[str, Any]:
+    """How many of those whom the viewer follows follow a user, and the latest of them:
+    {"count", "users"}; none of a private account that the viewer does not follow.
+    """
+    rows = _read(_KNOWN_SQL, {"viewer_id": viewer_id, "user_id": user_id})
+    if not rows:
+        return {"count": 0, "users": []}
+    named = [id_ for id_, _ in rows]
+    people = visible_people(viewer_id=viewer_id, user_ids={user_id, *named})
+    if user_id not in people.authors:
+        return {"count": 0, "users": []}
+    return _named(named, rows[0][1], people)
+
+
+def _named(named: Sequence[int], number: int, people: VisiblePeople) -> dict[str, Any]:
+    users = [orjson.Fragment(people.documents[id_]) for id_ in named if id_ in people.documents]
+    return {"count": number, "users": users}
+
+
+def _read(sql: str, parameters: dict[str, Any]) -> list[Any]:
+    with connections[router.db_for_read(Follow)].cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return list(cursor.fetchall())
