@@ -314,7 +314,7 @@ def visible_comment(*, comment_id: int, viewer_id: int) -> VisibleComment:
 def _visible(comment_id: int, viewer_id: int) -> tuple[VisibleComment, VisiblePost, VisiblePeople]:
     """A comment and its post, if the viewer may see both, and their authors; else `NotFound`.
 
-    From when it is known that a block hides the comment's author, it goes on as if there were none.
+    A comment by somebody whom a block hides is treated as none before its post is read.
     """
     viewpoint = viewpoint_of(viewer_id=viewer_id)
     comment = unchecked_comment(comment_id=comment_id)
@@ -322,7 +322,10 @@ def _visible(comment_id: int, viewer_id: int) -> tuple[VisibleComment, VisiblePo
         comment = UncheckedComment(comment_id, 0, 0)
     post = post_selectors.unchecked_post(post_id=comment.post_id)
     people = visible_people(
-        viewer_id=viewer_id, user_ids={post.author_id, comment.author_id}, viewpoint=viewpoint
+        viewer_id=viewer_id,
+        user_ids={post.author_id, comment.author_id},
+        author_ids=[post.author_id],
+        viewpoint=viewpoint,
     )
     visible_post = post.visible_to(people)
     return comment.visible_to(people, visible_post), visible_post, people

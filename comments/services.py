@@ -120,7 +120,10 @@ def delete_comment(*, comment_id: int, user_id: int) -> None:
     comment = selectors.unchecked_comment(comment_id=comment_id)
     post = post_selectors.unchecked_post(post_id=comment.post_id)
     people = visible_people(viewer_id=user_id, user_ids=[post.author_id])
-    may_delete = user_id in (comment.author_id, post.author_id) and post.author_id in people.authors
+    # Also who may not see the post of a private account any more: the comment is their own.
+    may_delete = (
+        user_id in (comment.author_id, post.author_id) and post.author_id in people.documents
+    )
     if is_hidden(viewer_id=user_id, user_id=comment.author_id) or not may_delete:
         raise NotFound(_NOT_YOURS)
     if not take_down(comment_ids=[comment_id], actor_id=user_id):

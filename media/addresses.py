@@ -26,6 +26,7 @@ LIFETIME, WINDOW = 300, 120  # seconds
 # What stores and caches on the way may keep: the stored header is that of a public object.
 _CACHE_CONTROL = f"private, max-age={LIFETIME}"
 _SCOPE_END = "aws4_request"
+_DEFAULT_PORTS = {("http", 80), ("https", 443)}
 
 
 def shown_address(key: str) -> str:
@@ -75,6 +76,10 @@ def _signing(window: int) -> _Signing:
     # boto3 knows how this store is addressed.
     example = {"Bucket": bucket, "Key": "key"}
     parts = urlsplit(client.generate_presigned_url("get_object", Params=example))
+    # As clients send it: in lower case, and without the port that goes without saying.
+    host, port = parts.hostname or "", parts.port
+    if port is not None and (parts.scheme, port) not in _DEFAULT_PORTS:
+        host = f"{host}:{port}"
     at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(window))
     scope = (at[:8], client.meta.region_name, "s3", _SCOPE_END)
     key = f"AWS4{store.secret_key}".encode()
@@ -89,8 +94,8 @@ def _signing(window: int) -> _Signing:
         "response-cache-control": _CACHE_CONTROL,
     }
     return _Signing(
-        origin=f"{parts.scheme}://{parts.netloc}",
-        host=parts.netloc,
+        origin=f"{parts.scheme}://{host}",
+        host=host,
         folder=parts.path.removesuffix("/key"),
         query=urlencode(query, quote_via=quote, safe=""),
         head="\n".join(("AWS4-HMAC-SHA256", at, "/".join(scope))),

@@ -6,6 +6,7 @@ from contextlib import closing
 from core.outbox.subscriptions import Step
 from media import incoming, objects, processing
 from media.events import (
+    QUEUE,
     MediaRemoved,
     UploadEnded,
     UploadSent,
@@ -13,9 +14,6 @@ from media.events import (
     upload_ended,
     upload_sent,
 )
-
-# The queue of the media workers.
-QUEUE = "media"
 
 
 @upload_sent.subscribe("media", queue=QUEUE)

@@ -6,17 +6,20 @@ above says which accounts these are (`add_public_rule`), and calls `place_media`
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from media import objects, storage
 from media.claims import usable_media
-from media.events import MediaMoved, media_moved
+from media.events import AvatarClaimed, MediaMoved, avatar_claimed, media_moved
 from media.models import Media
 from media.variants import OBJECTS, VARIANTS
 
 Place = Media.Place
+# An upload that takes longer, from the insert of its row on, has died, or fails.
+ARRIVAL = timedelta(seconds=40)
 # owner_id -> whether what the owner uploads is public
 PublicRule = Callable[[int], bool]
 _public_rules: list[PublicRule] = []
@@ -29,6 +32,8 @@ def add_public_rule(rule: PublicRule) -> None:
 
 def place_of_uploads(*, owner_id: int) -> Place:
     """Where what an owner uploads now belongs."""
+    if not _public_rules:
+        raise RuntimeError("no app says whose uploads are public")
     return Place.PUBLIC if all(rule(owner_id) for rule in _public_rules) else Place.WITHHELD
 
 
@@ -61,18 +66,33 @@ def place_media(
 
 
 def publish_unused(*, owner_id: int, media_id: int) -> None:
-    """Publish a picture of an owner that nothing uses, before it becomes an avatar."""
+    """Publish a picture of an owner that nothing uses, before it is claimed as an avatar. Object
+    store or CDN down: raises `Unreachable`.
+
+    If it is not claimed then, or this process dies, the subscriber of `avatar_claimed` withholds it
+    again.
+    """
     mine = usable_media(owner_id).filter(pk=media_id, used_as="", video__isnull=True)
-    _move(mine.exclude(place=Place.PUBLIC), Place.PUBLIC, limit=1)
+    claimed = AvatarClaimed(owner_id, media_id)
+    _move(
+        mine.exclude(place=Place.PUBLIC),
+        Place.PUBLIC,
+        limit=1,
+        begin=lambda: avatar_claimed.announce(claimed, after=ARRIVAL),
+    )
 
 
-def _move(media: QuerySet[Media], place: Place, limit: int) -> int:
+def _move(
+    media: QuerySet[Media], place: Place, limit: int, begin: Callable[[], object] = lambda: None
+) -> int:
+    """`begin` is called in the transaction that commits before an object moves."""
     ids = list(media.order_by("-pk").values_list("pk", flat=True)[:limit])
     if not ids:
         return 0
     # Committed before an object moves: if this process dies, the rows still are in no right place.
     with locked(media.filter(pk__in=ids)) as rows:
         _set_place(rows, Place.MOVING)
+        begin()
     with locked(Media.objects.filter(pk__in=ids, place=Place.MOVING)) as rows:
         files = {row.storage_prefix: _names(row) for row in rows}
         with objects.moved(files=files, is_public=place == Place.PUBLIC):

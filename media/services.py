@@ -45,8 +45,7 @@ remove_former_objects = remaking.remove_former_objects
 # What functions here raise if the object store, or the CDN, does not answer or refuses.
 Unreachable = objects.Unreachable
 Place = Media.Place
-# An upload that takes longer, from the insert of its row on, has died, or fails.
-ARRIVAL = timedelta(seconds=40)
+ARRIVAL = places.ARRIVAL
 
 
 def store_image(*, owner_id: int, file: File[Any], alt: str = "") -> Media:
@@ -143,6 +142,18 @@ def _insert_beside(media: Media) -> None:
     media._state.adding, media._state.db = False, "posts"
 
 
+def publish_for_avatar(*, owner_id: int, media_id: int) -> None:
+    """Make a picture public that is going to be its owner's avatar, also of a private account.
+
+    Call it outside of transactions: it asks the object store. Raises `Unavailable` if that, or the
+    CDN, does not answer.
+    """
+    try:
+        places.publish_unused(owner_id=owner_id, media_id=media_id)
+    except Unreachable as error:
+        raise Unavailable("The object store does not answer. Try again in a while.") from error
+
+
 def claim_avatar(*, owner_id: int, media_id: int) -> str:
     """Claim an image as its owner's avatar; returns the object key of its thumbnail.
 
@@ -150,25 +161,23 @@ def claim_avatar(*, owner_id: int, media_id: int) -> str:
     in a transaction of its own unless the caller has one open on this database. The subscriber of
     `avatar_claimed` releases what the caller then does not use, because it died.
 
-    An avatar is public, also that of a private account. Raises `Unavailable` if the object store or
-    the CDN does not answer.
+    It must be public: `publish_for_avatar` comes before. Raises `Unavailable` if another process
+    has withheld it meanwhile.
     """
-    try:
-        places.publish_unused(owner_id=owner_id, media_id=media_id)
-    except Unreachable as error:
-        raise Unavailable("The object store does not answer. Try again in a while.") from error
     with transaction.atomic(using="posts"):
         claim_media(
             owner_id=owner_id, media_ids=[media_id], used_as=Media.Use.AVATAR, used_by_id=owner_id
         )
         media = Media.objects.filter(pk=media_id)
-        video, prefix = media.values_list("video", "storage_prefix").get()
+        video, prefix, place = media.values_list("video", "storage_prefix", "place").get()
         if video is not None:
             raise Invalid(
                 f"Media {media_id} is a video. An avatar is a picture.",
                 field="media",
                 code="not_a_picture",
             )
+        if place != Place.PUBLIC:
+            raise Unavailable("The picture is being moved. Try again in a while.")
         avatar_claimed.announce(AvatarClaimed(owner_id, media_id), after=ARRIVAL)
     return storage.variant_key(prefix, "thumb.jpg")
 

@@ -21,7 +21,7 @@ class Outcome(StrEnum):
 
     # In a dry run: it would be.
     MADE = "made"
-    # Its account is deactivated.
+    # Its account is deactivated or private.
     WITHHELD = "withheld"
     # Deleted or withheld meanwhile, or another process has made its variants.
     CHANGED = "changed"

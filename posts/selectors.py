@@ -117,8 +117,15 @@ def post_documents(*, post_ids: Collection[int], viewer_id: int) -> dict[int, Po
             record = ABSENT_RECORD
         posts[id_] = Preview(record, record.likers_shown(followed))
 
+    authors = {record.author_id for record, _ in posts.values()}
+
     def visible(user_ids: Collection[int]) -> VisiblePeople:
-        return visible_people(viewer_id=viewer_id, user_ids=user_ids, viewpoint=viewed.viewpoint)
+        return visible_people(
+            viewer_id=viewer_id,
+            user_ids=user_ids,
+            author_ids=authors.intersection(user_ids),
+            viewpoint=viewed.viewpoint,
+        )
 
     people, is_whole = people_shown(posts.values(), visible=visible)
     if not is_whole:
@@ -214,7 +221,8 @@ def unchecked_post(*, post_id: int) -> UncheckedPost:
 def visible_post(*, post_id: int, viewer_id: int) -> VisiblePost:
     """A post that the viewer may see; raises `NotFound`. Warm: two round trips and no SQL."""
     post = unchecked_post(post_id=post_id)
-    return post.visible_to(visible_people(viewer_id=viewer_id, user_ids=[post.author_id]))
+    author = [post.author_id]
+    return post.visible_to(visible_people(viewer_id=viewer_id, user_ids=author, author_ids=author))
 
 
 def likers_page(

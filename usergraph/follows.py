@@ -1,9 +1,12 @@
-"""Follows, and requests to follow: who follows whom is written here.
+"""Follows, and requests to follow.
 
 A follow of a private account is a request, until the account accepts or declines it. Whether an
-account is private is asked in the statement that writes the edge, or the request. A request also
-locks the account's row, which a change of its privacy waits for: so no request comes to an account
-that is public.
+account is private is asked in the statement that writes the edge, or the request, and that also
+locks the account's row: a change of its privacy comes before, or waits. So nobody follows a private
+account unasked, and no request comes to a public one.
+
+Each pair of users has an advisory lock. A block and an acceptance take it alone; a follow, and its
+end, share it. So the second of two sees what the first has written.
 """
 
 from collections.abc import Collection
@@ -55,9 +58,11 @@ _FOLLOW_SQL = _COUNTED_SQL.format(
     edge=f"""
     INSERT INTO usergraph_follow (follower_id, followee_id)
     SELECT one, other
-    FROM (SELECT %(follower_id)s::bigint, %(followee_id)s::bigint) AS edge (one, other)
-    WHERE NOT EXISTS (SELECT FROM users_user WHERE id = edge.other AND is_private)
-        AND NOT EXISTS ({BLOCK_BETWEEN})
+    FROM (
+        SELECT %(follower_id)s::bigint AS one, id AS other FROM users_user
+        WHERE id = %(followee_id)s AND NOT is_private FOR KEY SHARE
+    ) AS edge
+    WHERE NOT EXISTS ({BLOCK_BETWEEN})
     ON CONFLICT DO NOTHING
     """,  # noqa: S608  (a constant)
     after=""", answered AS (
@@ -101,14 +106,15 @@ _ACCEPT_SQL = _COUNTED_SQL.format(
     ),
     """,
     by=1,
-    edge="""
+    edge=f"""
     INSERT INTO usergraph_follow (follower_id, followee_id, follower_shown, followee_shown)
     SELECT follower.id, followee.id, follower.is_active, followee.is_active
-    FROM accepted
-    JOIN users_user AS follower ON follower.id = accepted.follower_id
-    JOIN users_user AS followee ON followee.id = accepted.followee_id
+    FROM accepted AS edge (one, other)
+    JOIN users_user AS follower ON follower.id = edge.one
+    JOIN users_user AS followee ON followee.id = edge.other
+    WHERE NOT EXISTS ({BLOCK_BETWEEN})
     ON CONFLICT DO NOTHING
-    """,
+    """,  # noqa: S608  (a constant)
     after="",
     found="ARRAY(SELECT follower_id FROM edge)",
 )
@@ -168,6 +174,9 @@ def unfollow_user(*, follower_id: int, followee_id: int) -> bool:
     edge = {"follower_id": follower_id, "followee_id": followee_id}
     with transaction.atomic(using="default"):
         with connections["default"].cursor() as cursor:
+            # An acceptance comes before, and its follow is found, or finds no request.
+            pair = pair_number(follower_id, followee_id)
+            cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [pair])
             cursor.execute(_UNFOLLOW_SQL, edge)
             followed, asked = cursor.fetchone()
         if followed:
@@ -226,9 +235,8 @@ def _accept(followee_id: int, follower_ids: Collection[int]) -> bool:
     pairs = sorted(pair_number(followee_id, follower_id) for follower_id in follower_ids)
     parameters: dict[str, Any] = {"followee_id": followee_id, "follower_ids": list(follower_ids)}
     with connections["default"].cursor() as cursor:
-        # A block ends the request: it comes before, or waits.
         cursor.execute(
-            "SELECT pg_advisory_xact_lock_shared(pair) FROM unnest(%s::bigint[]) AS pair", [pairs]
+            "SELECT pg_advisory_xact_lock(pair) FROM unnest(%s::bigint[]) AS pair", [pairs]
         )
         cursor.execute(_ACCEPT_SQL, parameters)
         (accepted,) = cursor.fetchone()
@@ -254,8 +262,6 @@ def asking_users(
 
 
 def pair_number(user_id: int, other_id: int) -> int:
-    """The number of the advisory lock of two users, in any order: a block takes it alone, follows
-    share it.
-    """
+    """The number of the advisory lock of two users, in any order."""
     text = f"{min(user_id, other_id)} {max(user_id, other_id)}".encode()
     return int.from_bytes(blake2b(text, digest_size=8, person=b"pair").digest(), signed=True)

@@ -52,7 +52,7 @@ class RelatedPeople:
         return self._cached.ids
 
     def among(self, user_ids: Collection[int]) -> Collection[int]:
-        """Ids that have in them those of some users who stand in the relation.
+        """Those of some users who stand in the relation; perhaps with others who do, too.
 
         A query on the primary, if they are too many to be cached.
         """

@@ -69,7 +69,8 @@ def suggestions(*, viewer_id: int, limit: int) -> list[dict[str, Any]]:
     parameters = {"viewer_id": viewer_id, "hidden": list(hidden.listed), "limit": limit}
     rows = _read(_SUGGESTED_SQL, parameters)
     asked = {id_ for user_id, _, named in rows for id_ in (user_id, *named)}
-    people = visible_people(viewer_id=viewer_id, user_ids=asked)
+    candidates = [user_id for user_id, *_ in rows]
+    people = visible_people(viewer_id=viewer_id, user_ids=asked, author_ids=candidates)
     shown = [row for row in rows if row[0] in people.authors]
     viewer = relations(viewer_id=viewer_id, user_ids=[user_id for user_id, *_ in shown])
     return [
@@ -91,7 +92,7 @@ def known_followers(*, user_id: int, viewer_id: int) -> dict[str, Any]:
     if not rows:
         return {"count": 0, "users": []}
     named = [id_ for id_, _ in rows]
-    people = visible_people(viewer_id=viewer_id, user_ids={user_id, *named})
+    people = visible_people(viewer_id=viewer_id, user_ids={user_id, *named}, author_ids=[user_id])
     if user_id not in people.authors:
         return {"count": 0, "users": []}
     return _named(named, rows[0][1], people)

@@ -38,7 +38,7 @@ Row = TypeVar("Row", bound=tuple[Any, ...])
 class VisiblePeople:
     """Those of some users whom `viewer_id` may see, with their documents, by id.
 
-    `authors`: those among them whose posts the viewer may see.
+    `authors`: those whose posts the viewer may see, among the ids that were asked about that.
     """
 
     viewer_id: int
@@ -60,22 +60,25 @@ class Viewpoint:
     followed: FollowedPeople
 
     def visible(
-        self, user_ids: Collection[int], documents: Mapping[int, UserJson]
+        self,
+        user_ids: Collection[int],
+        documents: Mapping[int, UserJson],
+        author_ids: Collection[int],
     ) -> VisiblePeople:
-        """Those of some users whom the viewer may see; `documents` has those that exist.
+        """Those of some users whom the viewer may see, and those of `author_ids` whose posts;
+        `documents` has those of the users who exist.
 
         No SQL for a viewer with at most `store.FOLLOWED_LIMIT` and `store.HIDDEN_LIMIT` of them;
-        else the same for users who do not exist, are hidden, or are private.
+        else the same for authors who do not exist, are hidden, or are private.
         """
         if left_out := self.hidden.among(user_ids):
             documents = {id_: json for id_, json in documents.items() if id_ not in left_out}
         closed = {
-            id_ for id_ in user_ids if not (json := documents.get(id_)) or is_private(json)
+            id_ for id_ in author_ids if not (json := documents.get(id_)) or is_private(json)
         } - {self.viewer_id}
-        authors: Collection[int] = documents
         if closed:
             closed.difference_update(self.followed.among(closed))
-            authors = documents.keys() - closed
+        authors = {id_ for id_ in author_ids if id_ in documents and id_ not in closed}
         return VisiblePeople(self.viewer_id, documents, authors)
 
 
@@ -104,13 +107,17 @@ def is_hidden(*, viewer_id: int, user_id: int) -> bool:
 
 
 def visible_people(
-    *, viewer_id: int, user_ids: Collection[int], viewpoint: Viewpoint | None = None
+    *,
+    viewer_id: int,
+    user_ids: Collection[int],
+    author_ids: Collection[int] = (),
+    viewpoint: Viewpoint | None = None,
 ) -> VisiblePeople:
     """Those of `user_ids` whom the viewer may see; warm, one round trip, and SQL as
     `Viewpoint.visible` says.
 
-    `viewpoint`: the viewer's, if the caller has read it just now. Raises ValueError if it is of
-    another viewer.
+    `author_ids`: those among them whose posts, or lists, are to be shown. `viewpoint`: the
+    viewer's, if the caller has read it just now. Raises ValueError if it is of another viewer.
     """
     if viewpoint is not None and viewpoint.viewer_id != viewer_id:
         raise ValueError("this is the viewpoint of somebody else")
@@ -118,7 +125,7 @@ def visible_people(
     documents = user_selectors.add_user_documents(batch, user_ids=user_ids)
     read = add_viewpoint(batch, viewer_id=viewer_id) if viewpoint is None else lambda: viewpoint
     batch.read()
-    return read().visible(user_ids, documents.values)
+    return read().visible(user_ids, documents.values, author_ids)
 
 
 def visible_page(
@@ -255,7 +262,9 @@ def visible_author_id(*, viewer_id: int, username: str, is_asked_again: bool = F
     )
     if is_asked_again and not is_private:
         return user_id
-    people = visible_people(viewer_id=viewer_id, user_ids=[user_id], viewpoint=viewpoint)
+    people = visible_people(
+        viewer_id=viewer_id, user_ids=[user_id], author_ids=[user_id], viewpoint=viewpoint
+    )
     if user_id not in people.documents:
         raise user_selectors.no_such_user(username.lower())
     if user_id not in people.authors:

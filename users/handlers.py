@@ -10,6 +10,7 @@ from core.outbox.batches import as_steps
 from core.outbox.events import SHORT_PAUSE
 from core.outbox.subscriptions import Step
 from media.events import (
+    QUEUE,
     AvatarClaimed,
     AvatarRemade,
     UploadProcessed,
@@ -67,14 +68,14 @@ def place_processed_media(upload: UploadProcessed, cursor: int) -> Iterable[Step
     return as_steps(pictures.place_if_withheld(user_id=upload.owner_id))
 
 
-@account_switched.subscribe("users")
+@account_switched.subscribe("users", queue=QUEUE)
 def place_media(account: AccountSwitched, cursor: int) -> Iterable[Step]:
     """Withhold the media of a deactivated account from the public; publish those of an active."""
     return as_steps(pictures.place_media(user_id=account.user_id))
 
 
-@privacy_changed.subscribe("users")
-def place_media_anew(account: PrivacyChanged, cursor: int) -> Iterable[Step]:
+@privacy_changed.subscribe("users", queue=QUEUE)
+def place_media_by_privacy(account: PrivacyChanged, cursor: int) -> Iterable[Step]:
     """Withhold the media of a private account from the public; publish those of a public one."""
     return as_steps(pictures.place_media(user_id=account.user_id))
 

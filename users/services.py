@@ -52,6 +52,8 @@ def update_profile(*, user_id: int, changes: dict[str, Any]) -> None:
     taken, was another account's until lately, or changes too often, and `Invalid` if the media
     cannot be used. What is as it was changes nothing, and is not announced.
     """
+    if (avatar := changes.get("avatar")) is not None:
+        media_services.publish_for_avatar(owner_id=user_id, media_id=avatar)
     try:
         with transaction.atomic(using="default"):
             mine = User.objects.filter(pk=user_id, is_active=True)

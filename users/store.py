@@ -27,8 +27,8 @@ LEFT JOIN users_user AS account ON account.id = asked.id AND account.is_active
 """  # noqa: S608  (a constant)
 
 
-# How a private account's document ends: so every page asks each of its people without parsing.
-_PRIVATE = b'"is_private":true}'
+# How a public account's document ends: so a page asks each author without parsing.
+_PUBLIC = b'"is_private":false}'
 
 
 def user_document(
@@ -46,7 +46,7 @@ def user_document(
 
 def is_private(document: UserJson) -> bool:
     """Whether the account of a document is private."""
-    return document.endswith(_PRIVATE)
+    return not document.endswith(_PUBLIC)
 
 
 def _load(user_ids: Sequence[int]) -> dict[int, Versioned[UserJson]]:

@@ -132,14 +132,19 @@ class Population:
     @cached_property
     def page(self) -> list[int]:
         """New posts with likes and comments, by authors whom both readers follow."""
-        post_ids = add_posts(self.followed[: self.FEW], 24, pictures=True)
+        post_ids = self.page_by(self.followed[: self.FEW])
+        drop_home_timelines(user_ids=[self.few, self.many])
+        return post_ids
+
+    def page_by(self, author_ids: Sequence[int]) -> list[int]:
+        """New posts with likes and comments, by these authors in turn; newest first."""
+        post_ids = add_posts(author_ids, 24, pictures=True)
         for post_id in post_ids:
             people = self.random.sample(self.members, LIKES + COMMENTS)
             for user_id in people[:LIKES]:
                 like_post(post_id=post_id, user_id=user_id)
             for user_id in people[LIKES:]:
                 add_comment(post_id=post_id, author_id=user_id, text="What a light! Where is it?")
-        drop_home_timelines(user_ids=[self.few, self.many])
         return post_ids
 
     def token(self, user_id: int) -> str:

@@ -1,4 +1,5 @@
-"""What blocks and mutes cost a home read, and whether a blocked person can tell from times.
+"""What blocks, mutes and private accounts cost a home read, and whether a blocked person can tell
+from times.
 
 Whether times differ is judged by the Mann-Whitney U test: it compares ranks, so that a few slow
 answers decide nothing. Its probability (p) is how often a difference as large as the measured one
@@ -6,22 +7,27 @@ comes by chance if there is none.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import erfc, sqrt
 from statistics import median
 
 from comments.services import add_comment
+from media import storage
+from media.addresses import signed_address
+from media.models import Media
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.population import add_accounts, add_posts, warm
 from tests.benchmarks.requests import Bench
 from tests.benchmarks.servers import WARM, compare
 from tests.benchmarks.wire import Connection, request
-from usergraph.models import Block, Mute
+from usergraph.models import Block, Follow, Mute
 from usergraph.services import block_user
 from usergraph.store import HIDDEN
 from users.models import User
 
 BLOCKED = MUTED = 1000
+SIGNED = 1000
+_KEY = "withheld/media/q0Rk3lTnT7mXv2pQe9sYzg/full.jpg"
 ASKED = 2000  # requests of a blocked person, half of them for what does not exist
 LEAST_P = 0.01  # there are three kinds of requests: by chance, one run of 33 has a lesser p
 
@@ -50,7 +56,54 @@ def privacy(bench: Bench) -> Iterator[Figure]:
         ratio=compared.ratio,
         at_most=1.15,
     )
+    yield from _private_posts(bench)
     yield from _told_by_time(bench, blocked=blocked, blocker=blocker)
+
+
+def _private_posts(bench: Bench) -> Iterator[Figure]:
+    """A page of posts of a private account, whose pictures have signed addresses."""
+    closed, open_, fan, reader = add_accounts("closed_", 4)
+    pages = [bench.population.page_by([author]) for author in (closed, open_)]
+    User.objects.filter(pk=closed).update(is_private=True)
+    Media.objects.filter(owner_id=closed).update(place=Media.Place.WITHHELD)
+    for follower, author, page in zip((fan, reader), (closed, open_), pages, strict=True):
+        Follow.objects.create(follower_id=follower, followee_id=author)
+        warm([follower], [(post_id, author) for post_id in page])
+    compared = compare(bench.home(fan, pages[0]), bench.home(reader, pages[1]), times=bench.times)
+    yield Figure(
+        "home read of 20 posts of a private account",
+        compared.value,
+        "us CPU",
+        compared.n,
+        reference=compared.reference,
+        reference_name="of a public one",
+        ratio=compared.ratio,
+        at_most=2.0,
+        note="with 180 signed addresses",
+    )
+    client, bucket = storage.client_and_bucket("signatures")
+    wanted = {"Bucket": bucket, "Key": _KEY}
+    ours = _each(lambda: signed_address(_KEY))
+    boto3 = _each(lambda: client.generate_presigned_url("get_object", wanted))
+    yield Figure(
+        "an address is signed",
+        ours,
+        "us CPU",
+        SIGNED,
+        reference=boto3,
+        reference_name="by boto3",
+        ratio=ours / boto3,
+        at_most=0.2,
+    )
+
+
+def _each(sign: Callable[[], str]) -> float:
+    """The microseconds of CPU of one call."""
+    sign()
+    began = time.process_time()
+    for _ in range(SIGNED):
+        sign()
+    return (time.process_time() - began) / SIGNED * 1e6
 
 
 def _told_by_time(bench: Bench, *, blocked: int, blocker: int) -> Iterator[Figure]:

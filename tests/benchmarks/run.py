@@ -75,7 +75,8 @@ PARTS = {
     "fan-out": Part("Deliveries a second, and what they cost.", _fan_out, is_pinned=False),
     "growth": Part("Home reads as everything grows.", growth.growth, in_quick=False),
     "privacy": Part(
-        "What blocks and mutes cost, and what a blocked person can tell.", privacy.privacy
+        "What blocks, mutes and private accounts cost, and what a blocked person can tell.",
+        privacy.privacy,
     ),
     "revocation": Part(
         "How soon nobody sees what was taken from them.",

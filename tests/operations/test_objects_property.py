@@ -1,7 +1,8 @@
 """The object store has what is shown, where it may be seen, and nothing else.
 
-A state machine uploads, posts, wears, deletes, dies, and switches accounts at random; events are
-delivered late and in any order. The oracle is a few sets. At the end all events are delivered.
+A state machine uploads, posts, wears, deletes, dies, switches accounts, and makes them private at
+random; events are delivered late and in any order. The oracle is a few sets. At the end all events
+are delivered.
 """
 
 from collections.abc import Callable
@@ -34,7 +35,7 @@ class Owner:
     """What somebody has, by media id: unused, the avatar, former avatars; the media of posts."""
 
     def __init__(self, user_id: int) -> None:
-        self.id, self.is_active = user_id, True
+        self.id, self.is_active, self.is_private = user_id, True, False
         self.unused: list[int] = []
         self.former: list[int] = []
         self.avatar: int | None = None
@@ -191,6 +192,27 @@ class ObjectsMachine(RuleBasedStateMachine):
                     found.append((database, row))
         return found
 
+    @rule(person=people)
+    def closes_or_opens(self, person: int) -> None:
+        owner = self.owners[person]
+        if owner.is_active:
+            owner.is_private = not owner.is_private
+            changes = {"is_private": owner.is_private}
+            user_services.update_profile(user_id=owner.id, changes=changes)
+
+    @rule(person=people, number=numbers, where=st.sampled_from(["copy_objects", "remove_keys"]))
+    def dies_publishing_what_it_would_wear(self, person: int, number: int, where: str) -> None:
+        owner = self.owners[person]
+        unused = Media.objects.filter(pk__in=owner.unused, used_as="", place="withheld")
+        withheld = list(unused.values_list("pk", flat=True))
+        if not (owner.is_active and withheld):
+            return
+        with self.fixtures.monkeypatch.context() as patch:
+            patch.setattr(storage, where, killed)
+            changes = {"avatar": chosen(withheld, number)}
+            with pytest.raises(KilledError):
+                user_services.update_profile(user_id=owner.id, changes=changes)
+
     @precondition(lambda self: self.pending())
     @rule(number=numbers)
     def one_is_delivered(self, number: int) -> None:
@@ -218,11 +240,13 @@ class ObjectsMachine(RuleBasedStateMachine):
             }
             mine = Media.objects.filter(owner_id=owner.id)
             assert {*mine.values_list("pk", flat=True)} == owner.shown()
-            there, elsewhere = (public, withheld) if owner.is_active else (withheld, public)
-            assert wanted <= there
-            assert not wanted & elsewhere
-            public -= wanted
-            withheld -= wanted
+            prefix = self.prefixes[owner.avatar] if owner.avatar else "none"
+            avatar = {key for key in wanted if key.startswith(f"{prefix}/")}
+            open_ = (avatar if owner.is_private else wanted) if owner.is_active else set()
+            assert open_ <= public
+            assert wanted - open_ <= withheld
+            public -= open_
+            withheld -= wanted - open_
         assert (public, withheld) == (set(), set()), "nothing else is left"
 
     def objects(self) -> tuple[set[str], set[str]]:

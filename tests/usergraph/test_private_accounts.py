@@ -70,7 +70,7 @@ def asks_between(one: int, other: int) -> bool:
 
 
 def sees_posts(viewer_id: int, user_id: int) -> bool:
-    people = visible_people(viewer_id=viewer_id, user_ids=[user_id])
+    people = visible_people(viewer_id=viewer_id, user_ids=[user_id], author_ids=[user_id])
     assert user_id in people.documents, "the name stays"
     return user_id in people.authors
 
@@ -240,13 +240,16 @@ def test_who_is_let_in_is_right_however_many_one_follows(
     for user_id in (known, unknown):
         go(user_id, private=True)
     asked = [known, known_too, unknown]
-    visible_people(viewer_id=alice, user_ids=asked)
+    visible_people(viewer_id=alice, user_ids=asked, author_ids=asked)
     with django_assert_num_queries(0 if limit > 1 else 1, using="default"):
-        people = visible_people(viewer_id=alice, user_ids=asked)
+        people = visible_people(viewer_id=alice, user_ids=asked, author_ids=asked)
+    with django_assert_num_queries(0, using="default"):
+        assert not visible_people(viewer_id=alice, user_ids=asked).authors, "nobody asked about it"
     assert set(people.documents) == {known, known_too, unknown}
     assert set(people.authors) == {known, known_too}
     cache_valkey().unlink(followed_key(alice))
-    assert set(visible_people(viewer_id=alice, user_ids=asked).authors) == {known, known_too}
+    people = visible_people(viewer_id=alice, user_ids=asked, author_ids=asked)
+    assert set(people.authors) == {known, known_too}
 
 
 OWNED = ("followers", "following", "timeline")
@@ -279,6 +282,19 @@ def test_what_a_private_account_owns_is_answered_with_a_reason(
         answers = [api(alice).get(f"{V}/posts/{id_}{path}") for id_ in (post_id, 1)]
         assert [answer.status_code for answer in answers] == [404, 404]
         assert answers[0].json() == answers[1].json()
+
+
+def test_who_is_removed_can_still_delete_their_own_comment(alice: int, bob: int, api: Api) -> None:
+    follow_user(follower_id=alice, followee_id=bob)
+    (post_id,) = make_posts(bob, 1)
+    mine = add_comment(post_id=post_id, author_id=alice, text="Mine.")
+    his = add_comment(post_id=post_id, author_id=bob, text="His.")
+    go(bob, private=True)
+    api(bob).delete(f"{V}/users/{name_of(alice)}/follower")
+    assert api(alice).get(f"{V}/comments/{mine}").status_code == 404
+    assert api(alice).delete(f"{V}/comments/{his}").status_code == 404
+    assert api(alice).delete(f"{V}/comments/{mine}").status_code == 204
+    assert api(bob).get(f"{V}/comments/{mine}").status_code == 404
 
 
 @pytest.fixture(params=[1000, 0], ids=["cached", "too many to be cached"])

@@ -10,7 +10,7 @@ from core.http.problems import NotFound
 from tests.support.client import wait_until
 from usergraph.follows import accept_request
 from usergraph.models import Follow, FollowRequest
-from usergraph.services import block_user, follow_user
+from usergraph.services import block_user, follow_user, unfollow_user
 from users.services import update_profile
 
 pytestmark = pytest.mark.usefixtures("committed")
@@ -84,6 +84,37 @@ def test_no_request_is_left_with_an_account_that_becomes_public_meanwhile(
     ]
     at_once(lock="transactionid", acts=acts if first == "publish" else acts[::-1])
     wait_until(lambda: edges(alice, bob) == (True, False))
+
+
+@pytest.mark.parametrize("first", ["close", "follow"])
+def test_nobody_follows_unasked_an_account_that_becomes_private_meanwhile(
+    alice: int, bob: int, first: str
+) -> None:
+    """Who comes second sees what the first has done: a later follow is a request."""
+    update_profile(user_id=bob, changes={"is_private": False})
+    acts: list[Callable[[], object]] = [
+        lambda: update_profile(user_id=bob, changes={"is_private": True}),
+        lambda: follow_user(follower_id=alice, followee_id=bob),
+    ]
+    at_once(lock="transactionid", acts=acts if first == "close" else acts[::-1])
+    assert edges(alice, bob) == ((False, True) if first == "close" else (True, False))
+
+
+@pytest.mark.parametrize("first", ["withdraw", "accept"])
+def test_who_withdraws_a_request_at_the_last_moment_does_not_follow(
+    alice: int, bob: int, first: str
+) -> None:
+    follow_user(follower_id=alice, followee_id=bob)
+
+    def accept() -> None:
+        try:
+            accept_request(followee_id=bob, follower_id=alice)
+        except NotFound:
+            assert first == "withdraw"
+
+    acts = [lambda: unfollow_user(follower_id=alice, followee_id=bob), accept]
+    at_once(lock="advisory", acts=acts if first == "withdraw" else acts[::-1])
+    assert edges(alice, bob) == (False, False)
 
 
 @pytest.mark.parametrize("first", ["block", "accept"])

@@ -183,7 +183,7 @@ def test_people_are_found_in_one_round_trip_without_the_deactivated(
     visible_people(viewer_id=alice, user_ids=asked)
     before = round_trips()
     with django_assert_num_queries(0):
-        people = visible_people(viewer_id=alice, user_ids=asked)
+        people = visible_people(viewer_id=alice, user_ids=asked, author_ids=asked)
     assert round_trips() - before == 1
     assert set(people.documents) == {alice, bob}
     assert set(people.authors) == {alice, bob}
@@ -208,7 +208,10 @@ def test_an_unchecked_post_or_comment_becomes_visible_by_its_author_only(
         unchecked.visible_to(nobody)
     post = visible_post(post_id=post_id, viewer_id=alice)
     assert (post.post_id, post.viewer_id, post.author_id) == (post_id, alice, bob)
-    assert unchecked.visible_to(visible_people(viewer_id=alice, user_ids=[bob])) == post
+    assert (
+        unchecked.visible_to(visible_people(viewer_id=alice, user_ids=[bob], author_ids=[bob]))
+        == post
+    )
     comment_id = add_comment(post_id=post_id, author_id=alice, text="So.")
     comment = visible_comment(comment_id=comment_id, viewer_id=bob)
     assert comment.comment_id == comment_id

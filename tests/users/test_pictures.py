@@ -7,6 +7,7 @@ import pytest
 from core.http.problems import Conflict
 from core.outbox.models import OutboxEvent
 from media import services as media_services
+from media import storage
 from media.models import Media
 from tests.support.deliveries import KilledError, deliver, killed, pending, pending_rows
 from tests.support.stored import (
@@ -232,3 +233,22 @@ def test_an_avatar_of_an_account_that_is_gone_meanwhile_is_left_to_its_deletion(
     assert deliver("default", replaced(first)[0])
     assert deliver("posts", claimed(second))
     assert not Media.objects.filter(owner_id=alice).exists()
+
+
+@pytest.mark.parametrize("where", ["copy_objects", "remove_keys"])
+def test_a_picture_that_was_published_in_vain_is_withheld_again(
+    alice: int, upload: Upload, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """The request dies while the future avatar of a private account moves."""
+    update_profile(user_id=alice, changes={"is_private": True})
+    media = upload(alice)
+    assert objects_of(media.storage_prefix) == IS_WITHHELD
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, where, killed)
+        with pytest.raises(KilledError):
+            update_profile(user_id=alice, changes={"avatar": media.pk})
+    assert Media.objects.get(pk=media.pk).place == "moving"
+    (row,) = pending_rows("posts", "avatar_claimed").filter(payload__media_id=media.pk)
+    assert deliver("posts", row)
+    assert objects_of(media.storage_prefix) == IS_WITHHELD
+    assert Media.objects.get(pk=media.pk).place == "withheld"

@@ -116,3 +116,5 @@ def test_a_picture_whose_address_has_ended_is_read_anew(
     with reader.page.expect_request(is_read_anew):
         reader.opens("/")
     assert ended
+    picture = reader.page.get_by_role("article").locator("picture img")
+    wait_until(lambda: picture.evaluate("(image) => image.naturalWidth > 0"))

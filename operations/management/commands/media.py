@@ -34,12 +34,12 @@ from users.selectors import user_id_by_username
 GC = (
     "Compare the object store and the rows of media with what is shown. Remove objects without a "
     "row, former avatars, and media of accounts and posts that are gone; withhold the media of "
-    "deactivated accounts, and publish those of active ones."
+    "deactivated and of private accounts, and publish those of others."
 )
 REPROCESS = (
     "Make the medium variant and the WebPs of pictures that an older release has stored without "
-    "them, from their full.jpg, at new addresses. Pictures of deactivated accounts are left. Exit "
-    "status 1 if some cannot be read."
+    "them, from their full.jpg, at new addresses. Pictures of deactivated and private accounts are "
+    "left. Exit status 1 if some cannot be read."
 )
 USAGE = "Show what accounts have used of their daily quotas today (UTC), the largest first."
 

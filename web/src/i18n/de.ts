@@ -99,6 +99,10 @@ export const de: Messages = {
   privateAccountHint: "Folge ihm, um seine Beiträge zu sehen. Es entscheidet, wer das darf.",
   privateHint:
     "Nur wem du erlaubst, dir zu folgen, sieht deine Beiträge, wer dir folgt und wem du folgst. Wer dir folgt, bleibt. Wenn du es ausschaltest, werden alle Anfragen angenommen.",
+  publicQuestion:
+    "Konto öffentlich machen? Alle sehen dann deine Beiträge, und alle Anfragen werden angenommen.",
+  unfollowQuestion: (name: string) =>
+    `${name} nicht mehr folgen? Um die Beiträge wieder zu sehen, musst du anfragen.`,
   isPrivateNow: "Dein Konto ist privat. Alte Bilder folgen in wenigen Minuten.",
   isPublicNow: "Dein Konto ist öffentlich.",
   followRequests: "Anfragen",

@@ -99,6 +99,10 @@ export const en = {
   privateAccountHint: "Follow it to see its posts. It decides who may.",
   privateHint:
     "Only people whom you let follow you see your posts, your followers and whom you follow. Your followers stay. When you switch it off, all requests are accepted.",
+  publicQuestion:
+    "Make your account public? Everybody will see your posts, and all requests are accepted.",
+  unfollowQuestion: (name: string) =>
+    `Stop following ${name}? To see the posts again, you will have to ask.`,
   isPrivateNow: "Your account is private. Old pictures follow within minutes.",
   isPublicNow: "Your account is public.",
   followRequests: "Follow requests",

@@ -85,20 +85,21 @@ export async function loadPost(id: string): Promise<void> {
   }
 }
 
-// Ids of posts that are being read anew.
-const renewing = new Set<string>();
+// The posts that are being read anew, by id.
+const renewing = new Map<string, Promise<void>>();
 
-// Reads the post of a media anew: its picture does not load. Perhaps its address has ended, as those of
-// private accounts do.
-export function renewPostOf(mediaId: string): void {
-  for (const { id, media } of posts.values()) {
-    if (renewing.has(id) || !media.some((one) => one.id === mediaId)) continue;
-    renewing.add(id);
-    // The placeholder stays.
-    void loadPost(id)
+// Reads the post of a media anew: its address may have ended, as those of private accounts do. Done also
+// if that fails: then the reader sees the placeholder.
+export async function renewPostOf(mediaId: string): Promise<void> {
+  const post = [...posts.values()].find(({ media }) => media.some(({ id }) => id === mediaId));
+  if (!post) return;
+  const renewed =
+    renewing.get(post.id) ??
+    loadPost(post.id)
       .catch(() => {})
-      .finally(() => renewing.delete(id));
-  }
+      .finally(() => renewing.delete(post.id));
+  renewing.set(post.id, renewed);
+  await renewed;
 }
 
 // Shows the like at once, and takes it back if it is refused.
