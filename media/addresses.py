@@ -78,6 +78,7 @@ def _signing(window: int) -> _Signing:
     parts = urlsplit(client.generate_presigned_url("get_object", Params=example))
     # As clients send it: in lower case, and without the port that goes without saying.
     host, port = parts.hostname or "", parts.port
+    host = f"[{host}]" if ":" in host else host
     if port is not None and (parts.scheme, port) not in _DEFAULT_PORTS:
         host = f"{host}:{port}"
     at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(window))

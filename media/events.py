@@ -71,9 +71,6 @@ class UploadEnded:
     prefixes: list[str]
 
 
-# The queue of the media workers: for what takes long, so that no post waits for it.
-QUEUE = "media"
-
 media_changed = Event("media_changed", MediaChanged, database="posts")
 media_moved = Event("media_moved", MediaMoved, database="posts")
 media_removed = Event("media_removed", MediaRemoved, database="posts")

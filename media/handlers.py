@@ -6,7 +6,6 @@ from contextlib import closing
 from core.outbox.subscriptions import Step
 from media import incoming, objects, processing
 from media.events import (
-    QUEUE,
     MediaRemoved,
     UploadEnded,
     UploadSent,
@@ -14,6 +13,9 @@ from media.events import (
     upload_ended,
     upload_sent,
 )
+
+# The queue of the media workers.
+QUEUE = "media"
 
 
 @upload_sent.subscribe("media", queue=QUEUE)

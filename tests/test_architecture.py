@@ -91,7 +91,7 @@ def test_every_event_is_in_the_event_table() -> None:
         for name, value in vars(__import__(f"{path.parent.name}.events").events).items()
         if isinstance(value, Event)
     }
-    assert len(names) == 23
+    assert len(names) == 24
     for name in names:
         assert f"`{name}`" in table
 

@@ -84,8 +84,8 @@ _UNFOLLOW_SQL = _COUNTED_SQL.format(
 )""",
     found="EXISTS (SELECT FROM edge), EXISTS (SELECT FROM withdrawn)",
 )
-# It finds nothing if the account is public, or gone, or a block is between the two; or a request is
-# there already.
+# It finds nothing if the account is public, or gone, or a block is between the two; or if the
+# request or the follow is there already.
 _REQUEST_SQL = f"""
 INSERT INTO usergraph_followrequest (follower_id, followee_id)
 SELECT one, other
@@ -93,7 +93,9 @@ FROM (
     SELECT %(follower_id)s::bigint AS one, id AS other FROM users_user
     WHERE id = %(followee_id)s AND is_private FOR SHARE
 ) AS edge
-WHERE NOT EXISTS ({BLOCK_BETWEEN})
+WHERE NOT EXISTS ({BLOCK_BETWEEN}) AND NOT EXISTS (
+    SELECT FROM usergraph_follow WHERE (follower_id, followee_id) = (edge.one, edge.other)
+)
 ON CONFLICT DO NOTHING
 """  # noqa: S608  (a constant)
 # Deactivated accounts are not shown, and not counted.

@@ -11,8 +11,9 @@ from typing import Any
 import orjson
 from django.db import connections, router
 
+from core.sql import primary_reads
 from usergraph.models import Follow
-from usergraph.related import hidden_people, relations
+from usergraph.related import relations
 from usergraph.visibility import VisiblePeople, visible_people
 
 # So many accounts that the viewer follows are asked, the newest, and so many follows of each.
@@ -24,10 +25,10 @@ MAX_SUGGESTIONS = 50
 
 _SUGGESTED_SQL = f"""
 WITH friend AS MATERIALIZED (
-    SELECT followee_id AS id FROM usergraph_follow
-    WHERE follower_id = %(viewer_id)s AND followee_shown ORDER BY id DESC LIMIT {FRIENDS}
+    SELECT followee_id AS id, mine.id AS edge_id FROM usergraph_follow AS mine
+    WHERE follower_id = %(viewer_id)s AND followee_shown ORDER BY mine.id DESC LIMIT {FRIENDS}
 ), edge AS (
-    SELECT friend.id AS friend_id, theirs.followee_id AS id
+    SELECT friend.id AS friend_id, friend.edge_id, theirs.followee_id AS id
     FROM friend CROSS JOIN LATERAL (
         SELECT followee_id FROM usergraph_follow
         WHERE follower_id = friend.id AND followee_shown
@@ -35,8 +36,8 @@ WITH friend AS MATERIALIZED (
     ) AS theirs
 ), candidate AS (
     SELECT id, count(*) AS number,
-        (array_agg(friend_id ORDER BY friend_id DESC))[1:{NAMED}] AS named
-    FROM edge WHERE id <> %(viewer_id)s AND id <> ALL(%(hidden)s) GROUP BY id
+        (array_agg(friend_id ORDER BY edge_id DESC))[1:{NAMED}] AS named
+    FROM edge WHERE id <> %(viewer_id)s GROUP BY id
 )
 SELECT candidate.id, number, named
 FROM candidate JOIN users_user AS account ON account.id = candidate.id
@@ -48,13 +49,18 @@ WHERE account.is_active AND NOT account.is_private
     AND NOT EXISTS (
         SELECT FROM usergraph_mute WHERE muter_id = %(viewer_id)s AND muted_id = candidate.id
     )
+    AND NOT EXISTS (
+        SELECT FROM usergraph_block WHERE (blocker_id, blocked_id) IN (
+            (%(viewer_id)s, candidate.id), (candidate.id, %(viewer_id)s)
+        )
+    )
 ORDER BY number DESC, candidate.id DESC LIMIT %(limit)s
 """  # noqa: S608  (constants)
 _KNOWN_SQL = f"""
 SELECT friend.id, count(*) OVER ()
 FROM (
-    SELECT followee_id AS id FROM usergraph_follow
-    WHERE follower_id = %(viewer_id)s AND followee_shown ORDER BY id DESC LIMIT {KNOWN}
+    SELECT followee_id AS id FROM usergraph_follow AS mine
+    WHERE follower_id = %(viewer_id)s AND followee_shown ORDER BY mine.id DESC LIMIT {KNOWN}
 ) AS friend
 JOIN usergraph_follow AS edge ON edge.follower_id = friend.id AND edge.followee_id = %(user_id)s
 ORDER BY edge.id DESC LIMIT {NAMED}
@@ -63,15 +69,19 @@ ORDER BY edge.id DESC LIMIT {NAMED}
 
 def suggestions(*, viewer_id: int, limit: int) -> list[dict[str, Any]]:
     """Up to `limit` accounts that those whom the viewer follows follow most, and the viewer does
-    not: {"user", "known_followers"}. One query, one round trip and another query.
+    not: {"user", "known_followers"}, whose `count` is that of the follows which were read. Two
+    queries and one round trip.
     """
-    hidden = hidden_people(viewer_id=viewer_id)
-    parameters = {"viewer_id": viewer_id, "hidden": list(hidden.listed), "limit": limit}
-    rows = _read(_SUGGESTED_SQL, parameters)
+    rows = _read(_SUGGESTED_SQL, {"viewer_id": viewer_id, "limit": limit})
     asked = {id_ for user_id, _, named in rows for id_ in (user_id, *named)}
-    candidates = [user_id for user_id, *_ in rows]
-    people = visible_people(viewer_id=viewer_id, user_ids=asked, author_ids=candidates)
-    shown = [row for row in rows if row[0] in people.authors]
+    people = visible_people(viewer_id=viewer_id, user_ids=asked, author_ids=asked)
+    # Of a friend whose lists are not the viewer's to see any more, nothing is said.
+    shown = [
+        (user_id, number, named)
+        for user_id, number, all_named in rows
+        if user_id in people.authors
+        and (named := [friend_id for friend_id in all_named if friend_id in people.authors])
+    ]
     viewer = relations(viewer_id=viewer_id, user_ids=[user_id for user_id, *_ in shown])
     return [
         {
@@ -86,8 +96,10 @@ def suggestions(*, viewer_id: int, limit: int) -> list[dict[str, Any]]:
 
 def known_followers(*, user_id: int, viewer_id: int) -> dict[str, Any]:
     """How many of those whom the viewer follows follow a user, and the latest of them:
-    {"count", "users"}; none of a private account that the viewer does not follow.
+    {"count", "users"}; none of a private account that the viewer does not follow, or of one's own.
     """
+    if user_id == viewer_id:
+        return {"count": 0, "users": []}
     rows = _read(_KNOWN_SQL, {"viewer_id": viewer_id, "user_id": user_id})
     if not rows:
         return {"count": 0, "users": []}
@@ -104,6 +116,7 @@ def _named(named: Sequence[int], number: int, people: VisiblePeople) -> dict[str
 
 
 def _read(sql: str, parameters: dict[str, Any]) -> list[Any]:
-    with connections[router.db_for_read(Follow)].cursor() as cursor:
+    # From the primary: a replica may not know yet that a friend has removed the viewer.
+    with primary_reads(), connections[router.db_for_read(Follow)].cursor() as cursor:
         cursor.execute(sql, parameters)
         return list(cursor.fetchall())

@@ -46,8 +46,16 @@ class PrivacyChanged:
     user_id: int
 
 
+@dataclass(frozen=True)
+class MediaLeft:
+    """Some media of an account are still to be moved to where they belong."""
+
+    user_id: int
+
+
 user_changed = Event("user_changed", UserChanged, database="default")
 account_deleted = Event("account_deleted", AccountDeleted, database="default")
 avatar_replaced = Event("avatar_replaced", AvatarReplaced, database="default")
 account_switched = Event("account_switched", AccountSwitched, database="default")
 privacy_changed = Event("privacy_changed", PrivacyChanged, database="default")
+media_left = Event("media_left", MediaLeft, database="default")

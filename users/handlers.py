@@ -4,13 +4,13 @@ The cache entry is refreshed before the answer; the outbox row repeats a lost re
 avatar is removed, and the media of a private or deactivated account are withheld, by a worker.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from core.outbox.batches import as_steps
+from django.db import transaction
+
 from core.outbox.events import SHORT_PAUSE
 from core.outbox.subscriptions import Step
 from media.events import (
-    QUEUE,
     AvatarClaimed,
     AvatarRemade,
     UploadProcessed,
@@ -23,13 +23,19 @@ from users import pictures, services
 from users.events import (
     AccountSwitched,
     AvatarReplaced,
+    MediaLeft,
     PrivacyChanged,
     UserChanged,
     account_switched,
     avatar_replaced,
+    media_left,
     privacy_changed,
     user_changed,
 )
+
+# Each takes some tenths of a second. A worker that moves the media of an account with very many
+# does other work in between.
+STEPS_IN_TURN = 25
 
 
 @user_changed.subscribe("users", in_request=True, longest_pause=SHORT_PAUSE)
@@ -65,19 +71,35 @@ def show_remade_avatar(avatar: AvatarRemade, cursor: int) -> Iterable[Step]:
 @upload_processed.subscribe("users")
 def place_processed_media(upload: UploadProcessed, cursor: int) -> Iterable[Step]:
     """Withhold what was processed while its owner's account was deactivated, or became private."""
-    return as_steps(pictures.place_if_withheld(user_id=upload.owner_id))
+    return () if pictures.are_public(upload.owner_id) else _placed(upload.owner_id)
 
 
-@account_switched.subscribe("users", queue=QUEUE)
+@account_switched.subscribe("users")
 def place_media(account: AccountSwitched, cursor: int) -> Iterable[Step]:
     """Withhold the media of a deactivated account from the public; publish those of an active."""
-    return as_steps(pictures.place_media(user_id=account.user_id))
+    return _placed(account.user_id)
 
 
-@privacy_changed.subscribe("users", queue=QUEUE)
+@privacy_changed.subscribe("users")
 def place_media_by_privacy(account: PrivacyChanged, cursor: int) -> Iterable[Step]:
     """Withhold the media of a private account from the public; publish those of a public one."""
-    return as_steps(pictures.place_media(user_id=account.user_id))
+    return _placed(account.user_id)
+
+
+@media_left.subscribe("users")
+def place_media_that_is_left(account: MediaLeft, cursor: int) -> Iterable[Step]:
+    """Go on."""
+    return _placed(account.user_id)
+
+
+def _placed(user_id: int) -> Iterator[Step]:
+    """Put the media of an account where they belong. After STEPS_IN_TURN, others come first."""
+    for number, _ in enumerate(pictures.place_media(user_id=user_id), start=1):
+        yield Step(number)
+        if number == STEPS_IN_TURN:
+            with transaction.atomic(using="default"):
+                media_left.announce(MediaLeft(user_id))
+            return
 
 
 add_public_rule(pictures.are_public)

@@ -43,9 +43,9 @@ def release_lost_avatar(*, user_id: int, media_id: int) -> None:
     with transaction.atomic(using="default"):
         if _locked_avatar(user_id) != media_id:
             media_services.release_avatar(owner_id=user_id, media_id=media_id)
-    # It was published, perhaps while another process withheld what nothing used.
-    for _ in place_if_withheld(user_id=user_id):
-        pass
+    # It may have been published in vain. If more has to be moved, that goes on elsewhere.
+    if not are_public(user_id):
+        _place_some(user_id)
 
 
 def show_remade_avatar(*, user_id: int, media_id: int, former_prefix: str) -> None:
@@ -84,12 +84,6 @@ def _place_some(user_id: int) -> int:
         avatar_is_public=is_active,
         limit=_MOVED_AT_ONCE,
     )
-
-
-def place_if_withheld(*, user_id: int) -> Iterator[Removed]:
-    """The same, unless all media of the account are public; in steps."""
-    if not are_public(user_id):
-        yield from place_media(user_id=user_id)
 
 
 def are_public(user_id: int) -> bool:

@@ -71,7 +71,7 @@ KNOWN_EXAMPLE = {"count": 12, "users": [USER_EXAMPLE | {"username": "grace"}]}
 class KnownFollowers(serializers.Serializer[Any]):
     """Those who follow the user, and whom the caller follows."""
 
-    count = serializers.IntegerField()
+    count = serializers.IntegerField(help_text="Of a suggestion, at least so many.")
     users = UserDocument(many=True, help_text="The latest, three at most.")
 
 

@@ -117,6 +117,19 @@ def test_who_withdraws_a_request_at_the_last_moment_does_not_follow(
     assert edges(alice, bob) == (False, False)
 
 
+@pytest.mark.parametrize("first", ["ask", "accept"])
+def test_who_asks_again_while_being_let_in_follows_and_asks_no_more(
+    alice: int, bob: int, first: str
+) -> None:
+    follow_user(follower_id=alice, followee_id=bob)
+    acts: list[Callable[[], object]] = [
+        lambda: follow_user(follower_id=alice, followee_id=bob),
+        lambda: accept_request(followee_id=bob, follower_id=alice),
+    ]
+    at_once(lock="advisory", acts=acts if first == "ask" else acts[::-1])
+    assert edges(alice, bob) == (True, False)
+
+
 @pytest.mark.parametrize("first", ["block", "accept"])
 def test_an_acceptance_and_a_block_at_once_leave_no_follow(
     alice: int, bob: int, first: str

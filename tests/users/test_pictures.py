@@ -17,7 +17,7 @@ from tests.support.stored import (
     deliver_removals,
     objects_of,
 )
-from users import pictures
+from users import handlers, pictures
 from users.events import user_changed
 from users.models import User
 from users.services import delete_account, set_active, update_profile
@@ -252,3 +252,22 @@ def test_a_picture_that_was_published_in_vain_is_withheld_again(
     assert deliver("posts", row)
     assert objects_of(media.storage_prefix) == IS_WITHHELD
     assert Media.objects.get(pk=media.pk).place == "withheld"
+
+
+def test_very_many_media_are_moved_in_turns(
+    alice: int, upload: Upload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After some steps the worker ends, and says that there is more to do."""
+    monkeypatch.setattr(pictures, "_MOVED_AT_ONCE", 1)
+    monkeypatch.setattr(handlers, "STEPS_IN_TURN", 2)
+    media = [upload(alice) for _ in range(5)]
+    update_profile(user_id=alice, changes={"is_private": True})
+    mine = {"subscriber": "users", "payload__user_id": alice}
+    (row, _) = pending_rows("default", "privacy_changed").filter(**mine).order_by("wake_at")
+    assert deliver("default", row)
+    moved = [2]
+    while row := pending_rows("default", "media_left").filter(**mine).first():
+        assert deliver("default", row)
+        moved.append(Media.objects.filter(owner_id=alice, place="withheld").count())
+    assert moved == [2, 4, 5]
+    assert all(objects_of(one.storage_prefix) == IS_WITHHELD for one in media)

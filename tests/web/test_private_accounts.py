@@ -63,6 +63,7 @@ def test_an_account_becomes_private_and_lets_somebody_in(
     expect(button).to_be_visible()
     button.click()
     expect(requested).to_be_visible()
+    wait_until(lambda: bool(bea.get(f"/users/{ada.username}")["viewer"]["requested"]))
     asking.opens(f"/search?q={ada.username}")
     expect(row(asking.page, ada).get_by_role("button", name="Requested")).to_be_visible()
 

@@ -58,8 +58,22 @@ export function loadMe(): Promise<Profile> {
   return loading;
 }
 
+// How often the reader has changed their profile here: what was asked for before is older.
+let changes = 0;
+
 async function load(): Promise<Profile> {
+  const before = changes;
   const me = await dataOf(api.GET("/api/v1/users/me"));
+  return before === changes ? take(me) : session.me!;
+}
+
+// Takes in the reader's own profile, as a change of it has answered.
+export async function takeChanged(me: Profile): Promise<void> {
+  changes += 1;
+  await take(me);
+}
+
+async function take(me: Profile): Promise<Profile> {
   await storeReader(me);
   return show(me);
 }
