@@ -137,7 +137,7 @@ _S3 = {
 }
 # The address of the object store for clients, which send files there, and fetch those of private
 # accounts.
-S3_UPLOAD_URL = _env.str("S3_UPLOAD_URL", default="") or _S3["endpoint_url"]
+_S3_UPLOAD_URL = _env.str("S3_UPLOAD_URL", default="") or _S3["endpoint_url"]
 STORAGES = {
     "default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": _S3},
     # These two are for `media.incoming`: the API's own questions, and signatures for clients.
@@ -147,7 +147,7 @@ STORAGES = {
     },
     "signatures": {
         "BACKEND": "storages.backends.s3.S3Storage",
-        "OPTIONS": _S3 | {"endpoint_url": S3_UPLOAD_URL},
+        "OPTIONS": _S3 | {"endpoint_url": _S3_UPLOAD_URL},
     },
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
