@@ -63,7 +63,7 @@ class PageReplay:
         key = self._key()
         try:
             stored = _in_memory.get(key) or exchange(cache_valkey(), [("GET", key)])[0]
-            if not stored:
+            if not stored or len(stored) < _HEAD.size:
                 return False
             _keep_in_memory(key, stored)
             count, holds_until, wanted = _HEAD.unpack_from(stored)

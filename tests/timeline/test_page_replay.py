@@ -52,6 +52,7 @@ def test_a_replay_may_be_gone_or_damaged(
     for value in (
         None,
         b"",
+        stored[:9],
         stored.replace(b"EVALSHA", b"EVALSHO"),
         stored.replace(b"MGET", b"NGET"),
     ):
