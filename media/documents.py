@@ -30,38 +30,38 @@ Document = dict[str, Any]
 
 def media_document(media: Media) -> Document:
     """The document of a loaded media, to be `shown`."""
+    document = _with_keys(media)
+    is_public = storage.is_public(document["url"])
+    return _with_addresses(document, storage.public_url) if is_public else document
+
+
+def _with_keys(media: Media) -> Document:
     prefix = object_prefix(media.storage_prefix, media.place)
-    is_public = storage.is_public(prefix)
     keys = {variant: storage.variant_key(prefix, variant) for variant in VARIANTS}
-    addresses = {variant: _named(key, is_public) for variant, key in keys.items()}
     original = {"original_width": media.original_width, "original_height": media.original_height}
     return {
         "id": str(media.pk),
         "type": "video" if media.video else "image",
-        "url": addresses["full.jpg"],
+        "url": keys["full.jpg"],
         "width": media.width,
         "height": media.height,
         **{name: side for name, side in original.items() if side is not None},
         "blurhash": media.blurhash,
         "alt": media.alt,
         "variants": {
-            "thumb": addresses["thumb.jpg"],
-            "small": addresses["small.jpg"],
-            "medium": addresses["medium.jpg" if media.has_webp else "full.jpg"],
+            "thumb": keys["thumb.jpg"],
+            "small": keys["small.jpg"],
+            "medium": keys["medium.jpg" if media.has_webp else "full.jpg"],
         },
-        **({"webp": _webp(addresses, width=media.width)} if media.has_webp else {}),
-        **({"video": _video(media.video, prefix, is_public)} if media.video else {}),
+        **({"webp": _webp(keys, width=media.width)} if media.has_webp else {}),
+        **({"video": _video(media.video, prefix)} if media.video else {}),
     }
 
 
-def _named(key: str, is_public: bool) -> str:
-    return storage.public_url(key) if is_public else key
-
-
-def _video(video: Any, prefix: str, is_public: bool) -> Document:
+def _video(video: Any, prefix: str) -> Document:
     sources = [
         {
-            "url": _named(storage.variant_key(prefix, source["name"]), is_public),
+            "url": storage.variant_key(prefix, source["name"]),
             "width": source["width"],
             "height": source["height"],
         }
@@ -70,13 +70,13 @@ def _video(video: Any, prefix: str, is_public: bool) -> Document:
     return {**video, "sources": sources}
 
 
-def _webp(addresses: Mapping[str, str], *, width: int) -> dict[str, str]:
+def _webp(keys: Mapping[str, str], *, width: int) -> dict[str, str]:
     """The WebPs of a picture whose full variant has this width."""
     widths = {"small": min(SMALL_WIDTH, width), "medium": min(MEDIUM_WIDTH, width), "full": width}
     # Of variants that are equally wide, one is enough.
     names = {side: name for name, side in reversed(widths.items())}
-    candidates = [f"{addresses[f'{name}.webp']} {side}w" for side, name in sorted(names.items())]
-    return {"thumb": addresses["thumb.webp"], "srcset": ", ".join(candidates)}
+    candidates = [f"{keys[f'{name}.webp']} {side}w" for side, name in sorted(names.items())]
+    return {"thumb": keys["thumb.webp"], "srcset": ", ".join(candidates)}
 
 
 def has_addresses(document: Mapping[str, Any]) -> bool:
@@ -92,19 +92,20 @@ def shown(document: Document) -> Document:
     return {**_with_addresses(document, signed_address), "expires_at": ends_at}
 
 
-def _with_addresses(document: Document, sign: Callable[[str], str]) -> Document:
+def _with_addresses(document: Document, address: Callable[[str], str]) -> Document:
+    """A document that has keys, with the address of each in its place."""
     changed = {
-        "url": sign(document["url"]),
-        "variants": {name: sign(key) for name, key in document["variants"].items()},
+        "url": address(document["url"]),
+        "variants": {name: address(key) for name, key in document["variants"].items()},
     }
     if webp := document.get("webp"):
         candidates = [candidate.split(" ") for candidate in webp["srcset"].split(", ")]
         changed["webp"] = {
-            "thumb": sign(webp["thumb"]),
-            "srcset": ", ".join(f"{sign(key)} {width}" for key, width in candidates),
+            "thumb": address(webp["thumb"]),
+            "srcset": ", ".join(f"{address(key)} {width}" for key, width in candidates),
         }
     if video := document.get("video"):
-        sources = [{**source, "url": sign(source["url"])} for source in video["sources"]]
+        sources = [{**source, "url": address(source["url"])} for source in video["sources"]]
         changed["video"] = {**video, "sources": sources}
     return {**document, **changed}
 

@@ -1,14 +1,15 @@
 """Staff's view of the follower graph."""
 
+from typing import Any
+
 from django.contrib import admin
 
 from core.admin_classes import ReadOnlyAdmin
 from usergraph.models import Block, Follow, FollowRequest, Mute, PulledAuthor
 
 
-@admin.register(Follow)
-class FollowAdmin(ReadOnlyAdmin[Follow]):
-    """Shows edges. Staff cannot change them: only users follow and unfollow."""
+class _EdgeAdmin(ReadOnlyAdmin[Any]):
+    """Shows who has to do with whom, from a follower to a followee."""
 
     list_display = ["id", "follower", "followee", "created_at"]
     list_select_related = ["follower", "followee"]
@@ -17,19 +18,16 @@ class FollowAdmin(ReadOnlyAdmin[Follow]):
     search_fields = ["follower__username__exact", "followee__username__exact"]
     raw_id_fields = ["follower", "followee"]
     readonly_fields = ["id", "created_at"]
+
+
+@admin.register(Follow)
+class FollowAdmin(_EdgeAdmin):
+    """Shows edges. Staff cannot change them: only users follow and unfollow."""
 
 
 @admin.register(FollowRequest)
-class FollowRequestAdmin(ReadOnlyAdmin[FollowRequest]):
+class FollowRequestAdmin(_EdgeAdmin):
     """Shows who asks to follow whom. Staff cannot answer: only the followee does."""
-
-    list_display = ["id", "follower", "followee", "created_at"]
-    list_select_related = ["follower", "followee"]
-    list_filter = ["created_at"]
-    id_fields = ["pk", "follower", "followee"]
-    search_fields = ["follower__username__exact", "followee__username__exact"]
-    raw_id_fields = ["follower", "followee"]
-    readonly_fields = ["id", "created_at"]
 
 
 @admin.register(Block)

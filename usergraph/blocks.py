@@ -8,6 +8,7 @@ a worker tries again every few seconds.
 from datetime import datetime
 
 from usergraph.models import Block
+from usergraph.related import newest
 
 
 def blocked_users(
@@ -18,6 +19,4 @@ def blocked_users(
     `after`: the last block before.
     """
     blocks = Block.objects.filter(blocker_id=blocker_id, blocked__is_active=True)
-    if after is not None:
-        blocks = blocks.filter(pk__lt=after)
-    return list(blocks.order_by("-pk").values_list("blocked_id", "pk", "created_at")[:limit])
+    return newest(blocks, "blocked_id", "created_at", after=after, limit=limit)

@@ -21,6 +21,7 @@ from core.counters import CHANGE_SQL, count_sql
 from core.http.problems import Conflict, Invalid, NotFound
 from usergraph.events import FollowChanged, RequestsAccepted, follow_changed, requests_accepted
 from usergraph.models import Follow, FollowRequest
+from usergraph.related import newest
 
 # A block between two users, whoever of them blocks.
 BLOCK_BETWEEN = """
@@ -258,9 +259,7 @@ def asking_users(
     `after`: the last request before.
     """
     requests = FollowRequest.objects.filter(followee_id=followee_id, follower__is_active=True)
-    if after is not None:
-        requests = requests.filter(pk__lt=after)
-    return list(requests.order_by("-pk").values_list("follower_id", "pk", "created_at")[:limit])
+    return newest(requests, "follower_id", "created_at", after=after, limit=limit)
 
 
 def pair_number(user_id: int, other_id: int) -> int:

@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 from core.http.problems import Conflict, Invalid, NotFound
 from usergraph.events import MuteChanged, mute_changed
 from usergraph.models import Mute
+from usergraph.related import newest
 
 MAX_MUTES = 10_000  # of one account
 
@@ -81,7 +82,4 @@ def muted_users(
     `after`: the last mute before.
     """
     mutes = Mute.objects.filter(muter_id=muter_id, muted__is_active=True)
-    if after is not None:
-        mutes = mutes.filter(pk__lt=after)
-    columns = ("muted_id", "pk", "created_at", "until")
-    return list(mutes.order_by("-pk").values_list(*columns)[:limit])
+    return newest(mutes, "muted_id", "created_at", "until", after=after, limit=limit)

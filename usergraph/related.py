@@ -9,6 +9,7 @@ from collections.abc import Collection
 from typing import Any, ClassVar
 
 from django.db import connections, router
+from django.db.models import QuerySet
 
 from core.cached_values import CachedValue
 from core.sql import primary_reads
@@ -105,3 +106,14 @@ def relations(*, viewer_id: int, user_ids: Collection[int]) -> dict[int, dict[st
         cursor.execute(_RELATIONS_SQL, parameters)
         rows = cursor.fetchall()
     return {user_id: dict(zip(members, values, strict=True)) for user_id, *values in rows}
+
+
+def newest(
+    rows: QuerySet[Any], user: str, *more: str, after: int | None, limit: int
+) -> list[tuple[Any, ...]]:
+    """Up to `limit` rows that relate users, newest first: the column `user`, the row's id, and more
+    columns. `after`: the id of the last row before.
+    """
+    if after is not None:
+        rows = rows.filter(pk__lt=after)
+    return list(rows.order_by("-pk").values_list(user, "pk", *more)[:limit])

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from django.conf import settings
 from django.db import connections, router
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef
 
 from core.counters import counts, made_by
 from core.likes import LikersCursor, Likes, first_likers, likers
@@ -18,6 +18,7 @@ from core.sql import primary_reads
 from core.valkey import ValkeyUnavailable
 from usergraph import related, store, suggestions, visibility
 from usergraph.models import Block, Follow, Mute, PulledAuthor
+from usergraph.related import newest
 
 logger = logging.getLogger(__name__)
 
@@ -203,21 +204,13 @@ def followers(*, user_id: int, after: int | None, limit: int) -> list[tuple[int,
     `after`: the last edge before.
     """
     edges = Follow.objects.filter(followee_id=user_id, follower__is_active=True)
-    return _others(edges, "follower_id", after, limit)
+    return newest(edges, "follower_id", after=after, limit=limit)
 
 
 def following(*, user_id: int, after: int | None, limit: int) -> list[tuple[int, int]]:
     """The active users whom a user follows, as `followers` does."""
     edges = Follow.objects.filter(follower_id=user_id, followee__is_active=True)
-    return _others(edges, "followee_id", after, limit)
-
-
-def _others(
-    edges: QuerySet[Follow], column: str, after: int | None, limit: int
-) -> list[tuple[int, int]]:
-    if after is not None:
-        edges = edges.filter(pk__lt=after)
-    return list(edges.order_by("-pk").values_list(column, "pk")[:limit])
+    return newest(edges, "followee_id", after=after, limit=limit)
 
 
 def likers_page(

@@ -13,8 +13,7 @@ from django.db import connections, router
 
 from core.sql import primary_reads
 from usergraph.models import Follow
-from usergraph.related import relations
-from usergraph.visibility import VisiblePeople, visible_people
+from usergraph.visibility import VisiblePeople, visible_people, with_viewer
 
 # So many accounts that the viewer follows are asked, the newest, and so many follows of each.
 FRIENDS, FOLLOWS_OF_EACH = 200, 100
@@ -82,12 +81,10 @@ def suggestions(*, viewer_id: int, limit: int) -> list[dict[str, Any]]:
         if user_id in people.authors
         and (named := [friend_id for friend_id in all_named if friend_id in people.authors])
     ]
-    viewer = relations(viewer_id=viewer_id, user_ids=[user_id for user_id, *_ in shown])
+    users = with_viewer(people, user_ids=[user_id for user_id, *_ in shown])
     return [
         {
-            "user": orjson.Fragment(
-                b'%b,"viewer":%b}' % (people.documents[user_id][:-1], orjson.dumps(viewer[user_id]))
-            ),
+            "user": orjson.Fragment(users[user_id]),
             "known_followers": _named(named, number, people),
         }
         for user_id, number, named in shown

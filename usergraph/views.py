@@ -108,10 +108,7 @@ class AcceptView(APIView):
 
         404 if they have not asked, or have withdrawn the request.
         """
-        viewer_id = caller_id(request)
-        follower_id = visible_user_id(viewer_id=viewer_id, username=username)
-        follows.accept_request(followee_id=viewer_id, follower_id=follower_id)
-        return Response({"followed_by": True, "counts": selectors.graph_counts(user_id=viewer_id)})
+        return _answered(request, username, follows.accept_request, followed_by=True)
 
 
 class DeclineView(APIView):
@@ -122,10 +119,18 @@ class DeclineView(APIView):
 
         404 if they have not asked, or have withdrawn the request.
         """
-        viewer_id = caller_id(request)
-        follower_id = visible_user_id(viewer_id=viewer_id, username=username)
-        follows.decline_request(followee_id=viewer_id, follower_id=follower_id)
-        return Response({"followed_by": False, "counts": selectors.graph_counts(user_id=viewer_id)})
+        return _answered(request, username, follows.decline_request, followed_by=False)
+
+
+def _answered(
+    request: Request, username: str, answer: Callable[..., None], *, followed_by: bool
+) -> Response:
+    """Answer a user's request to follow the caller."""
+    viewer_id = caller_id(request)
+    follower_id = visible_user_id(viewer_id=viewer_id, username=username)
+    answer(followee_id=viewer_id, follower_id=follower_id)
+    counts = selectors.graph_counts(user_id=viewer_id)
+    return Response({"followed_by": followed_by, "counts": counts})
 
 
 class BlockView(APIView):

@@ -74,21 +74,10 @@ def place_processed_media(upload: UploadProcessed, cursor: int) -> Iterable[Step
     return () if pictures.are_public(upload.owner_id) else _placed(upload.owner_id)
 
 
-@account_switched.subscribe("users")
-def place_media(account: AccountSwitched, cursor: int) -> Iterable[Step]:
-    """Withhold the media of a deactivated account from the public; publish those of an active."""
-    return _placed(account.user_id)
-
-
-@privacy_changed.subscribe("users")
-def place_media_by_privacy(account: PrivacyChanged, cursor: int) -> Iterable[Step]:
-    """Withhold the media of a private account from the public; publish those of a public one."""
-    return _placed(account.user_id)
-
-
-@media_left.subscribe("users")
-def place_media_that_is_left(account: MediaLeft, cursor: int) -> Iterable[Step]:
-    """Go on."""
+def place_media(
+    account: AccountSwitched | PrivacyChanged | MediaLeft, cursor: int
+) -> Iterable[Step]:
+    """Withhold the media of a deactivated or private account from the public; publish others'."""
     return _placed(account.user_id)
 
 
@@ -102,4 +91,7 @@ def _placed(user_id: int) -> Iterator[Step]:
             return
 
 
+account_switched.subscribe("users")(place_media)
+privacy_changed.subscribe("users")(place_media)
+media_left.subscribe("users")(place_media)
 add_public_rule(pictures.are_public)

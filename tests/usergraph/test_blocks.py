@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connections, transaction
+from django.db import connections
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -22,6 +22,7 @@ from tests.conftest import ALL_DATABASES
 from tests.support.accounts import name_of
 from tests.support.client import wait_until
 from tests.support.posts_factory import make_posts
+from tests.support.transactions import at_once
 from timeline.keys import home_key
 from timeline.pages import home_page
 from usergraph import services, store
@@ -133,46 +134,22 @@ def test_there_is_a_limit_of_blocks(
 @pytest.mark.parametrize("first", ["block", "follow"])
 def test_a_follow_and_a_block_at_once_leave_no_follow(alice: int, bob: int, first: str) -> None:
     """The second waits for the first. A follow that the block does not see would go on for ever."""
-    acts: dict[str, Callable[[], bool]] = {
-        "block": lambda: block_user(blocker_id=bob, blocked_id=alice),
-        "follow": lambda: follow_user(follower_id=alice, followee_id=bob),
-    }
-    begun, may_commit, refused = threading.Event(), threading.Event(), threading.Event()
+    refused = threading.Event()
 
-    def hold() -> None:
+    def follow() -> None:
         try:
-            with transaction.atomic(using="default"):
-                acts.pop(first)()
-                begun.set()
-                assert may_commit.wait(60)
-        finally:
-            connections.close_all()
-
-    def follow_on() -> None:
-        try:
-            acts.popitem()[1]()
+            follow_user(follower_id=alice, followee_id=bob)
         except NotFound:
             refused.set()
-        finally:
-            connections.close_all()
 
-    threads = [threading.Thread(target=hold), threading.Thread(target=follow_on)]
-    threads[0].start()
-    assert begun.wait(60)
-    threads[1].start()
-    wait_until(_somebody_waits)
-    may_commit.set()
-    for thread in threads:
-        thread.join()
+    acts: list[Callable[[], object]] = [
+        lambda: block_user(blocker_id=bob, blocked_id=alice),
+        follow,
+    ]
+    at_once(lock="advisory", acts=acts if first == "block" else acts[::-1])
     assert refused.is_set() == (first == "block")
     assert Block.objects.filter(blocker_id=bob, blocked_id=alice).exists()
     assert not Follow.objects.filter(follower_id=alice, followee_id=bob).exists()
-
-
-def _somebody_waits() -> bool:
-    with connections["default"].cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-        return bool(cursor.fetchone()[0])
 
 
 @pytest.mark.parametrize("limit", [2000, 1], ids=["cached", "too many to be cached"])

@@ -1,13 +1,12 @@
 """Requests to follow that meet a change of privacy, or a block, in another transaction."""
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pytest
-from django.db import connections, transaction
 
 from core.http.problems import NotFound
 from tests.support.client import wait_until
+from tests.support.transactions import at_once
 from usergraph.follows import accept_request
 from usergraph.models import Follow, FollowRequest
 from usergraph.services import block_user, follow_user, unfollow_user
@@ -33,44 +32,6 @@ def edges(alice: int, bob: int) -> tuple[bool, bool]:
     """Whether alice follows bob, and whether she asks to."""
     edge = {"follower_id": alice, "followee_id": bob}
     return Follow.objects.filter(**edge).exists(), FollowRequest.objects.filter(**edge).exists()
-
-
-def at_once(*, lock: str, acts: Sequence[Callable[[], object]]) -> None:
-    """Begin the second act while the transaction of the first is open, and commit that once the
-    second waits for a lock of this type.
-    """
-    first, second = acts
-    begun, may_commit = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        try:
-            with transaction.atomic(using="default"):
-                first()
-                begun.set()
-                assert may_commit.wait(60)
-        finally:
-            connections.close_all()
-
-    def follow_on() -> None:
-        try:
-            second()
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=hold), threading.Thread(target=follow_on)]
-    threads[0].start()
-    assert begun.wait(60)
-    threads[1].start()
-    wait_until(lambda: _somebody_waits(lock))
-    may_commit.set()
-    for thread in threads:
-        thread.join()
-
-
-def _somebody_waits(lock: str) -> bool:
-    with connections["default"].cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = %s AND NOT granted", [lock])
-        return bool(cursor.fetchone()[0])
 
 
 @pytest.mark.parametrize("first", ["publish", "follow"])
