@@ -53,24 +53,27 @@ def _unknown(page: Sequence[StoredObject], *, before: datetime) -> Iterator[str]
 
 @dataclass(frozen=True)
 class MediaUse:
-    """Whose a media is, and what uses it. `is_public`: None while it moves."""
+    """Whose a media is, and what uses it. `is_public`: None while it moves. `is_confidential`: it
+    belongs withheld, whatever the owner's account is.
+    """
 
     media_id: int
     owner_id: int
     used_as: str
     used_by_id: int | None
     is_public: bool | None
+    is_confidential: bool
 
 
 def media_uses(*, size: int) -> Iterator[list[MediaUse]]:
     """All media that have arrived, oldest first, `size` at a time; a query each."""
     arrived = Media.objects.exclude(place=Media.Place.ARRIVING).order_by("pk")
-    columns = ("pk", "owner_id", "used_as", "used_by_id", "place")
+    columns = ("pk", "owner_id", "used_as", "used_by_id", "place", "is_confidential")
     last = 0
     while rows := list(arrived.filter(pk__gt=last).values_list(*columns)[:size]):
         yield [
-            MediaUse(media_id, owner_id, used_as, used_by_id, _is_public(place))
-            for media_id, owner_id, used_as, used_by_id, place in rows
+            MediaUse(media_id, owner_id, used_as, used_by_id, _is_public(place), is_confidential)
+            for media_id, owner_id, used_as, used_by_id, place, is_confidential in rows
         ]
         last = rows[-1][0]
 

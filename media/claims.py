@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from core.http.problems import Invalid
+from media.events import MediaConfined, media_confined
 from media.models import Media, Upload
 
 Use = Media.Use
@@ -34,8 +35,12 @@ def claim_media(
     used_as: str,
     used_by_id: int,
     held_by_id: int | None = None,
+    is_confidential: bool = False,
 ) -> None:
     """Mark media as used by a post or as an avatar, in order.
+
+    `is_confidential`: not everybody may see them. From the commit on, they have no public address,
+    and a worker withholds their objects.
 
     Each must exist, belong to the owner, and be unused, used by the same post or avatar already, or
     held by the waiting post `held_by_id`. Otherwise `Invalid` names those that cannot be used, and
@@ -62,7 +67,11 @@ def claim_media(
     for position, id_ in enumerate(media_ids):
         mine[id_].used_as, mine[id_].used_by_id = used_as, used_by_id
         mine[id_].position = position
-    Media.objects.bulk_update(mine.values(), ["used_as", "used_by_id", "position"])
+        mine[id_].is_confidential = is_confidential
+    columns = ["used_as", "used_by_id", "position", "is_confidential"]
+    Media.objects.bulk_update(mine.values(), columns)
+    if is_confidential:
+        media_confined.announce(MediaConfined(list(media_ids)))
 
 
 def hold_media(*, owner_id: int, media_ids: Sequence[int], waiting_post_id: int) -> None:

@@ -22,7 +22,7 @@ import orjson
 from media import storage
 from media.addresses import end_of_signatures, shown_address, signed_address
 from media.models import Media
-from media.places import object_prefix
+from media.places import prefix_of
 from media.variants import MEDIUM_WIDTH, SMALL_WIDTH, VARIANTS
 
 Document = dict[str, Any]
@@ -36,7 +36,7 @@ def media_document(media: Media) -> Document:
 
 
 def _with_keys(media: Media) -> Document:
-    prefix = object_prefix(media.storage_prefix, media.place)
+    prefix = prefix_of(media)
     keys = {variant: storage.variant_key(prefix, variant) for variant in VARIANTS}
     original = {"original_width": media.original_width, "original_height": media.original_height}
     return {
@@ -118,5 +118,5 @@ def shown_json(documents: bytes) -> bytes:
 
 def address_of(media: Media, variant: str) -> str:
     """The address of one object of a media, for somebody who may see it."""
-    prefix = object_prefix(media.storage_prefix, media.place)
+    prefix = prefix_of(media)
     return shown_address(storage.variant_key(prefix, variant))

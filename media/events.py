@@ -21,6 +21,13 @@ class MediaMoved:
 
 
 @dataclass(frozen=True)
+class MediaConfined:
+    """These media are confidential now. Their objects may still be public."""
+
+    media_ids: list[int]
+
+
+@dataclass(frozen=True)
 class MediaRemoved:
     """No row names these prefixes any more. The objects there are to be removed."""
 
@@ -73,6 +80,7 @@ class UploadEnded:
 
 media_changed = Event("media_changed", MediaChanged, database="posts")
 media_moved = Event("media_moved", MediaMoved, database="posts")
+media_confined = Event("media_confined", MediaConfined, database="posts")
 media_removed = Event("media_removed", MediaRemoved, database="posts")
 avatar_claimed = Event("avatar_claimed", AvatarClaimed, database="posts")
 avatar_remade = Event("avatar_remade", AvatarRemade, database="posts")

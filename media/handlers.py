@@ -3,12 +3,16 @@
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 
+from core.outbox.batches import as_steps, repeated
+from core.outbox.events import SHORT_PAUSE
 from core.outbox.subscriptions import Step
-from media import incoming, objects, processing
+from media import incoming, objects, places, processing
 from media.events import (
+    MediaConfined,
     MediaRemoved,
     UploadEnded,
     UploadSent,
+    media_confined,
     media_removed,
     upload_ended,
     upload_sent,
@@ -34,6 +38,12 @@ def remove_sent_file(upload: UploadEnded, cursor: int) -> Iterable[Step]:
     incoming.remove(key=upload.key)
     objects.erase(prefixes=upload.prefixes)
     return ()
+
+
+@media_confined.subscribe("media", longest_pause=SHORT_PAUSE)
+def withhold_media(media: MediaConfined, cursor: int) -> Iterable[Step]:
+    """Withhold the objects of confidential media. Object store or CDN down: raises."""
+    return as_steps(repeated("media", places.withhold_media, media_ids=media.media_ids))
 
 
 @media_removed.subscribe("media")

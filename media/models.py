@@ -107,6 +107,8 @@ class Media(TimeOrderedModel):
     place = models.CharField(
         max_length=10, choices=Place, default=Place.PUBLIC, db_default="public", editable=False
     )
+    # It is of a post for some people only: withheld, whatever the owner's account is.
+    is_confidential = models.BooleanField(default=False, db_default=False, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     # The post, the user (avatar) or the waiting post that uses it, and its number among the media
     # of that post.

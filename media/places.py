@@ -1,7 +1,8 @@
 """Where the objects of media are: public, or withheld from all who have no signature.
 
-Withheld are the media of private accounts, but for avatars, and all of deactivated accounts. An app
-above says which accounts these are (`add_public_rule`), and calls `place_media` when that changes.
+Withheld are the media of private accounts, but for avatars, all of deactivated accounts, and those
+that are confidential. An app above says which accounts these are (`add_public_rule`), and calls
+`place_media` when that changes.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -44,10 +45,19 @@ def object_prefix(storage_prefix: str, place: str) -> str:
     return storage_prefix if place == Place.PUBLIC else storage.withheld_prefix(storage_prefix)
 
 
+def prefix_of(media: Media) -> str:
+    """Where the objects of a loaded media are. For a confidential one that is being withheld, where
+    they are going to be: it has no public address at any time.
+    """
+    place = Place.WITHHELD if media.is_confidential else media.place
+    return object_prefix(media.storage_prefix, place)
+
+
 def place_media(
     *, owner_id: int, is_public: bool, avatar_is_public: bool | None = None, limit: int
 ) -> int:
-    """Withhold up to `limit` media of an owner from the public, or publish them again.
+    """Withhold up to `limit` media of an owner from the public, or publish them again, but for the
+    confidential ones, which are withheld.
 
     `avatar_is_public`: whether the avatar is; None: as the others.
     Returns how many were in the wrong place, the newest first; 0 if none is. Call it until then,
@@ -55,14 +65,26 @@ def place_media(
     are still arriving are left. Object store or CDN down: raises `Unreachable`.
     """
     mine, for_avatar = usable_media(owner_id), Q(used_as=Media.Use.AVATAR)
-    parts = [(mine, is_public)]
-    if avatar_is_public not in (None, is_public):
-        parts = [(mine.filter(for_avatar), not is_public), (mine.exclude(for_avatar), is_public)]
-    for media, belongs_in_public in parts:
-        wanted = Place.PUBLIC if belongs_in_public else Place.WITHHELD
+    belongs_in_public = Q(pk__in=())
+    if is_public:
+        belongs_in_public |= Q(is_confidential=False) & ~for_avatar
+    if is_public if avatar_is_public is None else avatar_is_public:
+        belongs_in_public |= for_avatar
+    for media, wanted in (
+        (mine.exclude(belongs_in_public), Place.WITHHELD),
+        (mine.filter(belongs_in_public), Place.PUBLIC),
+    ):
         if moved := _move(media.exclude(place=wanted), wanted, limit):
             return moved
     return 0
+
+
+def withhold_media(*, media_ids: Collection[int], limit: int) -> int:
+    """Withhold up to `limit` of some media; returns how many were public, or moving. Object store
+    or CDN down: raises `Unreachable`.
+    """
+    public = Media.objects.filter(pk__in=media_ids).exclude(place=Place.WITHHELD)
+    return _move(public, Place.WITHHELD, limit)
 
 
 def publish_unused(*, owner_id: int, media_id: int) -> None:

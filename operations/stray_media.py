@@ -91,6 +91,8 @@ def _check_uses(uses: Sequence[MediaUse]) -> list[Stray]:
 
 
 def _is_public(owner: Account, use: MediaUse) -> bool:
+    if use.is_confidential:
+        return False
     return owner.is_active and (use.used_as == "avatar" or not owner.is_private)
 
 

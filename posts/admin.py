@@ -22,11 +22,11 @@ admin.site.register(Like, LikesAdmin)
 class PostAdmin(OwnedAdmin[Post]):
     """Find posts by id, author or caption; edit or delete one, as its author would."""
 
-    list_display = ["id", "author_id", "caption", "comments_closed", "created_at", "edited_at"]
-    list_filter = ["created_at"]
+    list_display = ["id", "author_id", "caption", "audience", "created_at", "edited_at"]
+    list_filter = ["audience", "created_at"]
     id_fields = ["pk", "author_id"]
     search_fields = ["caption"]
-    readonly_fields = ["id", "author_id", "created_at", "edited_at"]
+    readonly_fields = ["id", "author_id", "audience", "created_at", "edited_at"]
 
     def delete_model(self, request: HttpRequest, obj: Post) -> None:
         delete_post(post_id=obj.pk, author_id=obj.author_id)
@@ -54,7 +54,15 @@ class WaitingPostAdmin(OwnedAdmin[WaitingPost]):
     list_filter = ["created_at"]
     id_fields = ["pk", "author_id", "post_id"]
     search_fields = ["caption"]
-    readonly_fields = ["id", "author_id", "media_ids", "created_at", "changed_at", "post_id"]
+    readonly_fields = [
+        "id",
+        "author_id",
+        "audience",
+        "media_ids",
+        "created_at",
+        "changed_at",
+        "post_id",
+    ]
 
     def delete_model(self, request: HttpRequest, obj: WaitingPost) -> None:
         self._do(request, delete_waiting_post, obj)

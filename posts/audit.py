@@ -9,11 +9,13 @@ from core import counters
 from core.cached_values import stale_ids
 from core.counters import CountAudit, ShownAudit
 from core.ids import id_batches
-from posts.models import CommentSummary, Like, Post
+from posts.models import Audience, CommentSummary, Like, Post
 from posts.store import RECORDS
 
 LIKES = CountAudit(Like, "subject_id", if_column="is_shown")
-POSTS = CountAudit(Post, "author_id", is_negative=True)
+POSTS = CountAudit(
+    Post, "author_id", is_negative=True, if_column=f"audience = '{Audience.EVERYONE}'"
+)
 SHOWN = [ShownAudit(Like, "user_id", "is_shown")]
 
 

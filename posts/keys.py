@@ -9,7 +9,7 @@ SLOTS = 8
 
 def record_key(post_id: int) -> str:
     """CACHE. String: the cache entry of a post's record (records.py), 1 kB. Lives RECORD_TTL."""
-    return f"post:v4:{{{post_id % SLOTS}}}:{post_id}"
+    return f"post:v5:{{{post_id % SLOTS}}}:{post_id}"
 
 
 def liked_key(user_id: int) -> str:

@@ -12,12 +12,29 @@ CAPTION_MAX_LENGTH = 2200
 MEDIA_MAX_COUNT = 10
 
 
+class Audience(models.TextChoices):
+    """Who sees a post, of those who may see its author's posts (`usergraph.visibility`)."""
+
+    EVERYONE = "everyone"
+    CLOSE_FRIENDS = "close_friends"
+
+
 class Post(TimeOrderedModel):
-    """One post. `author_id` is no foreign key, because users are in another database."""
+    """One post. `author_id` is no foreign key, because users are in another database.
+
+    `audience` never changes: who has liked a post or commented on it knows who sees that.
+    """
 
     author_id = models.BigIntegerField(editable=False)
     caption = models.CharField(
         max_length=CAPTION_MAX_LENGTH, blank=True, default="", validators=[refuse_deceptive_text]
+    )
+    audience = models.CharField(
+        max_length=20,
+        choices=Audience,
+        default=Audience.EVERYONE,
+        db_default=Audience.EVERYONE.value,
+        editable=False,
     )
     comments_closed = models.BooleanField(
         db_default=False, help_text="Nobody can comment any more."
@@ -39,6 +56,13 @@ class WaitingPost(TimeOrderedModel):
     author_id = models.BigIntegerField(editable=False)
     caption = models.CharField(
         max_length=CAPTION_MAX_LENGTH, blank=True, default="", validators=[refuse_deceptive_text]
+    )
+    audience = models.CharField(
+        max_length=20,
+        choices=Audience,
+        default=Audience.EVERYONE,
+        db_default=Audience.EVERYONE.value,
+        editable=False,
     )
     media_ids = ArrayField(models.BigIntegerField(), editable=False)  # in order
     created_at = models.DateTimeField(db_default=Now(), editable=False)

@@ -60,7 +60,7 @@ def fill(
     few_likers = [
         id_
         for id_, preview in posts.items()
-        if preview.record.author_id in people.authors
+        if preview.record.is_visible_to(people)
         and len(preview.liker_ids) == LIKERS_KEPT
         and sum(user_id in seen for user_id in preview.liker_ids) < LIKERS_SHOWN
     ]
@@ -68,7 +68,7 @@ def fill(
     few_comments = [
         id_
         for id_, preview in posts.items()
-        if preview.record.author_id in people.authors
+        if preview.record.is_visible_to(people)
         and preview.record.comments > len(preview.record.recent_comments)
         and not all(author_id in seen for author_id, _ in preview.record.recent_comments)
     ]

@@ -4,6 +4,7 @@ It is cached packed, big-endian, with ready JSON inside, so that showing a post 
 
     author id, likes, comments      8 bytes each
     closed for comments             1 byte
+    for close friends only          1 byte
     numbers of likers, of comments  1 byte each
     length of the withheld media    4 bytes
     ids of the latest likers        8 bytes each, newest first
@@ -24,21 +25,22 @@ from django.db import connections, router
 from core.cached_values import VERSION_SQL, Versioned
 from core.counters import count_sql
 from media import selectors as media_selectors
-from posts.models import Post
+from posts.models import Audience, Post
 from usergraph.visibility import VisiblePeople
 
 # A record has more likers than are shown, so that those whom the viewer follows can come first.
 LIKERS_KEPT = 8
 LIKERS_SHOWN = 3
 
-_HEAD = struct.Struct(">qqq?BBI")
+_HEAD = struct.Struct(">qqq??BBI")
 _ID = struct.Struct(">q")
 _LIKERS = [struct.Struct(f">{number}q") for number in range(256)]  # one for each value of a byte
 _COMMENT_HEAD = struct.Struct(">qH")
 
 # One statement, and so one snapshot. Its cost does not grow with the number of likes or comments.
 _RECORDS_SQL = f"""
-SELECT asked.id, {VERSION_SQL}, post.author_id, post.caption, post.comments_closed,
+SELECT asked.id, {VERSION_SQL}, post.author_id, post.caption, post.audience,
+    post.comments_closed,
     post.created_at, post.edited_at, {count_sql("asked.id")}, summary.count, summary.recent,
     ARRAY(
         SELECT user_id FROM posts_like
@@ -63,6 +65,7 @@ class Record(NamedTuple):
     likes: int
     comments: int
     comments_closed: bool
+    for_close_friends: bool
     liker_ids: tuple[int, ...]
     recent_comments: tuple[tuple[int, bytes], ...]
     withheld_media: bytes
@@ -78,9 +81,7 @@ class Record(NamedTuple):
         )
         return b"".join(
             (
-                _HEAD.pack(
-                    self.author_id, self.likes, self.comments, self.comments_closed, *counts
-                ),
+                _HEAD.pack(*self[:5], *counts),
                 *map(_ID.pack, self.liker_ids),
                 *comments,
                 self.withheld_media,
@@ -91,7 +92,8 @@ class Record(NamedTuple):
     @staticmethod
     def unpack(packed: bytes) -> "Record":
         """The record that `pack` has made these bytes of."""
-        author_id, likes, comments, closed, likers, recent, media = _HEAD.unpack_from(packed)
+        author_id, likes, comments, closed, friends, *counts = _HEAD.unpack_from(packed)
+        likers, recent, media = counts
         liker_ids = _LIKERS[likers].unpack_from(packed, _HEAD.size)
         at = _HEAD.size + likers * _ID.size
         recent_comments = []
@@ -104,10 +106,17 @@ class Record(NamedTuple):
             likes,
             comments,
             closed,
+            friends,
             liker_ids,
             tuple(recent_comments),
             packed[at : at + media],
             packed[at + media :],
+        )
+
+    def is_visible_to(self, people: VisiblePeople) -> bool:
+        """Whether the viewer of `people`, who are asked about the author, may see the post."""
+        return people.shows_posts(
+            author_id=self.author_id, for_close_friends=self.for_close_friends
         )
 
     def likers_shown(self, followed: Set[int]) -> Sequence[int]:
@@ -123,7 +132,7 @@ class Record(NamedTuple):
         self, people: VisiblePeople, *, liked: bool, liker_ids: Sequence[int]
     ) -> bytes | None:
         """The post as JSON; None if the viewer may not see it. `liker_ids`: from `likers_shown`."""
-        if self.author_id not in people.authors:
+        if not self.is_visible_to(people):
             return None
         users = people.documents
         likers = [users[id_] for id_ in liker_ids if id_ in users][:LIKERS_SHOWN]
@@ -152,7 +161,7 @@ class Record(NamedTuple):
 
 # Stands for a post that does not exist, or is hidden, so that both take the same time: it is by
 # nobody.
-ABSENT_RECORD = Record(0, 0, 0, False, (), (), b"", b'"id":"0"')
+ABSENT_RECORD = Record(0, 0, 0, False, False, (), (), b"", b'"id":"0"')
 
 
 def people_shown(
@@ -177,7 +186,7 @@ def people_shown(
     others = {
         id_
         for record, liker_ids in posts
-        if record.author_id in people.authors
+        if record.is_visible_to(people)
         and not all(id_ in people.documents for id_ in liker_ids[:LIKERS_SHOWN])
         for id_ in liker_ids[LIKERS_SHOWN:]
     }
@@ -191,6 +200,7 @@ class _Row(NamedTuple):
     version: int
     author_id: int | None
     caption: str
+    audience: str
     comments_closed: bool
     created_at: datetime
     edited_at: datetime | None
@@ -216,6 +226,7 @@ def _record(row: _Row, media: Sequence[dict[str, Any]]) -> Record | None:
     post: dict[str, Any] = {
         "id": str(row.post_id),
         "caption": row.caption,
+        "audience": row.audience,
         "created_at": row.created_at,
         "edited_at": row.edited_at,
         "comments_closed": row.comments_closed,
@@ -230,6 +241,7 @@ def _record(row: _Row, media: Sequence[dict[str, Any]]) -> Record | None:
         likes=max(0, int(row.likes)),
         comments=row.comments or 0,
         comments_closed=row.comments_closed,
+        for_close_friends=row.audience == Audience.CLOSE_FRIENDS,
         liker_ids=tuple(row.liker_ids),
         recent_comments=tuple(
             (comment["author_id"], _dumps(comment["document"]))

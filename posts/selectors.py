@@ -1,6 +1,6 @@
 """Reads of Post Info. A post document is what every answer shows of a post (posts/records.py):
 
-{"id", "author": {user}, "caption", "created_at", "edited_at", "comments_closed",
+{"id", "author": {user}, "caption", "audience", "created_at", "edited_at", "comments_closed",
  "media": [{media}, …], "counts": {"likes", "comments"}, "viewer": {"liked"},
  "recent_likes": [{user}, …at most 3], "recent_comments": [{comment}, …at most 2]}
 """
@@ -18,11 +18,11 @@ from core.ids import MAX_ID
 from core.sql import first_found, primary_reads
 from media import selectors as media_selectors
 from posts import store
-from posts.models import Like, Post, WaitingPost
+from posts.models import Audience, Like, Post, WaitingPost
 from posts.previews import CommentsReader, Preview, fill
 from posts.records import ABSENT_RECORD, Record, people_shown
 from usergraph import selectors as graph_selectors
-from usergraph.visibility import VisiblePeople, visible_people
+from usergraph.visibility import VisiblePeople, viewpoint_of, visible_people
 
 PostJson = NewType("PostJson", bytes)
 _comments_readers: list[CommentsReader] = []
@@ -32,13 +32,13 @@ _NO_POST = "There is no such post."
 # author (`probe`), of which the last that fits on the page is the `bar`. Then, of those authors
 # whose few are all above the bar, what else is above it (`deeper`). So it reads a few rows of each
 # author and the rows that it returns, whatever the size of the table.
-_REFS_SQL = """
+_REFS = """
 WITH probe AS MATERIALIZED (
     SELECT post.id, author.id AS author_id
     FROM unnest(%(author_ids)s::bigint[]) AS author (id)
     CROSS JOIN LATERAL (
         SELECT id FROM posts_post
-        WHERE author_id = author.id AND id < %(before)s AND id > %(since)s
+        WHERE author_id = author.id AND id < %(before)s AND id > %(since)s {and_visible}
         ORDER BY id DESC
         LIMIT %(few)s
     ) AS post
@@ -58,22 +58,41 @@ FROM deeper
 CROSS JOIN LATERAL (
     SELECT id FROM posts_post
     WHERE author_id = deeper.author_id AND id < deeper.id AND id > (SELECT id FROM bar)
+        {and_visible}
     ORDER BY id DESC
     LIMIT %(limit)s
 ) AS post
 ORDER BY id DESC
 LIMIT %(limit)s
 """
+_REFS_SQL = _REFS.format(and_visible="")
+# It reads the rows, too, and all of those that it leaves out.
+_VISIBLE_REFS_SQL = _REFS.format(
+    and_visible=f"AND (audience = '{Audience.EVERYONE}' OR author_id = ANY(%(friendly_ids)s))"
+)
 
 
 def post_refs(
-    *, author_ids: Sequence[int], before: int | None, limit: int, since: int = 0
+    *,
+    author_ids: Sequence[int],
+    before: int | None,
+    limit: int,
+    since: int = 0,
+    viewer_id: int | None = None,
 ) -> list[tuple[int, int]]:
-    """Posts between `since` and `before` as (post_id, author_id), newest first; one query."""
+    """Posts between `since` and `before` as (post_id, author_id), newest first; one query.
+
+    `viewer_id`: leaves out the posts for close friends that this viewer may not see, after a round
+    trip. None: leaves out none.
+    """
     if not author_ids:
         return []
+    sql, parameters = _REFS_SQL, _refs_parameters(author_ids, before, limit, since)
+    if viewer_id is not None:
+        friendly_ids = viewpoint_of(viewer_id=viewer_id).friendly_authors(author_ids)
+        sql, parameters["friendly_ids"] = _VISIBLE_REFS_SQL, list(friendly_ids)
     with connections[router.db_for_read(Post)].cursor() as cursor:
-        cursor.execute(_REFS_SQL, _refs_parameters(author_ids, before, limit, since))
+        cursor.execute(sql, parameters)
         return [(post_id, author_id) for post_id, author_id in cursor.fetchall()]
 
 
@@ -100,6 +119,11 @@ def author_of(*, post_id: int) -> int | None:
     return Post.objects.filter(pk=post_id).values_list("author_id", flat=True).first()
 
 
+def is_for_close_friends(*, post_id: int) -> bool:
+    """Whether a post is for close friends; False if there is no such post."""
+    return Post.objects.filter(pk=post_id, audience=Audience.CLOSE_FRIENDS).exists()
+
+
 def post_documents(*, post_ids: Collection[int], viewer_id: int) -> dict[int, PostJson]:
     """The documents of those posts that exist and that the viewer may see, by id, in their order.
 
@@ -108,12 +132,15 @@ def post_documents(*, post_ids: Collection[int], viewer_id: int) -> dict[int, Po
     does the same, and so takes as long, as for one that does not exist.
     """
     viewed = store.view(post_ids=post_ids, viewer_id=viewer_id)
-    hidden, followed = viewed.viewpoint.hidden, viewed.viewpoint.followed.listed
-    left_out = hidden.among([record.author_id for record in viewed.records.values()])
+    viewpoint, followed = viewed.viewpoint, viewed.viewpoint.followed.listed
+    authors = {record.author_id for record in viewed.records.values()}
+    left_out = viewpoint.hidden.among(authors)
+    friendly = viewpoint.friendly_authors(authors)
     posts = {}
     for id_ in post_ids:
         record = viewed.records.get(id_, ABSENT_RECORD)
-        if record.author_id in left_out:
+        author_id = record.author_id
+        if author_id in left_out or (record.for_close_friends and author_id not in friendly):
             record = ABSENT_RECORD
         posts[id_] = Preview(record, record.likers_shown(followed))
 
@@ -124,7 +151,7 @@ def post_documents(*, post_ids: Collection[int], viewer_id: int) -> dict[int, Po
             viewer_id=viewer_id,
             user_ids=user_ids,
             author_ids=authors.intersection(user_ids),
-            viewpoint=viewed.viewpoint,
+            viewpoint=viewpoint,
         )
 
     people, is_whole = people_shown(posts.values(), visible=visible)
@@ -203,7 +230,7 @@ class UncheckedPost:
 
     def visible_to(self, people: VisiblePeople) -> VisiblePost:
         """The post, if it exists and the viewer of `people` may see it; else raises `NotFound`."""
-        if self.__record is None or self.author_id not in people.authors:
+        if self.__record is None or not self.__record.is_visible_to(people):
             raise NotFound(_NO_POST)
         closed = self.__record.comments_closed
         return VisiblePost(self.__post_id, people.viewer_id, self.author_id, closed)
@@ -242,7 +269,7 @@ def posts_by_author(
     *, author_id: int, viewer_id: int, before: int | None, limit: int
 ) -> tuple[list[PostJson], int | None]:
     """An author's posts, newest first, from SQL; and the next page's cursor, None at the end."""
-    refs = post_refs(author_ids=[author_id], before=before, limit=limit + 1)
+    refs = post_refs(author_ids=[author_id], before=before, limit=limit + 1, viewer_id=viewer_id)
     ids = [post_id for post_id, _ in refs[:limit]]
     documents = post_documents(post_ids=ids, viewer_id=viewer_id)
     cursor = ids[-1] if len(refs) > limit else None
@@ -252,7 +279,7 @@ def posts_by_author(
 def waiting_post_document(*, waiting_post_id: int, author_id: int) -> dict[str, Any]:
     """A waiting post of an author, published or not; raises `NotFound` for others:
 
-    {"id", "state": "waiting", "failed" or "published", "caption", "created_at",
+    {"id", "state": "waiting", "failed" or "published", "caption", "audience", "created_at",
      "media": [{media with its `state`}, …], "post_id": of what it has become, or None}
     """
     mine = WaitingPost.objects.filter(pk=waiting_post_id, author_id=author_id)
@@ -305,6 +332,7 @@ def _waiting_document(row: WaitingPost, media: Sequence[dict[str, Any]]) -> dict
         "id": str(row.pk),
         "state": state if row.post_id is None else "published",
         "caption": row.caption,
+        "audience": row.audience,
         "created_at": row.created_at,
         "media": media,
         "post_id": None if row.post_id is None else str(row.post_id),
@@ -312,7 +340,9 @@ def _waiting_document(row: WaitingPost, media: Sequence[dict[str, Any]]) -> dict
 
 
 def post_count(*, author_ids: Sequence[int]) -> int:
-    """The number of posts of some authors together; one query of exact counters."""
+    """The number of posts of some authors together, without those for close friends, which not
+    everybody may know of; one query of exact counters.
+    """
     subjects = [made_by(author_id) for author_id in author_ids]
     found = counts(database=router.db_for_read(Post), subject_ids=subjects)
     return sum(max(0, count) for count in found.values())

@@ -16,7 +16,7 @@ from media.serializers import (
     MediaDocument,
     OwnMediaList,
 )
-from posts.models import CAPTION_MAX_LENGTH, MEDIA_MAX_COUNT
+from posts.models import CAPTION_MAX_LENGTH, MEDIA_MAX_COUNT, Audience
 from users.serializers import USER_EXAMPLE, UserDocument
 
 _FRAME = "All are shown in a frame of the shape of the first one."
@@ -37,6 +37,11 @@ class _MediaIdsField(serializers.ListField):
         super().__init__(child=IdField(), min_length=1, max_length=MEDIA_MAX_COUNT, **kwargs)
 
 
+class _AudienceField(serializers.ChoiceField):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(choices=Audience.values, **kwargs)
+
+
 class _Changes(serializers.Serializer[Any]):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if not attrs:
@@ -48,13 +53,22 @@ class _Changes(serializers.Serializer[Any]):
     examples=[
         OpenApiExample(
             "A post to publish", {"caption": "Low tide.", "media": ["765432109876543210"]}
-        )
+        ),
+        OpenApiExample(
+            "For close friends",
+            {"media": ["765432109876543210"], "audience": "close_friends"},
+        ),
     ]
 )
 class NewPost(serializers.Serializer[Any]):
     """A post to publish."""
 
     caption = _CaptionField(required=False, default="")
+    audience = _AudienceField(
+        default=Audience.EVERYONE,
+        help_text="Who sees the post, of those who may see the caller's posts: everyone, or the "
+        "caller's close friends. It cannot be changed once the post is published.",
+    )
     media = _MediaIdsField(
         help_text="Ids of media that the caller has uploaded, or is uploading, and has not used "
         f"yet, in order. {_FRAME}"
@@ -88,6 +102,7 @@ POST_EXAMPLE = {
     "id": "765432109876543999",
     "author": USER_EXAMPLE,
     "caption": "Low tide.",
+    "audience": "everyone",
     "created_at": "2026-11-22T16:35:59.877409Z",
     "edited_at": None,
     "comments_closed": False,
@@ -103,6 +118,7 @@ WAITING_POST_EXAMPLE = {
     "id": "765432109876543888",
     "state": "waiting",
     "caption": "Low tide.",
+    "audience": "everyone",
     "created_at": "2026-11-22T16:35:12.120034Z",
     "media": [READY_EXAMPLE, UNFINISHED_EXAMPLE],
     "post_id": None,
@@ -121,6 +137,7 @@ class WaitingPostDocument(serializers.Serializer[Any]):
         help_text="`failed`: some media cannot be processed. Replace them, or delete the post.",
     )
     caption = serializers.CharField()
+    audience = _AudienceField()
     created_at = serializers.DateTimeField()
     media = OwnMediaList(
         help_text="In order, each with its own `state`. Empty once it is published."
@@ -141,6 +158,7 @@ class WaitingPostChanges(_Changes):
     """The fields of a waiting post that can be changed; one that is left out stays as it is."""
 
     caption = _CaptionField(required=False)
+    audience = _AudienceField(required=False)
     media = _MediaIdsField(
         required=False,
         source="media_ids",
@@ -186,6 +204,7 @@ class PostDocument(serializers.Serializer[Any]):
     id = IdField()
     author = UserDocument()
     caption = serializers.CharField()
+    audience = _AudienceField(help_text="`close_friends`: only its author's close friends see it.")
     created_at = serializers.DateTimeField()
     edited_at = serializers.DateTimeField(allow_null=True)
     comments_closed = serializers.BooleanField()

@@ -1,6 +1,6 @@
 """Writes of Post Info."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -17,7 +17,7 @@ from core.sql.transactions import after_commit
 from media import services as media_services
 from posts import selectors, store
 from posts.events import PostChanged, PostEdited, post_deleted, post_edited, post_published
-from posts.models import CommentSummary, Like, Post, WaitingPost
+from posts.models import Audience, CommentSummary, Like, Post, WaitingPost
 from users.services import steady_account
 
 # Inserts a summary and deletes the older ones, except those that another transaction deletes now.
@@ -39,24 +39,26 @@ def publish_post(
     author_id: int,
     caption: str,
     media_ids: Sequence[int],
+    audience: str = Audience.EVERYONE,
     waiting_post_id: int | None = None,
 ) -> int:
-    """Publish uploaded media under a caption; returns the post's id.
+    """Publish uploaded media under a caption, for an `Audience`; returns the post's id.
 
     Raises `Invalid`, and stores nothing, if some media is not the author's own, is not ready, or is
     used already by anything but the waiting post that becomes this post. The post, its claim on the
     media and its outbox rows commit together.
     """
     with transaction.atomic(using="posts"):
-        post = Post.objects.create(author_id=author_id, caption=caption)
+        post = Post.objects.create(author_id=author_id, caption=caption, audience=audience)
         media_services.claim_media(
             owner_id=author_id,
             media_ids=media_ids,
             used_as="post",
             used_by_id=post.pk,
             held_by_id=waiting_post_id,
+            is_confidential=audience != Audience.EVERYONE,
         )
-        counters.change_counts(database="posts", deltas={made_by(author_id): 1})
+        _count(author_id, [audience], by=1)
         post_published.announce(PostChanged(post_id=post.pk, author_id=author_id))
     return post.pk
 
@@ -81,10 +83,12 @@ def edit_post(*, post_id: int, author_id: int, changes: dict[str, Any]) -> None:
 def delete_post(*, post_id: int, author_id: int) -> None:
     """Delete an author's post, or raise `NotFound`. Subscribers remove its dependents later."""
     with transaction.atomic(using="posts"):
-        deleted, _ = Post.objects.filter(pk=post_id, author_id=author_id).delete()
+        mine = Post.objects.filter(pk=post_id, author_id=author_id)
+        audiences = list(mine.values_list("audience", flat=True))
+        deleted, _ = mine.delete()
         if not deleted:
             raise NotFound("You have no such post.")
-        counters.change_counts(database="posts", deltas={made_by(author_id): -1})
+        _count(author_id, audiences, by=-1)
         post_deleted.announce(PostChanged(post_id=post_id, author_id=author_id))
 
 
@@ -94,13 +98,18 @@ def delete_posts_of_author(*, author_id: int, post_ids: Collection[int]) -> int:
     """
     with transaction.atomic(using="posts"):
         mine = Post.objects.select_for_update().filter(pk__in=post_ids, author_id=author_id)
-        going = list(mine.order_by("pk").values_list("pk", flat=True))
+        going = dict(mine.order_by("pk").values_list("pk", "audience"))
         Post.objects.filter(pk__in=going).delete()
-        if going:
-            counters.change_counts(database="posts", deltas={made_by(author_id): -len(going)})
+        _count(author_id, going.values(), by=-1)
         for post_id in going:
             post_deleted.announce(PostChanged(post_id=post_id, author_id=author_id))
     return len(going)
+
+
+def _count(author_id: int, audiences: Iterable[str], *, by: int) -> None:
+    """Count posts of an author, in the caller's transaction: those for everyone."""
+    if number := sum(audience == Audience.EVERYONE for audience in audiences):
+        counters.change_counts(database="posts", deltas={made_by(author_id): by * number})
 
 
 def remove_waiting_posts(*, author_id: int, limit: int) -> int:

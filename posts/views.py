@@ -49,6 +49,7 @@ class PostsView(APIView):
         submitted = waiting.submit_post(
             author_id=caller_id(request),
             caption=new.validated_data["caption"],
+            audience=new.validated_data["audience"],
             media_ids=new.validated_data["media"],
         )
         if submitted.is_published:
@@ -139,7 +140,8 @@ class WaitingPostView(APIView):
     @extend_schema(request=WaitingPostChanges, responses=WaitingPostDocument, tags=["posts"])
     @repeatable(database="posts", is_atomic=True)
     def patch(self, request: Request, waiting_post_id: int) -> Response:
-        """Change the caption of one's own waiting post, or its media, such as one that has failed.
+        """Change one's own waiting post: its caption, its audience, or its media, such as one that
+        has failed.
 
         `media` replaces the whole list. The post is published at once if all of it is ready. Once
         it is published, the answer is 409, but not to a repetition of the last change.

@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 
 from core.http.problems import Conflict, NotFound
 from media import services as media_services
-from posts.models import WaitingPost
+from posts.models import Audience, WaitingPost
 from posts.services import publish_post
 
 # Of one author, at a time. Requests that come at once may exceed it by a few.
@@ -32,20 +32,24 @@ class Submitted:
     is_published: bool
 
 
-def submit_post(*, author_id: int, caption: str, media_ids: Sequence[int]) -> Submitted:
-    """Publish media under a caption; or let the post wait, if some of them are not ready.
+def submit_post(
+    *, author_id: int, caption: str, media_ids: Sequence[int], audience: str = Audience.EVERYONE
+) -> Submitted:
+    """Publish media under a caption, for an `Audience`; or let the post wait, if some of them are
+    not ready.
 
     Raises `Invalid`, and stores nothing, if some media is not the author's own, is used already, or
     has failed, and `Conflict` if too many posts of the author wait.
     """
+    post: dict[str, Any] = {"author_id": author_id, "caption": caption, "audience": audience}
     try:
-        post_id = publish_post(author_id=author_id, caption=caption, media_ids=media_ids)
+        post_id = publish_post(media_ids=media_ids, **post)
     except media_services.MediaNotReadyError:
-        return _wait(author_id=author_id, caption=caption, media_ids=media_ids)
+        return _wait(media_ids=media_ids, **post)
     return Submitted(post_id, is_published=True)
 
 
-def _wait(*, author_id: int, caption: str, media_ids: Sequence[int]) -> Submitted:
+def _wait(*, author_id: int, media_ids: Sequence[int], **post: Any) -> Submitted:
     with transaction.atomic(using="posts"):
         if WaitingPost.objects.filter(author_id=author_id, post_id=None).count() >= MAX_WAITING:
             raise Conflict(
@@ -53,9 +57,7 @@ def _wait(*, author_id: int, caption: str, media_ids: Sequence[int]) -> Submitte
                 "published, or delete one; see GET /api/v1/posts/waiting.",
                 code="too_many_waiting_posts",
             )
-        waiting = WaitingPost.objects.create(
-            author_id=author_id, caption=caption, media_ids=list(media_ids)
-        )
+        waiting = WaitingPost.objects.create(author_id=author_id, media_ids=list(media_ids), **post)
         media_services.hold_media(
             owner_id=author_id, media_ids=media_ids, waiting_post_id=waiting.pk
         )
@@ -67,8 +69,8 @@ def _wait(*, author_id: int, caption: str, media_ids: Sequence[int]) -> Submitte
 
 
 def change_waiting_post(*, waiting_post_id: int, author_id: int, changes: dict[str, Any]) -> None:
-    """Change `caption` or `media_ids` (all of them, in order), and publish the post if all of them
-    are ready now.
+    """Change `caption`, `audience` or `media_ids` (all of them, in order), and publish the post if
+    all of them are ready now.
 
     Raises `NotFound`, and `Invalid` as `submit_post` does. Once it is published, the same changes
     do nothing, and others raise `Conflict`.
@@ -132,6 +134,7 @@ def _publish_if_ready(waiting: WaitingPost) -> int | None:
     post_id = publish_post(
         author_id=waiting.author_id,
         caption=waiting.caption,
+        audience=waiting.audience,
         media_ids=waiting.media_ids,
         waiting_post_id=waiting.pk,
     )

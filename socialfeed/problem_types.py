@@ -129,7 +129,7 @@ PROBLEM_TYPES = {
         409, "The username was changed too often.", "Wait until the time that the detail names."
     ),
     "oneself": ProblemType(
-        400, "Nobody follows, blocks or mutes themselves.", "Name another user."
+        400, "Nobody follows, blocks, mutes or lists themselves.", "Name another user."
     ),
     "following-limit": ProblemType(
         409, "The caller follows as many accounts as one may.", "Unfollow some first."
@@ -139,6 +139,9 @@ PROBLEM_TYPES = {
     ),
     "mute-limit": ProblemType(
         409, "The caller mutes as many accounts as one may.", "End some mutes first."
+    ),
+    "list-limit": ProblemType(
+        409, "The caller's list has as many accounts as it may.", "Take some off it first."
     ),
     # Pictures and videos
     "empty": ProblemType(400, "The file is empty.", "Send its content."),

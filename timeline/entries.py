@@ -86,14 +86,20 @@ def timeline_slice(
 
 
 def slice_in_sql(
-    *, timeline: Timeline, before: int | None, limit: int, since: int = 0
+    *,
+    timeline: Timeline,
+    before: int | None,
+    limit: int,
+    since: int = 0,
+    viewer_id: int | None = None,
 ) -> TimelineSlice:
-    """The same as `timeline_slice`, from SQL alone: only what the viewer may see; two queries.
+    """The same as `timeline_slice`, from SQL alone: posts that exist, by active authors, and those
+    for close friends only if `viewer_id` may see them (None: all). Two queries.
 
     It reads the primaries, so that no delivered post is missing.
     """
     author_ids = [timeline.user_id, *timeline.followed().active()]
-    return _slice_in_sql(author_ids, before, limit, since)
+    return _slice_in_sql(author_ids, before, limit, since, viewer_id)
 
 
 def build(
@@ -154,11 +160,19 @@ def _merged(slices: Sequence[TimelineSlice], before: int | None, limit: int) -> 
 
 
 def _slice_in_sql(
-    author_ids: Sequence[int], before: int | None, limit: int, since: int = 0
+    author_ids: Sequence[int],
+    before: int | None,
+    limit: int,
+    since: int = 0,
+    viewer_id: int | None = None,
 ) -> TimelineSlice:
     """The newest posts of some authors; one query on the primary."""
     with primary_reads():
         refs = post_selectors.post_refs(
-            author_ids=author_ids, before=before, limit=limit + 1, since=since
+            author_ids=author_ids,
+            before=before,
+            limit=limit + 1,
+            since=since,
+            viewer_id=viewer_id,
         )
     return TimelineSlice(refs[:limit], len(refs) <= limit)

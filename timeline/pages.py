@@ -7,6 +7,7 @@ or is hidden, are left out, and older entries take their places.
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 from core.http.etags import etag_of
@@ -26,8 +27,9 @@ from timeline.store import TimelineSlice
 logger = logging.getLogger(__name__)
 
 # The first round reads one entry more than the page needs, later rounds read SECOND_STEP entries.
-# After ROUNDS_IN_VALKEY rounds, SQL is read: a list may name any number of deleted posts, SQL names
-# none. A page needs more than MAX_ROUNDS only while posts are deleted between two queries.
+# After ROUNDS_IN_VALKEY rounds, SQL is read: a list may name any number of deleted posts, and of
+# posts for close friends; SQL names only those that the viewer may see. A page needs more than
+# MAX_ROUNDS only while posts are deleted between two queries.
 MAX_ROUNDS = 8
 ROUNDS_IN_VALKEY = 2
 SECOND_STEP = 100
@@ -111,17 +113,18 @@ def _documents(
     """The documents of a page, by post id, and the cursor of the next page; None at the end."""
     documents: dict[int, bytes] = {}
     read: Callable[..., TimelineSlice] = timeline_slice
+    read_sql = partial(slice_in_sql, viewer_id=viewer_id)
     before, is_end = cursor, False
     # One post more than the page holds tells whether there is a next page.
     step = limit + 1
     for round_ in range(MAX_ROUNDS):
         if round_ >= ROUNDS_IN_VALKEY:
-            read = slice_in_sql
+            read = read_sql
         try:
             part = read(timeline=timeline, before=before, limit=step, since=seen.floor)
         except ValkeyUnavailable:
             logger.exception("CACHE is down: %s is read from SQL", timeline.key)
-            read = slice_in_sql
+            read = read_sql
             part = read(timeline=timeline, before=before, limit=step, since=seen.floor)
         ids = [post_id for post_id, _ in part.refs if post_id not in seen.ids]
         found = post_selectors.post_documents(post_ids=ids, viewer_id=viewer_id)

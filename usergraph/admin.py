@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 
 from core.admin_classes import ReadOnlyAdmin
-from usergraph.models import Block, Follow, FollowRequest, Mute, PulledAuthor
+from usergraph.models import Block, CloseFriend, Follow, FollowRequest, Mute, PulledAuthor
 
 
 class _EdgeAdmin(ReadOnlyAdmin[Any]):
@@ -54,6 +54,19 @@ class MuteAdmin(ReadOnlyAdmin[Mute]):
     search_fields = ["muter__username__exact", "muted__username__exact"]
     raw_id_fields = ["muter", "muted"]
     readonly_fields = ["id", "until", "created_at"]
+
+
+@admin.register(CloseFriend)
+class OwnListAdmin(ReadOnlyAdmin[Any]):
+    """Shows who is on whose list. Staff cannot change it: only the owner does."""
+
+    list_display = ["id", "owner", "member", "created_at"]
+    list_select_related = ["owner", "member"]
+    list_filter = ["created_at"]
+    id_fields = ["pk", "owner", "member"]
+    search_fields = ["owner__username__exact", "member__username__exact"]
+    raw_id_fields = ["owner", "member"]
+    readonly_fields = ["id", "created_at"]
 
 
 @admin.register(PulledAuthor)

@@ -46,8 +46,17 @@ class MuteChanged:
     muted_id: int
 
 
+@dataclass(frozen=True)
+class CloseFriendsChanged:
+    """`owner_id` has made `friend_id` a close friend, or has ended it."""
+
+    owner_id: int
+    friend_id: int
+
+
 follow_changed = Event("follow_changed", FollowChanged, database="default")
 requests_accepted = Event("requests_accepted", RequestsAccepted, database="default")
 follows_removed = Event("follows_removed", FollowsRemoved, database="default")
 block_changed = Event("block_changed", BlockChanged, database="default")
 mute_changed = Event("mute_changed", MuteChanged, database="default")
+close_friends_changed = Event("close_friends_changed", CloseFriendsChanged, database="default")

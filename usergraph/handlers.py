@@ -11,7 +11,12 @@ from core.outbox.batches import STEP, as_steps, repeated, walked
 from core.outbox.events import SHORT_PAUSE
 from core.outbox.subscriptions import Step
 from usergraph import follows, related, selectors, services, store
-from usergraph.events import BlockChanged, block_changed
+from usergraph.events import (
+    BlockChanged,
+    CloseFriendsChanged,
+    block_changed,
+    close_friends_changed,
+)
 from users.events import AccountSwitched, PrivacyChanged, account_switched, privacy_changed
 from users.selectors import add_hiding_rule, add_profile_part, add_viewer_rule
 
@@ -24,8 +29,17 @@ add_viewer_rule(
 
 @block_changed.subscribe("usergraph", in_request=True, longest_pause=SHORT_PAUSE)
 def refresh_hidden(block: BlockChanged, cursor: int) -> Iterable[Step]:
-    """Refresh who is hidden from both."""
-    store.HIDDEN.refresh([block.blocker_id, block.blocked_id])
+    """Refresh who is hidden from both, and who has them among the close friends."""
+    both = [block.blocker_id, block.blocked_id]
+    store.HIDDEN.refresh(both)
+    store.FRIENDLY.refresh(both)
+    return ()
+
+
+@close_friends_changed.subscribe("usergraph", in_request=True, longest_pause=SHORT_PAUSE)
+def refresh_friendly(change: CloseFriendsChanged, cursor: int) -> Iterable[Step]:
+    """Refresh who has a user among the close friends."""
+    store.FRIENDLY.refresh([change.friend_id])
     return ()
 
 

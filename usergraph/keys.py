@@ -3,6 +3,7 @@
 FOLLOWERS_TTL = 3600  # seconds
 FOLLOWED_TTL = 24 * 3600  # seconds
 HIDDEN_TTL = 24 * 3600  # seconds
+FRIENDLY_TTL = 24 * 3600  # seconds
 
 
 def followers_key(author_id: int) -> str:
@@ -36,3 +37,10 @@ def hidden_key(viewer_id: int) -> str:
     HIDDEN_TTL.
     """
     return f"hidden:v1:{{{viewer_id}}}"
+
+
+def friendly_key(viewer_id: int) -> str:
+    """CACHE. String: the cache entry of who has a viewer among the close friends, 16 kB at most.
+    Lives FRIENDLY_TTL.
+    """
+    return f"friendly:v1:{{{viewer_id}}}"

@@ -1,6 +1,7 @@
 """The follower graph, in the users database."""
 
 import uuid
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -9,18 +10,21 @@ from django.db.models.functions import Now
 from core.ids import TimeOrderedModel
 
 
+def _person() -> "models.ForeignKey[Any, Any]":
+    """An account. It has no index of its own: the models' indexes are of two columns."""
+    return models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
+    )
+
+
 class Follow(TimeOrderedModel):
     """An edge: `follower` follows `followee`. Lists are ordered by its id, newest first.
 
     `follower_shown`, `followee_shown`: that account is active. Who is not shown is not counted.
     """
 
-    follower = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
-    )
-    followee = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
-    )
+    follower = _person()
+    followee = _person()
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     follower_shown = models.BooleanField(db_default=True, editable=False)
     followee_shown = models.BooleanField(db_default=True, editable=False)
@@ -59,12 +63,8 @@ class FollowRequest(TimeOrderedModel):
     Lists are ordered by its id, newest first.
     """
 
-    follower = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
-    )
-    followee = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
-    )
+    follower = _person()
+    followee = _person()
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -83,12 +83,8 @@ class FollowRequest(TimeOrderedModel):
 class Block(TimeOrderedModel):
     """`blocker` has blocked `blocked`: from then on neither of them sees the other."""
 
-    blocker = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
-    )
-    blocked = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
-    )
+    blocker = _person()
+    blocked = _person()
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -113,12 +109,8 @@ class Mute(TimeOrderedModel):
     `until`: when the mute ends; None: never by itself. A task removes the row then.
     """
 
-    muter = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
-    )
-    muted = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
-    )
+    muter = _person()
+    muted = _person()
     until = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -140,6 +132,37 @@ class Mute(TimeOrderedModel):
 
     def __str__(self) -> str:
         return f"{self.muter_id} mutes {self.muted_id}"
+
+
+class OwnList(TimeOrderedModel):
+    """`member` is on a list of `owner`, which only the owner sees. Each subclass is a list.
+
+    Lists are ordered by the row's id, newest first.
+    """
+
+    owner = _person()
+    member = _person()
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        abstract = True
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "member"], name="%(class)s_once"),
+            models.CheckConstraint(
+                condition=~models.Q(owner=models.F("member")), name="%(class)s_not_oneself"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["member", "owner"], name="%(class)s_by_member"),
+            models.Index(fields=["owner", "id"], name="%(class)s_list"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.member_id} is on a list of {self.owner_id}"
+
+
+class CloseFriend(OwnList):
+    """`owner` has posts that only close friends see, and `member` is one of them."""
 
 
 class PulledAuthor(models.Model):

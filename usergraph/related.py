@@ -33,6 +33,10 @@ SELECT asked.id,
     ),
     EXISTS (
         SELECT FROM usergraph_mute WHERE muter_id = %(viewer_id)s AND muted_id = asked.id
+    ),
+    EXISTS (
+        SELECT FROM usergraph_closefriend
+        WHERE owner_id = %(viewer_id)s AND member_id = asked.id
     )
 FROM unnest(%(user_ids)s::bigint[]) AS asked (id)
 """
@@ -88,6 +92,16 @@ class HiddenPeople(RelatedPeople):
     """
 
 
+class FriendlyPeople(RelatedPeople):
+    """Those who have a viewer among their close friends."""
+
+    kind = store.FRIENDLY
+    among_sql = """
+    SELECT owner_id FROM usergraph_closefriend
+    WHERE member_id = %(viewer_id)s AND owner_id = ANY(%(among)s)
+    """
+
+
 def hidden_people(*, viewer_id: int) -> HiddenPeople:
     """Who is hidden from a viewer; warm, one round trip and no SQL."""
     return HiddenPeople(viewer_id, store.HIDDEN.get([viewer_id])[viewer_id])
@@ -96,11 +110,11 @@ def hidden_people(*, viewer_id: int) -> HiddenPeople:
 def relations(*, viewer_id: int, user_ids: Collection[int]) -> dict[int, dict[str, bool]]:
     """What `viewer` says of each of some users; one query, or none for no users.
 
-    {"following", "followed_by", "requested", "muting"}
+    {"following", "followed_by", "requested", "muting", "close_friend"}
     """
     if not user_ids:
         return {}
-    members = ("following", "followed_by", "requested", "muting")
+    members = ("following", "followed_by", "requested", "muting", "close_friend")
     parameters: dict[str, Any] = {"viewer_id": viewer_id, "user_ids": list(user_ids)}
     with connections[router.db_for_read(Follow)].cursor() as cursor:
         cursor.execute(_RELATIONS_SQL, parameters)

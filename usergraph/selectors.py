@@ -17,7 +17,7 @@ from core.likes import LikersCursor, Likes, first_likers, likers
 from core.sql import primary_reads
 from core.valkey import ValkeyUnavailable
 from usergraph import related, store, suggestions, visibility
-from usergraph.models import Block, Follow, Mute, PulledAuthor
+from usergraph.models import Block, CloseFriend, Follow, Mute, PulledAuthor
 from usergraph.related import newest
 
 logger = logging.getLogger(__name__)
@@ -174,21 +174,25 @@ class Edge:
     followed_since: datetime | None
     is_blocked: bool  # in either direction
     is_muted: bool
+    is_close_friend: bool  # the viewer, of the author
     author_state: str  # "pushed", or a state of `PulledAuthor`
 
 
 def edge(*, viewer_id: int, author_id: int) -> Edge:
-    """The relation of a viewer to an author, from the primary; four queries."""
+    """The relation of a viewer to an author, from the primary; five queries."""
     pair = {viewer_id, author_id}
     with primary_reads():
         follow = Follow.objects.filter(follower_id=viewer_id, followee_id=author_id).first()
         pulled = PulledAuthor.objects.filter(author_id=author_id).first()
         is_blocked = Block.objects.filter(blocker_id__in=pair, blocked_id__in=pair).exists()
         is_muted = Mute.objects.filter(muter_id=viewer_id, muted_id=author_id).exists()
+        friends = CloseFriend.objects.filter(owner_id=author_id, member_id=viewer_id)
+        is_close_friend = friends.exists()
     return Edge(
         followed_since=follow.created_at if follow else None,
         is_blocked=is_blocked,
         is_muted=is_muted,
+        is_close_friend=is_close_friend,
         author_state=pulled.state if pulled else "pushed",
     )
 

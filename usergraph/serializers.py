@@ -102,6 +102,13 @@ class MuteState(serializers.Serializer[Any]):
     )
 
 
+@extend_schema_serializer(examples=[OpenApiExample("A close friend", {"close_friend": True})])
+class CloseFriendState(serializers.Serializer[Any]):
+    """Whether the user is one of the caller's close friends now."""
+
+    close_friend = serializers.BooleanField()
+
+
 _SINCE = {"since": "2026-11-02T08:15:30Z"}
 
 
@@ -129,6 +136,13 @@ class MutedUser(serializers.Serializer[Any]):
     )
 
 
+class CloseFriend(serializers.Serializer[Any]):
+    """One of the caller's close friends."""
+
+    user = ListedUser()
+    since = serializers.DateTimeField()
+
+
 class SuggestionsQuery(PageQuery):
     """The query of the suggestions, which are one page."""
 
@@ -149,6 +163,7 @@ class Suggestion(serializers.Serializer[Any]):
 
 
 SuggestionPage = page_of(Suggestion, {"user": LISTED_EXAMPLE, "known_followers": KNOWN_EXAMPLE})
+CloseFriendPage = page_of(CloseFriend, {"user": LISTED_EXAMPLE} | _SINCE)
 AskingPage = page_of(AskingUser, {"user": LISTED_EXAMPLE} | _SINCE)
 BlockedPage = page_of(BlockedUser, {"user": USER_EXAMPLE} | _SINCE)
 MutedPage = page_of(MutedUser, {"user": LISTED_EXAMPLE} | _SINCE | _MUTE)

@@ -18,7 +18,7 @@ from usergraph.events import BlockChanged, FollowsRemoved, block_changed, follow
 from usergraph.follows import BLOCK_BETWEEN, pair_number
 from usergraph.follows import follow_user as follow_user  # noqa: PLC0414  (for other apps, too)
 from usergraph.follows import unfollow_user as unfollow_user  # noqa: PLC0414
-from usergraph.models import Block, Follow, FollowRequest, Mute, PulledAuthor
+from usergraph.models import Block, CloseFriend, Follow, FollowRequest, Mute, PulledAuthor
 from users.services import steady_account
 
 _IMPORT_SQL = f"""
@@ -62,8 +62,8 @@ _Edge = Sequence[int]
 
 
 def block_user(*, blocker_id: int, blocked_id: int) -> bool:
-    """Hide two people from each other, and end their follows and requests; returns False if it is
-    done already.
+    """Hide two people from each other, and end their follows and requests, and that one is a close
+    friend of the other; returns False if it is done already.
 
     `blocked_id`: 0 stands for a user who does not exist. Raises `NotFound` for that one, and in the
     same way, after the same statements, for one who blocks the blocker; `Invalid` for oneself;
@@ -88,6 +88,8 @@ def block_user(*, blocker_id: int, blocked_id: int) -> bool:
             block_changed.announce(BlockChanged(blocker_id, blocked_id))
             unfollow_user(follower_id=blocker_id, followee_id=blocked_id)
             unfollow_user(follower_id=blocked_id, followee_id=blocker_id)
+            pair = {blocker_id, blocked_id}
+            CloseFriend.objects.filter(owner_id__in=pair, member_id__in=pair).delete()
     except IntegrityError as error:
         raise NotFound(_NO_SUCH_USER) from error
     return True
@@ -175,8 +177,8 @@ def remove_follows_of_user(*, user_id: int, limit: int) -> int:
 
 
 def remove_relations_of_user(*, user_id: int, limit: int) -> int:
-    """Remove up to `limit` blocks, mutes, or requests to follow, of and to an account that is being
-    deleted.
+    """Remove up to `limit` blocks, mutes, requests to follow, or entries of lists, of and to an
+    account that is being deleted.
 
     Returns how many; 0 when none is left. That others still have the id cached as hidden does no
     harm: nobody gets it again.
@@ -185,6 +187,7 @@ def remove_relations_of_user(*, user_id: int, limit: int) -> int:
         Block.objects.filter(Q(blocker_id=user_id) | Q(blocked_id=user_id)),
         Mute.objects.filter(Q(muter_id=user_id) | Q(muted_id=user_id)),
         FollowRequest.objects.filter(Q(follower_id=user_id) | Q(followee_id=user_id)),
+        CloseFriend.objects.filter(Q(owner_id=user_id) | Q(member_id=user_id)),
     ]
     for rows in mine:
         ids = list(rows.order_by("pk").values_list("pk", flat=True)[:limit])
@@ -195,12 +198,13 @@ def remove_relations_of_user(*, user_id: int, limit: int) -> int:
 
 
 def drop_cached_user(*, user_id: int) -> None:
-    """Remove from CACHE whom a user follows, who is hidden from the user, and the user's followers.
+    """Remove from CACHE what a user's related people are (`store`), and the user's followers.
 
     CACHE down: raises.
     """
     store.FOLLOWED.drop([user_id])
     store.HIDDEN.drop([user_id])
+    store.FRIENDLY.drop([user_id])
     store.drop_followers(author_ids=[user_id])
 
 

@@ -1,8 +1,9 @@
-"""The graph in CACHE: an author's followers, whom a viewer follows, and who is hidden by blocks.
+"""The graph in CACHE: an author's followers, whom a viewer follows, who is hidden from the viewer
+by blocks, and who has the viewer among the close friends.
 
 An entry holds all followers of an author who do not mute the author, in id order. A change of the
 graph drops it (`drop_followers`), and with it the fill lease of a process that reads SQL at that
-moment, so that what was read before the change is not stored. The other two are cached values
+moment, so that what was read before the change is not stored. The others are cached values
 (`core.cached_values`).
 """
 
@@ -20,11 +21,13 @@ from core.valkey import cache_valkey, exchange
 from usergraph.keys import (
     FOLLOWED_TTL,
     FOLLOWERS_TTL,
+    FRIENDLY_TTL,
     HIDDEN_TTL,
     followed_key,
     followers_key,
     followers_lease_key,
     former_followers_key,
+    friendly_key,
     hidden_key,
 )
 from usergraph.models import Follow
@@ -50,6 +53,13 @@ SELECT asked.id, {VERSION_SQL}, ARRAY(
         SELECT blocker_id FROM usergraph_block WHERE blocked_id = asked.id
         LIMIT %(limit)s
     )
+)
+FROM unnest(%(viewer_ids)s::bigint[]) AS asked (id)
+"""  # noqa: S608  (a constant)
+FRIENDLY_LIMIT = 2000
+_FRIENDLY_SQL = f"""
+SELECT asked.id, {VERSION_SQL}, ARRAY(
+    SELECT owner_id FROM usergraph_closefriend WHERE member_id = asked.id LIMIT %(limit)s
 )
 FROM unnest(%(viewer_ids)s::bigint[]) AS asked (id)
 """  # noqa: S608  (a constant)
@@ -153,4 +163,13 @@ HIDDEN = CachedValue(
     encode=_encode,
     decode=_decode,
     ttl_seconds=HIDDEN_TTL,
+)
+# Who has a viewer among the close friends.
+FRIENDLY = CachedValue(
+    database="default",
+    key=friendly_key,
+    load=lambda viewer_ids: _load(_FRIENDLY_SQL, viewer_ids, FRIENDLY_LIMIT),
+    encode=_encode,
+    decode=_decode,
+    ttl_seconds=FRIENDLY_TTL,
 )

@@ -12,11 +12,14 @@ from core.http.idempotency import idempotent
 from core.http.pagination import page_request, page_response
 from core.http.repetitions import repeatable
 from core.http.schema import PAGE_PARAMETERS
-from usergraph import follows, mutes, selectors, services, suggestions
+from usergraph import follows, mutes, own_lists, selectors, services, suggestions
+from usergraph.models import CloseFriend
 from usergraph.serializers import (
     AskingPage,
     BlockedPage,
     BlockState,
+    CloseFriendPage,
+    CloseFriendState,
     FollowerState,
     FollowState,
     MutedPage,
@@ -30,6 +33,7 @@ from usergraph.visibility import (
     blocked_page,
     is_hidden,
     muted_page,
+    own_list_page,
     visible_author_id,
     visible_page,
     visible_people,
@@ -186,6 +190,47 @@ class MuteView(APIView):
         muted_id = visible_user_id(viewer_id=caller_id(request), username=username)
         mutes.unmute_user(muter_id=caller_id(request), muted_id=muted_id)
         return Response({"muting": False, "until": None})
+
+
+class CloseFriendView(APIView):
+    """Whether a user is one of the caller's close friends. PUT and DELETE may be repeated."""
+
+    @extend_schema(request=None, responses=CloseFriendState, tags=["privacy"])
+    @repeatable(database="default")
+    def put(self, request: Request, username: str) -> Response:
+        """Let a user see the posts that the caller publishes for close friends, and those of
+        before.
+
+        They are not told, but see which posts are for close friends. Who may not see the caller's
+        other posts does not see these.
+        """
+        viewer_id = caller_id(request)
+        friend_id = visible_user_id(viewer_id=viewer_id, username=username)
+        own_lists.add_close_friend(owner_id=viewer_id, friend_id=friend_id)
+        return Response({"close_friend": True})
+
+    @extend_schema(responses={200: CloseFriendState}, tags=["privacy"])
+    @repeatable(database="default")
+    def delete(self, request: Request, username: str) -> Response:
+        """Hide the caller's posts for close friends from a user again.
+
+        Answers the same if they were no close friend.
+        """
+        viewer_id = caller_id(request)
+        friend_id = visible_user_id(viewer_id=viewer_id, username=username)
+        own_lists.remove_close_friend(owner_id=viewer_id, friend_id=friend_id)
+        return Response({"close_friend": False})
+
+
+class CloseFriendsView(APIView):
+    @extend_schema(parameters=PAGE_PARAMETERS, responses=CloseFriendPage, tags=["privacy"])
+    def get(self, request: Request) -> Response:
+        """List the caller's close friends, the newest first. Only the caller sees this list."""
+        page = page_request(request)
+        friends, cursor = own_list_page(
+            CloseFriend, viewer_id=caller_id(request), after=page.after, limit=page.limit
+        )
+        return page_response(request, friends, cursor)
 
 
 class BlocksView(APIView):

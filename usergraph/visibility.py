@@ -9,11 +9,14 @@ register `related.hidden_people` there, for profiles and for the search.
   whom one blocks the other do not see each other.
 - What a private account owns (posts, with their comments and likes, and the lists of whom it
   follows and who follows it) only its followers see, and itself.
+- A post for close friends only those see, of the people who see the author's other posts, whom the
+  author has among the close friends; and the author.
 - A mute hides nothing: it keeps posts out of one home timeline (`usergraph.mutes`).
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 import orjson
@@ -21,9 +24,10 @@ import orjson
 from core.cached_values import CacheBatch
 from core.http.problems import NotFound
 from core.http.rendering import fragments
-from usergraph import blocks, follows, related
+from usergraph import blocks, follows, own_lists, related
+from usergraph.models import OwnList
 from usergraph.mutes import muted_users
-from usergraph.related import FollowedPeople, HiddenPeople
+from usergraph.related import FollowedPeople, FriendlyPeople, HiddenPeople
 from users import selectors as user_selectors
 from users.selectors import UserJson, is_private
 
@@ -38,26 +42,49 @@ Row = TypeVar("Row", bound=tuple[Any, ...])
 class VisiblePeople:
     """Those of some users whom `viewer_id` may see, with their documents, by id.
 
-    `authors`: those whose posts the viewer may see, among the ids that were asked about that.
+    Among the ids that were asked about that: `authors` are those whose posts the viewer may see,
+    and `friendly_authors` those of them whose posts for close friends, too.
     """
 
     viewer_id: int
     documents: Mapping[int, UserJson]
     authors: Collection[int]
+    friendly_authors: Collection[int]
+
+    def shows_posts(self, *, author_id: int, for_close_friends: bool) -> bool:
+        """Whether the viewer may see an author's posts: those for everyone, or for close
+        friends.
+        """
+        return author_id in (self.friendly_authors if for_close_friends else self.authors)
 
     def __or__(self, others: "VisiblePeople") -> "VisiblePeople":
         """These people and others, both visible to the same viewer."""
         documents = {**self.documents, **others.documents}
-        return VisiblePeople(self.viewer_id, documents, {*self.authors, *others.authors})
+        return VisiblePeople(
+            self.viewer_id,
+            documents,
+            {*self.authors, *others.authors},
+            {*self.friendly_authors, *others.friendly_authors},
+        )
 
 
 @dataclass(frozen=True)
 class Viewpoint:
-    """What decides whom a viewer may see: whom blocks hide, and whom the viewer follows."""
+    """What decides whom a viewer may see: whom blocks hide, whom the viewer follows, and who has
+    the viewer among the close friends.
+    """
 
     viewer_id: int
     hidden: HiddenPeople
     followed: FollowedPeople
+    friendly: FriendlyPeople
+
+    def friendly_authors(self, author_ids: Collection[int]) -> Collection[int]:
+        """Those of some authors whose posts for close friends the viewer may see, if the viewer may
+        see their other posts. No SQL for a viewer with at most `store.FRIENDLY_LIMIT` of them.
+        """
+        friendly = self.friendly.among(author_ids)
+        return {id_ for id_ in author_ids if id_ in friendly or id_ == self.viewer_id}
 
     def visible(
         self,
@@ -68,8 +95,9 @@ class Viewpoint:
         """Those of some users whom the viewer may see, and those of `author_ids` whose posts;
         `documents` has those of the users who exist.
 
-        No SQL for a viewer with at most `store.FOLLOWED_LIMIT` and `store.HIDDEN_LIMIT` of them;
-        else the same for authors who do not exist, are hidden, or are private.
+        No SQL for a viewer with at most `store.FOLLOWED_LIMIT`, `store.HIDDEN_LIMIT` and
+        `store.FRIENDLY_LIMIT` of them; else the same for authors who do not exist, are hidden, or
+        are private.
         """
         if left_out := self.hidden.among(user_ids):
             documents = {id_: json for id_, json in documents.items() if id_ not in left_out}
@@ -79,17 +107,19 @@ class Viewpoint:
         if closed:
             closed.difference_update(self.followed.among(closed))
         authors = {id_ for id_ in author_ids if id_ in documents and id_ not in closed}
-        return VisiblePeople(self.viewer_id, documents, authors)
+        return VisiblePeople(self.viewer_id, documents, authors, self.friendly_authors(authors))
 
 
 def add_viewpoint(batch: CacheBatch, *, viewer_id: int) -> Callable[[], Viewpoint]:
     """Have a batch read a viewpoint; call what this returns once it has read."""
     hidden = batch.add(HiddenPeople.kind, [viewer_id])
     followed = batch.add(FollowedPeople.kind, [viewer_id])
+    friendly = batch.add(FriendlyPeople.kind, [viewer_id])
     return lambda: Viewpoint(
         viewer_id,
         HiddenPeople(viewer_id, hidden.values[viewer_id]),
         FollowedPeople(viewer_id, followed.values[viewer_id]),
+        FriendlyPeople(viewer_id, friendly.values[viewer_id]),
     )
 
 
@@ -199,14 +229,31 @@ def asking_page(
     """A page of those who ask to follow the viewer and whom the viewer may see, newest first, and
     the next page's cursor: {"user", "since"}.
     """
-    rows, cursor = visible_rows(
-        viewer_id=viewer_id,
-        read=lambda after, limit: follows.asking_users(
-            followee_id=viewer_id, after=after, limit=limit
-        ),
-        after=after,
-        limit=limit,
-    )
+
+    def read(after: int | None, limit: int) -> list[tuple[int, int, datetime]]:
+        return follows.asking_users(followee_id=viewer_id, after=after, limit=limit)
+
+    return _dated_page(viewer_id, read, after, limit)
+
+
+def own_list_page(
+    rows: type[OwnList], *, viewer_id: int, after: int | None, limit: int
+) -> tuple[list[dict[str, Any]], int | None]:
+    """The same of those on one of the viewer's own lists."""
+
+    def read(after: int | None, limit: int) -> list[tuple[int, int, datetime]]:
+        return own_lists.members(rows, owner_id=viewer_id, after=after, limit=limit)
+
+    return _dated_page(viewer_id, read, after, limit)
+
+
+def _dated_page(
+    viewer_id: int,
+    read: Callable[[int | None, int], Sequence[tuple[int, int, datetime]]],
+    after: int | None,
+    limit: int,
+) -> tuple[list[dict[str, Any]], int | None]:
+    rows, cursor = visible_rows(viewer_id=viewer_id, read=read, after=after, limit=limit)
     return [
         {"user": orjson.Fragment(document), "since": since} for (_, _, since), document in rows
     ], cursor

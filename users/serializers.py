@@ -34,7 +34,13 @@ class UserDocument(serializers.Serializer[Any]):
     )
 
 
-_VIEWER = {"following": True, "followed_by": False, "requested": False, "muting": False}
+_VIEWER = {
+    "following": True,
+    "followed_by": False,
+    "requested": False,
+    "muting": False,
+    "close_friend": False,
+}
 LISTED_EXAMPLE = USER_EXAMPLE | {"viewer": _VIEWER}
 
 
@@ -47,6 +53,9 @@ class Viewer(serializers.Serializer[Any]):
         help_text="The caller has asked to follow this user, and has no answer yet."
     )
     muting = serializers.BooleanField(help_text="The caller mutes this user.")
+    close_friend = serializers.BooleanField(
+        help_text="This user sees the caller's posts for close friends."
+    )
 
 
 @extend_schema_serializer(examples=[OpenApiExample("A user in a list", LISTED_EXAMPLE)])
@@ -60,7 +69,7 @@ UserPage = page_of(ListedUser, LISTED_EXAMPLE)
 
 
 class ProfileCounts(serializers.Serializer[Any]):
-    posts = serializers.IntegerField()
+    posts = serializers.IntegerField(help_text="Without those for close friends.")
     followers = serializers.IntegerField()
     following = serializers.IntegerField()
 

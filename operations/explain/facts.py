@@ -30,6 +30,7 @@ class Facts:
     viewer: Account
     post_id: int
     exists: bool
+    is_for_close_friends: bool
     author_id: int | None  # from the post or, if it is deleted, from its outbox row
     author: Account | None
     edge: Edge | None
@@ -53,9 +54,16 @@ class Facts:
         return self.author is not None and self.author.is_active
 
     @property
+    def is_for_others(self) -> bool:
+        """Whether the post is for close friends of the author, and the viewer is none."""
+        is_friend = self.is_own or (self.edge is not None and self.edge.is_close_friend)
+        return self.is_for_close_friends and not is_friend
+
+    @property
     def is_left_out(self) -> bool:
-        """Whether a mute or a block keeps the author's posts out of the timeline."""
-        return self.edge is not None and (self.edge.is_muted or self.edge.is_blocked)
+        """Whether a mute, a block or its audience keeps the post out of the timeline."""
+        is_hidden = self.edge is not None and (self.edge.is_muted or self.edge.is_blocked)
+        return is_hidden or self.is_for_others
 
     @property
     def expected(self) -> bool:
@@ -67,7 +75,8 @@ class Facts:
     def shown(self) -> bool:
         """Whether the next read shows the post: it finds an entry, and the post is visible."""
         is_blocked = self.edge is not None and self.edge.is_blocked
-        return self.where.is_named and self.exists and self.is_active and not is_blocked
+        is_visible = self.is_active and not (is_blocked or self.is_for_others)
+        return self.where.is_named and self.exists and is_visible
 
     @property
     def holder(self) -> Whereabouts:
@@ -103,10 +112,11 @@ def look_up(*, viewer_id: int, post_id: int) -> Facts:
     viewer = user_selectors.accounts(user_ids=[viewer_id]).get(viewer_id)
     if viewer is None:
         raise NotFound(f"There is no user {viewer_id}.")
-    found, row, author_id = None, None, None
+    found, row, author_id, for_friends = None, None, None, False
     where = HomeWhereabouts(Whereabouts(Place.MISSING), None, is_named=False)
     if is_an_id(post_id):
         found = post_selectors.author_of(post_id=post_id)
+        for_friends = post_selectors.is_for_close_friends(post_id=post_id)
         row = rows_beside(
             database=post_published.database,
             kind=post_published.name,
@@ -130,6 +140,7 @@ def look_up(*, viewer_id: int, post_id: int) -> Facts:
         viewer=viewer,
         post_id=post_id,
         exists=found is not None,
+        is_for_close_friends=for_friends,
         author_id=author_id,
         author=accounts.get(author_id) if author_id else None,
         edge=edge,

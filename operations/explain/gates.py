@@ -93,6 +93,11 @@ def _follow(facts: Facts) -> Gate:
 def _filters(facts: Facts) -> Gate:
     if facts.edge is None or facts.is_own:
         return Gate("filters", State.MOOT, "There is nobody to leave out.")
+    if facts.is_for_others:
+        friends = (
+            f"It is for close friends of {facts.author_name}, and {facts.viewer_name} is none."
+        )
+        return Gate("filters", State.FAILED, friends)
     if facts.edge.is_blocked:
         blocked = f"{facts.viewer_name} and {facts.author_name} do not see each other: a block."
         return Gate("filters", State.FAILED, blocked)

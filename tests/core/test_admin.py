@@ -23,7 +23,7 @@ from tests.support.api_documents import deactivate, shown_post
 from tests.support.deliveries import deliver, pending
 from tests.support.posts_factory import make_posts
 from tests.support.staff import confirmed, staff_browser
-from usergraph.models import Block, Follow, FollowRequest, Mute, PulledAuthor
+from usergraph.models import Block, CloseFriend, Follow, FollowRequest, Mute, PulledAuthor
 from usergraph.services import follow_user
 from users.models import User
 from users.services import delete_account, ensure_account, update_profile
@@ -53,6 +53,7 @@ def rows(person: Callable[[str], int]) -> Callable[[], None]:
         FollowRequest.objects.create(follower_id=alice, followee_id=bob)
         Block.objects.create(blocker_id=alice, blocked_id=bob)
         Mute.objects.create(muter_id=alice, muted_id=bob)
+        CloseFriend.objects.create(owner_id=alice, member_id=bob)
         post_id = make_posts(bob, 1)[0]
         comment = Comment.objects.create(post_id=post_id, author_id=alice, text="Lovely.")
         Like.objects.create(subject_id=post_id, user_id=alice)

@@ -26,12 +26,17 @@ _NEW_POSTS = [
     ("media a text", {"media": "$unused"}, "media"),
     *media_ids("media", lambda id_: ["$unused", id_], caption="Half."),
     *wrong_text("caption", 2200, media=["$unused"]),
+    *[
+        (f"audience {value!r}", {"media": ["$unused"], "audience": value}, "audience")
+        for value in ("friends", "", None, 1, ["everyone"])
+    ],
 ]
 
 _CLOSED = "comments_closed"
 _POST_CHANGES = [
     ("nothing", {}, "body"),
     ("unknown field", {"media": []}, "body"),
+    ("the audience", {"audience": "everyone"}, "body"),
     *wrong_text("caption", 2200, comments_closed=True),
     *[
         (f"comments_closed {value!r}", {"comments_closed": value, "caption": "Half."}, _CLOSED)

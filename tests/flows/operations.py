@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 PERSON = "person"  # of the owner, whom it names: 404 for who may not see the owner
 OWN = "own"  # what the owner owns: 404 for who may not see that
+POST = "post"  # a post of the owner's, or what is on it: 404 for who may not see the post
 SHOWING = "showing"  # of the neutral person, and shows the owner in between
 MINE = "mine"  # of the caller alone: shows the owner to nobody
 ACT = "act"  # acts on the owner, or what they wrote elsewhere: 404 as for PERSON
-CHANGE = "change"  # acts on what the owner owns: 404 as for OWN
+CHANGE = "change"  # acts on the owner's post, or what is on it: 404 as for POST
 ELSEWHERE = "elsewhere"  # names nobody, and shows nobody
 
 
@@ -28,6 +29,7 @@ OPERATIONS = {
     "GET /users/me/usage": Row(MINE),
     "GET /users/me/blocks": Row(MINE),
     "GET /users/me/mutes": Row(MINE),
+    "GET /users/me/close-friends": Row(MINE),
     "GET /follow-requests": Row(MINE),
     "GET /users/me/suggestions": Row(MINE),
     "GET /users/by-id/{user_id}": Row(PERSON, ("/users/by-id/{owner_id}",)),
@@ -36,9 +38,9 @@ OPERATIONS = {
     "GET /users/{username}/following": Row(OWN, ("/users/{owner}/following",)),
     "GET /users/{username}/timeline": Row(OWN, ("/users/{owner}/timeline",)),
     "GET /posts": Row(OWN, ("/posts?author={owner}",)),
-    "GET /posts/{post_id}": Row(OWN, ("/posts/{post}",)),
-    "GET /posts/{post_id}/likes": Row(OWN, ("/posts/{post}/likes",)),
-    "GET /posts/{post_id}/comments": Row(OWN, ("/posts/{post}/comments",)),
+    "GET /posts/{post_id}": Row(POST, ("/posts/{post}",)),
+    "GET /posts/{post_id}/likes": Row(POST, ("/posts/{post}/likes",)),
+    "GET /posts/{post_id}/comments": Row(POST, ("/posts/{post}/comments",)),
     "GET /comments/{comment_id}": Row(PERSON, ("/comments/{comment}",)),
     "GET /comments/{comment_id}/likes": Row(PERSON, ("/comments/{comment}/likes",)),
     "GET /timeline/home": Row(SHOWING, ("/timeline/home",)),
@@ -55,6 +57,8 @@ OPERATIONS = {
     "DELETE /users/{username}/block": Row(ACT, ("/users/{owner}/block",)),
     "PUT /users/{username}/mute": Row(ACT, ("/users/{owner}/mute",)),
     "DELETE /users/{username}/mute": Row(ACT, ("/users/{owner}/mute",)),
+    "PUT /users/{username}/close-friend": Row(ACT, ("/users/{owner}/close-friend",)),
+    "DELETE /users/{username}/close-friend": Row(ACT, ("/users/{owner}/close-friend",)),
     "PATCH /posts/{post_id}": Row(CHANGE, ("/posts/{post}",)),
     "DELETE /posts/{post_id}": Row(CHANGE, ("/posts/{post}",)),
     "PUT /posts/{post_id}/like": Row(CHANGE, ("/posts/{post}/like",)),
@@ -88,8 +92,8 @@ ALSO_SHOWING = {
     "/posts/{theirs}/comments": "GET /posts/{post_id}/comments",
     "/comments/{neutrals}/likes": "GET /comments/{comment_id}/likes",
 }
-# What operations show of the owner's, at more addresses.
-ALSO_OWN = {
+# What operations show of the owner's post, at more addresses.
+ALSO_OF_THE_POST = {
     "/comments/{on_theirs}": "GET /comments/{comment_id}",
     "/comments/{on_theirs}/likes": "GET /comments/{comment_id}/likes",
 }

@@ -1,4 +1,6 @@
-"""Pictures of a private account: signed addresses for who may see them, and none for others."""
+"""Pictures of a private account, and of posts for close friends: signed addresses for who may see
+them, and none for others.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -95,3 +97,29 @@ def test_an_avatar_of_a_private_account_is_public(owner: Person, fan: Person) ->
     assert not is_signed(avatar)
     assert status(avatar) == 200
     assert fan.get(f"/users/{owner.username}")["avatar_url"] == avatar
+
+
+def test_pictures_of_a_post_for_close_friends_have_no_public_address(
+    owner: Person, fan: Person, member: Callable[[str], Person]
+) -> None:
+    stranger = member("stranger")
+    sent = owner.upload(jpeg_with_gps())
+    assert status(sent["url"]) == 200, "as long as nobody knows what it is for"
+    assert owner.http.put(f"/api/v1/users/{fan.username}/close-friend").is_success
+    body = {"media": [sent["id"]], "audience": "close_friends"}
+    post = owner.http.post("/api/v1/posts", json=body).json()
+    assert post["audience"] == "close_friends"
+    assert all(is_signed(url) for url in (post["media"][0]["url"], media_of(fan, post)["url"]))
+    wait_until(lambda: status(media_of(fan, post)["url"]) == 200)
+    wait_until(lambda: status(sent["url"]) in REFUSED)
+    assert stranger.http.get(f"/api/v1/posts/{post['id']}").status_code == 404
+    # It stays so when the account comes back to the public.
+    open_post = owner.post("For everyone.", jpeg_with_gps())
+    go(owner, private=True)
+    wait_until(lambda: is_signed(media_of(fan, open_post)["url"]))
+    go(owner, private=False)
+    wait_until(lambda: not is_signed(media_of(fan, open_post)["url"]))
+    assert status(sent["url"]) in REFUSED
+    shown = media_of(fan, post)["url"]
+    assert is_signed(shown)
+    assert status(shown) == 200

@@ -17,7 +17,7 @@ import pytest
 from tests.flows.bad_requests import ABSENT
 from tests.flows.operations import (
     ACT,
-    ALSO_OWN,
+    ALSO_OF_THE_POST,
     ALSO_SHOWING,
     BODIES,
     CHANGE,
@@ -27,6 +27,7 @@ from tests.flows.operations import (
     OPERATIONS,
     OWN,
     PERSON,
+    POST,
     SHOWING,
     UNDOING,
 )
@@ -37,12 +38,14 @@ from users.services import delete_account, set_active
 
 VIEWERS = (
     *("nobody", "stranger", "follower", "pending", "removed"),
-    *("blocked", "blocker", "muter", "staff", "suspended"),
+    *("blocked", "blocker", "muter", "friend", "staff", "suspended"),
 )
-OWNERS = ("public", "private", "suspended", "deleted")
+# That of "friends" is public, and has a post for close friends.
+OWNERS = ("public", "private", "friends", "suspended", "deleted")
+VISIBLE = ("public", "private", "friends")
 HIDDEN = ("blocked", "blocker")
 # Those whom a private owner has let in.
-LET_IN = ("follower", "muter")
+LET_IN = ("follower", "muter", "friend")
 
 
 @dataclass
@@ -69,19 +72,51 @@ class World:
 
 
 @pytest.fixture
-def world(
-    member: Callable[[str], Person], signed_up: Callable[[str], Person], http: httpx.Client
-) -> World:
+def world(request: pytest.FixtureRequest, make_world: Callable[[bool], World]) -> World:
     """The world while nobody is hidden, and all have read everything."""
+    params = getattr(request.node, "callspec", None)
+    return make_world(params is not None and params.params.get("owner") == "friends")
+
+
+@pytest.fixture
+def make_world(
+    member: Callable[[str], Person], signed_up: Callable[[str], Person], http: httpx.Client
+) -> Callable[[bool], World]:
+    """A function that makes a world, in which the owner's post is for everyone, or for close
+    friends, whom all viewers belong to.
+    """
+
+    def make(for_friends: bool) -> World:
+        return _world(member, signed_up, http, for_friends=for_friends)
+
+    return make
+
+
+def _world(
+    member: Callable[[str], Person],
+    signed_up: Callable[[str], Person],
+    http: httpx.Client,
+    *,
+    for_friends: bool,
+) -> World:
     owner, neutral = member("owner"), member("neutral")
     viewers = {name: member(name) for name in VIEWERS if name not in ("nobody", "suspended")}
     viewers["suspended"] = signed_up("suspended")  # whose session is known, and so can be ended
     viewers["nobody"] = Person("", "", http)
     owner.http.patch("/api/v1/users/me", json={"display_name": f"Known as {owner.id}"})
-    post = owner.post(f"By the owner, {owner.id}.", jpeg_with_gps())
+    body = {
+        "caption": f"By the owner, {owner.id}.",
+        "media": [owner.upload(jpeg_with_gps())["id"]],
+        "audience": "close_friends" if for_friends else "everyone",
+    }
+    post = owner.http.post("/api/v1/posts", json=body).json()
     theirs = neutral.post("By the neutral person.", jpeg_with_gps())
     for one, other in ((owner, neutral), (neutral, owner)):
         one.follow(other)
+    for friend in (neutral, *viewers.values()) if for_friends else ():
+        if friend.username:
+            befriended = owner.http.put(f"/api/v1/users/{friend.username}/close-friend")
+            assert befriended.is_success
     for name, viewer in viewers.items():
         if name != "nobody":
             viewer.follow(neutral)
@@ -117,11 +152,11 @@ def world(
 READS = [
     (label, row.kind, path)
     for label, row in OPERATIONS.items()
-    if label.startswith("GET") and row.kind in (PERSON, OWN, SHOWING)
+    if label.startswith("GET") and row.kind in (PERSON, OWN, POST, SHOWING)
     for path in row.paths
 ]
 READS += [(label, SHOWING, path) for path, label in ALSO_SHOWING.items()]
-READS += [(label, OWN, path) for path, label in ALSO_OWN.items()]
+READS += [(label, POST, path) for path, label in ALSO_OF_THE_POST.items()]
 
 
 def warm(world: World) -> None:
@@ -149,6 +184,11 @@ def hide(world: World, owner: str) -> None:
         assert closed.is_success
         asked = world.ask("pending", "PUT", "/users/{owner}/follow").json()
         assert (asked["following"], asked["requested"]) == (False, True)
+    elif owner == "friends":
+        for name, viewer in world.viewers.items():
+            if name not in ("friend", "nobody", *HIDDEN):  # a block has ended that
+                path = f"/api/v1/users/{viewer.username}/close-friend"
+                assert world.owner.http.delete(path).is_success or name == "suspended"
     elif owner == "suspended":
         set_active(user_ids=[owner_id], active=False)
     elif owner == "deleted":
@@ -157,8 +197,11 @@ def hide(world: World, owner: str) -> None:
 
 def may_see(viewer: str, owner: str, kind: str = PERSON) -> bool:
     """Whether a viewer may see the owner, or what they own, by the kind of an operation."""
-    is_let_in = owner == "public" or viewer in LET_IN or kind not in (OWN, CHANGE)
-    return owner in ("public", "private") and viewer not in HIDDEN and is_let_in
+    if owner not in VISIBLE or viewer in HIDDEN:
+        return False
+    if owner == "private" and kind in (OWN, POST, CHANGE):
+        return viewer in LET_IN
+    return owner != "friends" or kind not in (POST, CHANGE) or viewer == "friend"
 
 
 def expected_status(label: str, kind: str, viewer: str, owner: str) -> int:
@@ -211,8 +254,11 @@ def check_reads(world: World, owner: str) -> tuple[int, list[str]]:
                 continue
             if kind == SHOWING and world.shows(answer) != may_see(viewer, owner):
                 leaks.append(what)
+            if world.caption in answer.content and not may_see(viewer, owner, POST):
+                leaks.append(f"the post: {what}")
             if path == "/timeline/home":
-                is_in_home = viewer == "follower" and owner in ("public", "private")
+                is_follower = viewer in ("follower", "friend")
+                is_in_home = is_follower and may_see(viewer, owner, POST)
                 assert (world.caption in answer.content) == is_in_home, what
     return reads, leaks
 
@@ -238,7 +284,7 @@ def check_changes(world: World, owner: str) -> int:
 def check_what_is_the_callers(world: World, owner: str) -> int:
     """Read what is the caller's alone; returns how often. It shows nobody else."""
     listed = {("blocker", "/users/me/blocks"), ("muter", "/users/me/mutes")}
-    if owner == "public":
+    if owner in ("public", "friends"):
         # The neutral person, whom they follow, follows the owner.
         strangers = ("stranger", "pending", "removed", "staff")
         listed |= {(viewer, "/users/me/suggestions") for viewer in strangers}
@@ -253,7 +299,7 @@ def check_what_is_the_callers(world: World, owner: str) -> int:
             elif row.paths:
                 assert answer.status_code == 404, f"{viewer} {path}"
             else:
-                is_listed = owner in ("public", "private") and (viewer, path) in listed
+                is_listed = owner in VISIBLE and (viewer, path) in listed
                 assert world.shows(answer) == is_listed, f"{viewer} {path}"
     return reads
 
@@ -284,7 +330,7 @@ def test_a_block_is_answered_as_what_does_not_exist(world: World, viewer: str) -
     absent = dict.fromkeys(world.names, str(ABSENT)) | {"owner": "nobody.at.all"}
     own_blocks = {"PUT /users/{username}/block", "DELETE /users/{username}/block"}
     for label, row in OPERATIONS.items():
-        asks = row.kind in (PERSON, OWN, ACT, CHANGE)
+        asks = row.kind in (PERSON, OWN, POST, ACT, CHANGE)
         if not asks or (viewer == "blocker" and label in own_blocks):
             continue
         for path in row.paths:

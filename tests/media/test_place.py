@@ -8,10 +8,11 @@ import httpx
 import pytest
 from botocore.exceptions import EndpointConnectionError
 from django.core.files.storage import storages
+from django.db import transaction
 
 from media import documents, objects, services, storage
 from media.models import Media
-from tests.support.deliveries import KilledError, object_store_down
+from tests.support.deliveries import KilledError, deliver, object_store_down, pending_rows
 from tests.support.stored import (
     IS_GONE,
     IS_PUBLIC,
@@ -138,6 +139,41 @@ def test_so_are_those_that_are_deleted(hidden: Media) -> None:
     services.delete_media(media_id=hidden.pk, owner_id=hidden.owner_id)
     deliver_removals(hidden)
     assert objects_of(hidden.storage_prefix) == IS_GONE
+
+
+def test_confidential_media_have_no_public_address_and_stay_withheld(
+    alice: int, upload: Upload
+) -> None:
+    media, other = upload(alice), upload(alice)
+    (public,) = {documents.media_document(media)["url"]}
+    with transaction.atomic(using="posts"):
+        services.claim_media(
+            owner_id=alice,
+            media_ids=[media.pk],
+            used_as="post",
+            used_by_id=7,
+            is_confidential=True,
+        )
+    media.refresh_from_db()
+    assert media.place == "public", "a worker withholds it"
+    assert not documents.has_addresses(documents.media_document(media))
+    assert deliver("posts", pending_rows("posts", "media_confined").latest("pk"))
+    assert place_of(media) == "withheld"
+    assert objects_of(media.storage_prefix) == IS_WITHHELD
+    assert httpx.get(public).status_code == 404
+    assert place(alice, is_public=True) == 0
+    assert [place(alice, is_public=False) for _ in range(2)] == [1, 0]
+    assert [place(alice, is_public=True) for _ in range(2)] == [1, 0]
+    assert (place_of(media), place_of(other)) == ("withheld", "public")
+
+
+def test_a_confidential_one_that_was_published_meanwhile_is_withheld(
+    alice: int, upload: Upload
+) -> None:
+    media = upload(alice)
+    Media.objects.filter(pk=media.pk).update(is_confidential=True)
+    assert [place(alice, is_public=True) for _ in range(2)] == [1, 0]
+    assert objects_of(media.storage_prefix) == IS_WITHHELD
 
 
 def test_an_upload_that_is_arriving_is_not_moved(alice: int, upload: Upload) -> None:

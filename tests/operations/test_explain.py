@@ -12,6 +12,7 @@ from core.http.problems import NotFound
 from core.ids import MAX_ID
 from core.outbox import delivery, rows
 from core.outbox.models import OutboxEvent
+from core.valkey import cache_valkey
 from operations.explain.gates import State
 from operations.explain.report import explain_home
 from posts.models import Post
@@ -20,8 +21,10 @@ from tests.support.posts_factory import make_posts
 from timeline import services as timeline_services
 from timeline import store
 from timeline.keys import home_key
+from usergraph.keys import friendly_key
 from usergraph.models import Block, Follow
 from usergraph.mutes import mute_user, unmute_user
+from usergraph.own_lists import add_close_friend
 from usergraph.services import import_follows
 from users.models import User
 
@@ -241,6 +244,22 @@ def test_muted_authors_fail_at_the_filters(alice: int, bob: int, follows: None) 
     missing = explained(alice, post_id)
     assert states(missing)["filters"] == PASSED
     assert (missing.expected, missing.shown) == (True, False)
+
+
+def test_a_post_for_close_friends_of_others_fails_at_the_filters(
+    alice: int, bob: int, follows: None
+) -> None:
+    (post_id,) = make_posts(bob, 1, audience="close_friends")
+    warm(alice)
+    explanation = explained(alice, post_id)
+    assert "for close friends of @bob" in gate(explanation, "filters").facts
+    assert states(explanation)["filters"] == FAILED
+    assert (explanation.expected, explanation.shown) == (False, False)
+    add_close_friend(owner_id=bob, friend_id=alice)
+    cache_valkey().unlink(friendly_key(alice))
+    explanation = explained(alice, post_id)
+    assert states(explanation)["filters"] == PASSED
+    assert (explanation.expected, explanation.shown) == (True, True)
 
 
 def test_blocked_authors_fail_at_the_filters(alice: int, bob: int) -> None:

@@ -35,6 +35,7 @@ records = st.builds(
     likes=counts,
     comments=counts,
     comments_closed=st.booleans(),
+    for_close_friends=st.booleans(),
     liker_ids=st.lists(ids, max_size=LIKERS_KEPT, unique=True).map(tuple),
     recent_comments=st.lists(st.tuples(ids, st.binary(max_size=65_535)), max_size=2).map(tuple),
     withheld_media=st.binary(),
@@ -54,6 +55,7 @@ def a_record(likers: int = 0, comments: int = 0) -> Record:
         likes=likers,
         comments=comments,
         comments_closed=False,
+        for_close_friends=False,
         liker_ids=tuple(range(11, 11 + likers)),
         recent_comments=tuple((21 + n, b'{"id":"%d","text":"So."}' % n) for n in range(comments)),
         withheld_media=b"",
@@ -65,8 +67,8 @@ DOCUMENTS = {id_: UserJson(b'{"id":"%d"}' % id_) for id_ in (1, *range(11, 19), 
 
 
 def people(documents: dict[int, UserJson]) -> VisiblePeople:
-    """People whom a viewer may see, as authors too."""
-    return VisiblePeople(viewer_id=9, documents=documents, authors=documents)
+    """People whom a viewer may see, as authors too, but is no close friend of."""
+    return VisiblePeople(viewer_id=9, documents=documents, authors=documents, friendly_authors=())
 
 
 PEOPLE = people(DOCUMENTS)

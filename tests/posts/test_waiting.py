@@ -96,6 +96,22 @@ def test_it_is_published_when_the_last_of_its_media_is_ready(client: Any, alice:
     assert client.get("/api/v1/users/me").json()["counts"]["posts"] == 1
 
 
+def test_it_is_published_for_whom_it_waits(client: Any) -> None:
+    media_id = sent(client)["id"]
+    body = {"media": [media_id], "audience": "close_friends"}
+    waiting = client.post("/api/v1/posts", body, format="json")
+    assert waiting.json()["audience"] == "close_friends"
+    for audience in ("everyone", "close_friends"):
+        changed = client.patch(waiting["Location"], {"audience": audience}, format="json")
+        assert changed.json()["audience"] == audience
+    make_ready(media_id)
+    post_id = client.get(waiting["Location"]).json()["post_id"]
+    assert client.get(f"/api/v1/posts/{post_id}").json()["audience"] == "close_friends"
+    assert Media.objects.get(pk=media_id).is_confidential
+    again = client.patch(waiting["Location"], {"audience": "everyone"}, format="json")
+    assert again.status_code == 409
+
+
 def test_an_event_that_comes_twice_publishes_once(client: Any, alice: int) -> None:
     media_id = sent(client)["id"]
     waiting_post_id = int(submit(client, media_id).json()["id"])

@@ -4,30 +4,27 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from django.db import connections
+from django.db.models import Q
 
 from comments.selectors import comment_document, comment_page
-from posts.models import Post
+from posts.models import Audience, Post
 from posts.selectors import post_document
+from usergraph.models import CloseFriend
 from users.models import User
 from users.services import refresh_documents, set_active
 
 
 def documents_of_existing(*, post_ids: Sequence[int], viewer_id: int = 0) -> dict[int, bytes]:
-    """Replaces `post_documents` in tests: one document per post that exists in SQL and whose
-    author is active. The document is the author's id.
+    """Replaces `post_documents` in tests: one document per post that exists in SQL, whose author is
+    active, and for whose audience the viewer is one. The document is the author's id.
     """
-    authors = dict(Post.objects.filter(pk__in=post_ids).values_list("pk", "author_id"))
+    friendly = CloseFriend.objects.filter(member_id=viewer_id).values_list("owner_id", flat=True)
+    for_viewer = Q(audience=Audience.EVERYONE) | Q(author_id__in=[viewer_id, *friendly])
+    posts = Post.objects.filter(for_viewer, pk__in=post_ids)
+    authors = dict(posts.values_list("pk", "author_id"))
     rows = User.objects.filter(pk__in=authors.values(), is_active=True)
     active = set(rows.values_list("pk", flat=True))
     return {id_: b"%d" % author for id_, author in authors.items() if author in active}
-
-
-def documents_of_all(*, post_ids: Sequence[int], viewer_id: int) -> dict[int, bytes]:
-    """Like `documents_of_existing`, but assumes active authors; one fast query."""
-    with connections["posts"].cursor() as cursor:
-        cursor.execute("SELECT id, author_id FROM posts_post WHERE id = ANY(%s)", [list(post_ids)])
-        return {id_: b"%d" % author for id_, author in cursor.fetchall()}
 
 
 def shown_post(post_id: int, viewer_id: int) -> Any:

@@ -68,8 +68,11 @@ def explained(viewer_id: int, post_id: int) -> Explanation:
     before = state_of_keys(viewer_id, *authors)
     explanation = explain_home(viewer_id=viewer_id, post_id=post_id)
     assert state_of_keys(viewer_id, *authors) == before
-    in_sql = slice_in_sql(timeline=home_timeline(user_id=viewer_id), before=None, limit=1000)
-    named = documents_of_existing(post_ids=[id_ for id_, _ in in_sql.refs])
+    in_sql = slice_in_sql(
+        timeline=home_timeline(user_id=viewer_id), before=None, limit=1000, viewer_id=viewer_id
+    )
+    ids = [id_ for id_, _ in in_sql.refs]
+    named = documents_of_existing(post_ids=ids, viewer_id=viewer_id)
     assert explanation.expected == (post_id in named)
     if 0 < post_id < MAX_ID:
         assert explanation.shown == is_read(viewer_id, post_id)

@@ -1,6 +1,7 @@
 """A small world of home timelines, and an oracle that says what each viewer must see.
 
-Five people post, follow or ask to, mute and block each other, on the real services and servers.
+Five people post, also for close friends, follow or ask to, mute and block each other, on the real
+services and servers.
 There is no broker: deliveries wait in the outbox until the test runs one, late, twice, or only in
 part. The test can also run steps *inside* other steps, where another process could interrupt: while
 a timeline is being built, and after a delivery has read the followers and before it writes.
@@ -20,16 +21,16 @@ from core.outbox.delivery import deliver_event
 from core.outbox.models import OutboxEvent
 from core.outbox.tasks import deliver_event as wake_up
 from core.valkey import cache_valkey
-from posts import selectors as post_selectors
+from posts.models import Audience
 from posts.services import delete_post, publish_post
-from tests.support.api_documents import documents_of_all
 from timeline import pages, store
 from timeline import services as timeline_services
 from timeline.keys import home_key, profile_key
 from timeline.pages import home_page
 from usergraph.follows import accept_all_requests, accept_request
-from usergraph.keys import followers_key, followers_lease_key
+from usergraph.keys import followers_key, followers_lease_key, friendly_key
 from usergraph.mutes import mute_user, unmute_user
+from usergraph.own_lists import add_close_friend, remove_close_friend
 from usergraph.services import block_user, follow_user, unblock_user, unfollow_user
 from users.services import update_profile
 
@@ -60,6 +61,8 @@ class World:
         self.private: set[int] = set()
         self.mutes: set[Edge] = set()  # (muter, muted)
         self.blocks: set[Edge] = set()  # (blocker, blocked)
+        self.friends: set[Edge] = set()  # (owner, close friend)
+        self.for_friends: set[int] = set()  # posts
         self.authors: dict[int, int] = {}  # author by post, of posts that exist
         self.events: list[int] = []  # of all published posts, delivered or not
         self.undelivered: dict[int, int] = {}  # post by event, while its delivery is not done
@@ -78,7 +81,12 @@ class World:
         """The posts that a viewer must see, newest first; only those older than `before`."""
         shown = {followee for follower, followee in self.follows - self.mutes if follower == viewer}
         seen = {viewer, *shown}
-        posts = [post for post, author in self.authors.items() if author in seen]
+        friendly = {viewer, *(owner for owner, friend in self.friends if friend == viewer)}
+        posts = [
+            post
+            for post, author in self.authors.items()
+            if author in seen and (post not in self.for_friends or author in friendly)
+        ]
         return sorted((p for p in posts if before is None or p < before), reverse=True)
 
     def check_page(self, viewer: int, before: int | None, limit: int) -> int | None:
@@ -106,12 +114,15 @@ class World:
     def _person(self, number: int) -> int:
         return self.people[number % PEOPLE]
 
-    def publish(self, *edge: int, dies: bool = False) -> None:
+    def publish(self, *edge: int, dies: bool = False, for_friends: bool = False) -> None:
         """Publish a post by `edge[-1]`. `dies`: kill the request after its commit."""
         author = self._person(edge[-1])
+        audience = Audience.CLOSE_FRIENDS if for_friends else Audience.EVERYONE
         with self._committing(dies):
-            post = publish_post(author_id=author, caption="", media_ids=[])
+            post = publish_post(author_id=author, caption="", media_ids=[], audience=audience)
         self.authors[post] = author
+        if for_friends:
+            self.for_friends.add(post)
         newest = OutboxEvent.objects.using("posts").filter(kind=PUBLISHED).order_by("-id")
         self.events.append(newest.values_list("pk", flat=True)[0])
         self.undelivered[self.events[-1]] = post
@@ -120,6 +131,20 @@ class World:
         """Publish a post and deliver it."""
         self.publish(*edge)
         self.deliver(-1)
+
+    def publish_to_friends(self, *edge: int) -> None:
+        """Publish a post for close friends, and deliver it."""
+        self.publish(*edge, for_friends=True)
+        self.deliver(-1)
+
+    def befriend(self, friend: int, owner: int) -> None:
+        """Make a follower a close friend of whom they follow, or end it."""
+        edge = self._person(owner), self._person(friend)
+        if edge[0] != edge[1]:
+            change = remove_close_friend if edge in self.friends else add_close_friend
+            with self._committing():
+                change(owner_id=edge[0], friend_id=edge[1])
+            self.friends ^= {edge}
 
     def delete(self, number: int, *_: int) -> None:
         if self.authors:
@@ -188,6 +213,7 @@ class World:
             self.blocks.add(edge)
             self.follows -= {edge, edge[::-1]}
             self.requests -= {edge, edge[::-1]}
+            self.friends -= {edge, edge[::-1]}
 
     def unblock(self, blocker: int, blocked: int) -> None:
         edge = self._person(blocker), self._person(blocked)
@@ -226,7 +252,7 @@ class World:
         cache_valkey().unlink(*self._keys())
 
     def _keys(self) -> list[str]:
-        kinds = [home_key, profile_key, followers_key, followers_lease_key]
+        kinds = [home_key, profile_key, followers_key, followers_lease_key, friendly_key]
         return [kind(person) for kind in kinds for person in self.people]
 
     def evict_two(self, viewer: int, author: int) -> None:
@@ -306,7 +332,6 @@ def install_interruptions(monkeypatch: pytest.MonkeyPatch, world: Callable[[], W
         monkeypatch.setattr(module, name, call)
 
     monkeypatch.setattr(wake_up, "apply_async", lambda **_: None)
-    monkeypatch.setattr(post_selectors, "post_documents", documents_of_all)
     monkeypatch.setattr(pages, "SECOND_STEP", 2)
     after(store, "begin_build")
     before(store, "finish_build")

@@ -25,8 +25,9 @@ from tests.support.timeline_world import PEOPLE, SETTINGS, Edge, World, install_
 from timeline import scripts, store
 from usergraph import selectors as graph_selectors
 from usergraph import services as graph_services
-from usergraph.events import requests_accepted
+from usergraph.events import close_friends_changed, requests_accepted
 from usergraph.models import Follow
+from usergraph.visibility import Viewpoint
 
 pytestmark = pytest.mark.django_db
 
@@ -46,7 +47,8 @@ others = st.lists(
         st.sampled_from(
             [
                 *("unfollow", "follow", "read", "publish", "publish_and_deliver", "delete"),
-                *("evict_two", "mute", "block", "accept", "close_or_open"),
+                *("evict_two", "mute", "block", "accept", "close_or_open", "befriend"),
+                "publish_to_friends",
             ],
         ),
         min_size=1,
@@ -80,9 +82,18 @@ class HomeMachine(RuleBasedStateMachine):
         for follower, followee in sorted(edges):
             self.world.follow(follower, followee)
 
-    @rule(author=people, dies=st.booleans())
-    def publish(self, author: int, dies: bool) -> None:
-        self.world.publish(author, dies=dies)
+    @rule(author=people, dies=st.booleans(), for_friends=st.booleans())
+    def publish(self, author: int, dies: bool, for_friends: bool) -> None:
+        self.world.publish(author, dies=dies, for_friends=for_friends)
+
+    @rule(edge=edges, count=st.integers(1, 5))
+    def publish_to_friends(self, edge: Edge, count: int) -> None:
+        for _ in range(count):
+            self.world.publish_to_friends(*edge)
+
+    @rule(edge=edges)
+    def befriend(self, edge: Edge) -> None:
+        self.world.befriend(*edge)
 
     @rule(edge=edges, count=st.integers(2, 5))
     def publish_and_deliver(self, edge: Edge, count: int) -> None:
@@ -241,6 +252,16 @@ def accept_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests_accepted, "announce", lambda _: None)
 
 
+def forget_close_friends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cached value of whose close friend somebody is stays as it was."""
+    monkeypatch.setattr(close_friends_changed, "announce", lambda _: None)
+
+
+def show_posts_for_friends_to_followers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever sees an author's other posts sees those for close friends."""
+    monkeypatch.setattr(Viewpoint, "friendly_authors", lambda _, author_ids: set(author_ids))
+
+
 @pytest.fixture
 def machine(
     person: Callable[[str], int], monkeypatch: pytest.MonkeyPatch
@@ -283,6 +304,8 @@ def test_homes_show_what_they_ought_to_whatever_happens(
         cross_the_limit_at_once,
         deliver_to_who_mutes,
         accept_in_silence,
+        forget_close_friends,
+        show_posts_for_friends_to_followers,
     ],
 )
 def test_a_planted_bug_is_noticed(

@@ -115,7 +115,8 @@ def test_nothing_else_changes(alice: int, bob: int, post_id: int, api: Api) -> N
     shown = client.get(f"{V}/users/{name}/timeline").json()["results"]
     assert [int(post["id"]) for post in shown] == [post_id]
     profile = client.get(f"{V}/users/{name}").json()
-    stands = {"following": False, "followed_by": False, "requested": False, "muting": False}
+    members = ("following", "followed_by", "requested", "muting", "close_friend")
+    stands = dict.fromkeys(members, False)
     assert profile["viewer"] == stands | {"following": True, "muting": True}
     assert (profile["counts"]["followers"], profile["counts"]["following"]) == (1, 0)
     muted_ones = api(bob).get(f"{V}/users/{name_of(alice)}").json()["viewer"]

@@ -274,6 +274,7 @@ def test_what_a_private_account_owns_is_answered_with_a_reason(
         "followed_by": False,
         "requested": False,
         "muting": False,
+        "close_friend": False,
     }
     with pytest.raises(NotFound):
         visible_author_id(viewer_id=alice, username="nobody.at.all")

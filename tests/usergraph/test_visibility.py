@@ -203,7 +203,7 @@ def test_an_unchecked_post_or_comment_becomes_visible_by_its_author_only(
     alice: int, bob: int
 ) -> None:
     post_id = make_posts(bob, 1)[0]
-    unchecked, nobody = unchecked_post(post_id=post_id), VisiblePeople(alice, {}, ())
+    unchecked, nobody = unchecked_post(post_id=post_id), VisiblePeople(alice, {}, (), ())
     with pytest.raises(NotFound):
         unchecked.visible_to(nobody)
     post = visible_post(post_id=post_id, viewer_id=alice)
@@ -219,7 +219,9 @@ def test_an_unchecked_post_or_comment_becomes_visible_by_its_author_only(
     with pytest.raises(NotFound):
         UncheckedComment(comment_id, post_id, alice).visible_to(nobody, post)
     with pytest.raises(ValueError, match="one viewer"):
-        UncheckedComment(comment_id, post_id, alice).visible_to(VisiblePeople(bob, {}, ()), post)
+        UncheckedComment(comment_id, post_id, alice).visible_to(
+            VisiblePeople(bob, {}, (), ()), post
+        )
     with pytest.raises(ValueError, match="its own post"):
         UncheckedComment(comment_id, post_id + 1, alice).visible_to(nobody, post)
 

@@ -57,6 +57,8 @@ def test_an_account_becomes_private_and_lets_somebody_in(
     button.click()
     requested = asking.page.get_by_role("button", name="Requested")
     expect(requested).to_be_visible()
+    # The button says so before the server does.
+    wait_until(lambda: bool(bea.get(f"/users/{ada.username}")["viewer"]["requested"]))
     asking.page.reload()
     expect(requested).to_be_visible()
     requested.click()

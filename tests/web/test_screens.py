@@ -26,7 +26,8 @@ WINDOWS: dict[str, ViewportSize] = {"phone": PHONE, "desktop": DESKTOP}
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 SETTINGS = (
     *("profile", "picture", "password", "email"),
-    *("second-factor", "sessions", "privacy", "requests", "blocked", "muted", "delete-account"),
+    *("second-factor", "sessions", "privacy", "requests"),
+    *("close-friends", "blocked", "muted", "delete-account"),
 )
 OPEN = {"log-in": "/log-in", "sign-up": "/sign-up", "forgotten-password": "/forgotten-password"}
 

@@ -124,6 +124,14 @@ export const de: Messages = {
   mutedHint:
     "Deine Startseite zeigt ihre Beiträge nicht. Sie erfahren es nicht, und sonst ändert sich nichts.",
   nobodyMuted: "Du hast niemanden stummgeschaltet.",
+  closeFriends: "Enge Freunde",
+  closeFriendsHint:
+    "Sie sehen die Beiträge, die du mit engen Freunden teilst, mit einem Zeichen dafür. Nur du siehst diese Liste. Um jemanden hinzuzufügen, öffne das Menü neben dem Namen.",
+  noCloseFriends: "Auf dieser Liste ist noch niemand.",
+  addCloseFriend: "Zu engen Freunden hinzufügen",
+  removeCloseFriend: "Aus engen Freunden entfernen",
+  isCloseFriend: (name) => `${name} ist auf deiner Liste enger Freunde.`,
+  isNoCloseFriend: (name) => `${name} ist nicht mehr auf deiner Liste enger Freunde.`,
   removeFollower: "Als Follower entfernen",
   followerIsRemoved: (name) => `${name} folgt dir nicht mehr und erfährt es nicht.`,
   block: "Blockieren",
@@ -141,6 +149,11 @@ export const de: Messages = {
   choose: "Bilder und Videos auswählen",
   dropHint: "Lege Dateien hier ab oder füge sie ein.",
   caption: "Bildunterschrift",
+  audience: "Wer sieht diesen Beitrag?",
+  everyone: "Alle",
+  audienceHint:
+    "Enge Freunde sind die Menschen auf deiner Liste. Wenn der Beitrag geteilt ist, kannst du das nicht mehr ändern.",
+  seeCloseFriends: "Deine Liste ansehen",
   alt: "Was ist zu sehen? Für Menschen, die es nicht sehen können.",
   charactersLeft: (n) => `noch ${counted(n, "Zeichen", "Zeichen")}`,
   moveEarlier: "Nach vorn",

@@ -26,6 +26,7 @@ export const problems: Messages["problems"] = {
 
   block_limit: "Du blockierst schon sehr viele Konten. Beende zuerst einige Blockaden.",
   mute_limit: "Du hast schon sehr viele Konten stummgeschaltet. Beende das zuerst bei einigen.",
+  list_limit: "Auf dieser Liste sind schon sehr viele Konten. Entferne zuerst einige.",
 
   "username.invalid":
     "Nimm Buchstaben von a bis z, Ziffern, Punkte und Unterstriche, und am Anfang keinen Punkt.",

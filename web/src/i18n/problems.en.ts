@@ -30,6 +30,7 @@ export const problems = {
   // People
   block_limit: "You block very many accounts already. End some blocks first.",
   mute_limit: "You mute very many accounts already. End some mutes first.",
+  list_limit: "There are very many accounts on this list already. Take some off it first.",
 
   // Accounts
   "username.invalid": "Use letters from a to z, digits, dots and underscores, and no dot first.",

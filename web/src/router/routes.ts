@@ -65,6 +65,10 @@ export const routes: Route[] = [
     load: () => opened(import("../pages/settings/Requests.svelte")),
   },
   {
+    pattern: /^\/settings\/close-friends$/,
+    load: () => opened(import("../pages/settings/CloseFriends.svelte")),
+  },
+  {
     pattern: /^\/settings\/blocked$/,
     load: () => opened(import("../pages/settings/Blocked.svelte")),
   },

@@ -13,6 +13,7 @@ import {
   storeDraft,
   storedDraft,
   storeFile,
+  type Audience,
   type StoredDraft,
 } from "../storage/drafts";
 import { home } from "./home.svelte";
@@ -25,6 +26,7 @@ const MAX_STORED_BYTES = 500 * 1024 * 1024;
 
 class Draft {
   caption = $state("");
+  audience = $state<Audience>("everyone");
   uploads = $state.raw<Upload[]>([]);
   // What was sent and is not answered yet. It is sent again as it is, with its Idempotency-Key: so it is
   // published once. Until then nothing of it can be changed.
@@ -48,7 +50,7 @@ class Draft {
   }
 
   get isEmpty(): boolean {
-    return this.uploads.length === 0 && this.caption === "";
+    return isEmpty(this);
   }
 
   // Shows what an earlier visit has left: the draft of this tab, else one that no tab has. Called when
@@ -79,6 +81,7 @@ class Draft {
     this.#isStored = true;
     storeDraftOfTab(stored.id);
     this.caption = stored.caption;
+    this.audience = stored.audience ?? "everyone";
     this.sent = stored.sent;
     this.uploads = stored.uploads.map((known) => new Upload(known, files.get(known.key)));
   }
@@ -117,7 +120,8 @@ class Draft {
     try {
       for (const upload of this.uploads) await upload.saveAlt();
       const media = this.uploads.map(({ id }) => id!);
-      this.sent ??= { key: crypto.randomUUID(), caption: this.caption, media };
+      const { caption, audience } = this;
+      this.sent ??= { key: crypto.randomUUID(), caption, audience, media };
       const { key, ...body } = this.sent;
       await this.#save(this.#document);
       const params = { header: { "Idempotency-Key": key } };
@@ -145,12 +149,14 @@ class Draft {
   #clear(): void {
     this.uploads = [];
     this.caption = "";
+    this.audience = "everyone";
     this.sent = undefined;
   }
 
   get #document(): StoredDraft {
     const uploads = this.uploads.map(({ known }) => known);
-    return { id: this.#id, caption: this.caption, uploads, sent: this.sent };
+    const { caption, audience, sent } = this;
+    return { id: this.#id, caption, audience, uploads, sent };
   }
 
   // Stores it, one write after the other. What comes while one is running is stored by the next.
@@ -164,7 +170,7 @@ class Draft {
   }
 
   async #write(document: StoredDraft): Promise<void> {
-    if (document.uploads.length === 0 && document.caption === "") {
+    if (isEmpty(document)) {
       if (this.#isStored) await deleteDraft(document.id);
       this.#isStored = this.isRefused = false;
       return;
@@ -196,6 +202,11 @@ class Draft {
 }
 
 export const draft = new Draft();
+
+// Whether there is nothing in a draft that its author has written or chosen.
+function isEmpty(of: Pick<StoredDraft, "caption" | "audience"> & { uploads: unknown[] }): boolean {
+  return of.uploads.length === 0 && of.caption === "" && of.audience === "everyone";
+}
 
 function lockOf(id: string): string {
   return `draft ${id}`;

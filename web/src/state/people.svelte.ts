@@ -1,10 +1,10 @@
-// Whom the reader blocks, mutes, lets follow or removes as a follower.
+// Whom the reader blocks, mutes, lets follow, removes as a follower or has among the close friends.
 
 import { api, dataOf } from "../api/client";
 import { home } from "./home.svelte";
 import { gone, type User } from "./posts.svelte";
 
-// All of these throw `Problem`. Home is loaded anew, and nobody waits for it.
+// All of these throw `Problem`. Home is loaded anew if its posts change, and nobody waits for it.
 
 export async function block(user: User): Promise<void> {
   await dataOf(api.PUT("/api/v1/users/{username}/block", about(user)));
@@ -39,6 +39,14 @@ export async function accept(user: User): Promise<void> {
 
 export async function decline(user: User): Promise<void> {
   await dataOf(api.POST("/api/v1/follow-requests/{username}/decline", about(user)));
+}
+
+export async function addCloseFriend(user: User): Promise<void> {
+  await dataOf(api.PUT("/api/v1/users/{username}/close-friend", about(user)));
+}
+
+export async function removeCloseFriend(user: User): Promise<void> {
+  await dataOf(api.DELETE("/api/v1/users/{username}/close-friend", about(user)));
 }
 
 function about({ username }: User) {

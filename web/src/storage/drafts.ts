@@ -1,7 +1,11 @@
 // New posts that are being written, with their files. They outlive the page, and go with the reader
 // (stored.ts).
 
+import type { components } from "../api/schema";
 import { attempt } from "./database";
+
+// Who sees a post.
+export type Audience = components["schemas"]["AudienceEnum"];
 
 export type StoredUpload = {
   // Also of its file.
@@ -17,10 +21,12 @@ export type StoredUpload = {
 export type StoredDraft = {
   id: string;
   caption: string;
+  // Undefined in a draft that the release before has stored.
+  audience?: Audience;
   // In their order.
   uploads: StoredUpload[];
   // What was sent and is not answered yet, with its Idempotency-Key.
-  sent: { key: string; caption: string; media: string[] } | undefined;
+  sent: { key: string; caption: string; audience: Audience; media: string[] } | undefined;
 };
 
 // The key in the tab's own storage.
