@@ -10,7 +10,7 @@ COMMENTS = CountAudit(Comment, "post_id", if_column="is_shown")
 LIKES = CountAudit(CommentLike, "subject_id", if_column="is_shown")
 REPLIES = CountAudit(Comment, "reply_to_id", is_negative=True, if_column="is_shown")
 SHOWN = [
-    ShownAudit(Comment, "author_id", "is_shown"),
+    ShownAudit(Comment, "author_id", "is_shown", unless="held_for IS NOT NULL"),
     ShownAudit(CommentLike, "user_id", "is_shown"),
 ]
 

@@ -1,15 +1,17 @@
 """Reads of Commenting. A comment document is what an answer shows of a comment:
 
     {"id", "author": {user}, "text", "created_at", "edited_at", "reply_to",
-     "counts": {"likes", "replies"}, "viewer": {"liked"}}
+     "counts": {"likes", "replies"}, "viewer": {"liked", "may_approve"}}
 
 As part of its post's document, a comment has neither `counts` nor `viewer`. A viewer who may see a
-post may see those comments on it whose authors the viewer may see.
+post may see those comments on it whose authors the viewer may see. Of those that are held back
+(`comments.held`), lists show the viewer's own; the author of the post may see the others, too.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import orjson
@@ -35,11 +37,11 @@ _NO_COMMENT = "There is no such comment."
 
 # The inner query chooses the rows, so that counts and likes are read for these only. Replies to a
 # comment are counted under the negative of its id (core.counters.replies_to); a reply has none.
-_PAGE_SQL = f"""
+PAGE_SQL = f"""
 SELECT comment.id, comment.author_id, comment.text, comment.created_at, comment.edited_at,
     comment.reply_to_id, {count_sql("comment.id")},
     CASE WHEN comment.reply_to_id IS NULL THEN {count_sql("-comment.id")} ELSE 0 END,
-    mine.id IS NOT NULL, comment.post_id
+    mine.id IS NOT NULL, comment.post_id, comment.held_for
 FROM (
     SELECT * FROM comments_comment WHERE {{which}}
     ORDER BY {{of}} {{direction}}, id {{direction}} LIMIT %(limit)s
@@ -51,7 +53,8 @@ ORDER BY comment.id {{direction}}
 # The comments of a post, or replies to a comment, between two ids. Compared as pairs, because only
 # an index of both columns has that order. With `post_id = ...` the planner may walk the ids of all
 # comments, when it believes that those of a busy post are everywhere among them.
-_BETWEEN = "({of}, id) > (%(of)s, %(above)s) AND ({of}, id) < (%(of)s, %(below)s) AND is_shown"
+_BETWEEN = """({of}, id) > (%(of)s, %(above)s) AND ({of}, id) < (%(of)s, %(below)s)
+AND (is_shown OR (held_for IS NOT NULL AND author_id = %(viewer_id)s))"""
 _TOP_LEVEL = f"{_BETWEEN} AND reply_to_id IS NULL"
 # A comment and its replies are on one post; this is asked once, and not of each reply.
 _REPLIES = f"""{_BETWEEN} AND reply_to_id IS NOT NULL
@@ -109,7 +112,7 @@ def latest_comments(post_ids: Collection[int], number: int) -> dict[int, list[tu
     """
     found: dict[int, list[tuple[int, bytes]]] = {}
     with primary_reads():
-        rows = _read(_LATEST_SQL, {"post_ids": list(post_ids), "number": number})
+        rows = read_rows(_LATEST_SQL, {"post_ids": list(post_ids), "number": number})
     for post_id, id_, author_id, *columns in rows:
         comment = author_id, orjson.dumps(_described(id_, *columns))
         found.setdefault(post_id, []).append(comment)
@@ -160,21 +163,36 @@ def comment_page(
         of, which = "post_id", _TOP_LEVEL if top_level else _BETWEEN
         parameters["of"] = post_id
     direction = "DESC" if newest_first else "ASC"
-    sql = _PAGE_SQL.format(which=which.format(of=of), of=of, direction=direction)
+    sql = PAGE_SQL.format(which=which.format(of=of), of=of, direction=direction)
+
+    def read(cursor: int | None, wanted: int) -> list[Any]:
+        above, below = (0, cursor or MAX_ID) if newest_first else (cursor or 0, MAX_ID)
+        return read_rows(sql, parameters | {"above": above, "below": below, "limit": wanted})
+
+    return full_page(viewer_id, read, partial(_documents, post), after, limit)
+
+
+def full_page(
+    viewer_id: int,
+    read: Callable[[int | None, int], list[Any]],
+    documents: Callable[[Sequence[Any], VisiblePeople], list[dict[str, Any]]],
+    after: int | None,
+    limit: int,
+) -> tuple[list[dict[str, Any]], int | None]:
+    """A page of the comments that `read` reads after a cursor, and the next page's cursor."""
     page: list[dict[str, Any]] = []
-    cursor: int | None = after
     wanted = limit + 1
     for _ in range(MAX_ROUNDS):
-        above, below = (0, cursor or MAX_ID) if newest_first else (cursor or 0, MAX_ID)
-        rows = _read(sql, parameters | {"above": above, "below": below, "limit": wanted})
+        rows = read(after, wanted)
         people = visible_people(viewer_id=viewer_id, user_ids=_authors(rows))
-        page += _documents(rows, post, people)
+        page += documents(rows, people)
         if len(page) > limit:
-            return page[:limit], int(page[limit - 1]["id"])
+            last = page[limit - 1]
+            return page[:limit], int(last.get("comment", last)["id"])
         if len(rows) < wanted:
             return page, None
-        cursor, wanted = rows[-1][0], NEXT_STEP
-    return page, cursor
+        after, wanted = rows[-1][0], NEXT_STEP
+    return page, after
 
 
 def comment_document(*, comment_id: int, viewer_id: int) -> dict[str, Any]:
@@ -219,13 +237,13 @@ def comment_document_on(*, post: VisiblePost, comment_id: int) -> dict[str, Any]
 
 
 def _rows_of_comment(comment_id: int, viewer_id: int) -> list[Any]:
-    """One row of _PAGE_SQL, or none."""
-    sql = _PAGE_SQL.format(which="id = %(id)s", of="post_id", direction="ASC")
+    """One row of PAGE_SQL, or none."""
+    sql = PAGE_SQL.format(which="id = %(id)s", of="post_id", direction="ASC")
     parameters = {"id": comment_id, "viewer_id": viewer_id, "limit": 1}
-    return _read(sql, parameters)
+    return read_rows(sql, parameters)
 
 
-def _read(sql: str, parameters: Mapping[str, Any]) -> list[Any]:
+def read_rows(sql: str, parameters: Mapping[str, Any]) -> list[Any]:
     with connections[router.db_for_read(Comment)].cursor() as cursor:
         cursor.execute(sql, parameters)
         return list(cursor.fetchall())
@@ -237,27 +255,35 @@ def _authors(rows: Sequence[Any]) -> set[int]:
 
 def _only_document(rows: Sequence[Any], post: VisiblePost, people: VisiblePeople) -> dict[str, Any]:
     """The document of the one comment in `rows`; raises `NotFound` if it is not visible."""
-    documents = _documents(rows, post, people)
+    documents = _documents(post, rows, people)
     if not documents:
         raise NotFound(_NO_COMMENT)
     return documents[0]
 
 
 def _documents(
-    rows: Sequence[Any], post: VisiblePost, people: VisiblePeople
+    post: VisiblePost, rows: Sequence[Any], people: VisiblePeople
 ) -> list[dict[str, Any]]:
-    """The documents of those comments on a visible post whose authors are visible too."""
-    users = people.documents
-    return [
-        _described(id_, *columns)
-        | {
-            "author": orjson.Fragment(users[author_id]),
-            "counts": {"likes": max(0, int(likes)), "replies": max(0, int(replies))},
-            "viewer": {"liked": liked},
-        }
-        for id_, author_id, *columns, likes, replies, liked, post_id in rows
-        if author_id in users and post_id == post.post_id
-    ]
+    """The documents of those comments on a visible post that are visible too."""
+    shown = shown_documents(rows, people)
+    return [document for post_id, document in shown if post_id == post.post_id]
+
+
+def shown_documents(
+    rows: Sequence[Any], people: VisiblePeople
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The documents of those comments, whose posts are visible, that are visible too; each after
+    the id of its post.
+    """
+    users, viewer_id = people.documents, people.viewer_id
+    for id_, author_id, *columns, likes, replies, liked, post_id, held_for in rows:
+        if author_id in users and (held_for in (None, viewer_id) or author_id == viewer_id):
+            document = _described(id_, *columns) | {
+                "author": orjson.Fragment(users[author_id]),
+                "counts": {"likes": max(0, int(likes)), "replies": max(0, int(replies))},
+                "viewer": {"liked": liked, "may_approve": held_for == viewer_id},
+            }
+            yield post_id, document
 
 
 def comment_counts(*, comment_id: int) -> dict[str, int]:
@@ -287,6 +313,7 @@ class UncheckedComment:
     comment_id: int
     post_id: int
     author_id: int
+    held_for: int | None = None
 
     def visible_to(self, people: VisiblePeople, post: VisiblePost) -> VisibleComment:
         """The comment, if the viewer of `people` and `post` may see it; else raises `NotFound`.
@@ -295,14 +322,17 @@ class UncheckedComment:
         """
         if (self.post_id, people.viewer_id) != (post.post_id, post.viewer_id):
             raise ValueError("a comment is checked with its own post, for one viewer")
-        if self.author_id not in people.documents:
+        is_held = self.held_for not in (None, people.viewer_id)
+        if self.author_id not in people.documents or (
+            is_held and self.author_id != people.viewer_id
+        ):
             raise NotFound(_NO_COMMENT)
         return VisibleComment(self.comment_id, post.post_id, self.author_id, post.author_id)
 
 
 def unchecked_comment(*, comment_id: int) -> UncheckedComment:
     """A comment, whether or not it exists."""
-    rows = Comment.objects.filter(pk=comment_id).values_list("post_id", "author_id")
+    rows = Comment.objects.filter(pk=comment_id).values_list("post_id", "author_id", "held_for")
     return UncheckedComment(comment_id, *(rows.first() or (0, 0)))
 
 

@@ -5,15 +5,21 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
-from comments.models import TEXT_MAX_LENGTH
+from comments.models import TEXT_MAX_LENGTH, WORD_MAX_LENGTH
+from comments.rules import MAX_WORDS
 from core.http.fields import IdField, QueryFlagField, TextField
 from core.http.pagination import PageQuery
 from core.http.schema import page_of
 from core.text import refuse_deceptive_text
+from posts.selectors import CommentsFrom
 from posts.serializers import COMMENT_EXAMPLE, RecentComment
 
-_SHOWN = COMMENT_EXAMPLE | {"counts": {"likes": 2, "replies": 1}, "viewer": {"liked": True}}
+_SHOWN = COMMENT_EXAMPLE | {
+    "counts": {"likes": 2, "replies": 1},
+    "viewer": {"liked": True, "may_approve": False},
+}
 OLDEST, NEWEST = "oldest", "newest"
+COMMENTERS = [value for value in CommentsFrom.values if value != CommentsFrom.ACCOUNT]
 
 
 @extend_schema_serializer(examples=[OpenApiExample("Another text", {"text": "Lovely!"})])
@@ -61,6 +67,9 @@ class CommentLikeState(serializers.Serializer[Any]):
 
 class CommentViewer(serializers.Serializer[Any]):
     liked = serializers.BooleanField(help_text="The caller likes this comment.")
+    may_approve = serializers.BooleanField(
+        help_text="It is held back on a post of the caller's, who alone may show it to everybody."
+    )
 
 
 @extend_schema_serializer(examples=[OpenApiExample("A comment", _SHOWN)])
@@ -72,6 +81,80 @@ class CommentDocument(RecentComment):
 
 
 CommentPage = page_of(CommentDocument, _SHOWN)
+
+
+class HeldComment(serializers.Serializer[Any]):
+    """A comment on a post of the caller's that waits for approval."""
+
+    post_id = IdField()
+    comment = CommentDocument()
+
+
+HeldCommentPage = page_of(
+    HeldComment,
+    {
+        "post_id": "765432109876543999",
+        "comment": _SHOWN | {"viewer": {"liked": False, "may_approve": True}},
+    },
+)
+
+
+class HeldCommentsQuery(PageQuery):
+    """The query of the comments that are held back."""
+
+    post = IdField(required=False, help_text="Only those on the post of this id.")
+
+
+@extend_schema_serializer(
+    examples=[OpenApiExample("Open", {"may_comment": True, "comments_from": "everyone"})]
+)
+class Commenting(serializers.Serializer[Any]):
+    """Whether the caller may comment on a post, and who may, of those who see it."""
+
+    may_comment = serializers.BooleanField()
+    comments_from = serializers.ChoiceField(
+        choices=COMMENTERS, help_text="`following`: whom the author follows. The author always may."
+    )
+
+
+class _WordsField(serializers.ListField):
+    def to_internal_value(self, data: Any) -> list[str]:
+        return list(dict.fromkeys(super().to_internal_value(data)))
+
+
+_RULES = {"comments_from": "followers", "hidden_words": ["spoiler", "free followers"]}
+
+
+@extend_schema_serializer(examples=[OpenApiExample("Rules", _RULES)])
+class CommentRulesDocument(serializers.Serializer[Any]):
+    """Who may comment on the caller's posts, and what is held back."""
+
+    comments_from = serializers.ChoiceField(choices=COMMENTERS)
+    hidden_words = serializers.ListField(child=serializers.CharField())
+
+
+@extend_schema_serializer(examples=[OpenApiExample("Other rules", _RULES)])
+class CommentRulesChanges(serializers.Serializer[Any]):
+    """The rules to change; one that is left out stays as it is."""
+
+    comments_from = serializers.ChoiceField(
+        choices=COMMENTERS,
+        required=False,
+        help_text="Who may comment, of those who see a post: everyone, those whom the caller "
+        "follows, the caller's followers, or nobody else. A post may say otherwise.",
+    )
+    hidden_words = _WordsField(
+        child=TextField(max_length=WORD_MAX_LENGTH),
+        max_length=MAX_WORDS,
+        required=False,
+        help_text="New comments with one of these words or phrases, in upper or lower case, wait "
+        f"for the caller's approval. At most {MAX_WORDS}, which replace those of before.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not attrs:
+            raise serializers.ValidationError(f"Give at least one of: {', '.join(self.fields)}.")
+        return attrs
 
 
 class CommentsQuery(PageQuery):

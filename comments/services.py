@@ -2,13 +2,16 @@
 
 from collections import Counter as Multiset
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
 
 from django.db import connections, transaction
 from django.db.models.functions import Now
 
-from comments import selectors
+from comments import held, selectors
 from comments.events import CommentsChanged, CommentsDeleted, comments_changed, comments_deleted
 from comments.models import Comment, CommentLike
+from comments.rules import Rules, refuse_unless_let_in, rules_of
+from comments.rules import forget_rules as forget_rules  # noqa: PLC0414  (for other apps, too)
 from core import counters
 from core.http.problems import Conflict, Invalid, NotFound
 from core.likes import add_like, remove_like, remove_likes_by, remove_likes_of, show_likes_by
@@ -16,6 +19,7 @@ from core.outbox import batches
 from core.outbox.batches import Removed, repeated
 from posts import selectors as post_selectors
 from posts.selectors import VisiblePost
+from usergraph.selectors import standing
 from usergraph.visibility import is_hidden, visible_people
 from users.services import steady_account
 
@@ -23,15 +27,21 @@ _NOT_YOURS = "You have no such comment."
 # What one transaction removes at most.
 REPLIES_AT_ONCE = 100
 _LIKES_AT_ONCE = 5000
-# Raw SQL: the ORM takes longer than the database.
+# Raw SQL: the ORM takes longer than the database. It adds a comment, and reads the rules of the
+# post's author.
 _ADD_SQL = """
-INSERT INTO comments_comment (post_id, author_id, text, reply_to_id) VALUES (%s, %s, %s, %s)
-RETURNING id
+WITH added AS (
+    INSERT INTO comments_comment (post_id, author_id, text, reply_to_id)
+    VALUES (%(post_id)s, %(author_id)s, %(text)s, %(reply_to)s)
+    RETURNING id
+)
+SELECT added.id, rules.comments_from, rules.hidden_words
+FROM added LEFT JOIN comments_commentrules AS rules ON rules.author_id = %(post_author_id)s
 """
 # The lock prevents a deletion, and lets others reply at the same time.
 _ANSWERED_SQL = """
-SELECT author_id, reply_to_id FROM comments_comment
-WHERE id = %s AND post_id = %s AND is_shown FOR KEY SHARE
+SELECT author_id, reply_to_id, held_for FROM comments_comment
+WHERE id = %s AND post_id = %s AND (is_shown OR held_for IS NOT NULL) FOR KEY SHARE
 """
 # The comments that a step of a walk reaches, and which of them change.
 _SHOW_SQL = """
@@ -41,7 +51,7 @@ WITH reached AS (
     ORDER BY id LIMIT %(limit)s FOR NO KEY UPDATE
 ), changed AS (
     UPDATE comments_comment AS comment SET is_shown = %(is_shown)s FROM reached
-    WHERE comment.id = reached.id AND comment.is_shown <> %(is_shown)s
+    WHERE comment.id = reached.id AND comment.is_shown <> %(is_shown)s AND held_for IS NULL
     RETURNING comment.post_id, comment.reply_to_id
 )
 SELECT (SELECT max(id) FROM reached), ARRAY(SELECT ARRAY[post_id, reply_to_id] FROM changed)
@@ -57,26 +67,46 @@ def add_comment(*, post_id: int, author_id: int, text: str, reply_to: int | None
 def comment_on(*, post: VisiblePost, text: str, reply_to: int | None = None) -> int:
     """Comment on a post for its viewer, or reply to a comment on it; returns the comment's id.
 
-    Raises `Conflict` if the author has closed the post for comments, `Invalid` if `reply_to` is no
-    comment on it, or is a reply itself.
+    It may be held back (`comments.held`). Raises `Conflict` if the author has closed the post for
+    comments, or `reply_to` waits for the viewer's own approval; `Forbidden` if the author does not
+    let the viewer comment; `Invalid` if `reply_to` is no comment on the post, or is a reply itself.
     """
     if post.comments_closed:
         raise Conflict("The author has closed this post for comments.", code="comments_closed")
-    post_id, author_id = post.post_id, post.viewer_id
+    parameters: dict[str, Any] = {
+        "post_id": post.post_id,
+        "author_id": post.viewer_id,
+        "post_author_id": post.author_id,
+        "text": text,
+        "reply_to": reply_to,
+    }
+    is_own = post.viewer_id == post.author_id
+    stands = None if is_own else standing(author_id=post.author_id, user_id=post.viewer_id)
     with transaction.atomic(using="comments"):
-        if reply_to is not None:
-            _check_reply(post, reply_to)
+        is_held = reply_to is not None and _answers_held(post, reply_to)
         with connections["comments"].cursor() as cursor:
-            cursor.execute(_ADD_SQL, [post_id, author_id, text, reply_to])
-            comment_id = int(cursor.fetchone()[0])
-        _count([(post_id, reply_to, 1)], author_id)
-    return comment_id
+            cursor.execute(_ADD_SQL, parameters)
+            comment_id, *found = cursor.fetchone()
+        if stands is not None:
+            rules = Rules() if found[0] is None else Rules(*found)
+            refuse_unless_let_in(post, rules, stands)
+            is_held = is_held or held.is_to_be_held(text, rules, stands)
+        if is_held:
+            held.hold(comment_id=comment_id, author_id=post.author_id)
+        else:
+            _count([(post.post_id, reply_to, 1)], post.viewer_id)
+    return int(comment_id)
 
 
-def _check_reply(post: VisiblePost, reply_to: int) -> None:
+def _answers_held(post: VisiblePost, reply_to: int) -> bool:
+    """Whether a reply to this comment is held back, because the comment is. Raises as `comment_on`
+    does.
+    """
     with connections["comments"].cursor() as cursor:
         cursor.execute(_ANSWERED_SQL, [reply_to, post.post_id])
-        author_id, answers = cursor.fetchone() or (0, None)
+        author_id, answers, held_for = cursor.fetchone() or (0, None, None)
+    if held_for is not None and post.viewer_id not in (author_id, held_for):
+        author_id = 0
     if is_hidden(viewer_id=post.viewer_id, user_id=author_id) or not author_id:
         raise Invalid(
             "There is no such comment on this post.", field="reply_to", code="unknown_comment"
@@ -87,29 +117,62 @@ def _check_reply(post: VisiblePost, reply_to: int) -> None:
             field="reply_to",
             code="reply_to_a_reply",
         )
+    if held_for is not None and post.viewer_id == held_for:
+        raise Conflict(
+            "This comment waits for your approval. Approve it before you reply.",
+            code="held_comment",
+        )
+    return held_for is not None
 
 
 def edit_comment(*, comment_id: int, author_id: int, text: str) -> None:
-    """Change the text of the author's own comment; raises `NotFound`."""
+    """Change the text of the author's own comment, which may be held back then; raises
+    `NotFound`.
+    """
     comment = selectors.visible_comment(comment_id=comment_id, viewer_id=author_id)
-    if author_id != comment.author_id or not reword(comment_id=comment_id, text=text):
+    if author_id != comment.author_id:
+        raise NotFound(_NOT_YOURS)
+    hold_for, post_author_id = None, comment.post_author_id
+    if author_id != post_author_id:
+        stands = standing(author_id=post_author_id, user_id=author_id)
+        if held.is_to_be_held(text, rules_of(author_id=post_author_id), stands):
+            hold_for = post_author_id
+    if not reword(comment_id=comment_id, text=text, hold_for=hold_for):
         raise NotFound(_NOT_YOURS)
 
 
-def reword(*, comment_id: int, text: str) -> bool:
+def reword(*, comment_id: int, text: str, hold_for: int | None = None) -> bool:
     """Change the text of any comment, visible or not; returns False if it does not exist.
 
-    The same text changes nothing, and is not announced.
+    `hold_for`: the author of its post, who has to approve the new text. The same text changes
+    nothing, and is not announced.
     """
     with transaction.atomic(using="comments"):
         rows = Comment.objects.filter(pk=comment_id)
-        post_id = rows.values_list("post_id", flat=True).first()
-        if post_id is None:
+        found = rows.values_list("post_id", "reply_to_id").first()
+        if found is None:
             return False
         if not rows.exclude(text=text).update(text=text, edited_at=Now()):
             return rows.exists()
-        comments_changed.announce(CommentsChanged(post_id))
+        was_shown = hold_for is not None and held.hold(comment_id=comment_id, author_id=hold_for)
+        _count([(*found, -was_shown)], None)
     return True
+
+
+def approve_comment(*, comment_id: int, author_id: int) -> None:
+    """Show a comment that is held back on a post of the author's to everybody who sees the post.
+
+    Does nothing if it is shown already. Raises `NotFound` if it is on no post of the author's, or
+    its own author is hidden, and `Conflict` if it replies to one that is held back.
+    """
+    comment = selectors.visible_comment(comment_id=comment_id, viewer_id=author_id)
+    if comment.post_author_id != author_id:
+        raise NotFound("There is no such comment on a post of yours.")
+    # If the one who wrote it is deactivated meanwhile, the second walk over the account's comments
+    # hides it again.
+    with transaction.atomic(using="comments"):
+        if approved := held.approve(comment_id=comment_id, author_id=author_id):
+            _count([(*approved, 1)], comment.author_id)
 
 
 def delete_comment(*, comment_id: int, user_id: int) -> None:

@@ -6,14 +6,20 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from comments import selectors, services
+from comments import rules, selectors, services
+from comments.held import held_page
 from comments.serializers import (
     NEWEST,
     CommentDocument,
+    Commenting,
     CommentLikeState,
     CommentPage,
+    CommentRulesChanges,
+    CommentRulesDocument,
     CommentsQuery,
     CommentText,
+    HeldCommentPage,
+    HeldCommentsQuery,
     NewComment,
 )
 from core.http.callers import caller_id
@@ -92,6 +98,67 @@ class CommentView(APIView):
 def _shown(request: Request, comment_id: int) -> Response:
     document = selectors.comment_document(comment_id=comment_id, viewer_id=caller_id(request))
     return Response(document)
+
+
+class ApproveView(APIView):
+    @extend_schema(request=None, responses={200: CommentDocument}, tags=["comments"])
+    @idempotent(database="comments")
+    def post(self, request: Request, comment_id: int) -> Response:
+        """Show a comment on one's own post that is held back to everybody who sees the post.
+
+        Answers the same if it is shown already.
+        """
+        services.approve_comment(comment_id=comment_id, author_id=caller_id(request))
+        return _shown(request, comment_id)
+
+
+class HeldCommentsView(APIView):
+    @extend_schema(parameters=[HeldCommentsQuery], responses=HeldCommentPage, tags=["comments"])
+    def get(self, request: Request) -> Response:
+        """List the comments on the caller's posts that wait for approval, newest first.
+
+        They are of people whom the caller restricts, or have one of the caller's hidden words. To
+        refuse one, delete it.
+        """
+        page = page_request(request, query_class=HeldCommentsQuery)
+        comments, cursor = held_page(
+            author_id=caller_id(request),
+            post_id=page.parameters.get("post"),
+            after=page.after,
+            limit=page.limit,
+        )
+        return page_response(request, comments, cursor)
+
+
+class CommentingView(APIView):
+    @extend_schema(responses=Commenting, tags=["comments"])
+    def get(self, request: Request, post_id: int) -> Response:
+        """Tell whether the caller may comment on a post."""
+        post = post_selectors.visible_post(post_id=post_id, viewer_id=caller_id(request))
+        return Response(rules.commenting(post=post))
+
+
+class CommentRulesView(APIView):
+    @extend_schema(responses=CommentRulesDocument, tags=["privacy"])
+    def get(self, request: Request) -> Response:
+        """Show who may comment on the caller's posts, and which words hold a comment back."""
+        return _rules(request)
+
+    @extend_schema(request=CommentRulesChanges, responses=CommentRulesDocument, tags=["privacy"])
+    @repeatable(database="comments", is_atomic=True)
+    def patch(self, request: Request) -> Response:
+        """Change who may comment on the caller's posts, or which words hold a comment back.
+
+        It holds for comments from now on. Only the caller sees the words.
+        """
+        changes = CommentRulesChanges(data=request.data)
+        changes.is_valid(raise_exception=True)
+        rules.change_rules(author_id=caller_id(request), changes=changes.validated_data)
+        return _rules(request)
+
+
+def _rules(request: Request) -> Response:
+    return Response(rules.rules_of(author_id=caller_id(request))._asdict())
 
 
 class CommentLikeView(APIView):

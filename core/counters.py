@@ -215,11 +215,13 @@ class ShownAudit:
     they are.
 
     `rows`: the model of the rows. `account`: the column with the account. `shown`: the flag.
+    `unless`: rows of which this is true are hidden for another reason.
     """
 
     rows: type[models.Model]
     account: str
     shown: str
+    unless: str = "FALSE"
 
     def wrong(self, *, is_active: Mapping[int, bool]) -> set[int]:
         """Those of some accounts, given with whether they are active; one query.
@@ -229,7 +231,8 @@ class ShownAudit:
         mine = f"SELECT FROM {self.rows._meta.db_table} WHERE {self.account} = asked.id"
         sql = f"""
             SELECT id FROM unnest(%s::bigint[], %s::boolean[]) AS asked (id, is_active)
-            WHERE CASE WHEN is_active THEN EXISTS ({mine} AND NOT {self.shown})
+            WHERE CASE
+                WHEN is_active THEN EXISTS ({mine} AND NOT {self.shown} AND NOT ({self.unless}))
                 ELSE EXISTS ({mine} AND {self.shown}) END
         """  # noqa: S608
         with connections[router.db_for_write(self.rows)].cursor() as cursor:

@@ -75,6 +75,7 @@ def _others_of_account(user_id: int) -> Iterator[Removed]:
         yield "comments", len(gone)
         yield from comment_services.remove_dependents(comment_ids=gone)
     yield from repeated("comment likes", comment_services.remove_likes_by_user, user_id=user_id)
+    comment_services.forget_rules(author_id=user_id)
     yield from repeated("follows", graph_services.remove_follows_of_user, user_id=user_id)
     yield from repeated("relations", graph_services.remove_relations_of_user, user_id=user_id)
     # They store answers that show what the account has made.

@@ -19,6 +19,16 @@ class Audience(models.TextChoices):
     CLOSE_FRIENDS = "close_friends"
 
 
+class CommentsFrom(models.TextChoices):
+    """Who may comment on a post, of those who may see it. Its author always may."""
+
+    ACCOUNT = "account"  # as the author's account says (`comments.rules`)
+    EVERYONE = "everyone"
+    FOLLOWING = "following"  # whom the author follows
+    FOLLOWERS = "followers"  # who follows the author
+    NOBODY = "nobody"
+
+
 class Post(TimeOrderedModel):
     """One post. `author_id` is no foreign key, because users are in another database.
 
@@ -38,6 +48,13 @@ class Post(TimeOrderedModel):
     )
     comments_closed = models.BooleanField(
         db_default=False, help_text="Nobody can comment any more."
+    )
+    comments_from = models.CharField(
+        max_length=10,
+        choices=CommentsFrom,
+        default=CommentsFrom.ACCOUNT,
+        db_default=CommentsFrom.ACCOUNT.value,
+        help_text="Who may comment.",
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     edited_at = models.DateTimeField(null=True, blank=True, editable=False)

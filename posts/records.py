@@ -5,6 +5,7 @@ It is cached packed, big-endian, with ready JSON inside, so that showing a post 
     author id, likes, comments      8 bytes each
     closed for comments             1 byte
     for close friends only          1 byte
+    who may comment                 1 byte: its place in COMMENTS_FROM
     numbers of likers, of comments  1 byte each
     length of the withheld media    4 bytes
     ids of the latest likers        8 bytes each, newest first
@@ -25,14 +26,15 @@ from django.db import connections, router
 from core.cached_values import VERSION_SQL, Versioned
 from core.counters import count_sql
 from media import selectors as media_selectors
-from posts.models import Audience, Post
+from posts.models import Audience, CommentsFrom, Post
 from usergraph.visibility import VisiblePeople
 
 # A record has more likers than are shown, so that those whom the viewer follows can come first.
 LIKERS_KEPT = 8
 LIKERS_SHOWN = 3
 
-_HEAD = struct.Struct(">qqq??BBI")
+_HEAD = struct.Struct(">qqq??BBBI")
+COMMENTS_FROM = CommentsFrom.values
 _ID = struct.Struct(">q")
 _LIKERS = [struct.Struct(f">{number}q") for number in range(256)]  # one for each value of a byte
 _COMMENT_HEAD = struct.Struct(">qH")
@@ -40,7 +42,7 @@ _COMMENT_HEAD = struct.Struct(">qH")
 # One statement, and so one snapshot. Its cost does not grow with the number of likes or comments.
 _RECORDS_SQL = f"""
 SELECT asked.id, {VERSION_SQL}, post.author_id, post.caption, post.audience,
-    post.comments_closed,
+    post.comments_closed, post.comments_from,
     post.created_at, post.edited_at, {count_sql("asked.id")}, summary.count, summary.recent,
     ARRAY(
         SELECT user_id FROM posts_like
@@ -66,6 +68,7 @@ class Record(NamedTuple):
     comments: int
     comments_closed: bool
     for_close_friends: bool
+    comments_from: str
     liker_ids: tuple[int, ...]
     recent_comments: tuple[tuple[int, bytes], ...]
     withheld_media: bytes
@@ -73,6 +76,7 @@ class Record(NamedTuple):
 
     def pack(self) -> bytes:
         """This record as bytes."""
+        comments_from = COMMENTS_FROM.index(self.comments_from)
         counts = len(self.liker_ids), len(self.recent_comments), len(self.withheld_media)
         comments = (
             part
@@ -81,7 +85,7 @@ class Record(NamedTuple):
         )
         return b"".join(
             (
-                _HEAD.pack(*self[:5], *counts),
+                _HEAD.pack(*self[:5], comments_from, *counts),
                 *map(_ID.pack, self.liker_ids),
                 *comments,
                 self.withheld_media,
@@ -92,8 +96,8 @@ class Record(NamedTuple):
     @staticmethod
     def unpack(packed: bytes) -> "Record":
         """The record that `pack` has made these bytes of."""
-        author_id, likes, comments, closed, friends, *counts = _HEAD.unpack_from(packed)
-        likers, recent, media = counts
+        *columns, comments_from, likers, recent, media = _HEAD.unpack_from(packed)
+        author_id, likes, comments, closed, friends = columns
         liker_ids = _LIKERS[likers].unpack_from(packed, _HEAD.size)
         at = _HEAD.size + likers * _ID.size
         recent_comments = []
@@ -107,6 +111,7 @@ class Record(NamedTuple):
             comments,
             closed,
             friends,
+            COMMENTS_FROM[comments_from],
             liker_ids,
             tuple(recent_comments),
             packed[at : at + media],
@@ -161,7 +166,7 @@ class Record(NamedTuple):
 
 # Stands for a post that does not exist, or is hidden, so that both take the same time: it is by
 # nobody.
-ABSENT_RECORD = Record(0, 0, 0, False, False, (), (), b"", b'"id":"0"')
+ABSENT_RECORD = Record(0, 0, 0, False, False, CommentsFrom.ACCOUNT, (), (), b"", b'"id":"0"')
 
 
 def people_shown(
@@ -202,6 +207,7 @@ class _Row(NamedTuple):
     caption: str
     audience: str
     comments_closed: bool
+    comments_from: str
     created_at: datetime
     edited_at: datetime | None
     likes: int
@@ -230,6 +236,7 @@ def _record(row: _Row, media: Sequence[dict[str, Any]]) -> Record | None:
         "created_at": row.created_at,
         "edited_at": row.edited_at,
         "comments_closed": row.comments_closed,
+        "comments_from": row.comments_from,
     }
     withheld_media = b""
     if all(map(media_selectors.has_addresses, media)):
@@ -242,6 +249,7 @@ def _record(row: _Row, media: Sequence[dict[str, Any]]) -> Record | None:
         comments=row.comments or 0,
         comments_closed=row.comments_closed,
         for_close_friends=row.audience == Audience.CLOSE_FRIENDS,
+        comments_from=row.comments_from,
         liker_ids=tuple(row.liker_ids),
         recent_comments=tuple(
             (comment["author_id"], _dumps(comment["document"]))

@@ -1,7 +1,7 @@
 """Reads of Post Info. A post document is what every answer shows of a post (posts/records.py):
 
 {"id", "author": {user}, "caption", "audience", "created_at", "edited_at", "comments_closed",
- "media": [{media}, …], "counts": {"likes", "comments"}, "viewer": {"liked"},
+ "comments_from", "media": [{media}, …], "counts": {"likes", "comments"}, "viewer": {"liked"},
  "recent_likes": [{user}, …at most 3], "recent_comments": [{comment}, …at most 2]}
 """
 
@@ -19,6 +19,7 @@ from core.sql import first_found, primary_reads
 from media import selectors as media_selectors
 from posts import store
 from posts.models import Audience, Like, Post, WaitingPost
+from posts.models import CommentsFrom as CommentsFrom  # noqa: PLC0414  (for other apps, too)
 from posts.previews import CommentsReader, Preview, fill
 from posts.records import ABSENT_RECORD, Record, people_shown
 from usergraph import selectors as graph_selectors
@@ -202,6 +203,7 @@ class VisiblePost:
     viewer_id: int
     author_id: int
     comments_closed: bool
+    comments_from: str
 
 
 def post_counts(*, post_id: int) -> dict[str, int]:
@@ -232,8 +234,13 @@ class UncheckedPost:
         """The post, if it exists and the viewer of `people` may see it; else raises `NotFound`."""
         if self.__record is None or not self.__record.is_visible_to(people):
             raise NotFound(_NO_POST)
-        closed = self.__record.comments_closed
-        return VisiblePost(self.__post_id, people.viewer_id, self.author_id, closed)
+        return VisiblePost(
+            self.__post_id,
+            people.viewer_id,
+            self.author_id,
+            self.__record.comments_closed,
+            self.__record.comments_from,
+        )
 
 
 def unchecked_post(*, post_id: int) -> UncheckedPost:

@@ -16,9 +16,10 @@ from media.serializers import (
     MediaDocument,
     OwnMediaList,
 )
-from posts.models import CAPTION_MAX_LENGTH, MEDIA_MAX_COUNT, Audience
+from posts.models import CAPTION_MAX_LENGTH, MEDIA_MAX_COUNT, Audience, CommentsFrom
 from users.serializers import USER_EXAMPLE, UserDocument
 
+COMMENTS_FROM = CommentsFrom.values
 _FRAME = "All are shown in a frame of the shape of the first one."
 
 
@@ -40,6 +41,11 @@ class _MediaIdsField(serializers.ListField):
 class _AudienceField(serializers.ChoiceField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(choices=Audience.values, **kwargs)
+
+
+class _CommentsFromField(serializers.ChoiceField):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(choices=COMMENTS_FROM, **kwargs)
 
 
 class _Changes(serializers.Serializer[Any]):
@@ -79,6 +85,7 @@ class NewPost(serializers.Serializer[Any]):
     examples=[
         OpenApiExample("A new caption", {"caption": "High tide."}),
         OpenApiExample("No more comments", {"comments_closed": True}),
+        OpenApiExample("Comments from followers", {"comments_from": "followers"}),
     ]
 )
 class PostChanges(_Changes):
@@ -87,6 +94,12 @@ class PostChanges(_Changes):
     caption = _CaptionField(required=False)
     comments_closed = FlagField(
         required=False, help_text="True: nobody can add comments. Existing comments stay."
+    )
+    comments_from = _CommentsFromField(
+        required=False,
+        help_text="Who may comment, of those who may see the post: everyone, those whom the caller "
+        "follows, the caller's followers, nobody else, or as the caller's account says "
+        "(`/users/me/commenting`).",
     )
 
 
@@ -106,6 +119,7 @@ POST_EXAMPLE = {
     "created_at": "2026-11-22T16:35:59.877409Z",
     "edited_at": None,
     "comments_closed": False,
+    "comments_from": "account",
     "media": [MEDIA_EXAMPLE],
     "counts": {"likes": 3, "comments": 1},
     "viewer": {"liked": False},
@@ -208,6 +222,10 @@ class PostDocument(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
     edited_at = serializers.DateTimeField(allow_null=True)
     comments_closed = serializers.BooleanField()
+    comments_from = _CommentsFromField(
+        help_text="Who may comment. `account`: as its author's account says. "
+        "`/posts/{post_id}/commenting` tells whether the caller may."
+    )
     media = MediaDocument(many=True, help_text=f"In order. {_FRAME}")
     counts = PostCounts()
     viewer = PostViewer()

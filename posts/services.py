@@ -64,7 +64,8 @@ def publish_post(
 
 
 def edit_post(*, post_id: int, author_id: int, changes: dict[str, Any]) -> None:
-    """Change `caption` or `comments_closed`; raises `NotFound` if the author has no such post.
+    """Change `caption`, `comments_closed` or `comments_from`; raises `NotFound` if the author has
+    no such post.
 
     Another caption sets `edited_at`. What is as it was changes nothing, and is not announced.
     """

@@ -88,7 +88,7 @@ class PostView(APIView):
     @extend_schema(request=PostChanges, responses=PostDocument, tags=["posts"])
     @repeatable(database="posts", is_atomic=True)
     def patch(self, request: Request, post_id: int) -> Response:
-        """Change the caption of one's own post, or close it for comments.
+        """Change the caption of one's own post, who may comment on it, or close it for comments.
 
         Only a caption that differs sets `edited_at`.
         """

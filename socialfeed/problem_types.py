@@ -140,6 +140,14 @@ PROBLEM_TYPES = {
     "mute-limit": ProblemType(
         409, "The caller mutes as many accounts as one may.", "End some mutes first."
     ),
+    "comments-limited": ProblemType(
+        403,
+        "The author of the post does not let everybody comment.",
+        "`GET /api/v1/posts/{post_id}/commenting` says who may.",
+    ),
+    "held-comment": ProblemType(
+        409, "A comment waits for the caller's approval.", "Approve it first, or delete it."
+    ),
     "list-limit": ProblemType(
         409, "The caller's list has as many accounts as it may.", "Take some off it first."
     ),

@@ -17,12 +17,12 @@ SERVICES = {"comments", "fanout", "media", "posts", "timeline", "usergraph", "us
 PUBLIC_ROOMS = {"events", "selectors", "serializers", "services", "urls", "visibility"}
 ROOMS = PUBLIC_ROOMS | {
     "__init__", "addresses", "admin", "admission", "audit", "authentication", "blocks", "cdn",
-    "claims", "decoder", "decoding", "documents", "entries", "follows", "handlers", "images",
-    "incoming", "inventory", "keys", "listeners", "models", "mutes", "objects", "own_lists",
-    "page_replay", "pages", "parsers", "pictures", "places", "previews", "processing", "records",
-    "related", "remaking", "sandbox", "search", "seen", "session_stores", "sessions", "storage",
-    "store", "suggestions", "tasks", "uploads", "usage", "usernames", "variants", "views",
-    "waiting",
+    "claims", "decoder", "decoding", "documents", "entries", "follows", "handlers", "held",
+    "images", "incoming", "inventory", "keys", "listeners", "models", "mutes", "objects",
+    "own_lists", "page_replay", "pages", "parsers", "pictures", "places", "previews", "processing",
+    "records", "related", "remaking", "rules", "sandbox", "search", "seen", "session_stores",
+    "sessions", "storage", "store", "suggestions", "tasks", "uploads", "usage", "usernames",
+    "variants", "views", "waiting",
 }  # fmt: skip
 MAX_LINES = 400
 

@@ -5,7 +5,15 @@ from typing import Any
 from django.contrib import admin
 
 from core.admin_classes import ReadOnlyAdmin
-from usergraph.models import Block, CloseFriend, Follow, FollowRequest, Mute, PulledAuthor
+from usergraph.models import (
+    Block,
+    CloseFriend,
+    Follow,
+    FollowRequest,
+    Mute,
+    PulledAuthor,
+    Restriction,
+)
 
 
 class _EdgeAdmin(ReadOnlyAdmin[Any]):
@@ -56,7 +64,7 @@ class MuteAdmin(ReadOnlyAdmin[Mute]):
     readonly_fields = ["id", "until", "created_at"]
 
 
-@admin.register(CloseFriend)
+@admin.register(CloseFriend, Restriction)
 class OwnListAdmin(ReadOnlyAdmin[Any]):
     """Shows who is on whose list. Staff cannot change it: only the owner does."""
 

@@ -165,6 +165,10 @@ class CloseFriend(OwnList):
     """`owner` has posts that only close friends see, and `member` is one of them."""
 
 
+class Restriction(OwnList):
+    """`owner` has restricted `member`, whose new comments on the owner's posts are held back."""
+
+
 class PulledAuthor(models.Model):
     """An author with too many followers to push each post to: readers pull the author's posts.
 

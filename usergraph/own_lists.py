@@ -1,4 +1,4 @@
-"""Lists of people that an account keeps for itself: its close friends.
+"""Lists of people that an account keeps for itself: its close friends, and whom it restricts.
 
 Only the owner sees such a list, and nobody is told who is on it.
 """
@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 
 from core.http.problems import Conflict, Invalid, NotFound
 from usergraph.events import CloseFriendsChanged, close_friends_changed
-from usergraph.models import CloseFriend, OwnList
+from usergraph.models import CloseFriend, OwnList, Restriction
 from usergraph.related import newest
 
 MAX_MEMBERS = 1000  # of one list
@@ -36,6 +36,20 @@ def remove_close_friend(*, owner_id: int, friend_id: int) -> bool:
     )
 
 
+def restrict_user(*, owner_id: int, member_id: int) -> bool:
+    """Hold back a user's new comments on another's posts until that one approves them; returns
+    False if it is so already. Raises as `add_close_friend` does.
+    """
+    return _add(Restriction, owner_id, member_id)
+
+
+def end_restriction(*, owner_id: int, member_id: int) -> bool:
+    """Show a user's new comments to everybody again; returns False if there is no restriction.
+    What was held back stays so until it is approved.
+    """
+    return _remove(Restriction, owner_id, member_id)
+
+
 def members(
     rows: type[OwnList], *, owner_id: int, after: int | None, limit: int
 ) -> list[tuple[int, int, datetime]]:
@@ -47,7 +61,9 @@ def members(
     return newest(mine, "member_id", "created_at", after=after, limit=limit)
 
 
-def _add(rows: type[OwnList], owner_id: int, member_id: int, *, then: Callable[[], object]) -> bool:
+def _add(
+    rows: type[OwnList], owner_id: int, member_id: int, then: Callable[[], object] = lambda: None
+) -> bool:
     """Put a user on a list, and call `then` in the same transaction, if they are not on it."""
     if owner_id == member_id:
         raise Invalid("You cannot put yourself on this list.", code="oneself")
@@ -70,7 +86,7 @@ def _add(rows: type[OwnList], owner_id: int, member_id: int, *, then: Callable[[
 
 
 def _remove(
-    rows: type[OwnList], owner_id: int, member_id: int, *, then: Callable[[], object]
+    rows: type[OwnList], owner_id: int, member_id: int, then: Callable[[], object] = lambda: None
 ) -> bool:
     """Take a user off a list, and call `then` in the same transaction, if they are on it."""
     with transaction.atomic(using="default"):

@@ -37,6 +37,10 @@ SELECT asked.id,
     EXISTS (
         SELECT FROM usergraph_closefriend
         WHERE owner_id = %(viewer_id)s AND member_id = asked.id
+    ),
+    EXISTS (
+        SELECT FROM usergraph_restriction
+        WHERE owner_id = %(viewer_id)s AND member_id = asked.id
     )
 FROM unnest(%(user_ids)s::bigint[]) AS asked (id)
 """
@@ -110,11 +114,11 @@ def hidden_people(*, viewer_id: int) -> HiddenPeople:
 def relations(*, viewer_id: int, user_ids: Collection[int]) -> dict[int, dict[str, bool]]:
     """What `viewer` says of each of some users; one query, or none for no users.
 
-    {"following", "followed_by", "requested", "muting", "close_friend"}
+    {"following", "followed_by", "requested", "muting", "close_friend", "restricting"}
     """
     if not user_ids:
         return {}
-    members = ("following", "followed_by", "requested", "muting", "close_friend")
+    members = ("following", "followed_by", "requested", "muting", "close_friend", "restricting")
     parameters: dict[str, Any] = {"viewer_id": viewer_id, "user_ids": list(user_ids)}
     with connections[router.db_for_read(Follow)].cursor() as cursor:
         cursor.execute(_RELATIONS_SQL, parameters)

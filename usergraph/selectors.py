@@ -197,6 +197,39 @@ def edge(*, viewer_id: int, author_id: int) -> Edge:
     )
 
 
+@dataclass(frozen=True)
+class Standing:
+    """How an author stands to somebody who comments on the author's post."""
+
+    follows: bool
+    is_followed: bool
+    restricts: bool
+
+
+_STANDING_SQL = """
+SELECT
+    EXISTS (
+        SELECT FROM usergraph_follow
+        WHERE follower_id = %(author_id)s AND followee_id = %(user_id)s
+    ),
+    EXISTS (
+        SELECT FROM usergraph_follow
+        WHERE follower_id = %(user_id)s AND followee_id = %(author_id)s
+    ),
+    EXISTS (
+        SELECT FROM usergraph_restriction
+        WHERE owner_id = %(author_id)s AND member_id = %(user_id)s
+    )
+"""
+
+
+def standing(*, author_id: int, user_id: int) -> Standing:
+    """How an author stands to a user, from the primary; one query."""
+    with primary_reads(), connections[router.db_for_read(Follow)].cursor() as cursor:
+        cursor.execute(_STANDING_SQL, {"author_id": author_id, "user_id": user_id})
+        return Standing(*cursor.fetchone())
+
+
 def followed_ids(*, viewer_id: int) -> list[int]:
     """The ids of all accounts that a viewer follows; one query."""
     return list(Follow.objects.filter(follower_id=viewer_id).values_list("followee_id", flat=True))

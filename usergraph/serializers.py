@@ -109,6 +109,13 @@ class CloseFriendState(serializers.Serializer[Any]):
     close_friend = serializers.BooleanField()
 
 
+@extend_schema_serializer(examples=[OpenApiExample("Restricted", {"restricting": True})])
+class RestrictionState(serializers.Serializer[Any]):
+    """Whether the caller restricts the user now."""
+
+    restricting = serializers.BooleanField()
+
+
 _SINCE = {"since": "2026-11-02T08:15:30Z"}
 
 
@@ -143,6 +150,13 @@ class CloseFriend(serializers.Serializer[Any]):
     since = serializers.DateTimeField()
 
 
+class RestrictedUser(serializers.Serializer[Any]):
+    """A user whom the caller restricts."""
+
+    user = ListedUser()
+    since = serializers.DateTimeField()
+
+
 class SuggestionsQuery(PageQuery):
     """The query of the suggestions, which are one page."""
 
@@ -164,6 +178,7 @@ class Suggestion(serializers.Serializer[Any]):
 
 SuggestionPage = page_of(Suggestion, {"user": LISTED_EXAMPLE, "known_followers": KNOWN_EXAMPLE})
 CloseFriendPage = page_of(CloseFriend, {"user": LISTED_EXAMPLE} | _SINCE)
+RestrictedPage = page_of(RestrictedUser, {"user": LISTED_EXAMPLE} | _SINCE)
 AskingPage = page_of(AskingUser, {"user": LISTED_EXAMPLE} | _SINCE)
 BlockedPage = page_of(BlockedUser, {"user": USER_EXAMPLE} | _SINCE)
 MutedPage = page_of(MutedUser, {"user": LISTED_EXAMPLE} | _SINCE | _MUTE)

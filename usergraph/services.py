@@ -18,7 +18,15 @@ from usergraph.events import BlockChanged, FollowsRemoved, block_changed, follow
 from usergraph.follows import BLOCK_BETWEEN, pair_number
 from usergraph.follows import follow_user as follow_user  # noqa: PLC0414  (for other apps, too)
 from usergraph.follows import unfollow_user as unfollow_user  # noqa: PLC0414
-from usergraph.models import Block, CloseFriend, Follow, FollowRequest, Mute, PulledAuthor
+from usergraph.models import (
+    Block,
+    CloseFriend,
+    Follow,
+    FollowRequest,
+    Mute,
+    PulledAuthor,
+    Restriction,
+)
 from users.services import steady_account
 
 _IMPORT_SQL = f"""
@@ -188,6 +196,7 @@ def remove_relations_of_user(*, user_id: int, limit: int) -> int:
         Mute.objects.filter(Q(muter_id=user_id) | Q(muted_id=user_id)),
         FollowRequest.objects.filter(Q(follower_id=user_id) | Q(followee_id=user_id)),
         CloseFriend.objects.filter(Q(owner_id=user_id) | Q(member_id=user_id)),
+        Restriction.objects.filter(Q(owner_id=user_id) | Q(member_id=user_id)),
     ]
     for rows in mine:
         ids = list(rows.order_by("pk").values_list("pk", flat=True)[:limit])

@@ -17,6 +17,8 @@ from usergraph.views import (
     FollowView,
     MutesView,
     MuteView,
+    RestrictedView,
+    RestrictionView,
     SuggestionsView,
 )
 
@@ -26,6 +28,8 @@ urlpatterns = [
     path("users/<username:username>/block", BlockView.as_view(), name="block"),
     path("users/<username:username>/mute", MuteView.as_view(), name="mute"),
     path("users/<username:username>/close-friend", CloseFriendView.as_view(), name="close-friend"),
+    path("users/<username:username>/restriction", RestrictionView.as_view(), name="restriction"),
+    path("users/me/restricted", RestrictedView.as_view(), name="restricted"),
     path("users/me/close-friends", CloseFriendsView.as_view(), name="close-friends"),
     path("users/me/blocks", BlocksView.as_view(), name="blocks"),
     path("users/me/suggestions", SuggestionsView.as_view(), name="suggestions"),

@@ -13,7 +13,7 @@ from core.http.pagination import page_request, page_response
 from core.http.repetitions import repeatable
 from core.http.schema import PAGE_PARAMETERS
 from usergraph import follows, mutes, own_lists, selectors, services, suggestions
-from usergraph.models import CloseFriend
+from usergraph.models import CloseFriend, Restriction
 from usergraph.serializers import (
     AskingPage,
     BlockedPage,
@@ -25,6 +25,8 @@ from usergraph.serializers import (
     MutedPage,
     MuteRequest,
     MuteState,
+    RestrictedPage,
+    RestrictionState,
     SuggestionPage,
     SuggestionsQuery,
 )
@@ -231,6 +233,44 @@ class CloseFriendsView(APIView):
             CloseFriend, viewer_id=caller_id(request), after=page.after, limit=page.limit
         )
         return page_response(request, friends, cursor)
+
+
+class RestrictionView(APIView):
+    """The caller's restriction of a user. PUT and DELETE may be repeated."""
+
+    @extend_schema(request=None, responses=RestrictionState, tags=["privacy"])
+    @repeatable(database="default")
+    def put(self, request: Request, username: str) -> Response:
+        """Restrict a user: their new comments on the caller's posts are seen by themselves alone,
+        until the caller approves them; see `/held-comments`. They are not told.
+        """
+        viewer_id = caller_id(request)
+        member_id = visible_user_id(viewer_id=viewer_id, username=username)
+        own_lists.restrict_user(owner_id=viewer_id, member_id=member_id)
+        return Response({"restricting": True})
+
+    @extend_schema(responses={200: RestrictionState}, tags=["privacy"])
+    @repeatable(database="default")
+    def delete(self, request: Request, username: str) -> Response:
+        """End a restriction. Comments that wait for approval go on waiting.
+
+        Answers the same if the caller did not restrict them.
+        """
+        viewer_id = caller_id(request)
+        member_id = visible_user_id(viewer_id=viewer_id, username=username)
+        own_lists.end_restriction(owner_id=viewer_id, member_id=member_id)
+        return Response({"restricting": False})
+
+
+class RestrictedView(APIView):
+    @extend_schema(parameters=PAGE_PARAMETERS, responses=RestrictedPage, tags=["privacy"])
+    def get(self, request: Request) -> Response:
+        """List the users whom the caller restricts, the newest first."""
+        page = page_request(request)
+        restricted, cursor = own_list_page(
+            Restriction, viewer_id=caller_id(request), after=page.after, limit=page.limit
+        )
+        return page_response(request, restricted, cursor)
 
 
 class BlocksView(APIView):

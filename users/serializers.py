@@ -40,6 +40,7 @@ _VIEWER = {
     "requested": False,
     "muting": False,
     "close_friend": False,
+    "restricting": False,
 }
 LISTED_EXAMPLE = USER_EXAMPLE | {"viewer": _VIEWER}
 
@@ -55,6 +56,9 @@ class Viewer(serializers.Serializer[Any]):
     muting = serializers.BooleanField(help_text="The caller mutes this user.")
     close_friend = serializers.BooleanField(
         help_text="This user sees the caller's posts for close friends."
+    )
+    restricting = serializers.BooleanField(
+        help_text="This user's new comments on the caller's posts wait for approval."
     )
 
 

@@ -33,12 +33,17 @@ SPECTACULAR_SETTINGS = {
         {"name": "accounts", "description": "Sign up, log in, tokens, e-mail, password, TOTP."},
         {"name": "users", "description": "Profiles."},
         {"name": "graph", "description": "Who follows whom."},
+        {"name": "privacy", "description": "Who sees what, and who may comment."},
         {"name": "media", "description": "Pictures."},
         {"name": "posts", "description": "Publish, read, edit, delete."},
         {"name": "likes", "description": "Who likes which post or comment."},
         {"name": "comments", "description": "What people say about posts."},
         {"name": "timelines", "description": "Home and profile timelines."},
     ],
+    "ENUM_NAME_OVERRIDES": {
+        "PostCommentsFromEnum": "posts.serializers.COMMENTS_FROM",
+        "CommentsFromEnum": "comments.serializers.COMMENTERS",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "socialfeed.schema.add_account_endpoints",

@@ -1,13 +1,13 @@
 """How soon nobody sees any more what they may not.
 
-Somebody reads a thing over and over, through the web server, from warm caches, while the replica's
-replay stands still. Then it is taken from them. Measured is from when that request is sent until
-the last answer arrives that still shows the thing.
+Some people read a thing each, over and over, through the web server, from warm caches, while the
+replica's replay stands still. Then it is taken from each of them. Measured is from when the request
+is sent until the last answer arrives that still shows the thing.
 """
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median, quantiles
@@ -15,6 +15,7 @@ from typing import Any
 
 from django.db import OperationalError, connections
 
+from posts.models import Post
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.population import add_accounts, add_posts
 from tests.benchmarks.requests import Bench
@@ -23,8 +24,8 @@ from tests.support.client import Person, reset_login_limits, sign_up, wait_until
 from users.models import User
 from users.services import set_active
 
-ROUNDS = 100  # of each kind
-WATCHED = 0.3  # seconds, after the answer that takes the thing away
+ROUNDS, PAIRS = 100, 5  # of each kind: rounds, and how many read and lose something in each
+WATCHED = 0.3  # seconds, after the last answer that takes something away
 AT_MOST = 1_000  # milliseconds
 
 
@@ -40,44 +41,57 @@ class _Scene:
 def revocation(bench: Bench) -> Iterator[Figure]:
     """The last answer that shows a thing after an unfollow, a block, and the like; p99 of each."""
     port = bench.layout.port("caddy")
-    for kind, scenes in _scenes(bench).items():
-        late = [_last_seen(port, scene) for scene in scenes]
+    for kind, rounds in _rounds(bench).items():
+        late = [one for scenes in rounds for one in _last_seen(port, scenes)]
         yield Figure(
             f"last answer after {kind}, p99",
             quantiles(late, n=100)[98],
             "ms",
             len(late),
             at_most=AT_MOST,
-            note=f"p50 {median(late):.0f} ms after the request; the replica stands still",
+            note=f"p50 {median(late):.0f} ms after the request; the replica stands still, and "
+            f"{PAIRS} read at once",
         )
 
 
-def _last_seen(port: int, scene: _Scene) -> float:
-    """How many milliseconds after `take` the last answer came that showed the thing."""
-    scene.give()
-    last, is_over = 0.0, threading.Event()
-    began = threading.Event()
+class _Watch(threading.Thread):
+    """Somebody who reads a thing over and over. `last`: when it was there for the last time."""
 
-    def watch() -> None:
-        nonlocal last
-        with Connection(port) as connection:
-            while not is_over.is_set():
-                if connection.ask(scene.reading).status == 200:
-                    last = time.perf_counter()
-                    began.set()
+    def __init__(self, port: int, reading: bytes) -> None:
+        super().__init__()
+        self.last = 0.0
+        self.began, self.is_over = threading.Event(), threading.Event()
+        self._port, self._reading = port, reading
 
-    watching = threading.Thread(target=watch)
+    def run(self) -> None:
+        with Connection(self._port) as connection:
+            while not self.is_over.is_set():
+                if connection.ask(self._reading).status == 200:
+                    self.last = time.perf_counter()
+                    self.began.set()
+
+
+def _last_seen(port: int, scenes: Sequence[_Scene]) -> list[float]:
+    """How many milliseconds after each `take` the last answer came that showed the thing."""
+    for scene in scenes:
+        scene.give()
+    watches = [_Watch(port, scene.reading) for scene in scenes]
+    sent = []
     with _standing_replicas():
-        watching.start()
-        assert began.wait(10), "it is there at first"
-        sent = time.perf_counter()
-        scene.take()
+        for watch in watches:
+            watch.start()
+        assert all(watch.began.wait(10) for watch in watches), "it is there at first"
+        for scene in scenes:
+            sent.append(time.perf_counter())
+            scene.take()
         time.sleep(WATCHED)
-        is_over.set()
-        watching.join()
-    with Connection(port) as connection:
-        assert connection.ask(scene.reading).status != 200, "it is not there in the end"
-    return max(0.0, 1000 * (last - sent))
+        for watch in watches:
+            watch.is_over.set()
+            watch.join()
+    for scene in scenes:
+        with Connection(port) as connection:
+            assert connection.ask(scene.reading).status != 200, "it is not there in the end"
+    return [max(0.0, 1000 * (watch.last - at)) for watch, at in zip(watches, sent, strict=True)]
 
 
 @contextmanager
@@ -105,11 +119,27 @@ def _on_replica(sql: str) -> Any:
         return cursor.fetchone()[0]
 
 
-def _scenes(bench: Bench) -> dict[str, Iterator[_Scene]]:
-    owner, viewer = add_accounts("revoked_", 2)
+def _rounds(bench: Bench) -> dict[str, Iterator[Sequence[_Scene]]]:
+    """The rounds of each kind."""
+    pairs = [_pair(bench, number) for number in range(PAIRS)]
+
+    def repeated(kind: str) -> Iterator[Sequence[_Scene]]:
+        for _ in range(ROUNDS):
+            yield [scenes[kind] for scenes, _ in pairs]
+        for scenes, end in pairs:
+            scenes[kind].give()
+            end()
+
+    return {kind: repeated(kind) for kind in pairs[0][0]} | {"a log-out": _log_outs(bench)}
+
+
+def _pair(bench: Bench, number: int) -> tuple[dict[str, _Scene], Callable[[], object]]:
+    """What one may take from another, and how to end what they have to do with each other."""
+    owner, viewer = add_accounts(f"revoked_{number}_", 2)
     names = dict(User.objects.filter(pk__in=[owner, viewer]).values_list("pk", "username"))
     tokens = {user_id: bench.population.token(user_id) for user_id in names}
-    (post_id,) = add_posts([owner], 1)
+    post_id, for_friends = add_posts([owner], 2)
+    Post.objects.filter(pk=for_friends).update(audience="close_friends")
     port = bench.layout.port("caddy")
 
     def ask(user_id: int, method: str, path: str, body: Any = None) -> None:
@@ -130,46 +160,54 @@ def _scenes(bench: Bench) -> dict[str, Iterator[_Scene]]:
         ask(viewer, "PUT", f"/users/{names[owner]}/follow")
         close()
 
-    reading = request("GET", f"/api/v1/posts/{post_id}", token=tokens[viewer])
-    removed, blocked = f"/users/{names[viewer]}/follower", f"/users/{names[viewer]}/block"
-    acts: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
-        "a private account's removal of a follower": (
-            lambda: ask(owner, "DELETE", removed),
-            let_in,
-        ),
-        "an unfollow": (lambda: ask(viewer, "DELETE", f"/users/{names[owner]}/follow"), let_in),
-        "an account becomes private": (close, open_),
-        "a block": (
-            lambda: ask(owner, "PUT", blocked),
-            lambda: ask(owner, "DELETE", blocked),
-        ),
-        "a suspension": (
-            lambda: set_active(user_ids=[owner], active=False),
-            lambda: set_active(user_ids=[owner], active=True),
-        ),
-    }
-
-    def repeated(take: Callable[[], object], give: Callable[[], object]) -> Iterator[_Scene]:
-        for _ in range(ROUNDS):
-            yield _Scene(reading, take, give)
-        give()
+    def end() -> None:
         ask(viewer, "DELETE", f"/users/{names[owner]}/follow")
         open_()
 
-    scenes = {kind: repeated(*act) for kind, act in acts.items()}
-    return scenes | {"a log-out": _log_outs(bench)}
+    def reading(shown: int) -> bytes:
+        return request("GET", f"/api/v1/posts/{shown}", token=tokens[viewer])
+
+    about_viewer = f"/users/{names[viewer]}"
+    return {
+        "a private account's removal of a follower": _Scene(
+            reading(post_id), lambda: ask(owner, "DELETE", f"{about_viewer}/follower"), let_in
+        ),
+        "an unfollow": _Scene(
+            reading(post_id),
+            lambda: ask(viewer, "DELETE", f"/users/{names[owner]}/follow"),
+            let_in,
+        ),
+        "an account becomes private": _Scene(reading(post_id), close, open_),
+        "a block": _Scene(
+            reading(post_id),
+            lambda: ask(owner, "PUT", f"{about_viewer}/block"),
+            lambda: ask(owner, "DELETE", f"{about_viewer}/block"),
+        ),
+        "the end of a close friendship": _Scene(
+            reading(for_friends),
+            lambda: ask(owner, "DELETE", f"{about_viewer}/close-friend"),
+            lambda: ask(owner, "PUT", f"{about_viewer}/close-friend"),
+        ),
+        "a suspension": _Scene(
+            reading(post_id),
+            lambda: set_active(user_ids=[owner], active=False),
+            lambda: set_active(user_ids=[owner], active=True),
+        ),
+    }, end
 
 
-def _log_outs(bench: Bench) -> Iterator[_Scene]:
+def _log_outs(bench: Bench) -> Iterator[Sequence[_Scene]]:
     origin = f"http://127.0.0.1:{bench.layout.port('caddy')}"
     for number in range(ROUNDS):
         reset_login_limits()
-        person = sign_up(origin, f"leaving_{number}")
-        token = person.http.headers["Authorization"].removeprefix("Bearer ")
-        reading = request("GET", "/api/v1/users/me", token=token)
-        yield _Scene(reading, lambda person=person: _log_out(person), lambda: None)  # type: ignore[misc]
+        yield [_log_out(sign_up(origin, f"leaving_{number}_{one}")) for one in range(PAIRS)]
 
 
-def _log_out(person: Person) -> None:
-    answer = person.http.delete("/_allauth/app/v1/auth/session")
-    assert answer.is_success, answer.text
+def _log_out(person: Person) -> _Scene:
+    token = person.http.headers["Authorization"].removeprefix("Bearer ")
+
+    def take() -> None:
+        answer = person.http.delete("/_allauth/app/v1/auth/session")
+        assert answer.is_success, answer.text
+
+    return _Scene(request("GET", "/api/v1/users/me", token=token), take, lambda: None)

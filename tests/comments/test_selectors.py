@@ -135,13 +135,13 @@ def test_a_page_reads_no_comment_that_is_not_on_it(
     newest_first: bool,
 ) -> None:
     plans: list[Any] = []
-    read_rows = selectors._read
+    read_rows = selectors.read_rows
 
     def read_and_explain(sql: str, parameters: Any) -> list[Any]:
         plans.append(explain_analyze(sql, parameters, database="comments")["Plan"])
         return read_rows(sql, parameters)
 
-    monkeypatch.setattr(selectors, "_read", read_and_explain)
+    monkeypatch.setattr(selectors, "read_rows", read_and_explain)
     options = {"post_id": post_id, "viewer_id": bob, "newest_first": newest_first, **options}
     for after in cursors:
         page, _ = comment_page(after=after, limit=20, **options)

@@ -61,7 +61,7 @@ def test_a_comment_and_a_reply_are_counted_and_announced(
     assert comment["author"]["id"] == str(alice)
     assert comment["edited_at"] is None
     assert comment["counts"] == {"likes": 0, "replies": 1}
-    assert comment["viewer"] == {"liked": False}
+    assert comment["viewer"] == {"liked": False, "may_approve": False}
     assert (reply["id"], reply["reply_to"]) == (str(reply_id), str(comment_id))
     assert reply["counts"] == {"likes": 0, "replies": 0}
     assert count(post_id) == announced(post_id) == 2
@@ -284,11 +284,11 @@ def test_a_like_of_a_comment_counts_once_whatever_is_done_twice(
 ) -> None:
     comment_id = add_comment(post_id=post_id, author_id=alice, text="Lovely.")
     assert [like_comment(comment_id=comment_id, user_id=bob) for _ in range(2)] == [True, False]
-    assert shown_comment(comment_id, bob)["viewer"] == {"liked": True}
-    assert shown_comment(comment_id, alice)["viewer"] == {"liked": False}
+    assert shown_comment(comment_id, bob)["viewer"] == {"liked": True, "may_approve": False}
+    assert shown_comment(comment_id, alice)["viewer"] == {"liked": False, "may_approve": False}
     assert shown_comment(comment_id, alice)["counts"] == {"likes": 1, "replies": 0}
     assert [unlike_comment(comment_id=comment_id, user_id=bob) for _ in range(2)] == [True, False]
-    assert shown_comment(comment_id, bob)["viewer"] == {"liked": False}
+    assert shown_comment(comment_id, bob)["viewer"] == {"liked": False, "may_approve": False}
     assert count(comment_id) == 0
 
 

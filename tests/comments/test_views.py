@@ -207,7 +207,7 @@ def test_likes_of_a_comment_are_put_listed_and_taken_back(
     assert api(bob).delete(f"/api/v1/comments/{reply['id']}").status_code == 204
     shown = api(bob).get(url).json()
     assert shown["counts"] == {"likes": 1, "replies": 0}
-    assert shown["viewer"] == {"liked": True}
+    assert shown["viewer"] == {"liked": True, "may_approve": False}
     likers = api(alice).get(f"{url}/likes").json()
     assert [user["id"] for user in likers["results"]] == [str(bob)]
     assert likers["next"] is None

@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from comments.models import Comment, CommentLike
+from comments.models import Comment, CommentLike, CommentRules
 from comments.services import add_comment, like_comment
 from core.http.idempotency_keys import IdempotencyKey
 from core.outbox.models import OutboxEvent
@@ -23,7 +23,15 @@ from tests.support.api_documents import deactivate, shown_post
 from tests.support.deliveries import deliver, pending
 from tests.support.posts_factory import make_posts
 from tests.support.staff import confirmed, staff_browser
-from usergraph.models import Block, CloseFriend, Follow, FollowRequest, Mute, PulledAuthor
+from usergraph.models import (
+    Block,
+    CloseFriend,
+    Follow,
+    FollowRequest,
+    Mute,
+    PulledAuthor,
+    Restriction,
+)
 from usergraph.services import follow_user
 from users.models import User
 from users.services import delete_account, ensure_account, update_profile
@@ -54,6 +62,8 @@ def rows(person: Callable[[str], int]) -> Callable[[], None]:
         Block.objects.create(blocker_id=alice, blocked_id=bob)
         Mute.objects.create(muter_id=alice, muted_id=bob)
         CloseFriend.objects.create(owner_id=alice, member_id=bob)
+        Restriction.objects.create(owner_id=alice, member_id=bob)
+        CommentRules.objects.create(author_id=alice)
         post_id = make_posts(bob, 1)[0]
         comment = Comment.objects.create(post_id=post_id, author_id=alice, text="Lovely.")
         Like.objects.create(subject_id=post_id, user_id=alice)
@@ -177,7 +187,12 @@ def test_staff_edit_a_comment_even_if_it_is_hidden(
 
 def test_staff_close_a_post_for_comments(staff: Client, alice: int, bob: int) -> None:
     post_id = make_posts(bob, 1)[0]
-    data = {"caption": "No. 0", "comments_closed": "on", "reason": "A quarrel."}
+    data = {
+        "caption": "No. 0",
+        "comments_closed": "on",
+        "comments_from": "account",
+        "reason": "A quarrel.",
+    }
     assert staff.post(address(Post, "change", post_id), data).status_code == 302
     post = Post.objects.get(pk=post_id)
     assert post.comments_closed

@@ -23,7 +23,7 @@ from users.models import User
 pytestmark = pytest.mark.django_db
 # The fields that a change of each row sends. A page that lets staff change rows must be here.
 CHANGES: dict[type[Model], dict[str, str]] = {
-    Post: {"caption": "Without the insult."},
+    Post: {"caption": "Without the insult.", "comments_from": "account"},
     WaitingPost: {"caption": "Without the insult."},
     Comment: {"text": "Without the insult."},
     Media: {"alt": "Without the insult."},

@@ -23,8 +23,16 @@ from posts import services as post_services
 from posts.keys import liked_key, record_key
 from posts.records import Record
 from tests.support.client import wait_until
-from tests.support.conversation import PEOPLE, POSTS, Conversation, ExpectedComment, ExpectedPost
+from tests.support.conversation import (
+    PEOPLE,
+    POSTS,
+    WORD,
+    Conversation,
+    ExpectedComment,
+    ExpectedPost,
+)
 from tests.support.machines import run_machine
+from usergraph.own_lists import end_restriction, restrict_user
 from users.keys import user_key
 from users.services import set_active, update_profile
 
@@ -33,6 +41,7 @@ people = st.integers(0, PEOPLE - 1)
 posts = st.integers(0, POSTS - 1)
 numbers = st.integers(0, 20)
 dies = st.sampled_from([False, False, True])
+rarely = st.sampled_from([False, False, False, True])
 
 
 class TalkMachine(RuleBasedStateMachine):
@@ -87,8 +96,10 @@ class TalkMachine(RuleBasedStateMachine):
         if self.did(act, allowed=not self.talk.is_gone(shown), dies=dies) and user in shown.likers:
             shown.likers.remove(user)
 
-    @rule(post=posts, person=people, reply=st.none() | numbers, dies=dies)
-    def comment(self, post: int, person: int, reply: int | None, dies: bool) -> None:
+    @rule(post=posts, person=people, reply=st.none() | numbers, has_word=rarely, dies=dies)
+    def comment(
+        self, post: int, person: int, reply: int | None, has_word: bool, dies: bool
+    ) -> None:
         shown, user = self.talk.posts[post], self.talk.people[person]
         answered = None
         if reply is not None and shown.comments:
@@ -96,10 +107,11 @@ class TalkMachine(RuleBasedStateMachine):
         allowed = not self.talk.is_gone(shown) and not shown.is_closed
         if answered is not None:
             is_shown = answered.author not in self.talk.inactive
-            allowed = allowed and is_shown and answered.reply_to is None
+            is_seen = not answered.is_held or user == answered.author
+            allowed = allowed and is_shown and is_seen and answered.reply_to is None
         if user in self.talk.inactive:
             return
-        text, made = f"No. {len(shown.comments)}", []
+        text, made = f"No. {len(shown.comments)}{f' {WORD.upper()}!' if has_word else ''}", []
         reply_to = answered.id if answered else None
 
         def act() -> None:
@@ -110,7 +122,10 @@ class TalkMachine(RuleBasedStateMachine):
             )
 
         if self.did(act, allowed=allowed, dies=dies):
-            shown.comments.append(ExpectedComment(made[0], user, text, reply_to))
+            said = ExpectedComment(made[0], user, text, reply_to)
+            answers_held = answered is not None and answered.is_held
+            said.is_held = answers_held or self.talk.is_held(user, text)
+            shown.comments.append(said)
 
     def said(self, post: int, number: int) -> tuple[ExpectedPost, ExpectedComment] | None:
         shown = self.talk.posts[post]
@@ -119,10 +134,10 @@ class TalkMachine(RuleBasedStateMachine):
         said = shown.comments[number % len(shown.comments)]
         return None if said.author in self.talk.inactive else (shown, said)
 
-    @rule(post=posts, number=numbers, dies=dies)
-    def edit(self, post: int, number: int, dies: bool) -> None:
+    @rule(post=posts, number=numbers, has_word=rarely, dies=dies)
+    def edit(self, post: int, number: int, has_word: bool, dies: bool) -> None:
         if found := self.said(post, number):
-            said, text = found[1], f"Edited {number}"
+            said, text = found[1], f"Edited {number}{f', {WORD}' if has_word else ''}"
             self.did(
                 lambda: comment_services.edit_comment(
                     comment_id=said.id, author_id=said.author, text=text
@@ -130,7 +145,32 @@ class TalkMachine(RuleBasedStateMachine):
                 allowed=True,
                 dies=dies,
             )
-            said.text, said.edited = text, True
+            if text != said.text:
+                said.is_held = said.is_held or self.talk.is_held(said.author, text)
+                said.text, said.edited = text, True
+
+    @rule(person=people)
+    def restrict(self, person: int) -> None:
+        author, user = self.talk.people[0], self.talk.people[person]
+        if author != user:
+            change = end_restriction if user in self.talk.restricted else restrict_user
+            change(owner_id=author, member_id=user)
+            self.talk.restricted ^= {user}
+
+    @rule(post=posts, number=numbers, dies=dies)
+    def approve(self, post: int, number: int, dies: bool) -> None:
+        if found := self.said(post, number):
+            shown, said = found
+            answered = [one for one in shown.comments if one.id == said.reply_to]
+            waits = said.is_held and any(one.is_held for one in answered)
+            if self.did(
+                lambda: comment_services.approve_comment(
+                    comment_id=said.id, author_id=shown.author
+                ),
+                allowed=not waits,
+                dies=dies,
+            ):
+                said.is_held = False
 
     @rule(post=posts, number=numbers, person=people, dies=dies)
     def delete_comment(self, post: int, number: int, person: int, dies: bool) -> None:
@@ -150,7 +190,8 @@ class TalkMachine(RuleBasedStateMachine):
     def like_comment(self, post: int, number: int, person: int) -> None:
         if found := self.said(post, number):
             said, user = found[1], self.talk.people[person]
-            if user in self.talk.inactive:
+            sees = not said.is_held or user in (said.author, found[0].author)
+            if user in self.talk.inactive or not sees:
                 return
             change = (
                 comment_services.unlike_comment

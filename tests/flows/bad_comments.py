@@ -38,7 +38,46 @@ _NEW_COMMENTS = [
     ],
 ]
 
+_RULES = "/users/me/commenting"
+_NEW_RULES = [
+    ("nothing", {}, "body"),
+    ("unknown field", {"words": ["x"]}, "body"),
+    *[
+        (f"comments_from {value!r}", {"comments_from": value}, "comments_from")
+        for value in ("account", "friends", "", None, 1, ["everyone"])
+    ],
+    *[
+        (f"hidden_words {what}", {"hidden_words": value, "comments_from": "nobody"}, names)
+        for what, value, names in [
+            ("null", None, "hidden_words"),
+            ("a text", "spoiler", "hidden_words"),
+            ("an object", {"0": "spoiler"}, "hidden_words"),
+            ("with a number", [1], "hidden_words.0"),
+            ("with null", [None], "hidden_words.0"),
+            ("with an empty one", ["spoiler", ""], "hidden_words.1"),
+            ("with a blank", [" \u3000"], "hidden_words.0"),
+            ("with a NUL", ["a\u0000b"], "hidden_words.0"),
+            ("of 61 characters", ["x" * 61], "hidden_words.0"),
+            ("of 101 words", [f"word {number}" for number in range(101)], "hidden_words"),
+        ]
+    ],
+]
+
 COMMENT_CASES: list[Bad] = [
+    Bad("GET", _RULES, "no token", 401, _RULES, headers={"Authorization": ""}),
+    *no_object("PATCH", _RULES, _RULES),
+    *wrong_type("PATCH", _RULES, _RULES),
+    *with_json("PATCH", _RULES, _RULES, _NEW_RULES),
+    *unknown_ids("GET", f"{_POST}/commenting", "/posts/{}/commenting"),
+    *unknown_ids("POST", f"{_COMMENT}/approve", "/comments/{}/approve"),
+    Bad(
+        "POST", f"{_COMMENT}/approve", "on another's post", 404, "/comments/$their_comment/approve"
+    ),
+    *page_cases("/held-comments", "/held-comments"),
+    *[
+        Bad("GET", "/held-comments", f"post {value!r}", 400, f"/held-comments?post={value}", "post")
+        for value in ("", "0", "-1", "abc", "1.5", TOO_BIG, "%00")
+    ],
     *page_cases(f"{_POST}/likes", "/posts/$theirs/likes"),
     *page_cases(f"{_COMMENT}/likes", "/comments/$their_comment/likes"),
     *[

@@ -42,6 +42,10 @@ _POST_CHANGES = [
         (f"comments_closed {value!r}", {"comments_closed": value, "caption": "Half."}, _CLOSED)
         for value in (None, "maybe", 2, [True], {"a": 1})
     ],
+    *[
+        (f"comments_from {value!r}", {"comments_from": value, "caption": "Half."}, "comments_from")
+        for value in (None, "", "friends", 1, ["nobody"])
+    ],
 ]
 _WAITING_CHANGES = [
     ("nothing", {}, "body"),

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 PERSON = "person"  # of the owner, whom it names: 404 for who may not see the owner
 OWN = "own"  # what the owner owns: 404 for who may not see that
 POST = "post"  # a post of the owner's, or what is on it: 404 for who may not see the post
+HELD = "held"  # a comment on that post that is held back: 404 for all but who wrote it
 SHOWING = "showing"  # of the neutral person, and shows the owner in between
 MINE = "mine"  # of the caller alone: shows the owner to nobody
 ACT = "act"  # acts on the owner, or what they wrote elsewhere: 404 as for PERSON
@@ -30,6 +31,9 @@ OPERATIONS = {
     "GET /users/me/blocks": Row(MINE),
     "GET /users/me/mutes": Row(MINE),
     "GET /users/me/close-friends": Row(MINE),
+    "GET /users/me/restricted": Row(MINE),
+    "GET /users/me/commenting": Row(MINE),
+    "GET /held-comments": Row(MINE),
     "GET /follow-requests": Row(MINE),
     "GET /users/me/suggestions": Row(MINE),
     "GET /users/by-id/{user_id}": Row(PERSON, ("/users/by-id/{owner_id}",)),
@@ -41,6 +45,7 @@ OPERATIONS = {
     "GET /posts/{post_id}": Row(POST, ("/posts/{post}",)),
     "GET /posts/{post_id}/likes": Row(POST, ("/posts/{post}/likes",)),
     "GET /posts/{post_id}/comments": Row(POST, ("/posts/{post}/comments",)),
+    "GET /posts/{post_id}/commenting": Row(POST, ("/posts/{post}/commenting",)),
     "GET /comments/{comment_id}": Row(PERSON, ("/comments/{comment}",)),
     "GET /comments/{comment_id}/likes": Row(PERSON, ("/comments/{comment}/likes",)),
     "GET /timeline/home": Row(SHOWING, ("/timeline/home",)),
@@ -59,6 +64,11 @@ OPERATIONS = {
     "DELETE /users/{username}/mute": Row(ACT, ("/users/{owner}/mute",)),
     "PUT /users/{username}/close-friend": Row(ACT, ("/users/{owner}/close-friend",)),
     "DELETE /users/{username}/close-friend": Row(ACT, ("/users/{owner}/close-friend",)),
+    "PUT /users/{username}/restriction": Row(ACT, ("/users/{owner}/restriction",)),
+    "DELETE /users/{username}/restriction": Row(ACT, ("/users/{owner}/restriction",)),
+    "POST /comments/{comment_id}/approve": Row(
+        ACT, ("/comments/{comment}/approve", "/comments/{held}/approve")
+    ),
     "PATCH /posts/{post_id}": Row(CHANGE, ("/posts/{post}",)),
     "DELETE /posts/{post_id}": Row(CHANGE, ("/posts/{post}",)),
     "PUT /posts/{post_id}/like": Row(CHANGE, ("/posts/{post}/like",)),
@@ -74,6 +84,7 @@ OPERATIONS = {
     "PATCH /posts/waiting/{waiting_post_id}": Row(CHANGE, ("/posts/waiting/{post}",)),
     "DELETE /posts/waiting/{waiting_post_id}": Row(CHANGE, ("/posts/waiting/{post}",)),
     "PATCH /users/me": Row(ELSEWHERE),
+    "PATCH /users/me/commenting": Row(ELSEWHERE),
     "DELETE /users/me": Row(ELSEWHERE),
     "DELETE /users/me/sessions": Row(ELSEWHERE),
     "DELETE /users/me/sessions/{session_id}": Row(ELSEWHERE),
@@ -96,6 +107,11 @@ ALSO_SHOWING = {
 ALSO_OF_THE_POST = {
     "/comments/{on_theirs}": "GET /comments/{comment_id}",
     "/comments/{on_theirs}/likes": "GET /comments/{comment_id}/likes",
+}
+# What operations show of a comment there that is held back.
+ALSO_HELD = {
+    "/comments/{held}": "GET /comments/{comment_id}",
+    "/comments/{held}/likes": "GET /comments/{comment_id}/likes",
 }
 # Reads that need no log-in, if PUBLIC_PAGES is on.
 FOR_ANYBODY = {
@@ -124,6 +140,8 @@ ONLY_MAKER = {
     "POST /media/{media_id}/complete",
     "PATCH /posts/waiting/{waiting_post_id}",
     "DELETE /posts/waiting/{waiting_post_id}",
+    # No viewer has published the posts of the comments.
+    "POST /comments/{comment_id}/approve",
     # The owner asks to follow nobody.
     "POST /follow-requests/{username}/accept",
     "POST /follow-requests/{username}/decline",

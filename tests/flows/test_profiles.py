@@ -6,6 +6,7 @@ import httpx
 
 from tests.support.client import Person, wait_until
 from tests.support.images import decoded, jpeg_with_gps
+from tests.support.viewers import STRANGERS
 from users.services import import_users
 
 
@@ -67,14 +68,13 @@ def test_a_profile_counts_posts_and_followers_and_says_who_follows(
 
     shown = ada.get(f"/users/{bob.username}")
     assert shown["counts"] == {"posts": 1, "followers": 1, "following": 0}
-    nothing = dict.fromkeys(("following", "followed_by", "requested", "muting"), False)
-    assert shown["viewer"] == nothing | {"following": True}
+    assert shown["viewer"] == STRANGERS | {"following": True}
     seen_by_bob = bob.get(f"/users/{ada.username}")["viewer"]
-    assert seen_by_bob == nothing | {"followed_by": True}
-    assert bob.get(f"/users/{bob.username}")["viewer"] == nothing
+    assert seen_by_bob == STRANGERS | {"followed_by": True}
+    assert bob.get(f"/users/{bob.username}")["viewer"] == STRANGERS
     assert ada.get("/users/me")["counts"] == {"posts": 0, "followers": 0, "following": 1}
     ada.http.delete(f"/api/v1/users/{bob.username}/follow").raise_for_status()
-    assert ada.get(f"/users/{bob.username}")["viewer"] == nothing
+    assert ada.get(f"/users/{bob.username}")["viewer"] == STRANGERS
 
 
 def test_people_are_found_by_the_beginning_of_their_names_page_by_page(
@@ -98,10 +98,5 @@ def test_people_are_found_by_the_beginning_of_their_names_page_by_page(
         "display_name": "",
         "avatar_url": None,
         "is_private": False,
-        "viewer": {
-            "following": False,
-            "followed_by": False,
-            "requested": False,
-            "muting": False,
-        },
+        "viewer": STRANGERS,
     }

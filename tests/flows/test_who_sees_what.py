@@ -17,11 +17,13 @@ import pytest
 from tests.flows.bad_requests import ABSENT
 from tests.flows.operations import (
     ACT,
+    ALSO_HELD,
     ALSO_OF_THE_POST,
     ALSO_SHOWING,
     BODIES,
     CHANGE,
     FOR_ANYBODY,
+    HELD,
     MINE,
     ONLY_MAKER,
     OPERATIONS,
@@ -37,7 +39,7 @@ from users.models import AccountDeletion, User
 from users.services import delete_account, set_active
 
 VIEWERS = (
-    *("nobody", "stranger", "follower", "pending", "removed"),
+    *("nobody", "stranger", "follower", "pending", "removed", "restricted", "muted"),
     *("blocked", "blocker", "muter", "friend", "staff", "suspended"),
 )
 # That of "friends" is public, and has a post for close friends.
@@ -45,7 +47,8 @@ OWNERS = ("public", "private", "friends", "suspended", "deleted")
 VISIBLE = ("public", "private", "friends")
 HIDDEN = ("blocked", "blocker")
 # Those whom a private owner has let in.
-LET_IN = ("follower", "muter", "friend")
+LET_IN = ("follower", "muter", "muted", "friend", "restricted")
+HELD_TEXT = b"Nobody else wants to read this."
 
 
 @dataclass
@@ -124,6 +127,10 @@ def _world(
             viewer.follow(owner)
     owner.like(theirs)
     neutral.like(post)
+    restricted = viewers["restricted"]
+    path = f"/api/v1/users/{restricted.username}/restriction"
+    assert owner.http.put(path).json() == {"restricting": True}
+    held = restricted.comment(post, HELD_TEXT.decode())
     comment = owner.comment(theirs, f"Said by the owner, {owner.id}.")
     neutrals = neutral.comment(theirs, "Said by the neutral person.")
     on_theirs = neutral.comment(post, "Said on the owner's.")
@@ -140,6 +147,7 @@ def _world(
             "comment": comment["id"],
             "neutrals": neutrals["id"],
             "on_theirs": on_theirs["id"],
+            "held": held["id"],
             "media": post["media"][0]["id"],
         },
         [owner.username.encode(), owner.id.encode()],
@@ -157,6 +165,7 @@ READS = [
 ]
 READS += [(label, SHOWING, path) for path, label in ALSO_SHOWING.items()]
 READS += [(label, POST, path) for path, label in ALSO_OF_THE_POST.items()]
+READS += [(label, HELD, path) for path, label in ALSO_HELD.items()]
 
 
 def warm(world: World) -> None:
@@ -175,6 +184,8 @@ def hide(world: World, owner: str) -> None:
     assert world.owner.http.put(f"/api/v1/users/{blocked}/block").is_success
     assert world.ask("blocker", "PUT", "/users/{owner}/block").is_success
     assert world.ask("muter", "PUT", "/users/{owner}/mute", json={"until": None}).is_success
+    path = f"/api/v1/users/{world.viewers['muted'].username}/mute"
+    assert world.owner.http.put(path, json={"until": None}).is_success
     User.objects.filter(pk=int(world.viewers["staff"].id)).update(is_staff=True)
     set_active(user_ids=[int(world.viewers["suspended"].id)], active=False)
     removed = world.viewers["removed"].username
@@ -199,9 +210,11 @@ def may_see(viewer: str, owner: str, kind: str = PERSON) -> bool:
     """Whether a viewer may see the owner, or what they own, by the kind of an operation."""
     if owner not in VISIBLE or viewer in HIDDEN:
         return False
-    if owner == "private" and kind in (OWN, POST, CHANGE):
+    if kind == HELD and viewer != "restricted":
+        return False
+    if owner == "private" and kind in (OWN, POST, HELD, CHANGE):
         return viewer in LET_IN
-    return owner != "friends" or kind not in (POST, CHANGE) or viewer == "friend"
+    return owner != "friends" or kind not in (POST, HELD, CHANGE) or viewer == "friend"
 
 
 def expected_status(label: str, kind: str, viewer: str, owner: str) -> int:
@@ -256,8 +269,10 @@ def check_reads(world: World, owner: str) -> tuple[int, list[str]]:
                 leaks.append(what)
             if world.caption in answer.content and not may_see(viewer, owner, POST):
                 leaks.append(f"the post: {what}")
+            if HELD_TEXT in answer.content and not may_see(viewer, owner, HELD):
+                leaks.append(f"what is held back: {what}")
             if path == "/timeline/home":
-                is_follower = viewer in ("follower", "friend")
+                is_follower = viewer in ("follower", "muted", "friend", "restricted")
                 is_in_home = is_follower and may_see(viewer, owner, POST)
                 assert (world.caption in answer.content) == is_in_home, what
     return reads, leaks
@@ -302,6 +317,21 @@ def check_what_is_the_callers(world: World, owner: str) -> int:
                 is_listed = owner in VISIBLE and (viewer, path) in listed
                 assert world.shows(answer) == is_listed, f"{viewer} {path}"
     return reads
+
+
+@pytest.mark.parametrize("owner", OWNERS)
+def test_the_owner_sees_all_that_is_their_own(world: World, owner: str) -> None:
+    hide(world, owner)
+    world.viewers["owner"] = world.owner
+    is_there = owner in VISIBLE
+    for label, kind, path in READS:
+        answer = world.ask("owner", "GET", path)
+        assert answer.status_code == (200 if is_there else 401), label
+        # What waits for the owner is not in a list that others see.
+        is_asked_for = kind == HELD and not path.endswith("/likes")
+        assert (HELD_TEXT in answer.content) == (is_there and is_asked_for), path
+    waiting = world.ask("owner", "GET", "/held-comments")
+    assert (HELD_TEXT in waiting.content) == is_there
 
 
 @pytest.mark.parametrize("owner", ["private", "suspended", "deleted"])

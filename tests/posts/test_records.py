@@ -12,6 +12,7 @@ from core.counters import Counter, CounterChange
 from core.ids import MAX_ID
 from posts.records import (
     _RECORDS_SQL,
+    COMMENTS_FROM,
     LIKERS_KEPT,
     LIKERS_SHOWN,
     Record,
@@ -36,6 +37,7 @@ records = st.builds(
     comments=counts,
     comments_closed=st.booleans(),
     for_close_friends=st.booleans(),
+    comments_from=st.sampled_from(COMMENTS_FROM),
     liker_ids=st.lists(ids, max_size=LIKERS_KEPT, unique=True).map(tuple),
     recent_comments=st.lists(st.tuples(ids, st.binary(max_size=65_535)), max_size=2).map(tuple),
     withheld_media=st.binary(),
@@ -56,6 +58,7 @@ def a_record(likers: int = 0, comments: int = 0) -> Record:
         comments=comments,
         comments_closed=False,
         for_close_friends=False,
+        comments_from="account",
         liker_ids=tuple(range(11, 11 + likers)),
         recent_comments=tuple((21 + n, b'{"id":"%d","text":"So."}' % n) for n in range(comments)),
         withheld_media=b"",

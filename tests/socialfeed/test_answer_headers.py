@@ -61,7 +61,7 @@ def test_what_is_made_has_an_address_and_may_be_replayed(schema: dict[str, Any])
     for path, method, status, response in answers(schema):
         is_made = status == "201" or (path, method, status) == WAITING
         assert ("Location" in response["headers"]) == is_made, (path, method)
-        acts = ("/complete", "/accept", "/decline")
+        acts = ("/complete", "/accept", "/decline", "/approve")
         may_be_replayed = is_made or (path.endswith(acts) and status == "200")
         assert (idempotency.REPLAYED in response["headers"]) == may_be_replayed, (path, method)
 

@@ -28,7 +28,7 @@ from timeline.keys import home_key, profile_key
 from usergraph.keys import followed_key, followers_key
 from usergraph.models import Follow, PulledAuthor
 from usergraph.services import import_follows
-from usergraph.store import FOLLOWED, HIDDEN
+from usergraph.store import FOLLOWED, FRIENDLY, HIDDEN
 from users.keys import sessions_key
 from users.models import FormerUsername, User
 from users.services import ensure_account, update_profile
@@ -158,9 +158,10 @@ def valkey_keys_of(user_id: int) -> list[str]:
 
 
 def warm_cached_values(user_ids: Iterable[int]) -> None:
-    """Fill CACHE with these users' likes, followed and hidden users, and documents."""
+    """Fill CACHE with these users' likes, documents, and related people."""
     ids = list(user_ids)
     LIKED.get(ids)
     FOLLOWED.get(ids)
     HIDDEN.get(ids)
+    FRIENDLY.get(ids)
     USERS.get(ids)

@@ -1,4 +1,7 @@
-"""People who like, comment, edit and delete, and an oracle of what each viewer must see."""
+"""People who like, comment, edit, delete and restrict, and an oracle of what each viewer must see.
+
+The first of them has published all posts, and does not want to read of a WORD.
+"""
 
 from collections import Counter as Multiset
 from collections.abc import Iterator
@@ -10,6 +13,7 @@ import orjson
 import pytest
 
 from comments import services as comment_services
+from comments.rules import change_rules
 from comments.selectors import comment_page
 from core.counters import CounterChange
 from core.outbox import delivery
@@ -23,6 +27,7 @@ from tests.support.posts_factory import make_posts
 from usergraph.services import import_follows
 
 PEOPLE, POSTS = 4, 2
+WORD = "spoiler"
 
 
 @dataclass
@@ -34,6 +39,7 @@ class ExpectedComment:
     text: str
     reply_to: int | None
     edited: bool = False
+    is_held: bool = False
     likers: set[int] = field(default_factory=set)
 
 
@@ -56,6 +62,8 @@ class Conversation:
         self.people = people
         self.names = dict.fromkeys(people, "")
         self.inactive: set[int] = set()
+        self.restricted: set[int] = set()
+        change_rules(author_id=people[0], changes={"hidden_words": [WORD]})
         self.follows = {(people[0], people[1]), (people[0], people[2]), (people[3], people[2])}
         list(import_follows(edges=self.follows))
         self.posts = [ExpectedPost(make_posts(people[0], 1)[0], people[0]) for _ in range(POSTS)]
@@ -65,13 +73,22 @@ class Conversation:
     def is_gone(self, post: ExpectedPost) -> bool:
         return post.is_deleted or post.author in self.inactive
 
+    def is_held(self, author: int, text: str) -> bool:
+        """Whether what somebody says is held back."""
+        is_other = author != self.people[0]
+        return is_other and (author in self.restricted or WORD in text.lower())
+
+    def said(self, post: ExpectedPost) -> list[ExpectedComment]:
+        """What everybody is shown, the latest last."""
+        return [one for one in post.comments if not one.is_held and one.author not in self.inactive]
+
     def expected(self, post: ExpectedPost, viewer: int) -> Any:
         """The changeable members of a post's document that a viewer must see; None: no document."""
         if self.is_gone(post):
             return None
         likers = [p for p in post.likers[::-1] if p not in self.inactive]
         first = [p for p in likers if (viewer, p) in self.follows]
-        said = [said for said in post.comments[::-1] if said.author not in self.inactive]
+        said = self.said(post)[::-1]
         return {
             "author": self.names[post.author],
             "comments_closed": post.is_closed,
@@ -114,8 +131,9 @@ class Conversation:
         self.reads += 1
 
     def check_comments(self, post: ExpectedPost, viewer: int) -> None:
-        shown = [said for said in post.comments if said.author not in self.inactive]
-        replies = Multiset(said.reply_to for said in shown)
+        said_to_all = self.said(post)
+        replies = Multiset(said.reply_to for said in said_to_all)
+        shown = [said for said in post.comments if said in said_to_all or said.author == viewer]
         for top_level in (False, True):
             page, _ = comment_page(
                 post_id=post.id,

@@ -140,7 +140,7 @@ class World:
     def befriend(self, friend: int, owner: int) -> None:
         """Make a follower a close friend of whom they follow, or end it."""
         edge = self._person(owner), self._person(friend)
-        if edge[0] != edge[1]:
+        if edge[0] != edge[1] and not {edge, edge[::-1]} & self.blocks:
             change = remove_close_friend if edge in self.friends else add_close_friend
             with self._committing():
                 change(owner_id=edge[0], friend_id=edge[1])

@@ -14,6 +14,7 @@ from posts.events import PostChanged
 from tests.support.accounts import name_of
 from tests.support.client import wait_until
 from tests.support.posts_factory import make_posts
+from tests.support.viewers import STRANGERS
 from timeline import store as timelines
 from timeline.keys import home_key
 from timeline.pages import home_page
@@ -115,12 +116,10 @@ def test_nothing_else_changes(alice: int, bob: int, post_id: int, api: Api) -> N
     shown = client.get(f"{V}/users/{name}/timeline").json()["results"]
     assert [int(post["id"]) for post in shown] == [post_id]
     profile = client.get(f"{V}/users/{name}").json()
-    members = ("following", "followed_by", "requested", "muting", "close_friend")
-    stands = dict.fromkeys(members, False)
-    assert profile["viewer"] == stands | {"following": True, "muting": True}
+    assert profile["viewer"] == STRANGERS | {"following": True, "muting": True}
     assert (profile["counts"]["followers"], profile["counts"]["following"]) == (1, 0)
     muted_ones = api(bob).get(f"{V}/users/{name_of(alice)}").json()["viewer"]
-    assert muted_ones == stands | {"followed_by": True}
+    assert muted_ones == STRANGERS | {"followed_by": True}
     assert client.put(f"{V}/posts/{post_id}/like").status_code == 200
     assert home(bob) == [post_id]
 

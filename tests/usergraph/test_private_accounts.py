@@ -19,6 +19,7 @@ from tests.conftest import ALL_DATABASES
 from tests.support.accounts import name_of
 from tests.support.client import wait_until
 from tests.support.posts_factory import make_posts
+from tests.support.viewers import STRANGERS
 from timeline.pages import home_page
 from usergraph import follows, store
 from usergraph.follows import accept_all_requests, accept_request, decline_request
@@ -269,13 +270,7 @@ def test_what_a_private_account_owns_is_answered_with_a_reason(
     profile = api(alice).get(f"{V}/users/{name}").json()
     assert profile["is_private"]
     assert profile["counts"] == {"posts": 0, "followers": 0, "following": 0}, "never hidden"
-    assert profile["viewer"] == {
-        "following": False,
-        "followed_by": False,
-        "requested": False,
-        "muting": False,
-        "close_friend": False,
-    }
+    assert profile["viewer"] == STRANGERS
     with pytest.raises(NotFound):
         visible_author_id(viewer_id=alice, username="nobody.at.all")
     # Of a post nobody learns even that there is one.

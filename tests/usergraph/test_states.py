@@ -9,7 +9,7 @@ from comments.services import add_comment
 from tests.support.accounts import name_of
 from tests.support.posts_factory import make_posts
 from usergraph.mutes import mute_user
-from usergraph.own_lists import add_close_friend
+from usergraph.own_lists import add_close_friend, restrict_user
 from usergraph.services import follow_user, import_follows
 from users.services import set_active, update_profile
 
@@ -78,6 +78,7 @@ def test_every_list_of_people_says_how_the_caller_stands_to_them(
     update_profile(user_id=fans[2], changes={"is_private": True})
     follow_user(follower_id=alice, followee_id=fans[2])
     add_close_friend(owner_id=alice, friend_id=fans[1])
+    restrict_user(owner_id=alice, member_id=fans[2])
     stands = {
         fan: {
             "following": fan in fans[:2],
@@ -85,6 +86,7 @@ def test_every_list_of_people_says_how_the_caller_stands_to_them(
             "requested": fan == fans[2],
             "muting": fan == fans[0],
             "close_friend": fan == fans[1],
+            "restricting": fan == fans[2],
         }
         for fan in fans
     }

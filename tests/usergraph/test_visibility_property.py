@@ -95,6 +95,8 @@ class VisibilityMachine(RuleBasedStateMachine):
     @rule(both=pairs, dies=deaths)
     def befriend(self, both: tuple[int, int], dies: bool) -> None:
         pair, world = self.world.ids_of(both), self.world
+        if {pair, pair[::-1]} & world.blocks:
+            return
         change = remove_close_friend if pair in world.friends else add_close_friend
         world.change(lambda: change(owner_id=pair[0], friend_id=pair[1]), pairs=[pair], dies=dies)
         world.friends ^= {pair}

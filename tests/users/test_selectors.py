@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from core.http.problems import NotFound
+from tests.support.viewers import STRANGERS
 from usergraph.services import follow_user
 from users import selectors
 from users.models import User
@@ -50,10 +51,9 @@ def test_a_profile_counts_and_says_whether_the_viewer_follows(alice: int, bob: i
     name = username_of(bob)
     seen = selectors.profile(username=name.upper(), viewer_id=alice)
     assert seen["counts"] == {"posts": 0, "followers": 1, "following": 0}
-    nothing = dict.fromkeys(("following", "followed_by", "requested", "muting"), False)
-    assert seen["viewer"] == nothing | {"following": True}
+    assert seen["viewer"] == STRANGERS | {"following": True}
     own = selectors.own_profile(user_id=bob)
-    assert own["viewer"] == nothing
+    assert own["viewer"] == STRANGERS
     assert {key: own[key] for key in own if key != "viewer"} == {
         key: seen[key] for key in seen if key != "viewer"
     }

@@ -27,7 +27,8 @@ SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 SETTINGS = (
     *("profile", "picture", "password", "email"),
     *("second-factor", "sessions", "privacy", "requests"),
-    *("close-friends", "blocked", "muted", "delete-account"),
+    *("comments", "held-comments", "close-friends"),
+    *("blocked", "muted", "restricted", "delete-account"),
 )
 OPEN = {"log-in": "/log-in", "sign-up": "/sign-up", "forgotten-password": "/forgotten-password"}
 

@@ -310,9 +310,10 @@ COSTS: dict[str, tuple[dict[str, int], ...]] = {
         {"posts": 7, "comments": 1, "default": 2},
         {"posts": 5, "comments": 1, "default": 1},
     ),
+    # How the author of the post stands to the caller is asked in the users database.
     "comment": (
-        {"comments": 7},
-        {"comments": 12, "posts": 1, "default": 1},
+        {"comments": 7, "default": 1},
+        {"comments": 12, "posts": 1, "default": 2},
         {"comments": 5, "posts": 1, "default": 1},
     ),
 }

@@ -62,6 +62,11 @@ export const de: Messages = {
   reply: "Antworten",
   replies: (n) => `${counted(n, "Antwort", "Antworten")} zeigen`,
   replyTo: (name) => `Antwort an ${name}`,
+  commentsLimited: {
+    following: "Nur wem dieses Konto folgt, darf kommentieren.",
+    followers: "Nur wer diesem Konto folgt, darf kommentieren.",
+    nobody: "Andere dürfen hier nicht kommentieren.",
+  },
   edit: "Bearbeiten",
   edited: "bearbeitet",
   save: "Speichern",
@@ -112,6 +117,35 @@ export const de: Messages = {
   accept: "Annehmen",
   decline: "Ablehnen",
 
+  commentsTitle: "Kommentare",
+  chooseCommenters: "Wer darf kommentieren",
+  whoMayComment: "Wer darf diesen Beitrag kommentieren?",
+  whoMayCommentOnYours: "Wer darf deine Beiträge kommentieren?",
+  whoMayCommentHint:
+    "Kommentieren kann nur, wer den Beitrag sieht. Für einen einzelnen Beitrag wählst du es in seinem Menü.",
+  commenters: {
+    account: "Wie in meinen Einstellungen",
+    everyone: "Alle",
+    following: "Menschen, denen ich folge",
+    followers: "Meine Follower",
+    nobody: "Nur ich",
+  },
+  hiddenWords: "Verborgene Wörter",
+  hiddenWordsHint:
+    "Neue Kommentare mit einem dieser Wörter oder Ausdrücke warten auf deine Freigabe. Bis dahin sieht sie nur, wer sie geschrieben hat. Niemand erfährt davon.",
+  newHiddenWord: "Wort oder Ausdruck",
+  hiddenWordsFull: (n) =>
+    `Du hast ${n} Wörter und Ausdrücke. Entferne eines, bevor du ein neues hinzufügst.`,
+  heldComments: "Zurückgehaltene Kommentare",
+  heldOnPost: "Kommentare, die auf dich warten",
+  heldCommentsHint:
+    "Sie sind von Konten, die du eingeschränkt hast, oder haben eines deiner verborgenen Wörter. Nur wer sie geschrieben hat, sieht sie, bis du sie freigibst.",
+  noHeldComments: "Kein Kommentar wartet auf dich.",
+  approve: "Freigeben",
+  isApproved: "Den Kommentar sehen jetzt alle, die den Beitrag sehen.",
+  isReply: "eine Antwort",
+  seePost: "Beitrag ansehen",
+
   optionsAbout: (name) => `Optionen zu ${name}`,
   mute: "Stummschalten",
   muteForAWeek: "Eine Woche stummschalten",
@@ -132,6 +166,16 @@ export const de: Messages = {
   removeCloseFriend: "Aus engen Freunden entfernen",
   isCloseFriend: (name) => `${name} ist auf deiner Liste enger Freunde.`,
   isNoCloseFriend: (name) => `${name} ist nicht mehr auf deiner Liste enger Freunde.`,
+  restrictedPeople: "Eingeschränkte Konten",
+  restrictedHint:
+    "Nur sie sehen ihre neuen Kommentare zu deinen Beiträgen, bis du sie freigibst. Sie erfahren es nicht. Wenn du eine Einschränkung beendest, warten die Kommentare weiter, die schon warten.",
+  nobodyRestricted: "Du hast niemanden eingeschränkt.",
+  restrict: "Einschränken",
+  endRestriction: "Nicht mehr einschränken",
+  isRestricted: (name) =>
+    `Neue Kommentare von ${name} zu deinen Beiträgen warten auf deine Freigabe. ${name} erfährt es nicht.`,
+  isNotRestricted: (name) =>
+    `Neue Kommentare von ${name} zu deinen Beiträgen sind wieder sofort zu sehen.`,
   removeFollower: "Als Follower entfernen",
   followerIsRemoved: (name) => `${name} folgt dir nicht mehr und erfährt es nicht.`,
   block: "Blockieren",
@@ -217,7 +261,7 @@ export const de: Messages = {
   tooManyMails: "Eben wurde schon eine gesendet. Versuche es in einer Minute noch einmal.",
   removeEmail: (email) => `${email} von deinem Konto entfernen?`,
   newEmail: "Weitere Adresse",
-  addEmail: "Hinzufügen",
+  add: "Hinzufügen",
 
   secondFactor: "Zweiter Faktor",
   secondFactorHint:

@@ -62,6 +62,11 @@ export const en = {
   reply: "Reply",
   replies: (n: number) => `Show ${counted(n, "reply", "replies")}`,
   replyTo: (name: string) => `Reply to ${name}`,
+  commentsLimited: {
+    following: "Only people whom the author follows may comment.",
+    followers: "Only followers of the author may comment.",
+    nobody: "Only the author may comment.",
+  },
   edit: "Edit",
   edited: "edited",
   save: "Save",
@@ -111,6 +116,35 @@ export const en = {
   accept: "Accept",
   decline: "Decline",
 
+  commentsTitle: "Comments",
+  chooseCommenters: "Who may comment",
+  whoMayComment: "Who may comment on this post?",
+  whoMayCommentOnYours: "Who may comment on your posts?",
+  whoMayCommentHint:
+    "Only people who see a post can comment on it. To choose for one post, open the menu of that post.",
+  commenters: {
+    account: "As in my settings",
+    everyone: "Everyone",
+    following: "People whom I follow",
+    followers: "My followers",
+    nobody: "Nobody but me",
+  },
+  hiddenWords: "Hidden words",
+  hiddenWordsHint:
+    "New comments with one of these words or phrases wait for your approval. Until then only the people who wrote them see them. Nobody is told.",
+  newHiddenWord: "Word or phrase",
+  hiddenWordsFull: (n: number) =>
+    `You have ${n} words and phrases. Remove one before you add another.`,
+  heldComments: "Held comments",
+  heldOnPost: "Comments that wait for you",
+  heldCommentsHint:
+    "They are by accounts that you restrict, or have one of your hidden words. Only the people who wrote them see them, until you approve them.",
+  noHeldComments: "No comment waits for you.",
+  approve: "Approve",
+  isApproved: "The comment is shown to everybody who sees the post.",
+  isReply: "a reply",
+  seePost: "See the post",
+
   optionsAbout: (name: string) => `Options about ${name}`,
   mute: "Mute",
   muteForAWeek: "Mute for a week",
@@ -130,6 +164,16 @@ export const en = {
   removeCloseFriend: "Remove from close friends",
   isCloseFriend: (name: string) => `${name} is on your list of close friends.`,
   isNoCloseFriend: (name: string) => `${name} is not on your list of close friends any more.`,
+  restrictedPeople: "Restricted accounts",
+  restrictedHint:
+    "Only they see their new comments on your posts, until you approve them. They are not told. When you end a restriction, comments that wait go on waiting.",
+  nobodyRestricted: "You restrict nobody.",
+  restrict: "Restrict",
+  endRestriction: "End restriction",
+  isRestricted: (name: string) =>
+    `New comments by ${name} on your posts wait for your approval. ${name} is not told.`,
+  isNotRestricted: (name: string) =>
+    `New comments by ${name} on your posts are shown at once again.`,
   removeFollower: "Remove follower",
   followerIsRemoved: (name: string) => `${name} does not follow you any more, and is not told.`,
   block: "Block",
@@ -213,7 +257,7 @@ export const en = {
   tooManyMails: "Such a mail was sent just now. Try again in a minute.",
   removeEmail: (email: string) => `Remove ${email} from your account?`,
   newEmail: "Another address",
-  addEmail: "Add",
+  add: "Add",
 
   secondFactor: "Second factor",
   secondFactorHint:

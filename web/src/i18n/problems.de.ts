@@ -67,6 +67,9 @@ export const problems: Messages["problems"] = {
   oneself: "Niemand folgt sich selbst.",
   following_limit: "Du folgst so vielen Menschen, wie man darf. Folge zuerst einigen nicht mehr.",
   comments_closed: "Der Beitrag nimmt keine Kommentare mehr an.",
+  comments_limited: "Diesen Beitrag dürfen nicht alle kommentieren.",
+  held_comment:
+    "Der Kommentar, dem diese Antwort gilt, wartet auf deine Freigabe. Gib ihn zuerst frei.",
   unknown_comment: "Den Kommentar, auf den du antwortest, gibt es nicht mehr.",
   reply_to_a_reply: "Auf eine Antwort kann niemand antworten.",
   too_many_waiting_posts:

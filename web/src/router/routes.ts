@@ -65,6 +65,14 @@ export const routes: Route[] = [
     load: () => opened(import("../pages/settings/Requests.svelte")),
   },
   {
+    pattern: /^\/settings\/comments$/,
+    load: () => opened(import("../pages/settings/Comments.svelte")),
+  },
+  {
+    pattern: /^\/settings\/held-comments$/,
+    load: () => opened(import("../pages/settings/HeldComments.svelte")),
+  },
+  {
     pattern: /^\/settings\/close-friends$/,
     load: () => opened(import("../pages/settings/CloseFriends.svelte")),
   },
@@ -73,6 +81,10 @@ export const routes: Route[] = [
     load: () => opened(import("../pages/settings/Blocked.svelte")),
   },
   { pattern: /^\/settings\/muted$/, load: () => opened(import("../pages/settings/Muted.svelte")) },
+  {
+    pattern: /^\/settings\/restricted$/,
+    load: () => opened(import("../pages/settings/Restricted.svelte")),
+  },
   {
     pattern: /^\/settings\/delete-account$/,
     load: () => opened(import("../pages/settings/DeleteAccount.svelte")),

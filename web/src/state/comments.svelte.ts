@@ -43,7 +43,8 @@ export class Thread {
   takeIn(sent: Sent): void {
     if (sent.kind === "like comment") {
       const { liked, counts } = sent.answer;
-      this.#change(sent.of, { viewer: { liked }, counts });
+      const viewer = this.#comments.get(sent.of)?.viewer;
+      if (viewer) this.#change(sent.of, { viewer: { ...viewer, liked }, counts });
     } else if (sent.kind === "comment" && sent.of === this.postId) {
       this.#insert(sent.answer);
     }
@@ -140,5 +141,5 @@ function withWish(comment: Comment): Comment {
   const liked = queue.wishFor("like comment", comment.id) ?? comment.viewer.liked;
   if (liked === comment.viewer.liked) return comment;
   const likes = comment.counts.likes + (liked ? 1 : -1);
-  return { ...comment, counts: { ...comment.counts, likes }, viewer: { liked } };
+  return { ...comment, counts: { ...comment.counts, likes }, viewer: { ...comment.viewer, liked } };
 }

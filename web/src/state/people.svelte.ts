@@ -1,4 +1,5 @@
-// Whom the reader blocks, mutes, lets follow, removes as a follower or has among the close friends.
+// Whom the reader blocks, mutes, restricts, lets follow, removes as a follower or has among the close
+// friends.
 
 import { api, dataOf } from "../api/client";
 import { home } from "./home.svelte";
@@ -47,6 +48,14 @@ export async function addCloseFriend(user: User): Promise<void> {
 
 export async function removeCloseFriend(user: User): Promise<void> {
   await dataOf(api.DELETE("/api/v1/users/{username}/close-friend", about(user)));
+}
+
+export async function restrict(user: User): Promise<void> {
+  await dataOf(api.PUT("/api/v1/users/{username}/restriction", about(user)));
+}
+
+export async function endRestriction(user: User): Promise<void> {
+  await dataOf(api.DELETE("/api/v1/users/{username}/restriction", about(user)));
 }
 
 function about({ username }: User) {

@@ -11,6 +11,7 @@ import { unsentComments } from "./unsent";
 
 export type Post = components["schemas"]["PostDocument"];
 export type User = components["schemas"]["UserDocument"];
+type PostChanges = components["schemas"]["PatchedPostChangesRequest"];
 
 // How many comments a post shows beside it.
 const RECENT = 2;
@@ -108,9 +109,9 @@ export function likePost(id: string, liked: boolean): void {
 }
 
 // Throws `Problem`.
-export async function editPost(id: string, caption: string): Promise<void> {
+export async function editPost(id: string, body: PostChanges): Promise<void> {
   const params = { path: { post_id: id } };
-  storePosts([await dataOf(api.PATCH("/api/v1/posts/{post_id}", { params, body: { caption } }))]);
+  storePosts([await dataOf(api.PATCH("/api/v1/posts/{post_id}", { params, body }))]);
 }
 
 // Throws `Problem`.

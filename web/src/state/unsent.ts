@@ -24,6 +24,6 @@ export function unsentComments(postId: string): Comment[] {
     edited_at: null,
     reply_to: replyTo,
     counts: { likes: 0, replies: 0 },
-    viewer: { liked: false },
+    viewer: { liked: false, may_approve: false },
   }));
 }
