@@ -23,7 +23,7 @@ from users.models import User
 pytestmark = pytest.mark.django_db
 # The fields that a change of each row sends. A page that lets staff change rows must be here.
 CHANGES: dict[type[Model], dict[str, str]] = {
-    Post: {"caption": "Without the insult.", "comments_from": "account"},
+    Post: {"caption": "Without the insult."},
     WaitingPost: {"caption": "Without the insult."},
     Comment: {"text": "Without the insult."},
     Media: {"alt": "Without the insult."},
@@ -61,7 +61,8 @@ def page_of(row: Model, page: str = "change") -> str:
 
 def body_of(row: Model, **more: str) -> dict[str, Any]:
     username = {"username": row.username} if isinstance(row, User) else {}
-    return {**username, **CHANGES[type(row)], **more}
+    commenters = {"comments_from": row.comments_from} if isinstance(row, Post) else {}
+    return {**username, **commenters, **CHANGES[type(row)], **more}
 
 
 def log_of(row: Model) -> Iterator[tuple[int, str]]:
