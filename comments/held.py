@@ -7,6 +7,7 @@ too. Nobody is told. They are not counted, and not in previews.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from comments.models import Comment
@@ -59,15 +60,23 @@ def hold(*, comment_id: int, author_id: int) -> bool:
     return was_shown
 
 
-def approve(*, comment_id: int, author_id: int) -> tuple[int, int | None] | None:
+def approve(
+    *, comment_id: int, author_id: int, edited_at: datetime | None
+) -> tuple[int, int | None] | None:
     """Show a comment that is held back for an author, in the caller's transaction; returns its post
     and what it replies to, or None if it is not held back for the author.
 
-    Raises `Conflict` if it replies to one that is held back.
+    Raises `Conflict` if its text is not that of `edited_at`, or it replies to one that is held
+    back.
     """
     row = Comment.objects.select_for_update().filter(pk=comment_id, held_for=author_id).first()
     if row is None:
         return None
+    if row.edited_at != edited_at:
+        raise Conflict(
+            "The text of this comment has been changed. Read it again before you approve it.",
+            code="changed_comment",
+        )
     answered = Comment.objects.filter(replies=row.pk, held_for__isnull=False)
     if answered.exists():
         raise Conflict(

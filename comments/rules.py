@@ -13,13 +13,15 @@ from typing import Any, NamedTuple
 from comments.models import CommentRules
 from core.http.problems import Forbidden
 from core.sql import primary_reads
+from core.text import without_invisible
 from posts.selectors import CommentsFrom, VisiblePost
 from usergraph.selectors import Standing, standing
 
 MAX_WORDS = 100  # of one account
 # Thai, Lao, Burmese, Khmer, Japanese and Chinese do not put blanks between words.
-_WITHOUT_BLANKS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
-_LETTER = rf"[^\W{_WITHOUT_BLANKS}]"
+_WITHOUT_BLANKS = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]"
+)
 _REFUSALS = {
     CommentsFrom.FOLLOWING: "Only people whom the author follows may comment on this post.",
     CommentsFrom.FOLLOWERS: "Only followers of the author may comment on this post.",
@@ -44,8 +46,8 @@ class Rules(NamedTuple):
         A word is found as a whole: `ass` not in `class`. Of writing systems without blanks between
         words, it is found anywhere.
         """
-        words = tuple(self.hidden_words)
-        return bool(words) and _pattern(words).search(_plain(text)) is not None
+        words = _plain_words(tuple(self.hidden_words))
+        return bool(words) and _has_one_of(_plain(text), words)
 
 
 def rules_of(*, author_id: int) -> Rules:
@@ -103,18 +105,30 @@ def _plain(text: str) -> str:
     """A text in the form in which it is compared: one case, one form of each character, nothing
     invisible, and one blank between words.
     """
-    visible = (
-        one for one in unicodedata.normalize("NFKC", text) if unicodedata.category(one) != "Cf"
-    )
-    return " ".join("".join(visible).casefold().split())
+    one_form = unicodedata.normalize("NFKC", without_invisible(text))
+    return " ".join(one_form.casefold().split())
 
 
 @lru_cache(maxsize=256)
-def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(map(_whole, map(_plain, words))))
+def _plain_words(words: tuple[str, ...]) -> list[str]:
+    return [plain for word in words if (plain := _plain(word))]
 
 
-def _whole(word: str) -> str:
-    before = rf"(?<!{_LETTER})" if re.match(_LETTER, word[0]) else ""
-    after = rf"(?!{_LETTER})" if re.match(_LETTER, word[-1]) else ""
-    return f"{before}{re.escape(word)}{after}"
+def _has_one_of(text: str, words: Sequence[str]) -> bool:
+    for word in words:
+        at = text.find(word)
+        while at >= 0:
+            end = at + len(word)
+            goes_on = _is_letter(text[end : end + 1]) and _is_letter(word[-1])
+            if not goes_on and not (_is_letter(text[at - 1 : at]) and _is_letter(word[0])):
+                return True
+            at = text.find(word, at + 1)
+    return False
+
+
+def _is_letter(character: str) -> bool:
+    """Whether a character, or none, is part of a word that has blanks around it."""
+    if not character or _WITHOUT_BLANKS.match(character):
+        return False
+    is_mark = unicodedata.category(character).startswith("M")
+    return is_mark or character == "_" or character.isalnum()

@@ -99,6 +99,15 @@ HeldCommentPage = page_of(
 )
 
 
+@extend_schema_serializer(examples=[OpenApiExample("Never edited", {"edited_at": None})])
+class Approval(serializers.Serializer[Any]):
+    """Which text of a comment is approved."""
+
+    edited_at = serializers.DateTimeField(
+        allow_null=True, help_text="Of the comment, as the caller has seen it."
+    )
+
+
 class HeldCommentsQuery(PageQuery):
     """The query of the comments that are held back."""
 
@@ -144,7 +153,7 @@ class CommentRulesChanges(serializers.Serializer[Any]):
         "follows, the caller's followers, or nobody else. A post may say otherwise.",
     )
     hidden_words = _WordsField(
-        child=TextField(max_length=WORD_MAX_LENGTH),
+        child=TextField(max_length=WORD_MAX_LENGTH, validators=[refuse_deceptive_text]),
         max_length=MAX_WORDS,
         required=False,
         help_text="New comments with one of these words or phrases, in upper or lower case, wait "

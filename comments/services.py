@@ -2,6 +2,7 @@
 
 from collections import Counter as Multiset
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db import connections, transaction
@@ -159,11 +160,12 @@ def reword(*, comment_id: int, text: str, hold_for: int | None = None) -> bool:
     return True
 
 
-def approve_comment(*, comment_id: int, author_id: int) -> None:
+def approve_comment(*, comment_id: int, author_id: int, edited_at: datetime | None) -> None:
     """Show a comment that is held back on a post of the author's to everybody who sees the post.
 
-    Does nothing if it is shown already. Raises `NotFound` if it is on no post of the author's, or
-    its own author is hidden, and `Conflict` if it replies to one that is held back.
+    `edited_at`: of the text that the author has seen. Does nothing if it is shown already. Raises
+    `NotFound` if it is on no post of the author's, or its own author is hidden, and `Conflict` if
+    the text is another one by now, or it replies to one that is held back.
     """
     comment = selectors.visible_comment(comment_id=comment_id, viewer_id=author_id)
     if comment.post_author_id != author_id:
@@ -171,7 +173,9 @@ def approve_comment(*, comment_id: int, author_id: int) -> None:
     # If the one who wrote it is deactivated meanwhile, the second walk over the account's comments
     # hides it again.
     with transaction.atomic(using="comments"):
-        if approved := held.approve(comment_id=comment_id, author_id=author_id):
+        if approved := held.approve(
+            comment_id=comment_id, author_id=author_id, edited_at=edited_at
+        ):
             _count([(*approved, 1)], comment.author_id)
 
 

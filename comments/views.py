@@ -10,6 +10,7 @@ from comments import rules, selectors, services
 from comments.held import held_page
 from comments.serializers import (
     NEWEST,
+    Approval,
     CommentDocument,
     Commenting,
     CommentLikeState,
@@ -101,14 +102,18 @@ def _shown(request: Request, comment_id: int) -> Response:
 
 
 class ApproveView(APIView):
-    @extend_schema(request=None, responses={200: CommentDocument}, tags=["comments"])
+    @extend_schema(request=Approval, responses={200: CommentDocument}, tags=["comments"])
     @idempotent(database="comments")
     def post(self, request: Request, comment_id: int) -> Response:
         """Show a comment on one's own post that is held back to everybody who sees the post.
 
-        Answers the same if it is shown already.
+        Answers the same if it is shown already, and 409 if its text has been changed since.
         """
-        services.approve_comment(comment_id=comment_id, author_id=caller_id(request))
+        approval = Approval(data=request.data)
+        approval.is_valid(raise_exception=True)
+        services.approve_comment(
+            comment_id=comment_id, author_id=caller_id(request), **approval.validated_data
+        )
         return _shown(request, comment_id)
 
 
@@ -149,7 +154,7 @@ class CommentRulesView(APIView):
     def patch(self, request: Request) -> Response:
         """Change who may comment on the caller's posts, or which words hold a comment back.
 
-        It holds for comments from now on. Only the caller sees the words.
+        It holds for comments from now on. No other user sees the words.
         """
         changes = CommentRulesChanges(data=request.data)
         changes.is_valid(raise_exception=True)

@@ -25,6 +25,15 @@ _REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\
 _LINE_ENDS = re.compile("[\t\n\r\u2028\u2029]")
 
 
+def without_invisible(text: str) -> str:
+    """A text without the characters that nobody sees, but for blanks and line ends."""
+    return "".join(
+        character
+        for character in _INVISIBLE.sub("", text)
+        if unicodedata.category(character) != "Cf"
+    )
+
+
 def is_blank(text: str) -> bool:
     """Whether no character of a text is visible."""
     return all(

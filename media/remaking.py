@@ -37,7 +37,8 @@ def remake_media(*, media_id: int) -> bool:
     is lost; the errors of `decode_image`; `Unreachable` if the object store does not answer, and
     `Unavailable` if it does so too slowly.
     """
-    lacking = Media.objects.filter(pk=media_id, has_webp=False, place=Media.Place.PUBLIC)
+    public = Media.objects.filter(place=Media.Place.PUBLIC, is_confidential=False)
+    lacking = public.filter(pk=media_id, has_webp=False)
     media = lacking.first()
     if media is None:
         return False
@@ -76,7 +77,8 @@ def _switch(media: Media, arriving: Media) -> bool:
         both = Media.objects.filter(pk__in=[media.pk, arriving.pk])
         rows = {row.pk: row for row in both.select_for_update().order_by("pk")}
         now = rows.get(media.pk)
-        if now and (now.has_webp, now.place) != (False, Media.Place.PUBLIC):
+        is_public = now and now.place == Media.Place.PUBLIC and not now.is_confidential
+        if now and (now.has_webp or not is_public):
             now = None
         Media.objects.filter(pk=arriving.pk).delete()
         if now and arriving.pk in rows:

@@ -2,7 +2,8 @@
 
     public/media/<128 random bits>/<variant>      such as full.jpg
     withheld/media/<the same bits>/<variant>      while the owner's account is private, and this is
-                                                  no avatar; or while it is deactivated
+                                                  no avatar; or while it is deactivated; or for a
+                                                  post that only close friends see
     incoming/media/<other bits>/file              what a client sends; see `media.incoming`
 
 The policy of the bucket lets anybody GET objects under `public/`; all other requests need a

@@ -21,7 +21,7 @@ class Outcome(StrEnum):
 
     # In a dry run: it would be.
     MADE = "made"
-    # Its account is deactivated or private.
+    # Its account is deactivated or private, or its post is for close friends.
     WITHHELD = "withheld"
     # Deleted or withheld meanwhile, or another process has made its variants.
     CHANGED = "changed"

@@ -20,7 +20,7 @@ class Audience(models.TextChoices):
 
 
 class CommentsFrom(models.TextChoices):
-    """Who may comment on a post, of those who may see it. Its author always may."""
+    """Who may comment on a post, of those who may see it. Its author may, unless it is closed."""
 
     ACCOUNT = "account"  # as the author's account says (`comments.rules`)
     EVERYONE = "everyone"

@@ -5,7 +5,7 @@
  "recent_likes": [{user}, …at most 3], "recent_comments": [{comment}, …at most 2]}
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NewType, cast
 
@@ -23,7 +23,7 @@ from posts.models import CommentsFrom as CommentsFrom  # noqa: PLC0414  (for oth
 from posts.previews import CommentsReader, Preview, fill
 from posts.records import ABSENT_RECORD, Record, people_shown
 from usergraph import selectors as graph_selectors
-from usergraph.visibility import VisiblePeople, viewpoint_of, visible_people
+from usergraph.visibility import Viewpoint, VisiblePeople, viewpoint_of, visible_people
 
 PostJson = NewType("PostJson", bytes)
 _comments_readers: list[CommentsReader] = []
@@ -125,25 +125,28 @@ def is_for_close_friends(*, post_id: int) -> bool:
     return Post.objects.filter(pk=post_id, audience=Audience.CLOSE_FRIENDS).exists()
 
 
-def post_documents(*, post_ids: Collection[int], viewer_id: int) -> dict[int, PostJson]:
+def post_documents(
+    *, post_ids: Sequence[int], viewer_id: int, at_most: int | None = None
+) -> dict[int, PostJson]:
     """The documents of those posts that exist and that the viewer may see, by id, in their order.
+
+    `at_most`: only so many are wanted. The others take the places of posts that do not exist or are
+    hidden, for one round trip more: fewer documents are returned only if all posts were tried.
 
     Warm: two round trips and no SQL. If others take the places of hidden people, one or two more,
     and two queries where a record has not enough others (posts/previews.py). For a hidden post it
     does the same, and so takes as long, as for one that does not exist.
     """
-    viewed = store.view(post_ids=post_ids, viewer_id=viewer_id)
+    wanted, others = post_ids[:at_most], post_ids[len(post_ids[:at_most]) :]
+    viewed = store.view(post_ids=wanted, viewer_id=viewer_id)
     viewpoint, followed = viewed.viewpoint, viewed.viewpoint.followed.listed
-    authors = {record.author_id for record in viewed.records.values()}
-    left_out = viewpoint.hidden.among(authors)
-    friendly = viewpoint.friendly_authors(authors)
-    posts = {}
-    for id_ in post_ids:
-        record = viewed.records.get(id_, ABSENT_RECORD)
-        author_id = record.author_id
-        if author_id in left_out or (record.for_close_friends and author_id not in friendly):
-            record = ABSENT_RECORD
-        posts[id_] = Preview(record, record.likers_shown(followed))
+    liked, shown = viewed.liked, _shown_records(wanted, viewed.records, viewpoint)
+    if at_most is not None and others and ABSENT_RECORD in shown.values():
+        more = store.view(post_ids=others, viewer_id=viewer_id)
+        liked |= more.liked
+        shown |= _shown_records(others, more.records, more.viewpoint)
+        shown = _first(shown, at_most)
+    posts = {id_: Preview(record, record.likers_shown(followed)) for id_, record in shown.items()}
 
     authors = {record.author_id for record, _ in posts.values()}
 
@@ -165,12 +168,44 @@ def post_documents(*, post_ids: Collection[int], viewer_id: int) -> dict[int, Po
             latest_comments=_latest_comments,
         )
     documents: dict[int, bytes] = {}
-    for id_ in post_ids:
-        record, liker_ids = posts[id_]
-        document = record.document(people, liked=id_ in viewed.liked, liker_ids=liker_ids)
+    for id_, (record, liker_ids) in posts.items():
+        document = record.document(people, liked=id_ in liked, liker_ids=liker_ids)
         if document is not None:
             documents[id_] = document
+    untried = post_ids[len(shown) :]
+    if at_most is not None and untried and len(documents) < at_most:
+        # Some authors were hidden: accounts that are private or deactivated.
+        left = at_most - len(documents)
+        documents |= post_documents(post_ids=untried, viewer_id=viewer_id, at_most=left)
     return cast("dict[int, PostJson]", documents)
+
+
+def _shown_records(
+    post_ids: Sequence[int], records: Mapping[int, Record], viewpoint: Viewpoint
+) -> dict[int, Record]:
+    """The records of posts, by id; ABSENT_RECORD for a post that does not exist, that a block hides
+    or that is for close friends of others.
+    """
+    authors = {record.author_id for record in records.values()}
+    left_out, friendly = viewpoint.hidden.among(authors), viewpoint.friendly_authors(authors)
+    shown = {}
+    for id_ in post_ids:
+        record = records.get(id_, ABSENT_RECORD)
+        author_id = record.author_id
+        is_for_others = record.for_close_friends and author_id not in friendly
+        shown[id_] = ABSENT_RECORD if author_id in left_out or is_for_others else record
+    return shown
+
+
+def _first(shown: Mapping[int, Record], number: int) -> dict[int, Record]:
+    """The first of some records until there are `number` that are not absent."""
+    first = {}
+    for id_, record in shown.items():
+        if number == 0:
+            break
+        first[id_] = record
+        number -= record is not ABSENT_RECORD
+    return first
 
 
 def add_comments_reader(reader: CommentsReader) -> None:

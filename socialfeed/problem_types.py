@@ -148,6 +148,9 @@ PROBLEM_TYPES = {
     "held-comment": ProblemType(
         409, "A comment waits for the caller's approval.", "Approve it first, or delete it."
     ),
+    "changed-comment": ProblemType(
+        409, "The comment's text is another one than the caller has seen.", "Read it again."
+    ),
     "list-limit": ProblemType(
         409, "The caller's list has as many accounts as it may.", "Take some off it first."
     ),

@@ -26,13 +26,15 @@ from timeline.store import TimelineSlice
 
 logger = logging.getLogger(__name__)
 
-# The first round reads one entry more than the page needs, later rounds read SECOND_STEP entries.
+# The first round reads one entry more than the page needs, and SPARE ones for those of posts that
+# the viewer may not see. Later rounds read SECOND_STEP entries.
 # After ROUNDS_IN_VALKEY rounds, SQL is read: a list may name any number of deleted posts, and of
 # posts for close friends; SQL names only those that the viewer may see. A page needs more than
 # MAX_ROUNDS only while posts are deleted between two queries.
 MAX_ROUNDS = 8
 ROUNDS_IN_VALKEY = 2
 SECOND_STEP = 100
+SPARE = 10
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def _documents(
     read_sql = partial(slice_in_sql, viewer_id=viewer_id)
     before, is_end = cursor, False
     # One post more than the page holds tells whether there is a next page.
-    step = limit + 1
+    step = limit + 1 + SPARE
     for round_ in range(MAX_ROUNDS):
         if round_ >= ROUNDS_IN_VALKEY:
             read = read_sql
@@ -127,12 +129,16 @@ def _documents(
             read = read_sql
             part = read(timeline=timeline, before=before, limit=step, since=seen.floor)
         ids = [post_id for post_id, _ in part.refs if post_id not in seen.ids]
-        found = post_selectors.post_documents(post_ids=ids, viewer_id=viewer_id)
+        found = post_selectors.post_documents(
+            post_ids=ids, viewer_id=viewer_id, at_most=limit + 1 - len(documents)
+        )
         documents |= {post_id: found[post_id] for post_id in ids if post_id in found}
+        if len(documents) > limit:
+            break
         is_end = part.is_end
         if part.refs:
             before = part.refs[-1][0]
-        if is_end or len(documents) > limit:
+        if is_end:
             break
         step = max(step, SECOND_STEP)
     if len(documents) > limit:

@@ -1,16 +1,17 @@
 """Lists of people that an account keeps for itself: its close friends, and whom it restricts.
 
-Only the owner sees such a list, and nobody is told who is on it.
+No other user sees such a list, and nobody is told who is on it; staff can look it up.
 """
 
 from collections.abc import Callable
 from datetime import datetime
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connections, transaction
 
 from core.http.problems import Conflict, Invalid, NotFound
 from usergraph.events import CloseFriendsChanged, close_friends_changed
-from usergraph.models import CloseFriend, OwnList, Restriction
+from usergraph.follows import pair_number
+from usergraph.models import Block, CloseFriend, OwnList, Restriction
 from usergraph.related import newest
 
 MAX_MEMBERS = 1000  # of one list
@@ -20,7 +21,8 @@ def add_close_friend(*, owner_id: int, friend_id: int) -> bool:
     """Let a user see the posts that another has published for close friends, old and new, wherever
     the user sees that person's other posts; returns False if it is so already.
 
-    Raises `Invalid` for oneself, `NotFound` if an account is gone, `Conflict` over MAX_MEMBERS.
+    Raises `Invalid` for oneself, `NotFound` if an account is gone, or one of the two blocks the
+    other, and `Conflict` over MAX_MEMBERS.
     """
     changed = CloseFriendsChanged(owner_id, friend_id)
     return _add(
@@ -70,6 +72,7 @@ def _add(
     mine = rows._default_manager.filter(owner_id=owner_id)
     try:
         with transaction.atomic(using="default"):
+            _refuse_if_blocked(owner_id, member_id)
             is_there = mine.filter(member_id=member_id).exists()
             if not is_there and mine[:MAX_MEMBERS].count() == MAX_MEMBERS:
                 raise Conflict(
@@ -83,6 +86,17 @@ def _add(
     except IntegrityError as error:
         raise NotFound("This account does not exist any more.") from error
     return is_new
+
+
+def _refuse_if_blocked(one: int, other: int) -> None:
+    """Raise `NotFound` if one user blocks the other. Nobody else writes a block between the two
+    until the caller's transaction ends.
+    """
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [pair_number(one, other)])
+    pair = [one, other]
+    if Block.objects.filter(blocker_id__in=pair, blocked_id__in=pair).exists():
+        raise NotFound("There is no such user.")
 
 
 def _remove(

@@ -219,8 +219,9 @@ class CloseFriendView(APIView):
         Answers the same if they were no close friend.
         """
         viewer_id = caller_id(request)
-        friend_id = visible_user_id(viewer_id=viewer_id, username=username)
-        own_lists.remove_close_friend(owner_id=viewer_id, friend_id=friend_id)
+        friend_id = user_selectors.user_id_or_zero(username=username, active_only=False)
+        removed = own_lists.remove_close_friend(owner_id=viewer_id, friend_id=friend_id)
+        _refuse_hidden(viewer_id, friend_id, username, has_changed=removed)
         return Response({"close_friend": False})
 
 
@@ -257,8 +258,9 @@ class RestrictionView(APIView):
         Answers the same if the caller did not restrict them.
         """
         viewer_id = caller_id(request)
-        member_id = visible_user_id(viewer_id=viewer_id, username=username)
-        own_lists.end_restriction(owner_id=viewer_id, member_id=member_id)
+        member_id = user_selectors.user_id_or_zero(username=username, active_only=False)
+        ended = own_lists.end_restriction(owner_id=viewer_id, member_id=member_id)
+        _refuse_hidden(viewer_id, member_id, username, has_changed=ended)
         return Response({"restricting": False})
 
 

@@ -107,7 +107,11 @@ class Viewpoint:
         if closed:
             closed.difference_update(self.followed.among(closed))
         authors = {id_ for id_ in author_ids if id_ in documents and id_ not in closed}
-        return VisiblePeople(self.viewer_id, documents, authors, self.friendly_authors(authors))
+        # Asked about `author_ids`, so that it takes as long for those who are not visible.
+        friendly = self.friendly_authors(author_ids) if author_ids else set()
+        return VisiblePeople(
+            self.viewer_id, documents, authors, {id_ for id_ in authors if id_ in friendly}
+        )
 
 
 def add_viewpoint(batch: CacheBatch, *, viewer_id: int) -> Callable[[], Viewpoint]:

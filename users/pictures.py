@@ -68,7 +68,8 @@ def _locked_avatar(user_id: int) -> int | None:
 
 def place_media(*, user_id: int) -> Iterator[Removed]:
     """Put the media of an account where they belong: those of an active and public account are for
-    everybody, and so is the avatar of any active account; the others are withheld.
+    everybody, but for confidential ones, and so is the avatar of any active account; the others are
+    withheld.
 
     In steps, each of which asks again: it may be switched back meanwhile.
     """

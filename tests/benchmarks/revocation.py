@@ -199,8 +199,11 @@ def _pair(bench: Bench, number: int) -> tuple[dict[str, _Scene], Callable[[], ob
 def _log_outs(bench: Bench) -> Iterator[Sequence[_Scene]]:
     origin = f"http://127.0.0.1:{bench.layout.port('caddy')}"
     for number in range(ROUNDS):
-        reset_login_limits()
-        yield [_log_out(sign_up(origin, f"leaving_{number}_{one}")) for one in range(PAIRS)]
+        scenes = []
+        for one in range(PAIRS):
+            reset_login_limits()
+            scenes.append(_log_out(sign_up(origin, f"leaving_{number}_{one}")))
+        yield scenes
 
 
 def _log_out(person: Person) -> _Scene:

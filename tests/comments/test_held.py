@@ -29,6 +29,7 @@ from users.services import set_active
 pytestmark = pytest.mark.usefixtures("committed")
 Api = Callable[[int], Any]
 V = "/api/v1"
+SEEN = {"edited_at": None}
 
 
 @pytest.fixture
@@ -59,6 +60,12 @@ def held_id(author: int, pest: int, post_id: int) -> int:
     return add_comment(post_id=post_id, author_id=pest, text="Buy this.")
 
 
+def approve(*, comment_id: int, author_id: int) -> None:
+    """Approve a comment with the text that it has now."""
+    edited_at = Comment.objects.get(pk=comment_id).edited_at
+    approve_comment(comment_id=comment_id, author_id=author_id, edited_at=edited_at)
+
+
 def texts(post_id: int, viewer_id: int) -> list[str]:
     return [comment["text"] for comment in shown_comments(post_id, viewer_id)]
 
@@ -87,7 +94,7 @@ def test_only_who_wrote_it_sees_it_until_it_is_approved(
     assert waiting(author) == waiting(author, post_id) == [held_id]
     assert waiting(author, post_id + 1) == waiting(pest) == []
     for _ in range(2):
-        approve_comment(comment_id=held_id, author_id=author)
+        approve(comment_id=held_id, author_id=author)
     assert waiting(author) == []
     for viewer_id in (author, pest, third, 0):
         assert texts(post_id, viewer_id) == ["Buy this."]
@@ -144,7 +151,7 @@ def test_nobody_else_reaches_it(
         assert api(user_id).get(f"{address}/likes").status_code == status
         assert api(user_id).put(f"{address}/like").status_code == status
     assert api(third).delete(address).status_code == 404
-    assert api(third).post(f"{address}/approve").status_code == 404
+    assert api(third).post(f"{address}/approve", SEEN, "json").status_code == 404
     assert api(author).get(address).json()["viewer"]["may_approve"]
     with pytest.raises(Invalid, match="no such comment"):
         add_comment(post_id=post_id, author_id=third, text="And?", reply_to=held_id)
@@ -158,11 +165,11 @@ def test_only_the_author_of_the_post_approves(
 ) -> None:
     for user_id in (pest, third):
         with pytest.raises(NotFound):
-            approve_comment(comment_id=held_id, author_id=user_id)
+            approve(comment_id=held_id, author_id=user_id)
     assert texts(post_id, third) == []
     mine = add_comment(post_id=post_id, author_id=third, text="Mine.")
     with pytest.raises(NotFound):
-        approve_comment(comment_id=mine, author_id=third)
+        approve(comment_id=mine, author_id=third)
 
 
 def test_a_reply_waits_for_what_it_answers(
@@ -172,9 +179,9 @@ def test_a_reply_waits_for_what_it_answers(
     reply_id = add_comment(post_id=post_id, author_id=pest, text="And this.", reply_to=held_id)
     assert waiting(author) == [reply_id, held_id]
     with pytest.raises(Conflict, match=f"comment {held_id}"):
-        approve_comment(comment_id=reply_id, author_id=author)
+        approve(comment_id=reply_id, author_id=author)
     for comment_id in (held_id, reply_id):
-        approve_comment(comment_id=comment_id, author_id=author)
+        approve(comment_id=comment_id, author_id=author)
     assert texts(post_id, third) == ["Buy this.", "And this."]
     assert [one["counts"]["replies"] for one in shown_comments(post_id, third)] == [1, 0]
     assert count(post_id, third) == 2
@@ -185,12 +192,25 @@ def test_who_approves_reads_it_at_once_also_with_a_key(
 ) -> None:
     key = {"HTTP_IDEMPOTENCY_KEY": f"approve-{held_id}"}
     for _ in range(2):
-        approved = api(author).post(f"{V}/comments/{held_id}/approve", **key)
+        approved = api(author).post(f"{V}/comments/{held_id}/approve", SEEN, "json", **key)
         assert approved.status_code == 200
         assert not approved.json()["viewer"]["may_approve"]
         shown = api(author).get(f"{V}/posts/{post_id}").json()
         assert shown["counts"]["comments"] == len(shown["recent_comments"]) == 1
     assert count(post_id, author) == 1
+
+
+def test_a_text_that_was_changed_meanwhile_is_not_approved(
+    author: int, pest: int, post_id: int, held_id: int, api: Api
+) -> None:
+    edit_comment(comment_id=held_id, author_id=pest, text="Something worse.")
+    refused = api(author).post(f"{V}/comments/{held_id}/approve", SEEN, "json")
+    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/changed-comment")
+    assert texts(post_id, author) == []
+    (waits,) = api(author).get(f"{V}/held-comments").json()["results"]
+    seen = {"edited_at": waits["comment"]["edited_at"]}
+    assert api(author).post(f"{V}/comments/{held_id}/approve", seen, "json").status_code == 200
+    assert texts(post_id, author) == ["Something worse."]
 
 
 def test_to_delete_it_refuses_it(
@@ -233,7 +253,7 @@ def test_a_changed_text_is_held_back_too(
     assert count(post_id, third) == 0
     edit_comment(comment_id=comment_id, author_id=pest, text="Sorry.")
     assert waiting(author) == [comment_id], "it stays held back"
-    approve_comment(comment_id=comment_id, author_id=author)
+    approve(comment_id=comment_id, author_id=author)
     assert texts(post_id, third) == ["Sorry."]
     assert count(post_id, third) == 1
 
@@ -251,7 +271,7 @@ def test_it_stays_held_back_when_its_account_goes_and_comes_back(
     assert texts(post_id, third) == []
     set_active(user_ids=[pest], active=False)
     with pytest.raises(NotFound):
-        approve_comment(comment_id=held_id, author_id=author)
+        approve(comment_id=held_id, author_id=author)
     assert count(post_id, third) == 0
 
 
@@ -261,7 +281,7 @@ def test_one_whom_a_block_hides_does_not_wait(
     block_user(blocker_id=author, blocked_id=pest)
     assert waiting(author) == []
     with pytest.raises(NotFound):
-        approve_comment(comment_id=held_id, author_id=author)
+        approve(comment_id=held_id, author_id=author)
 
 
 def test_what_waits_is_paged_the_newest_first(
@@ -276,7 +296,7 @@ def test_what_waits_is_paged_the_newest_first(
     assert [int(one["comment"]["id"]) for one in found] == [*ids[::-1], held_id]
     assert {one["post_id"] for one in found} == {str(post_id)}
     assert api(author).get(f"{V}/held-comments?post={post_id + 1}").json()["results"] == []
-    approved = api(author).post(f"{V}/comments/{held_id}/approve")
+    approved = api(author).post(f"{V}/comments/{held_id}/approve", SEEN, "json")
     assert approved.status_code == 200
     assert approved.json()["viewer"] == {"liked": False, "may_approve": False}
 
@@ -304,6 +324,6 @@ def test_likes_of_what_is_held_back_are_counted_when_it_is_shown(
 ) -> None:
     assert like_comment(comment_id=held_id, user_id=author)
     assert like_comment(comment_id=held_id, user_id=pest)
-    approve_comment(comment_id=held_id, author_id=author)
+    approve(comment_id=held_id, author_id=author)
     (shown,) = shown_comments(post_id, third)
     assert shown["counts"] == {"likes": 2, "replies": 0}

@@ -165,7 +165,9 @@ class TalkMachine(RuleBasedStateMachine):
             waits = said.is_held and any(one.is_held for one in answered)
             if self.did(
                 lambda: comment_services.approve_comment(
-                    comment_id=said.id, author_id=shown.author
+                    comment_id=said.id,
+                    author_id=shown.author,
+                    edited_at=Comment.objects.get(pk=said.id).edited_at,
                 ),
                 allowed=not waits,
                 dies=dies,

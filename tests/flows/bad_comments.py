@@ -39,6 +39,7 @@ _NEW_COMMENTS = [
 ]
 
 _RULES = "/users/me/commenting"
+_NO_TIMES: list[Any] = ["", "yesterday", 7, True, [], {}]
 _NEW_RULES = [
     ("nothing", {}, "body"),
     ("unknown field", {"words": ["x"]}, "body"),
@@ -55,6 +56,8 @@ _NEW_RULES = [
             ("with a number", [1], "hidden_words.0"),
             ("with null", [None], "hidden_words.0"),
             ("with an empty one", ["spoiler", ""], "hidden_words.1"),
+            ("that nobody sees", ["\u200b"], "hidden_words.0"),
+            ("that turns text around", ["a\u202eb"], "hidden_words.0"),
             ("with a blank", [" \u3000"], "hidden_words.0"),
             ("with a NUL", ["a\u0000b"], "hidden_words.0"),
             ("of 61 characters", ["x" * 61], "hidden_words.0"),
@@ -69,9 +72,21 @@ COMMENT_CASES: list[Bad] = [
     *wrong_type("PATCH", _RULES, _RULES),
     *with_json("PATCH", _RULES, _RULES, _NEW_RULES),
     *unknown_ids("GET", f"{_POST}/commenting", "/posts/{}/commenting"),
-    *unknown_ids("POST", f"{_COMMENT}/approve", "/comments/{}/approve"),
+    *unknown_ids("POST", f"{_COMMENT}/approve", "/comments/{}/approve", '{"edited_at": null}'),
+    *no_object("POST", f"{_COMMENT}/approve", "/comments/$my_comment/approve"),
+    *wrong_type("POST", f"{_COMMENT}/approve", "/comments/$my_comment/approve"),
+    *with_json(
+        "POST",
+        f"{_COMMENT}/approve",
+        "/comments/$my_comment/approve",
+        [
+            ("nothing", {}, "edited_at"),
+            *[(f"edited_at {value!r}", {"edited_at": value}, "edited_at") for value in _NO_TIMES],
+        ],
+    ),
     Bad(
-        "POST", f"{_COMMENT}/approve", "on another's post", 404, "/comments/$their_comment/approve"
+        *("POST", f"{_COMMENT}/approve", "on another's post", 404),
+        *("/comments/$their_comment/approve", "", '{"edited_at": null}', "application/json"),
     ),
     *page_cases("/held-comments", "/held-comments"),
     *[

@@ -126,6 +126,7 @@ BODIES: dict[str, Any] = {
     "PATCH /posts/{post_id}": {"caption": "Mine now."},
     "POST /posts/{post_id}/comments": {"text": "Let me in."},
     "PATCH /comments/{comment_id}": {"text": "Mine now."},
+    "POST /comments/{comment_id}/approve": {"edited_at": None},
     "PATCH /media/{media_id}": {"alt": "Mine now."},
     "PATCH /posts/waiting/{waiting_post_id}": {"caption": "Mine now."},
 }
@@ -151,4 +152,6 @@ UNDOING = {
     "DELETE /users/{username}/follow",
     "DELETE /users/{username}/follower",
     "DELETE /users/{username}/block",
+    "DELETE /users/{username}/close-friend",
+    "DELETE /users/{username}/restriction",
 }

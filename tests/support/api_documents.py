@@ -14,7 +14,9 @@ from users.models import User
 from users.services import refresh_documents, set_active
 
 
-def documents_of_existing(*, post_ids: Sequence[int], viewer_id: int = 0) -> dict[int, bytes]:
+def documents_of_existing(
+    *, post_ids: Sequence[int], viewer_id: int = 0, at_most: int | None = None
+) -> dict[int, bytes]:
     """Replaces `post_documents` in tests: one document per post that exists in SQL, whose author is
     active, and for whose audience the viewer is one. The document is the author's id.
     """
@@ -24,7 +26,8 @@ def documents_of_existing(*, post_ids: Sequence[int], viewer_id: int = 0) -> dic
     authors = dict(posts.values_list("pk", "author_id"))
     rows = User.objects.filter(pk__in=authors.values(), is_active=True)
     active = set(rows.values_list("pk", flat=True))
-    return {id_: b"%d" % author for id_, author in authors.items() if author in active}
+    shown = [id_ for id_ in post_ids if authors.get(id_) in active]
+    return {id_: b"%d" % authors[id_] for id_ in shown[:at_most]}
 
 
 def shown_post(post_id: int, viewer_id: int) -> Any:

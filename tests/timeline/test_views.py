@@ -114,6 +114,26 @@ def test_a_warm_page_with_likes_and_comments_costs_four_round_trips_and_no_sql(
 
 
 @pytest.mark.usefixtures("busy_home")
+def test_a_warm_page_between_posts_for_others_costs_one_round_trip_more(
+    api: Callable[[int], Any],
+    alice: int,
+    bob: int,
+    no_sql: Callable[[], AbstractContextManager[None]],
+    round_trips: Callable[[], int],
+) -> None:
+    for_friends = make_posts(bob, 5, audience="close_friends")
+    client = api(alice)
+    assert_busy(client.get(HOME).json())
+    before = round_trips()
+    with no_sql():
+        page = client.get(HOME)
+    # The records of those posts that take the places of the five.
+    assert round_trips() - before <= 5
+    assert_busy(page.json())
+    assert not {*map(str, for_friends)} & {post["id"] for post in page.json()["results"]}
+
+
+@pytest.mark.usefixtures("busy_home")
 def test_a_warm_page_for_a_bearer_of_a_token_costs_four_round_trips_and_no_sql(
     alice: int, no_sql: Callable[[], AbstractContextManager[None]], round_trips: Callable[[], int]
 ) -> None:

@@ -1,6 +1,7 @@
 """Close friends: a list of one's own, and posts that only those on it see."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from posts.selectors import post_count, post_documents, posts_by_author, visible
 from posts.services import delete_post, delete_posts_of_author, like_post, publish_post
 from tests.support.accounts import name_of
 from tests.support.posts_factory import make_posts
+from tests.support.transactions import at_once
 from timeline.pages import home_page, profile_page
 from usergraph import own_lists, store
 from usergraph.keys import friendly_key
@@ -217,6 +219,28 @@ def test_a_list_is_paged_the_newest_first_and_has_an_end(
     with pytest.raises(Conflict, match="3 accounts"):
         add_close_friend(owner_id=bob, friend_id=person("one-more"))
     assert not add_close_friend(owner_id=bob, friend_id=friends[0]), "who is there, is there"
+
+
+def test_who_is_suspended_can_be_taken_off(alice: int, bob: int, api: Api) -> None:
+    add_close_friend(owner_id=bob, friend_id=alice)
+    set_active(user_ids=[alice], active=False)
+    for _ in range(2):
+        answer = api(bob).delete(f"{V}/users/{name_of(alice)}/close-friend")
+        assert answer.json() == {"close_friend": False}
+    assert not has_friends(bob)
+
+
+@pytest.mark.parametrize("waits", ["block", "list"])
+def test_a_block_at_once_leaves_nobody_on_the_list(alice: int, bob: int, waits: str) -> None:
+    def add() -> None:
+        with suppress(NotFound):
+            add_close_friend(owner_id=bob, friend_id=alice)
+
+    def block() -> None:
+        block_user(blocker_id=alice, blocked_id=bob)
+
+    at_once(lock="advisory", acts=[block, add] if waits == "list" else [add, block])
+    assert not has_friends(alice, bob)
 
 
 def test_nobody_is_on_their_own_list_or_there_without_an_account(bob: int) -> None:

@@ -233,7 +233,7 @@ def test_an_unchecked_post_or_comment_becomes_visible_by_its_author_only(
 def test_what_is_unchecked_has_no_content(kind: type[Any]) -> None:
     """So the type checker refuses to show it."""
     names = {name for name in [*dir(kind), *_set_on_self(kind)] if not name.startswith("_")}
-    assert names <= {"author_id", "post_id", "comment_id", "visible_to"}
+    assert names <= {"author_id", "post_id", "comment_id", "held_for", "visible_to"}
     assert "visible_to" in names
 
 

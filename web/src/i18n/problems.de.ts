@@ -68,6 +68,7 @@ export const problems: Messages["problems"] = {
   following_limit: "Du folgst so vielen Menschen, wie man darf. Folge zuerst einigen nicht mehr.",
   comments_closed: "Der Beitrag nimmt keine Kommentare mehr an.",
   comments_limited: "Diesen Beitrag dürfen nicht alle kommentieren.",
+  changed_comment: "Der Text wurde geändert. Lies ihn noch einmal, bevor du ihn zeigst.",
   held_comment:
     "Der Kommentar, dem diese Antwort gilt, wartet auf deine Freigabe. Gib ihn zuerst frei.",
   unknown_comment: "Den Kommentar, auf den du antwortest, gibt es nicht mehr.",

@@ -73,6 +73,7 @@ export const problems = {
   following_limit: "You follow as many people as one may. Unfollow some first.",
   comments_closed: "The author has closed this post for comments.",
   comments_limited: "The author does not let everybody comment on this post.",
+  changed_comment: "The text has been changed. Read it again before you approve it.",
   held_comment: "The comment to which this replies waits for your approval. Approve it first.",
   unknown_comment: "The comment to which you reply is gone.",
   reply_to_a_reply: "Nobody replies to a reply.",

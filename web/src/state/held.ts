@@ -9,7 +9,8 @@ export type Held = components["schemas"]["HeldComment"];
 // Shows it to everybody who sees the post. Throws `Problem`.
 export async function approve({ post_id, comment }: Held): Promise<void> {
   const params = { path: { comment_id: comment.id } };
-  await dataOf(api.POST("/api/v1/comments/{comment_id}/approve", { params }));
+  const body = { edited_at: comment.edited_at };
+  await dataOf(api.POST("/api/v1/comments/{comment_id}/approve", { params, body }));
   // Nobody waits for it: the post counts one comment more, and may show it.
   if (postOf(post_id)) loadPost(post_id).catch(() => {});
 }
