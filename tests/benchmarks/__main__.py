@@ -18,6 +18,7 @@ SETTINGS = {
     "RATE_LIMIT_IP": "100000000/minute",
     "RATE_LIMIT_READ": "100000000/minute",
     "RATE_LIMIT_WRITE": "100000000/minute",
+    "RATE_LIMIT_SIGNUP": "100000000/minute",
 }
 
 

@@ -20,7 +20,7 @@ from tests.benchmarks.figures import Figure
 from tests.benchmarks.population import add_accounts, add_posts
 from tests.benchmarks.requests import Bench
 from tests.benchmarks.wire import Connection, request
-from tests.support.client import Person, reset_login_limits, sign_up, wait_until
+from tests.support.client import Person, sign_up, wait_until
 from users.models import User
 from users.services import set_active
 
@@ -199,11 +199,7 @@ def _pair(bench: Bench, number: int) -> tuple[dict[str, _Scene], Callable[[], ob
 def _log_outs(bench: Bench) -> Iterator[Sequence[_Scene]]:
     origin = f"http://127.0.0.1:{bench.layout.port('caddy')}"
     for number in range(ROUNDS):
-        scenes = []
-        for one in range(PAIRS):
-            reset_login_limits()
-            scenes.append(_log_out(sign_up(origin, f"leaving_{number}_{one}")))
-        yield scenes
+        yield [_log_out(sign_up(origin, f"leaving_{number}_{one}")) for one in range(PAIRS)]
 
 
 def _log_out(person: Person) -> _Scene:
