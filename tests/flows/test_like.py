@@ -122,7 +122,7 @@ def test_a_comment_is_liked_and_its_likers_are_listed(signed_up: Callable[[str],
                 liked = reader is cleo and count == 1
                 wanted = comment | {
                     "counts": {"likes": count, "replies": 0},
-                    "viewer": {"liked": liked},
+                    "viewer": {"liked": liked, "may_approve": False},
                 }
                 assert reader.get(address) == wanted
                 assert reader.get(f"/posts/{post['id']}/comments")["results"] == [wanted]

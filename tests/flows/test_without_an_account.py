@@ -99,7 +99,7 @@ def test_a_visitor_sees_what_somebody_sees_who_follows_and_likes_nobody(
         assert answer.headers["Cache-Control"] == "private, no-cache"
         assert "authorization" in answer.headers["Vary"].lower()
     (newest, *_) = visitor.get(public_addresses(shared)[1]).json()["results"]
-    assert newest["viewer"] == {"liked": False}
+    assert newest["viewer"] == {"liked": False, "may_approve": False}
 
 
 def test_a_visitors_answers_have_etags_and_pages(
