@@ -133,7 +133,12 @@ class Conversation:
     def check_comments(self, post: ExpectedPost, viewer: int) -> None:
         said_to_all = self.said(post)
         replies = Multiset(said.reply_to for said in said_to_all)
-        shown = [said for said in post.comments if said in said_to_all or said.author == viewer]
+        shown = [
+            said
+            for said in post.comments
+            if said in said_to_all
+            or (said.is_held and said.author == viewer and viewer not in self.inactive)
+        ]
         for top_level in (False, True):
             page, _ = comment_page(
                 post_id=post.id,
