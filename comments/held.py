@@ -6,7 +6,7 @@ those with one of the author's hidden words. A reply to a comment that is held b
 too. Nobody is told. They are not counted, and not in previews.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -40,11 +40,11 @@ def held_page(
     def read(cursor: int | None, wanted: int) -> list[Any]:
         return read_rows(sql, parameters | {"below": cursor or MAX_ID, "limit": wanted})
 
-    def documents(rows: Sequence[Any], people: VisiblePeople) -> list[dict[str, Any]]:
-        return [
-            {"post_id": str(post_id), "comment": comment}
-            for post_id, comment in shown_documents(rows, people)
-        ]
+    def documents(
+        rows: Sequence[Any], people: VisiblePeople
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        for id_, on_post, comment in shown_documents(rows, people):
+            yield id_, {"post_id": str(on_post), "comment": comment}
 
     return full_page(author_id, read, documents, after, limit)
 

@@ -8,7 +8,7 @@ post may see those comments on it whose authors the viewer may see. Of those tha
 (`comments.held`), lists show the viewer's own; the author of the post may see the others, too.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -175,24 +175,29 @@ def comment_page(
 def full_page(
     viewer_id: int,
     read: Callable[[int | None, int], list[Any]],
-    documents: Callable[[Sequence[Any], VisiblePeople], list[dict[str, Any]]],
+    documents: Callable[[Sequence[Any], VisiblePeople], Iterable[tuple[int, dict[str, Any]]]],
     after: int | None,
     limit: int,
 ) -> tuple[list[dict[str, Any]], int | None]:
-    """A page of the comments that `read` reads after a cursor, and the next page's cursor."""
-    page: list[dict[str, Any]] = []
+    """A page of the comments that `read` reads after a cursor, and the next page's cursor.
+
+    `documents`: of those rows that are visible, the comment's id and what the page shows of it.
+    """
+    page: list[tuple[int, dict[str, Any]]] = []
     wanted = limit + 1
     for _ in range(MAX_ROUNDS):
         rows = read(after, wanted)
         people = visible_people(viewer_id=viewer_id, user_ids=_authors(rows))
         page += documents(rows, people)
         if len(page) > limit:
-            last = page[limit - 1]
-            return page[:limit], int(last.get("comment", last)["id"])
+            page = page[:limit]
+            after = page[-1][0]
+            break
         if len(rows) < wanted:
-            return page, None
+            after = None
+            break
         after, wanted = rows[-1][0], NEXT_STEP
-    return page, after
+    return [document for _, document in page], after
 
 
 def comment_document(*, comment_id: int, viewer_id: int) -> dict[str, Any]:
@@ -258,22 +263,22 @@ def _only_document(rows: Sequence[Any], post: VisiblePost, people: VisiblePeople
     documents = _documents(post, rows, people)
     if not documents:
         raise NotFound(_NO_COMMENT)
-    return documents[0]
+    return documents[0][1]
 
 
 def _documents(
     post: VisiblePost, rows: Sequence[Any], people: VisiblePeople
-) -> list[dict[str, Any]]:
-    """The documents of those comments on a visible post that are visible too."""
+) -> list[tuple[int, dict[str, Any]]]:
+    """The ids and documents of those comments on a visible post that are visible too."""
     shown = shown_documents(rows, people)
-    return [document for post_id, document in shown if post_id == post.post_id]
+    return [(id_, document) for id_, post_id, document in shown if post_id == post.post_id]
 
 
 def shown_documents(
     rows: Sequence[Any], people: VisiblePeople
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The documents of those comments, whose posts are visible, that are visible too; each after
-    the id of its post.
+) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    """Of those comments, whose posts are visible, that are visible too: the id, the post's id, and
+    the document.
     """
     users, viewer_id = people.documents, people.viewer_id
     for id_, author_id, *columns, likes, replies, liked, post_id, held_for in rows:
@@ -283,7 +288,7 @@ def shown_documents(
                 "counts": {"likes": max(0, int(likes)), "replies": max(0, int(replies))},
                 "viewer": {"liked": liked, "may_approve": held_for == viewer_id},
             }
-            yield post_id, document
+            yield id_, post_id, document
 
 
 def comment_counts(*, comment_id: int) -> dict[str, int]:

@@ -137,7 +137,8 @@ def post_documents(
     and two queries where a record has not enough others (posts/previews.py). For a hidden post it
     does the same, and so takes as long, as for one that does not exist.
     """
-    wanted, others = post_ids[:at_most], post_ids[len(post_ids[:at_most]) :]
+    wanted = post_ids[:at_most]
+    others = post_ids[len(wanted) :]
     viewed = store.view(post_ids=wanted, viewer_id=viewer_id)
     viewpoint, followed = viewed.viewpoint, viewed.viewpoint.followed.listed
     liked, shown = viewed.liked, _shown_records(wanted, viewed.records, viewpoint)
