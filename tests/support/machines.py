@@ -3,7 +3,10 @@
 from typing import Any
 
 import hypothesis
+import pytest
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
+
+from core.http.problems import Problem
 
 
 def run_machine(
@@ -20,3 +23,20 @@ def run_machine(
             **options,
         ),
     )
+
+
+def assert_bug_is_noticed(machine: type[RuleBasedStateMachine], *, steps: int, runs: int) -> None:
+    """Run a state machine on code with a planted bug, until a step finds it.
+
+    It is found when what is shown differs from the oracle, or when a request is refused that the
+    oracle allows: whoever follows without being asked for leaves no request to answer.
+    """
+    with pytest.raises((AssertionError, Problem)):
+        run_machine(
+            machine,
+            steps=steps,
+            runs=runs,
+            database=None,
+            phases=[hypothesis.Phase.generate],
+            report_multiple_bugs=False,
+        )

@@ -10,14 +10,13 @@ from collections.abc import Callable
 from itertools import permutations
 from typing import Any, ClassVar
 
-import hypothesis
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from core.outbox.tasks import deliver_event as wake_up
 from core.valkey import cache_valkey
-from tests.support.machines import run_machine
+from tests.support.machines import assert_bug_is_noticed, run_machine
 from tests.support.visibility_world import World
 from usergraph import follows, store, visibility
 from usergraph.follows import accept_request, decline_request
@@ -264,12 +263,4 @@ def test_a_planted_leak_is_noticed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     plant(monkeypatch)
-    with pytest.raises(AssertionError):
-        run_machine(
-            machine,
-            steps=STEPS,
-            runs=3 * RUNS,
-            database=None,
-            phases=[hypothesis.Phase.generate],
-            report_multiple_bugs=False,
-        )
+    assert_bug_is_noticed(machine, steps=STEPS, runs=3 * RUNS)
