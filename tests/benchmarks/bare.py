@@ -34,6 +34,20 @@ class BareDrf(APIView):
         return Response(HELLO)
 
 
-urlpatterns = [path("django", bare_django), path("drf", BareDrf.as_view())]
+class SizedDrf(BareDrf):
+    """DRF's answer with its length, for a client that keeps the connection."""
+
+    def get(self, request: Request) -> Response:
+        length = len(JSONRenderer().render(HELLO))
+        return Response(HELLO, headers={"Content-Length": str(length)})
+
+
+urlpatterns = [
+    path("django", bare_django),
+    path("drf", BareDrf.as_view()),
+    # What a web server in front asks for, and passes on.
+    path("healthz/accepting", bare_django),
+    path("api/v1/drf", SizedDrf.as_view()),
+]
 
 application = get_wsgi_application()

@@ -7,6 +7,7 @@ from itertools import cycle
 import psutil
 
 from devstack.layout import Layout
+from devstack.lifecycle import Stack
 from tests.benchmarks.bare import HELLO
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.population import Population, add_accounts
@@ -27,11 +28,15 @@ class Bench:
     read_api: Server
     write_api: Server
     cache: psutil.Process
-    layout: Layout
+    stack: Stack
     population: Population
     rounds: int
     times: int
     is_quick: bool
+
+    @property
+    def layout(self) -> Layout:
+        return self.stack.layout
 
     @property
     def bare_django(self) -> Subject:

@@ -193,7 +193,7 @@ def _measure(
             read_api=instance(world.stack, "read-api-1"),
             write_api=instance(world.stack, "write-api-1"),
             cache=psutil.Process(world.stack.supervisor.programs()["valkey-cache"].pid),
-            layout=world.stack.layout,
+            stack=world.stack,
             population=population,
             rounds=3 if is_quick else 15,
             times=200 if is_quick else 2000,

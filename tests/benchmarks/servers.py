@@ -23,6 +23,8 @@ from devstack.lifecycle import Stack
 from tests.benchmarks.wire import Answer, Connection, request
 from tests.support.client import wait_until
 
+# The bare DRF view, behind a web server.
+BARE_PATH = "/api/v1/drf"
 _CONFIG = PROJECT_DIR / "deploy" / "gunicorn.conf.py"
 Check = Callable[[Answer], object]
 # Requests per turn: few, because the speed of a virtual machine's processor changes in seconds.
@@ -57,17 +59,17 @@ def _cpu_nanoseconds(pid: int) -> int:
 
 
 @contextmanager
-def bare_server(folder: Path) -> Iterator[Server]:
+def bare_server(folder: Path, name: str = "bare") -> Iterator[Server]:
     """Run the views that do nothing under a gunicorn like that of the instances."""
     port = free_port_base()
     environ = os.environ | {
         "DJANGO_SETTINGS_MODULE": "tests.benchmarks.bare_settings",
         "GUNICORN_BIND": f"{HOST}:{port}",
         "GUNICORN_WORKERS": "1",
-        "GUNICORN_METRICS_DIR": str(folder / "metrics-bare"),
+        "GUNICORN_METRICS_DIR": str(folder / f"metrics-{name}"),
     }
     command = [sys.executable, "-m", "gunicorn", "--config", str(_CONFIG)]
-    with (folder / "bare.log").open("wb") as log:
+    with (folder / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(
             [*command, "tests.benchmarks.bare:application"],
             cwd=PROJECT_DIR,
@@ -76,7 +78,7 @@ def bare_server(folder: Path) -> Iterator[Server]:
             stderr=log,
         )
     try:
-        server = Server("bare", process.pid, port)
+        server = Server(name, process.pid, port)
         wait_until(lambda: _answers(port), 30)
         yield server
     finally:
@@ -84,10 +86,42 @@ def bare_server(folder: Path) -> Iterator[Server]:
         process.wait()
 
 
-def _answers(port: int) -> bool:
+def _answers(port: int, path: str = "/django") -> bool:
     with suppress(OSError, AssertionError), Connection(port) as connection:
-        return connection.ask(request("GET", "/django")).status == 200
+        return connection.ask(request("GET", path)).status == 200
     return False
+
+
+@contextmanager
+def bare_site(stack: Stack) -> Iterator[int]:
+    """Run two bare servers behind a web server like the stack's. Yields the web server's port."""
+    (web_server,) = [service for service in stack.services if service.name == "caddy"]
+    folder = stack.layout.var_dir
+    with (
+        bare_server(folder, "bare-1") as one,
+        bare_server(folder, "bare-2") as two,
+        (folder / "bare-web.log").open("wb") as log,
+    ):
+        port = free_port_base()
+        own = {
+            "CADDY_LISTEN": f"http://:{port}",
+            "CADDY_MEDIA": "off",
+            "CADDY_ACCESS_LOG_FILE": str(folder / "bare-access.log"),
+            "READ_API_UPSTREAMS": f"{HOST}:{one.port} {HOST}:{two.port}",
+        }
+        process = subprocess.Popen(
+            web_server.command,
+            cwd=web_server.cwd,
+            env={**os.environ, **web_server.environ, **own},
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            wait_until(lambda: _answers(port, BARE_PATH), 30)
+            yield port
+        finally:
+            process.terminate()
+            process.wait()
 
 
 def instance(stack: Stack, name: str) -> Server:
