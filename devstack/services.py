@@ -278,8 +278,10 @@ def _project_services(
             command=(
                 # One process, so that no child is left when it is killed.
                 *(*celery, "worker", "--pool", "solo", "--hostname", hostname),
-                # Workers need not know each other, and to ask costs a second at the start.
-                *("--without-mingle", "--without-gossip", "--queues", queue),
+                # Workers need not know each other: to ask costs a second at the start, and to
+                # tell costs a message every two seconds.
+                *("--without-mingle", "--without-gossip", "--without-heartbeat"),
+                *("--queues", queue),
             ),
             probe=probes.celery_worker(hostname, broker_url),
             environ=logging,

@@ -49,7 +49,7 @@ SEARCH_INDEX_SECONDS = 60.0
 # How often beat sends each task, in seconds.
 _SCHEDULE = {
     "core.outbox.tasks.sweep_outbox": _SWEEP_SECONDS,
-    "fanout.tasks.note_what_is_delivered": _SWEEP_SECONDS,
+    "fanout.tasks.note_what_is_delivered": 10.0,
     "media.tasks.sweep_uploads": MEDIA_SWEEP_SECONDS,
     "operations.tasks.settle_counters": COUNTERS_SETTLE_SECONDS,
     "operations.tasks.reconcile_counters": _COUNTERS_CHECK_SECONDS,
