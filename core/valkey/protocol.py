@@ -22,7 +22,8 @@ _pack = cast("Callable[[tuple[Any, ...]], bytes]", pack_command)
 # Packed commands are sent in pieces of about so many bytes.
 _PIECE_BYTES = 16 * 1024
 # A server may send these instead of a reply: for example, that it is still loading its data.
-_NO_REPLIES = (redis.ConnectionError, PushNotification)
+# ReadOnlyError: it was the primary, and is a replica now.
+_NO_REPLIES = (redis.ConnectionError, PushNotification, redis.ReadOnlyError)
 
 
 def packed(commands: Iterable[Command]) -> bytes:
@@ -91,4 +92,6 @@ def read_directly(connection: Any, message: Iterable[bytes], count: int) -> list
 def _error_of(message: object) -> redis.ConnectionError:
     if isinstance(message, redis.ConnectionError):
         return message
+    if isinstance(message, redis.ReadOnlyError):
+        return redis.ConnectionError("The server is a replica: it takes no writes.")
     return redis.ConnectionError("The server sent a message that is no reply.")

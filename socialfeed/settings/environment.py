@@ -7,6 +7,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from devstack import layout as _layout
+from devstack.urls import Sentinels, sentinels_of
 
 _BASE_DIR = Path(__file__).resolve().parents[2]
 _env = environ.Env()
@@ -50,6 +51,17 @@ def _required(name: str) -> str:
             f"{name} is that of the local stack, which everybody knows. Production needs its own."
         )
     return value
+
+
+def _sentinels(name: str) -> Sentinels | None:
+    """The Sentinels that a variable names; None if it names a server.
+
+    Raises ImproperlyConfigured if the variable is malformed.
+    """
+    try:
+        return sentinels_of(_required(name))
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}") from error
 
 
 # What Django's own check asks for (security.W009), and more characters that differ: 32 random bytes

@@ -5,9 +5,17 @@ from typing import Any
 import environ
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
+from django.core.exceptions import ImproperlyConfigured
 
 from socialfeed.settings.core import API_ROLE
-from socialfeed.settings.environment import _LAYOUT, _LOCAL_DEFAULTS, LOCAL, _env, _required
+from socialfeed.settings.environment import (
+    _LAYOUT,
+    _LOCAL_DEFAULTS,
+    LOCAL,
+    _env,
+    _required,
+    _sentinels,
+)
 
 # --- SQL ------------------------------------------------------------------------------------------
 
@@ -78,7 +86,7 @@ _VALKEY_TIMEOUT_SECONDS = _env.float("VALKEY_TIMEOUT_SECONDS", default=0.25)
 _PATIENCE = _VALKEY_TIMEOUT_SECONDS if API_ROLE != "all" else max(2.0, _VALKEY_TIMEOUT_SECONDS)
 
 
-def _valkey(url: str, pool: str) -> dict[str, object]:
+def _valkey(url: str, pool: str) -> dict[str, Any]:
     return {
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": url,
@@ -91,12 +99,35 @@ def _valkey(url: str, pool: str) -> dict[str, object]:
     }
 
 
+def _state(url: str) -> dict[str, Any]:
+    """STATE: one server, or the primary that Sentinels name. Replicas are never read: they lag."""
+    sentinels = _sentinels("STATE_URL")
+    if sentinels is None:
+        return _valkey(url, pool=_POOL)
+    config = _valkey(f"redis://{sentinels.login}sentinels/{sentinels.database}", pool=_POOL)
+    config["OPTIONS"] |= {
+        "CONNECTION_FACTORY": "django_redis.pool.SentinelConnectionFactory",
+        "CONNECTION_POOL_CLASS": "core.valkey.SentinelPool",
+        # Its default is the host of the URL, in lower case.
+        "CONNECTION_POOL_KWARGS": {"service_name": sentinels.name},
+        "SENTINELS": list(sentinels.hosts),
+        "SENTINEL_KWARGS": {
+            "password": sentinels.password,
+            "socket_connect_timeout": _PATIENCE,
+            "socket_timeout": _PATIENCE,
+        },
+    }
+    return config
+
+
 # `default` is STATE: libraries store sessions and one-time codes there, which must not be evicted.
 # `cache` is CACHE, used through `core.valkey` only.
 _POOL = "core.valkey.Pool"
+if _sentinels("CACHE_URL") is not None:
+    raise ImproperlyConfigured("CACHE_URL takes one server: CACHE may be lost, without Sentinels.")
 _CACHE_POOL = "core.valkey.BreakingPool" if API_ROLE == "read" else _POOL
 CACHES = {
-    "default": _valkey(_required("STATE_URL"), pool=_POOL),
+    "default": _state(_required("STATE_URL")),
     "cache": _valkey(_required("CACHE_URL"), pool=_CACHE_POOL),
 }
 # For tests: whether a read of CACHE that a recording cannot see raises (core.valkey.recorder).

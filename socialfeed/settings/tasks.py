@@ -1,18 +1,26 @@
 """Celery: the broker, and the schedule of beat."""
 
+from typing import Any
+
 from django.core.exceptions import ImproperlyConfigured as _ImproperlyConfigured
 
-from socialfeed.settings.environment import _env, _required
+from socialfeed.settings.environment import _env, _required, _sentinels
 
-CELERY_BROKER_URL = _required("STATE_URL")
+_SENTINELS = _sentinels("STATE_URL")
+CELERY_BROKER_URL = _required("STATE_URL") if _SENTINELS is None else _SENTINELS.broker_url
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
     "global_keyprefix": "celery:",
     "socket_timeout": 5,
     "socket_connect_timeout": 1,
     "max_retries": 1,
     "interval_start": 0,
 }
+if _SENTINELS is not None:
+    CELERY_BROKER_TRANSPORT_OPTIONS |= {
+        "master_name": _SENTINELS.name,
+        "sentinel_kwargs": {"password": _SENTINELS.password, "socket_timeout": 1},
+    }
 # A request that cannot send a task succeeds all the same: the sweeper sends the task later.
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_IGNORE_RESULT = True

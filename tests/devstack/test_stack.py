@@ -18,7 +18,7 @@ from devstack.layout import HOST, Layout
 from devstack.lifecycle import Stack, _restart_order
 from devstack.logs import LogReader
 from devstack.postgres import Postgres
-from devstack.services import External, Phase, Service, addresses, mask, parts
+from devstack.services import External, Phase, Service, addresses, parts
 from tests.support.client import wait_until
 from tests.support.stacks import assert_ports_are_free, down, one
 
@@ -207,15 +207,3 @@ def test_one_external_primary_keeps_the_bundled_one_for_the_others() -> None:
 
     assert isinstance(found["postgres-primary"], Service)
     assert isinstance(found["postgres-replica"], Service)
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("postgres://u:p%40ss@db:5432/x", "postgres://u:***@db:5432/x"),
-        ("redis://:s@h/0", "redis://:***@h/0"),
-        ("http://127.0.0.1:1", "http://127.0.0.1:1"),
-    ],
-)
-def test_passwords_are_masked(url: str, shown: str) -> None:
-    assert mask(url) == shown
