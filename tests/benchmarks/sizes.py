@@ -51,6 +51,6 @@ def sizes(bench: Bench) -> Iterator[Figure]:
         mean(size for size in records if size),
         "bytes",
         len(shown),
-        at_most=1536,
+        at_most=1600,
         note="with a picture and all previews",
     )
