@@ -19,6 +19,7 @@ from django.db import Error, close_old_connections
 from django.db.models import Count, DurationField, ExpressionWrapper, F, Q
 from django.db.models.functions import Now
 
+from core.beat import wait_to_lead
 from core.metrics.shared import sample, set_gauges
 from core.outbox.models import OutboxEvent
 from core.outbox.subscriptions import event_names
@@ -94,12 +95,16 @@ def _figures(database: str) -> dict[str, float]:
 
 
 def start_exporting() -> None:
-    """Export every OUTBOX_EXPORT_SECONDS, in a thread that ends with the process."""
+    """Export every OUTBOX_EXPORT_SECONDS, in a thread that ends with the process.
+
+    Of several beats, the one that leads does it.
+    """
     threading.Thread(target=_export_for_ever, name="export-backlog", daemon=True).start()
 
 
 def _export_for_ever() -> None:
     while True:
+        wait_to_lead()
         try:
             close_old_connections()  # as before a request: replaces dead connections
             export_backlog()

@@ -1,5 +1,6 @@
 """Around a request or a task: decides where its reads may go, and stores the LSNs of its writes."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -7,9 +8,12 @@ from celery import Task
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from core.beat import is_outdated
 from core.sql import deadlines, lsns
 from core.sql.reads import replica_reads
 from core.sql.statements import noted_failures, noted_writes
+
+logger = logging.getLogger(__name__)
 
 
 class ConsistencyMiddleware:
@@ -44,9 +48,15 @@ class ConsistencyMiddleware:
 
 
 class NotedTask(Task[Any, Any]):
-    """The class of this project's Celery tasks: everybody's reads see soon what a task writes."""
+    """The class of this project's Celery tasks: everybody's reads see soon what a task writes.
+
+    A message from a beat that does not lead any more does nothing.
+    """
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if is_outdated(self.request.headers):
+            logger.info("dropped %s, sent by a beat that does not lead any more", self.name)
+            return None
         with noted_writes() as written:
             try:
                 return super().__call__(*args, **kwargs)

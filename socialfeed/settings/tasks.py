@@ -69,6 +69,7 @@ _SCHEDULE = {
     "usergraph.tasks.end_mutes": MUTE_SWEEP_SECONDS,
     "users.tasks.index_stale_names": SEARCH_INDEX_SECONDS,
 }
+CELERY_BEAT_SCHEDULER = "core.beat:LeadingScheduler"
 CELERY_BEAT_SCHEDULE = {
     task: {"task": task, "schedule": seconds, "options": {}} for task, seconds in _SCHEDULE.items()
 }
