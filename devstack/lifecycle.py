@@ -19,7 +19,8 @@ from pathlib import Path
 
 import psutil
 
-from devstack import launch
+from devstack import instances, launch
+from devstack.instances import Instances
 from devstack.layout import GRPC_OFFSET, PROJECT_DIR, Layout, StackError, is_free
 from devstack.logs import LogReader
 from devstack.postgres import Postgres, data_dirs_of, remove_data, unprivileged_account
@@ -69,8 +70,19 @@ class Stack:
         )
 
     @cached_property
+    def instances(self) -> Instances:
+        """How many instances there are of each role."""
+        return instances.remembered(self.layout.var_dir)
+
+    def use_instances(self, numbers: Instances) -> None:
+        """Have other services from now on. Starts and stops none."""
+        for known in ("parts", "services"):
+            self.__dict__.pop(known, None)
+        self.instances = numbers
+
+    @cached_property
     def parts(self) -> list[Service | External]:
-        return parts(self.layout, self.environ, self.postgres)
+        return parts(self.layout, self.environ, self.postgres, self.instances)
 
     @cached_property
     def services(self) -> list[Service]:
@@ -92,7 +104,7 @@ class Stack:
             if fresh:
                 self._sweep()
             missing = self._missing()
-            self._check_ports(missing)
+            self.check_ports(missing)
             self.layout.remember_ports()
             started: list[str] = []
             try:
@@ -107,7 +119,7 @@ class Stack:
                 if fresh:
                     self._take_down(FAILURE_STOP_LIMIT)
                 else:
-                    self._stop(started, time.monotonic() + FAILURE_STOP_LIMIT)
+                    self.stop_services(started, time.monotonic() + FAILURE_STOP_LIMIT)
                 raise
         return started
 
@@ -131,7 +143,8 @@ class Stack:
             )
         return [s for s in self.services if s.name not in programs or programs[s.name].pid == 0]
 
-    def _check_ports(self, services: list[Service]) -> None:
+    def check_ports(self, services: list[Service]) -> None:
+        """Raise StackError if a port of these services is taken."""
         for service in services:
             for port in service.ports:
                 if not is_free(port):
@@ -157,12 +170,13 @@ class Stack:
             self.supervisor.start_program(service.name)
         for service in self.services:
             if service.phase == phase:
-                self._await_service(service, deadline)
+                self.await_service(service, deadline)
         for service in mine:
             if service.after_start is not None:
                 service.after_start()
 
-    def _await_service(self, service: Service, deadline: float) -> None:
+    def await_service(self, service: Service, deadline: float) -> None:
+        """Return when a service answers. Raises StackError if it does not in time."""
         pids: set[int] = set()
         status = Status(service.name, "stopped")
 
@@ -229,9 +243,9 @@ class Stack:
             for service in chosen:
                 self.say(f"Restarting {service.name}.")
                 deadline = time.monotonic() + STOP_LIMIT + START_LIMIT
-                self._stop([service.name], deadline)
+                self.stop_services([service.name], deadline)
                 self.supervisor.start_program(service.name)
-                self._await_service(service, deadline)
+                self.await_service(service, deadline)
         return [service.name for service in chosen]
 
     def status(self, *names: str) -> list[Status]:
@@ -261,6 +275,7 @@ class Stack:
             with self.lock(patience=START_LIMIT + FAILURE_STOP_LIMIT):
                 if only_pid not in {None, self.supervisor.pid()}:
                     return False
+                self.use_instances(instances.remembered(self.layout.var_dir))
                 ran = self.supervisor.is_running() or bool(self._processes())
                 self._take_down(STOP_LIMIT)
                 if forget_ports:
@@ -277,14 +292,14 @@ class Stack:
         deadline = time.monotonic() + limit
         try:
             if self.supervisor.is_running():
-                self._stop({service.name for service in self.services}, deadline)
+                self.stop_services({service.name for service in self.services}, deadline)
                 self.supervisor.shutdown()
                 _await(lambda: not self.supervisor.is_running(), deadline)
         finally:
             self._sweep()
             self.supervisor.remove_files()
 
-    def _stop(self, names: Collection[str], deadline: float) -> None:
+    def stop_services(self, names: Collection[str], deadline: float) -> None:
         """Stop services, the last phase first; goes on to the next phase at the deadline."""
         for phase in reversed(Phase):
             mine = {s.name for s in self.services if s.phase == phase and s.name in names}

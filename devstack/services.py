@@ -9,10 +9,12 @@ import sysconfig
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from devstack import probes
+from devstack import instances, probes
+from devstack.instances import Instances
 from devstack.layout import (
     DATABASES,
     GRPC_OFFSET,
@@ -28,10 +30,6 @@ from devstack.layout import (
 )
 from devstack.postgres import Postgres
 from devstack.urls import mask
-
-# The numbers of instances: of the Read API, and as many of the Write API; and of workers.
-API_INSTANCES = 2
-WORKERS = 2
 
 
 class Phase(IntEnum):
@@ -92,9 +90,15 @@ def addresses(layout: Layout, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def parts(
-    layout: Layout, environ: Mapping[str, str], postgres: Postgres
+    layout: Layout,
+    environ: Mapping[str, str],
+    postgres: Postgres,
+    numbers: Instances = instances.DEFAULTS,
 ) -> list[Service | External]:
-    """All parts of the stack, in the order of their start. StackError if a wheel is missing."""
+    """All parts of the stack, in the order of their start. StackError if a wheel is missing.
+
+    `numbers`: how many instances there are of each role.
+    """
     urls = addresses(layout, environ)
     bundled = layout.urls()
 
@@ -112,19 +116,14 @@ def parts(
         external("s3", "S3_ENDPOINT_URL") or _s3(layout, environ),
         external("postgres-primary", *primaries) or _postgres(layout, postgres, "primary"),
         external("postgres-replica", *replicas) or _postgres(layout, postgres, "replica"),
-        *_project_services(layout, environ, urls["STATE_URL"]),
-        _caddy(layout, environ, urls["S3_ENDPOINT_URL"]),
+        *_project_services(layout, environ, urls["STATE_URL"], numbers),
+        _caddy(layout, environ, urls["S3_ENDPOINT_URL"], numbers),
     ]
 
 
 def s3_ports(layout: Layout) -> dict[str, int]:
     """SeaweedFS's HTTP ports by name; each gRPC port is GRPC_OFFSET higher."""
     return {name: layout.port(name) for name in PORT_OFFSETS if name.startswith("s3")}
-
-
-def _api_ports(layout: Layout, role: str) -> range:
-    first = layout.port(f"{role}-api")
-    return range(first, first + API_INSTANCES)
 
 
 def _program(name: str) -> str:
@@ -238,13 +237,13 @@ def _s3(layout: Layout, environ: Mapping[str, str]) -> Service:
 
 
 def _project_services(
-    layout: Layout, environ: Mapping[str, str], broker_url: str
+    layout: Layout, environ: Mapping[str, str], broker_url: str, numbers: Instances
 ) -> Iterator[Service]:
     """The services that run this project's code: both APIs, the workers and beat."""
     logging = {"LOG_FORMAT": environ.get("LOG_FORMAT") or "json"}
-    for role in ("read", "write"):
-        for number, port in enumerate(_api_ports(layout, role), start=1):
-            name = f"{role}-api-{number}"
+    for role in ("read-api", "write-api"):
+        ports = instances.api_ports(layout, numbers, role)
+        for name, port in zip(instances.names(numbers, role), ports, strict=True):
             yield Service(
                 name=name,
                 phase=Phase.APPLICATION,
@@ -256,7 +255,7 @@ def _project_services(
                 ports=(port,),
                 url=f"http://{HOST}:{port}",
                 environ={
-                    "API_ROLE": role,
+                    "API_ROLE": role.removesuffix("-api"),
                     "GUNICORN_BIND": f"{HOST}:{port}",
                     # Two instances of one process each are enough for an ordinary machine.
                     "GUNICORN_WORKERS": environ.get("GUNICORN_WORKERS") or "1",
@@ -265,7 +264,7 @@ def _project_services(
                 },
             )
     celery = (sys.executable, "-m", "celery", "--quiet", "--app", "socialfeed")
-    for name, queue in _workers():
+    for name, queue in _workers(numbers):
         # With the port base in it, for two stacks may have one broker.
         hostname = f"{name}@stack-{layout.port_base}"
         yield Service(
@@ -283,43 +282,37 @@ def _project_services(
             environ=logging,
             always_answers=False,
         )
-    pid_file = layout.var_dir / "run" / "beat.pid"
-    yield Service(
-        name="beat",
-        phase=Phase.APPLICATION,
-        # In memory: every task is soon due again, so beat needs no file.
-        command=(
-            *(*celery, "beat", "--scheduler", "celery.beat:Scheduler"),
-            *("--pidfile", str(pid_file)),
-        ),
-        probe=probes.celery_beat(pid_file),
-        environ=logging,
-        # After a reboot another process may have this pid, and beat would not start.
-        before_start=lambda: pid_file.unlink(missing_ok=True),
-    )
+    for name in instances.names(numbers, "beat"):
+        pid_file = layout.var_dir / "run" / f"{name}.pid"
+        yield Service(
+            name=name,
+            phase=Phase.APPLICATION,
+            command=(*celery, "beat", "--pidfile", str(pid_file)),
+            probe=probes.celery_beat(pid_file),
+            environ=logging,
+            # After a reboot another process may have this pid, and beat would not start.
+            before_start=partial(pid_file.unlink, missing_ok=True),
+        )
 
 
-def _workers() -> Iterator[tuple[str, str]]:
+def _workers(numbers: Instances) -> Iterator[tuple[str, str]]:
     """The name of each Celery worker, and the queue that it works on."""
-    for prefix, queue, count in (("worker", "celery", WORKERS), ("media-worker", "media", 1)):
-        for number in range(1, count + 1):
-            yield f"{prefix}-{number}", queue
+    for role, queue in (("worker", "celery"), ("media-worker", "media")):
+        for name in instances.names(numbers, role):
+            yield name, queue
 
 
-def _caddy(layout: Layout, environ: Mapping[str, str], store_url: str) -> Service:
+def _caddy(
+    layout: Layout, environ: Mapping[str, str], store_url: str, numbers: Instances
+) -> Service:
     port, media_port = layout.port("caddy"), layout.port("media")
     folder = layout.var_dir / "caddy"
-
-    def upstreams(role: str) -> str:
-        return " ".join(f"{HOST}:{port}" for port in _api_ports(layout, role))
-
     caddy = _program("caddy")
     config = ("--adapter", "caddyfile", "--config", str(PROJECT_DIR / "deploy" / "Caddyfile"))
     own_environ = {
         "CADDY_LISTEN": f"http://:{port}",
         "CADDY_BIND": HOST,
-        "READ_API_UPSTREAMS": upstreams("read"),
-        "WRITE_API_UPSTREAMS": upstreams("write"),
+        "CADDY_INSTANCES": str(instances.web_server_file(layout)),
         "STATIC_ROOT": environ.get("STATIC_ROOT") or str(layout.var_dir / "static"),
         "MEDIA_PUBLIC_BASE": environ.get("MEDIA_PUBLIC_BASE") or layout.media_origin,
         "CADDY_MEDIA": "on",
@@ -334,8 +327,11 @@ def _caddy(layout: Layout, environ: Mapping[str, str], store_url: str) -> Servic
         "XDG_CONFIG_HOME": str(folder),
     }
 
-    def check_config() -> None:
-        """Raise StackError with errors of the configuration, which `caddy run` does not show."""
+    def prepare_config() -> None:
+        """Name the instances. Raise StackError with errors of the configuration, which `caddy run`
+        does not show.
+        """
+        instances.write_web_server_file(layout, numbers)
         done = subprocess.run(  # noqa: S603 (our own command)
             [caddy, "validate", *config],
             env={**environ, **own_environ},
@@ -355,5 +351,5 @@ def _caddy(layout: Layout, environ: Mapping[str, str], store_url: str) -> Servic
         url=layout.public_origin,
         environ=own_environ,
         cwd=folder,
-        before_start=check_config,
+        before_start=prepare_config,
     )

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from devstack import launch
+from devstack.instances import role_of
 from devstack.layout import StackError, control_socket
 from devstack.services import Service
 
@@ -32,7 +33,7 @@ SECONDS_TO_STOP = 20
 SECONDS_TO_KILL = 5
 POLL_INTERVAL = 0.1
 # Fault codes of supervisord's interface.
-SHUTTING_DOWN, ALREADY_STARTED, NOT_RUNNING = 6, 60, 70
+SHUTTING_DOWN, ALREADY_STARTED, NOT_RUNNING, ALREADY_ADDED = 6, 60, 70, 90
 
 
 class ShuttingDownError(OSError):
@@ -94,16 +95,8 @@ class Supervisor:
     def start(self, services: Iterable[Service], environ: Mapping[str, str]) -> None:
         """Start the daemon in a session of its own; starts none of its programs."""
         self._make_socket_dir()
-        specs = self.run_dir / "services"
-        specs.mkdir(exist_ok=True)
         for service in services:
-            spec: launch.Spec = {
-                "command": list(service.command),
-                "environ": {**environ, **service.environ, launch.SERVICE_MARK: service.name},
-                "cwd": str(service.cwd),
-                "account": service.account,
-            }
-            _write_private(specs / f"{service.name}.json", json.dumps(spec, indent=1))
+            self._write_spec(service, environ)
         _write_private(self.run_dir / "supervisord.conf", self._config(services))
         done = subprocess.run(
             [sys.executable, "-I", "-m", "supervisor.supervisord", "-c", "run/supervisord.conf"],
@@ -117,6 +110,44 @@ class Supervisor:
         )
         if done.returncode != 0:
             raise StackError(f"supervisord does not start: {done.stdout}{done.stderr}")
+
+    def add(self, added: Iterable[Service], *, services: Iterable[Service]) -> None:
+        """Add programs to the running daemon; starts none. `services`: all that it has then.
+
+        Each gets the environment of the first instance of its role, whatever this process has.
+        """
+        for service in added:
+            first = f"{role_of(service.name)}-1"
+            spec: launch.Spec = json.loads(self._spec_file(first).read_text())
+            self._write_spec(service, spec["environ"])
+        self._reload(services)
+        for service in added:
+            self._call("addProcessGroup", service.name, unless=ALREADY_ADDED)
+
+    def remove(self, names: Iterable[str], *, services: Iterable[Service]) -> None:
+        """Remove programs, which have ended, from the running daemon. `services`: the others."""
+        for name in names:
+            self._call("removeProcessGroup", name)
+            self._spec_file(name).unlink(missing_ok=True)
+        self._reload(services)
+
+    def _reload(self, services: Iterable[Service]) -> None:
+        _write_private(self.run_dir / "supervisord.conf", self._config(services))
+        self._call("reloadConfig")
+
+    def _spec_file(self, name: str) -> Path:
+        return self.run_dir / "services" / f"{name}.json"
+
+    def _write_spec(self, service: Service, environ: Mapping[str, str]) -> None:
+        spec: launch.Spec = {
+            "command": list(service.command),
+            "environ": {**environ, **service.environ, launch.SERVICE_MARK: service.name},
+            "cwd": str(service.cwd),
+            "account": service.account,
+        }
+        file = self._spec_file(service.name)
+        file.parent.mkdir(exist_ok=True)
+        _write_private(file, json.dumps(spec, indent=1))
 
     def programs(self) -> dict[str, Program]:
         """All programs by name; empty when supervisord does not run or is shutting down."""
@@ -139,6 +170,10 @@ class Supervisor:
     def stop_program(self, name: str) -> None:
         """Ask a program to end, if it runs; returns at once. Killed after SECONDS_TO_STOP."""
         self._call("stopProcess", name, False, unless=NOT_RUNNING)
+
+    def signal_program(self, name: str, signal: str) -> None:
+        """Send a signal, such as `USR1`, to a program, if it runs."""
+        self._call("signalProcess", name, signal, unless=NOT_RUNNING)
 
     def shutdown(self) -> None:
         """Tell supervisord to exit and do not wait."""

@@ -107,7 +107,9 @@ def bare_site(stack: Stack) -> Iterator[int]:
             "CADDY_LISTEN": f"http://:{port}",
             "CADDY_MEDIA": "off",
             "CADDY_ACCESS_LOG_FILE": str(folder / "bare-access.log"),
+            "CADDY_INSTANCES": str(PROJECT_DIR / "deploy" / "instances.caddy"),
             "READ_API_UPSTREAMS": f"{HOST}:{one.port} {HOST}:{two.port}",
+            "WRITE_API_UPSTREAMS": f"{HOST}:{one.port}",
         }
         process = subprocess.Popen(
             web_server.command,

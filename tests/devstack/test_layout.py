@@ -149,7 +149,7 @@ def test_every_command_refuses_ports_that_are_not_the_remembered_ones(
     "command",
     [
         ["-m", "celery", "--app", "socialfeed", "worker", "--pool", "solo"],
-        ["-m", "celery", "--app", "socialfeed", "beat", "--scheduler", "celery.beat:Scheduler"],
+        ["-m", "celery", "--app", "socialfeed", "beat"],
         ["-m", "gunicorn", "--config", "deploy/gunicorn.conf.py", "socialfeed.wsgi"],
     ],
     ids=["worker", "beat", "gunicorn"],

@@ -35,10 +35,10 @@ SERVICES = [
     "worker-1",
     "worker-2",
     "media-worker-1",
-    "beat",
+    "beat-1",
     "caddy",
 ]
-WITHOUT_PORT = {"worker-1", "worker-2", "media-worker-1", "beat"}
+WITHOUT_PORT = {"worker-1", "worker-2", "media-worker-1", "beat-1"}
 # A replica that lacks a part of the log asks its primary again after 5 s.
 SECONDS_TO_COME_BACK = 10.0
 SECONDS_TO_RECOVER = 30.0
@@ -109,7 +109,7 @@ def test_the_web_servers_requests_have_a_log_of_their_own(stack: Stack) -> None:
     own = stack.log_dir / "caddy-access.log"
     wait_until(lambda: id_ in own.read_text())
     assert id_ not in (stack.log_dir / "caddy.log").read_text(), "not through supervisord"
-    for names in ([], ["caddy"], ["caddy", "beat"]):
+    for names in ([], ["caddy"], ["caddy", "beat-1"]):
         assert any(id_ in line for line in LogReader(stack.log_dir, names).new_lines())
     assert not list(LogReader(stack.log_dir, ["access"]).new_lines())
 

@@ -83,7 +83,7 @@ def test_unknown_names_are_refused(stack: Stack) -> None:
         assert "No log is called nosuch; there are valkey-cache," in done.stderr
         assert done.stderr.rstrip().endswith("caddy, prepare, supervisord.")
     with pytest.raises(StackError, match="No service is called nosuch; there are valkey-cache,"):
-        stack.status("beat", "nosuch")
+        stack.status("beat-1", "nosuch")
 
 
 @pytest.mark.parametrize("log", ["prepare", "supervisord", "worker-1"])
@@ -122,16 +122,42 @@ def test_a_restart_of_an_unknown_service_is_refused(stack: Stack) -> None:
 def test_a_restart_takes_the_named_services_or_all_of_this_project(stack: Stack) -> None:
     before = {status.name: status.pid for status in stack.status()}
 
-    done = manage(stack.environ, "restart", "beat")
+    done = manage(stack.environ, "restart", "beat-1")
 
     assert done.returncode == 0, done.stderr
-    assert "Restarted beat." in done.stdout
+    assert "Restarted beat-1." in done.stdout
     changed = {status.name for status in stack.status() if status.pid != before[status.name]}
-    assert changed == {"beat"}
+    assert changed == {"beat-1"}
     ours = [service.name for service in stack.services if service.is_ours]
     assert ours == [
-        name for name in SERVICES if "api" in name or "worker" in name or name == "beat"
+        name for name in SERVICES if "api" in name or "worker" in name or name == "beat-1"
     ]
+
+
+def test_scale_prints_the_numbers_and_says_what_is_possible(stack: Stack) -> None:
+    done = manage(stack.environ, "scale")
+    assert done.stdout == "read-api=2 write-api=2 worker=2 media-worker=1 beat=1\n"
+    done = manage(stack.environ, "scale", "caddy=2")
+    assert done.returncode == 1
+    assert "The roles are read-api, write-api, worker, media-worker, beat" in done.stderr
+
+
+def test_a_stack_that_is_down_has_the_numbers_at_its_next_start(
+    own_environ: dict[str, str],
+) -> None:
+    done = manage(own_environ, "scale", "worker=1", "read-api=3", "beat=2")
+    assert done.stdout == "read-api=3 write-api=2 worker=1 media-worker=1 beat=2\n"
+    names = [service.name for service in Stack(own_environ).services]
+    assert {"read-api-3", "worker-1", "beat-2"} <= set(names)
+    assert "worker-2" not in names
+
+
+def test_scale_does_not_touch_a_stack_that_was_started_with_other_settings(stack: Stack) -> None:
+    others = {**stack.environ, "CACHE_URL": "redis://127.0.0.1:1/0"}
+    done = manage(others, "scale", "worker=1")
+    assert done.returncode == 1
+    assert "other settings than these (they differ in valkey-cache)" in done.stderr
+    assert [status.is_up for status in stack.status("worker-2", "valkey-cache")] == [True, True]
 
 
 def test_a_second_up_at_the_same_time_is_refused(stack: Stack) -> None:

@@ -22,8 +22,8 @@ from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
 from core.http.bodies import MAX_BODY_BYTES
+from devstack.instances import DEFAULTS
 from devstack.lifecycle import Stack
-from devstack.services import API_INSTANCES
 from tests.support.client import Person, wait_until
 from tests.support.images import encoded
 from tests.support.raw_http import (
@@ -46,7 +46,7 @@ PATIENCE = settings.BODY_PATIENCE_SECONDS
 UNPACED = "127.0.0.9"
 # A body that began well is given up at the end of its second period.
 SECONDS_TO_408 = 2 * PATIENCE + 3
-WRITE_APIS = [f"write-api-{number}" for number in range(1, API_INSTANCES + 1)]
+WRITE_APIS = [f"write-api-{number}" for number in range(1, DEFAULTS["write-api"] + 1)]
 STALLED, STALLED_BYTES = 60, 1_000_000
 
 
@@ -174,7 +174,7 @@ def test_uploads_that_stall_take_no_thread_and_little_memory(
 def unread(stack: Stack, role: str) -> Counter[tuple[str, str]]:
     """How many requests the instances have answered whose bodies they did not read."""
     found = Counter[tuple[str, str]]()
-    for number in range(1, API_INSTANCES + 1):
+    for number in range(1, DEFAULTS["write-api"] + 1):
         (instance,) = stack.status(f"{role}-api-{number}")
         page = httpx.get(f"{instance.url}/metrics").text
         for family in text_string_to_metric_families(page):

@@ -17,7 +17,7 @@ from tests.support.client import PASSWORD, Person, wait_until
 from tests.support.images import jpeg_with_gps
 
 WORKERS = ["worker-1", "worker-2"]
-PROCESSES = ["read-api-1", "read-api-2", "write-api-1", "write-api-2", *WORKERS, "beat"]
+PROCESSES = ["read-api-1", "read-api-2", "write-api-1", "write-api-2", *WORKERS, "beat-1"]
 
 
 class Lines:

@@ -9,8 +9,8 @@ import orjson
 import psutil
 import pytest
 
+from devstack.instances import DEFAULTS
 from devstack.lifecycle import Stack
-from devstack.services import API_INSTANCES
 from posts.models import Post
 from tests.support.client import Person, wait_until
 from tests.support.feeds import HOME, make_follow, make_many_posts
@@ -46,7 +46,7 @@ def web_server_connections(stack: Stack) -> tuple[int, int]:
     connections = psutil.Process(stack.status("caddy")[0].pid).net_connections("tcp")
     addresses = [(one.laddr, one.raddr) for one in connections if one.status in OPEN]
     clients = [own for own, _ in addresses if own.port == stack.layout.port("caddy")]
-    instances = [other for _, other in addresses if 0 <= other.port - first < API_INSTANCES]
+    instances = [other for _, other in addresses if 0 <= other.port - first < DEFAULTS["read-api"]]
     return len(clients), len(instances)
 
 

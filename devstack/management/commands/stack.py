@@ -15,9 +15,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from devstack.instances import DEFAULTS, parsed
 from devstack.layout import PROJECT_DIR, StackError
 from devstack.lifecycle import Stack
 from devstack.logs import LogReader
+from devstack.scaling import scale
 from devstack.status import Status
 
 EXIT_NOT_ALL_UP = 3
@@ -48,6 +50,16 @@ class Command(BaseCommand):
         )
         restart.add_argument(
             "service", nargs="*", help="for example: write-api-1 (default: all of this project)"
+        )
+        scaling = actions.add_parser(
+            "scale",
+            help="show or set how many instances of each role there are, now and at the next start",
+            description="Start or stop instances, so that no request is lost. The numbers are "
+            "remembered. Without arguments: print them.",
+            epilog="Example: manage.py stack scale read-api=3 worker=4",
+        )
+        scaling.add_argument(
+            "instances", nargs="*", metavar="ROLE=N", help=f"roles: {', '.join(DEFAULTS)}"
         )
         down = actions.add_parser("down", help="stop everything")
         down.add_argument(
@@ -102,6 +114,15 @@ class Command(BaseCommand):
 
     def _restart(self, stack: Stack, options: dict[str, Any]) -> None:
         self._say(f"Restarted {', '.join(stack.restart(options['service']))}.")
+
+    def _scale(self, stack: Stack, options: dict[str, Any]) -> None:
+        wanted = parsed(options["instances"])
+        if wanted:
+            started, stopped = scale(stack, wanted)
+            for what, names in (("Started", started), ("Stopped", stopped)):
+                if names:
+                    self._say(f"{what} {', '.join(names)}.")
+        self._say(" ".join(f"{role}={number}" for role, number in stack.instances.items()))
 
     def _down(self, stack: Stack, options: dict[str, Any]) -> None:
         ran = stack.down(forget_ports=options["forget_ports"])
