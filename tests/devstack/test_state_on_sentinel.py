@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +12,27 @@ from devstack.lifecycle import Stack
 from tests.support.client import Person, sign_up, wait_until
 from tests.support.images import jpeg_with_gps
 from tests.support.sentinels import group
-from tests.support.stacks import up
+from tests.support.stacks import manage, up
 
 
 def test_the_service_is_back_soon_after_states_primary_is_lost(
     own_environ: dict[str, str], tmp_path: Path, measured: Callable[[str], None]
 ) -> None:
     (tmp_path / "state").mkdir()
-    with group(tmp_path / "state") as state:
+    with group(tmp_path / "state") as state, ExitStack() as clients:
+
+        def joined(username: str) -> Person:
+            person = sign_up(origin, username)
+            clients.callback(person.http.close)
+            return person
+
         environ = {**own_environ, "STATE_URL": state.url}
         up(environ)
         stack = Stack(environ)
         assert "valkey-state" not in stack.supervisor.programs()
-        assert all(status.is_up for status in stack.status()), stack.status()
+        assert manage(environ, "status").returncode == 0
         origin = stack.layout.public_origin
-        reader, author = sign_up(origin, "reader"), sign_up(origin, "author")
+        reader, author = joined("reader"), joined("author")
         reader.follow(author)
         before = author.post("before", jpeg_with_gps())
         wait_until(lambda: before["id"] in reader.home_ids())
@@ -42,8 +49,9 @@ def test_the_service_is_back_soon_after_states_primary_is_lost(
         newest = author.post("after", jpeg_with_gps())
         wait_until(lambda: {before["id"], newest["id"]} <= set(reader.home_ids()), 30)
         measured(f"and reached a follower {time.monotonic() - killed_at:.1f} s after")
-        sign_up(origin, "newcomer")
-        wait_until(lambda: all(status.is_up for status in stack.status()), 30)
+        joined("newcomer")
+        # All workers, too, are connected with the new primary.
+        wait_until(lambda: manage(environ, "status").returncode == 0, 30)
 
 
 def likes(person: Person, post: Any) -> int:
