@@ -78,17 +78,22 @@ class SentinelPool(Pool, SentinelConnectionPool):
 
     def disconnect(self, inuse_connections: bool = True) -> None:
         """Close connections, also those that are ready for `lend`."""
+        self._close_idle()
+        super().disconnect(inuse_connections)
+
+    def take_back(self, connection: Any) -> None:
+        """As `Pool.take_back`. When one breaks, the Sentinels are asked again for all."""
+        if not connection.is_connected:
+            self._close_idle()
+        elif self.master_address != (connection.host, connection.port):
+            connection.disconnect()
+        super().take_back(connection)
+
+    def _close_idle(self) -> None:
         idle, self._idle = self._idle, []
         for connection in idle:
             connection.disconnect()
             self.release(connection)
-        super().disconnect(inuse_connections)
-
-    def take_back(self, connection: Any) -> None:
-        """As `Pool.take_back`."""
-        if self.master_address != (connection.host, connection.port):
-            connection.disconnect()
-        super().take_back(connection)
 
 
 class CircuitOpen(redis.ConnectionError):
