@@ -56,6 +56,12 @@ EXCLUSIONS = [
         operation="/likes",
         message="/like`",
     ),
+    Exclusion(
+        "Deleted resource still available",
+        "Who removes a follower ends one follow, and not the list of followers.",
+        operation="/followers",
+        message="/follower`",
+    ),
     Exclusion("Undocumented Content-Type", _TOO_LONG, message="text/plain; charset=utf-8"),
     Exclusion(
         "Custom check failed: `answers_errors_as_problems`",
