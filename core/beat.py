@@ -10,13 +10,17 @@ STATE down: no beat leads, and nothing is sent, until STATE is back. Whatever be
 or lost: the next does the same work.
 """
 
+import copy
 import logging
 import threading
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-from celery.beat import ScheduleEntry, Scheduler
+from celery.beat import ScheduleEntry, Scheduler, Service
+from celery.signals import beat_init
+from redis.exceptions import ResponseError
 
 from core.valkey import ValkeyUnavailable, run_script, state_valkey
 
@@ -58,7 +62,7 @@ def wait_to_lead() -> None:
 class LeadingScheduler(Scheduler):
     """Celery's scheduler, which sends tasks only while it leads.
 
-    The schedule is in memory: every task is soon due again.
+    When the last ones were sent is in memory only: who begins to lead sends all of them.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -77,8 +81,9 @@ class LeadingScheduler(Scheduler):
         """Send a task, with the term of this leadership."""
         options = entry.options or {}
         headers = {**options.get("headers", {}), TERM_HEADER: self._term}
-        entry.options = {**options, "headers": headers}
-        return super().apply_async(entry, *args, **kwargs)
+        sent = copy.copy(entry)
+        sent.options = {**options, "headers": headers}
+        return super().apply_async(sent, *args, **kwargs)
 
     def close(self) -> None:
         """Let another beat lead at once."""
@@ -86,15 +91,17 @@ class LeadingScheduler(Scheduler):
         self._set_term(0)
         try:
             run_script(state_valkey(), _GIVE_UP, [([_HOLDER_KEY], [self._token])])
-        except ValkeyUnavailable:
-            logger.warning("STATE is down: the lock of beat lapses in %s s", SECONDS_TO_LAPSE)
+        except (ResponseError, *ValkeyUnavailable):
+            logger.warning("STATE is down or full: the lock of beat lapses by itself")
 
     def _claim(self) -> int:
         """The term, if this beat leads now; else 0."""
         arguments = [self._token, b"%d" % (1000 * SECONDS_TO_LAPSE)]
         try:
             (term,) = run_script(state_valkey(), _CLAIM, [([_HOLDER_KEY, _TERM_KEY], arguments)])
-        except ValkeyUnavailable:
+        except (ResponseError, *ValkeyUnavailable) as error:
+            if self._term:
+                logger.warning("STATE is down or full, so no beat leads: %s", error)
             return 0
         return int(term)
 
@@ -104,10 +111,25 @@ class LeadingScheduler(Scheduler):
         self._term = term
         if term:
             logger.info("this beat leads, in term %d", term)
+            for entry in self.schedule.values():
+                entry.last_run_at = (entry.last_run_at or entry.default_now()) - timedelta(days=1)
+            self._heap = None  # made anew at the next tick
             _leading.set()
         else:
             logger.warning("this beat does not lead any more")
             _leading.clear()
+
+
+@beat_init.connect
+def refuse_other_schedulers(sender: Service, **kwargs: Any) -> None:
+    """End a beat that was told to use another scheduler: it would send beside the one that leads,
+    and never measure the outbox.
+    """
+    if not isinstance(sender.scheduler, LeadingScheduler):
+        raise SystemExit(
+            "This beat would not take turns with others. Start it without --scheduler: "
+            "celery --app socialfeed beat"
+        )
 
 
 def is_outdated(headers: Mapping[str, Any] | None) -> bool:

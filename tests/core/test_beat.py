@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import redis
 from celery import current_app, shared_task
-from celery.beat import ScheduleEntry
+from celery.beat import ScheduleEntry, Scheduler, Service
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -74,9 +74,10 @@ def test_one_beat_leads_and_the_other_sends_nothing(
 def test_a_beat_that_sleeps_too_long_is_replaced_and_what_it_sends_then_is_dropped(
     scheduler: Callable[[], LeadingScheduler], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(beat, "SECONDS_TO_LAPSE", 0.05)
     frozen, other = scheduler(), scheduler()
-    tick(frozen)
+    with monkeypatch.context() as soon:
+        soon.setattr(beat, "SECONDS_TO_LAPSE", 0.05)
+        tick(frozen)
     time.sleep(0.06)
     tick(other)
     # It was frozen between its claim and its message.
@@ -114,6 +115,45 @@ def test_no_beat_leads_while_state_is_down(
         assert not beat.is_outdated({beat.TERM_HEADER: 0}), "its message runs"
     assert [headers[beat.TERM_HEADER] for headers in sent_headers()] == [1]
     assert tick(leader) == 0, "it leads again"
+
+
+def test_a_beat_survives_that_state_refuses_to_write(
+    scheduler: Callable[[], LeadingScheduler],
+) -> None:
+    alone = scheduler()
+    state_valkey().config_set("maxmemory", 1)
+    try:
+        assert tick(alone) == beat.SECONDS_BETWEEN_CLAIMS
+    finally:
+        state_valkey().config_set("maxmemory", 0)
+    assert tick(alone) == 0
+
+
+def test_who_begins_to_lead_sends_all_tasks_and_then_each_when_it_is_due(
+    scheduler: Callable[[], LeadingScheduler],
+) -> None:
+    """A task that is due hourly is sent by beats that are restarted more often, too."""
+    leader, other = scheduler(), scheduler()
+    for each in (leader, other):
+        each.schedule.clear()
+        for name in ("one", "two"):
+            each.add(name=name, task=note.name, schedule=3600, options={"queue": QUEUE})
+    for each, sent in ((leader, 2), (other, 0), (leader, 0)):
+        for _ in range(5):
+            tick(each)
+        assert len(sent_headers()) == sent
+    leader.close()
+    for _ in range(5):
+        tick(other)
+    assert len(sent_headers()) == 2
+
+
+def test_a_beat_with_another_scheduler_ends() -> None:
+    service = Service(app=current_app, scheduler_cls=Scheduler)
+    with pytest.raises(SystemExit, match="Start it without --scheduler"):
+        beat.refuse_other_schedulers(sender=service)
+    ours = Service(app=current_app, scheduler_cls=LeadingScheduler)
+    beat.refuse_other_schedulers(sender=ours)
 
 
 @pytest.mark.parametrize(
