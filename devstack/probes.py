@@ -14,6 +14,8 @@ import kombu.exceptions
 import psycopg2
 import redis
 from celery import current_app
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from devstack.layout import HOST, POSTGRES_PASSWORD, POSTGRES_USER
 from devstack.urls import sentinels_of
@@ -113,7 +115,12 @@ def celery_worker(hostname: str, broker_url: str) -> Probe:
         broker_url = sentinels.broker_url
         options |= {
             "master_name": sentinels.name,
-            "sentinel_kwargs": {"password": sentinels.password},
+            "sentinel_kwargs": {
+                "password": sentinels.password,
+                "socket_connect_timeout": SECONDS_TO_PONG,
+                "socket_timeout": SECONDS_TO_PONG,
+                "retry": Retry(NoBackoff(), 0),
+            },
         }
 
     def probe(pid: int) -> None:

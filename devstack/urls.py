@@ -1,9 +1,10 @@
 """Addresses of servers as URLs, for the settings and for the stack. Standard library only."""
 
 from dataclasses import dataclass
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import unquote, urlsplit
 
 _FORM = "sentinel://[USER:PASSWORD@]HOST:PORT,HOST:PORT,.../NAME[/DATABASE][?sentinel_password=...]"
+_PASSWORD = "sentinel_password="  # noqa: S105 (the name of an option)
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,10 @@ class Sentinels:
     @property
     def broker_url(self) -> str:
         """The form that Celery takes, which has the group's name elsewhere."""
+        places = (f"[{host}]" if ":" in host else host for host, _ in self.hosts)
         return ";".join(
-            f"sentinel://{self.login}{host}:{port}/{self.database}" for host, port in self.hosts
+            f"sentinel://{self.login}{place}:{port}/{self.database}"
+            for place, (_, port) in zip(places, self.hosts, strict=True)
         )
 
 
@@ -38,12 +41,14 @@ def sentinels_of(url: str) -> Sentinels | None:
         raise ValueError(f"The URL of Sentinels has the form {_FORM}")
     if not (database or "0").isdecimal():
         raise ValueError(f"{database!r} is no number of a database. The form is {_FORM}")
+    if address.query and (not address.query.startswith(_PASSWORD) or "&" in address.query):
+        raise ValueError(f"{_PASSWORD}... is the only option. The form is {_FORM}")
     return Sentinels(
-        hosts=tuple((host, int(port)) for host, _, port in hosts),
+        hosts=tuple((host.strip("[]"), int(port)) for host, _, port in hosts),
         name=name,
         database=int(database or 0),
         login=login + at,
-        password=parse_qs(address.query).get("sentinel_password", [None])[0],
+        password=unquote(address.query.removeprefix(_PASSWORD)) or None,
     )
 
 

@@ -22,6 +22,7 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig, Suspicio
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from redis.exceptions import OutOfMemoryError, ResponseError
 from rest_framework import exceptions
 
 from core.context import request_id
@@ -158,11 +159,25 @@ _KNOWN: list[tuple[type[Exception] | tuple[type[Exception], ...], int, str]] = [
     # A session that ended while one of its requests was at work.
     (UpdateError, 401, "This session has ended. Log in again."),
     (
-        (OperationalError, InterfaceError, *ValkeyUnavailable),
+        (OperationalError, InterfaceError, OutOfMemoryError, *ValkeyUnavailable),
         503,
         "A database does not answer. Try again in a while.",
     ),
 ]
+
+
+# Valkey refuses to write: it cannot write to its disk, or has no replica.
+_REFUSALS = ("MISCONF ", "NOREPLICAS ")
+
+
+def _known(exception: Exception) -> tuple[int, str] | None:
+    """The status and detail of an exception of Django, a database or Valkey; None if unknown."""
+    if isinstance(exception, ResponseError) and str(exception).startswith(_REFUSALS):
+        return 503, "A store takes no writes at the moment. Try again in a while."
+    for types, status, detail in _KNOWN:
+        if isinstance(exception, types):
+            return status, detail or str(exception) or _plain_detail(status)
+    return None
 
 
 def _unusable_value(exception: ValueError) -> str | None:
@@ -193,10 +208,8 @@ def document_of(exception: Exception) -> dict[str, Any] | None:
         )
     if isinstance(exception, ValueError) and (unusable := _unusable_value(exception)):
         return problem_document(400, unusable)
-    for types, status, detail in _KNOWN:
-        if isinstance(exception, types):
-            return problem_document(status, detail or str(exception) or _plain_detail(status))
-    return None
+    known = _known(exception)
+    return None if known is None else problem_document(*known)
 
 
 def problem_response(exception: Exception, context: Any = None) -> HttpResponse | None:

@@ -1,11 +1,12 @@
 """The pools of connections to a server. One of them is a circuit breaker."""
 
 import os
+import threading
 import time
 from typing import Any
 
 import redis
-from redis.sentinel import SentinelConnectionPool
+from redis.sentinel import Sentinel, SentinelConnectionPool
 
 from core.valkey.protocol import can_read_directly
 from core.valkey.recorder import note_unrecorded
@@ -76,6 +77,9 @@ class SentinelPool(Pool, SentinelConnectionPool):
     be back as a replica, or not answer at all.
     """
 
+    def __init__(self, service_name: str, sentinel_manager: Sentinel, **options: Any) -> None:
+        super().__init__(service_name, _OneAtATime(sentinel_manager), **options)  # type: ignore[no-untyped-call]
+
     def disconnect(self, inuse_connections: bool = True) -> None:
         """Close connections, also those that are ready for `lend`."""
         self._close_idle()
@@ -94,6 +98,19 @@ class SentinelPool(Pool, SentinelConnectionPool):
         for connection in idle:
             connection.disconnect()
             self.release(connection)
+
+
+class _OneAtATime:
+    """Sentinels, asked by one thread at a time: redis-py moves the one that answers to the front of
+    its list, and two threads that do so at once would lose another.
+    """
+
+    def __init__(self, sentinels: Sentinel) -> None:
+        self._sentinels, self._lock = sentinels, threading.Lock()
+
+    def discover_master(self, name: str) -> Any:
+        with self._lock:
+            return self._sentinels.discover_master(name)  # type: ignore[no-untyped-call]
 
 
 class CircuitOpen(redis.ConnectionError):

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from devstack import layout as _layout
 from devstack.urls import Sentinels, sentinels_of
@@ -51,6 +53,16 @@ def _required(name: str) -> str:
             f"{name} is that of the local stack, which everybody knows. Production needs its own."
         )
     return value
+
+
+def _sentinel_options(sentinels: Sentinels, seconds: float) -> dict[str, object]:
+    """How to ask Sentinels: each for so many seconds, once. Then the next one is asked."""
+    return {
+        "password": sentinels.password,
+        "socket_connect_timeout": seconds,
+        "socket_timeout": seconds,
+        "retry": Retry(NoBackoff(), 0),
+    }
 
 
 def _sentinels(name: str) -> Sentinels | None:

@@ -14,6 +14,7 @@ from socialfeed.settings.environment import (
     LOCAL,
     _env,
     _required,
+    _sentinel_options,
     _sentinels,
 )
 
@@ -111,11 +112,7 @@ def _state(url: str) -> dict[str, Any]:
         # Its default is the host of the URL, in lower case.
         "CONNECTION_POOL_KWARGS": {"service_name": sentinels.name},
         "SENTINELS": list(sentinels.hosts),
-        "SENTINEL_KWARGS": {
-            "password": sentinels.password,
-            "socket_connect_timeout": _PATIENCE,
-            "socket_timeout": _PATIENCE,
-        },
+        "SENTINEL_KWARGS": _sentinel_options(sentinels, _PATIENCE),
     }
     return config
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured as _ImproperlyConfigured
 
-from socialfeed.settings.environment import _env, _required, _sentinels
+from socialfeed.settings.environment import _env, _required, _sentinel_options, _sentinels
 
 _SENTINELS = _sentinels("STATE_URL")
 CELERY_BROKER_URL = _required("STATE_URL") if _SENTINELS is None else _SENTINELS.broker_url
@@ -19,7 +19,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
 if _SENTINELS is not None:
     CELERY_BROKER_TRANSPORT_OPTIONS |= {
         "master_name": _SENTINELS.name,
-        "sentinel_kwargs": {"password": _SENTINELS.password, "socket_timeout": 1},
+        "sentinel_kwargs": _sentinel_options(_SENTINELS, 1),
     }
 # A request that cannot send a task succeeds all the same: the sweeper sends the task later.
 CELERY_TASK_PUBLISH_RETRY = False

@@ -6,12 +6,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import redis
-
 from devstack.lifecycle import Stack
 from tests.support.client import Person, sign_up, wait_until
 from tests.support.images import jpeg_with_gps
-from tests.support.sentinels import group
+from tests.support.sentinels import client, group
 from tests.support.stacks import manage, up
 
 
@@ -37,8 +35,8 @@ def test_the_service_is_back_soon_after_states_primary_is_lost(
         before = author.post("before", jpeg_with_gps())
         wait_until(lambda: before["id"] in reader.home_ids())
         former = state.primary()
-        with redis.Redis(port=former) as primary:
-            primary.wait(1, 5000)
+        with client(former) as primary:
+            primary.wait(2, 5000)
 
         state.processes[former].kill()
         killed_at = time.monotonic()

@@ -6,21 +6,21 @@ from devstack.urls import Sentinels, mask, sentinels_of
 
 
 def test_a_url_names_sentinels_and_their_group() -> None:
-    url = "sentinel://app:s%40crt@a.example:26379,[::1]:26380/State/2?sentinel_password=x"
+    url = "sentinel://app:s%40crt@a.example:26379,[::1]:26380/State/2?sentinel_password=x+%40"
     assert sentinels_of(url) == Sentinels(
-        hosts=(("a.example", 26379), ("[::1]", 26380)),
+        hosts=(("a.example", 26379), ("::1", 26380)),
         name="State",
         database=2,
         login="app:s%40crt@",
-        password="x",
+        password="x+@",
     )
     assert sentinels_of("redis://localhost:6379/0") is None
 
 
 def test_celery_takes_another_form() -> None:
-    found = sentinels_of("sentinel://:pw@a:1,b:2/State")
+    found = sentinels_of("sentinel://:pw@a:1,[::1]:2/State")
     assert found is not None
-    assert found.broker_url == "sentinel://:pw@a:1/0;sentinel://:pw@b:2/0"
+    assert found.broker_url == "sentinel://:pw@a:1/0;sentinel://:pw@[::1]:2/0"
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,8 @@ def test_celery_takes_another_form() -> None:
         "sentinel://a/State",
         "sentinel://a:1,/S",
         "sentinel://a:1/S/x",
+        "sentinel://a:1/S?ssl=true",
+        "sentinel://a:1/S?sentinel_password=x&ssl=true",
     ],
 )
 def test_a_malformed_url_is_refused_with_the_form(url: str) -> None:

@@ -17,10 +17,17 @@ from django.http import (
     JsonResponse,
 )
 from django.test import RequestFactory
+from redis.exceptions import OutOfMemoryError, ResponseError
 from rest_framework import exceptions, serializers
 
 from core.http import problems
-from core.http.problems import Problem, ProblemMiddleware, TooManyRequests, problem_response
+from core.http.problems import (
+    Problem,
+    ProblemMiddleware,
+    TooManyRequests,
+    document_of,
+    problem_response,
+)
 
 
 class Form(serializers.Serializer[Any]):
@@ -251,3 +258,19 @@ def test_what_a_view_outside_drf_raises_is_explained_on_the_apis_paths_only() ->
     assert orjson.loads(response.content)["status"] == 503
     assert middleware.process_exception(on_api, KeyError("x")) is None
     assert middleware.process_exception(on_page, redis.ConnectionError("refused")) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (OutOfMemoryError("command not allowed when used memory > 'maxmemory'."), 503),
+        (ResponseError("MISCONF Errors writing to the AOF file"), 503),
+        (ResponseError("NOREPLICAS Not enough good replicas to write."), 503),
+        (ResponseError("WRONGTYPE Operation against a key"), None),
+    ],
+)
+def test_a_valkey_that_takes_no_writes_is_unavailable(
+    error: ResponseError, status: int | None
+) -> None:
+    document = document_of(error)
+    assert (document and document["status"]) == status

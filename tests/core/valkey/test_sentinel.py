@@ -15,7 +15,7 @@ from core.valkey import Pool, SentinelPool, ValkeyUnavailable, exchange, run_scr
 from devstack.urls import sentinels_of
 from socialfeed.settings import stores
 from tests.support.client import wait_until
-from tests.support.sentinels import Group, group
+from tests.support.sentinels import PASSWORD, Group, client, group
 
 SET = "redis.call('SET', KEYS[1], ARGV[1]) return redis.call('INCR', 'count')"
 
@@ -34,8 +34,8 @@ def sentinels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Group
 
 
 def replicated() -> None:
-    """Wait until the replica has all that was written."""
-    assert state_valkey().wait(1, 5000) == 1
+    """Wait until the replicas have all that was written."""
+    assert state_valkey().wait(2, 5000) == 2
 
 
 def is_answered(write: Callable[[], object]) -> bool:
@@ -87,7 +87,7 @@ def test_connections_to_a_primary_that_was_frozen_are_not_used_again(
     assert not lent[0].is_connected
 
     frozen.send_signal(signal.SIGCONT)
-    with redis.Redis(port=former) as back:
+    with client(former) as back:
         wait_until(lambda: back.info("replication")["role"] == "slave", 15)
     for number in range(20):
         assert exchange(state, [("SET", "lsn", str(number)), ("GET", "lsn")])[1] == b"%d" % number
@@ -99,10 +99,10 @@ def test_a_primary_that_has_become_a_replica_is_left(sentinels: Group) -> None:
     exchange(state, [("SET", "lsn", "7")])
     replicated()
     former = sentinels.primary()
-    with redis.Redis(port=sentinels.sentinels[0]) as sentinel:
+    with client(sentinels.sentinels[0]) as sentinel:
         sentinel.execute_command("SENTINEL", "FAILOVER", "State")
     sentinels.wait_for_another(former)
-    with redis.Redis(port=former) as demoted:
+    with client(former) as demoted:
         wait_until(lambda: demoted.info("replication")["role"] == "slave", 15)
     wait_until(lambda: is_answered(lambda: exchange(state, [("SET", "lsn", "8")])), 5)
     assert run_script(state, SET, [(["one"], [b"x"])]) == [1]
@@ -110,9 +110,26 @@ def test_a_primary_that_has_become_a_replica_is_left(sentinels: Group) -> None:
 
 
 def test_a_write_that_a_replica_refuses_counts_as_not_answered(sentinels: Group) -> None:
-    pool = Pool(port=sentinels.servers[1])
+    pool = Pool(port=sentinels.servers[1], password=PASSWORD)
     with redis.Redis(connection_pool=pool) as replica:
         assert exchange(replica, [("GET", "lsn")]) == [None]
         with pytest.raises(ValkeyUnavailable, match="is a replica: it takes no writes"):
             exchange(replica, [("SET", "lsn", "7")])
     pool.disconnect()
+
+
+def test_a_sentinel_that_is_frozen_delays_requests_by_one_time_limit(
+    sentinels: Group, measured: Callable[[str], None]
+) -> None:
+    """Then another Sentinel is asked first. All of them frozen, an answer takes three limits."""
+    for port in sentinels.sentinels[:2]:
+        sentinels.processes[port].send_signal(signal.SIGSTOP)
+    began = time.monotonic()
+    exchange(state_valkey(), [("SET", "lsn", "7")])
+    took = time.monotonic() - began
+    measured(f"two Sentinels frozen: a new connection took {took:.1f} s, with a limit of 2 s each")
+    assert took < 2 * stores._PATIENCE + 0.5
+    state_valkey().connection_pool.disconnect()
+    began = time.monotonic()
+    exchange(state_valkey(), [("SET", "lsn", "8")])
+    assert time.monotonic() - began < 0.5
