@@ -1,4 +1,4 @@
-"""How many instances of each role a stack runs, and how its web server finds those of the APIs.
+"""How many instances of each role a stack runs: their numbers, names and ports.
 
 The numbers are remembered in the stack's folder: every command knows them, and so does the next
 start. Imports the standard library only.
@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from devstack.layout import HOST, Layout, StackError
+from devstack.layout import Layout, StackError
 
 # By role: the numbers that a new stack begins with.
 DEFAULTS = {"read-api": 2, "write-api": 2, "worker": 2, "media-worker": 1, "beat": 1}
@@ -65,24 +65,10 @@ def role_of(name: str) -> str | None:
     return role if role in DEFAULTS else None
 
 
-def api_ports(layout: Layout, instances: Instances, role: str) -> range:
-    """The ports of the instances of an API, in the order of their names."""
+def api_ports(layout: Layout, role: str) -> range:
+    """The ports of an API: of its first instance, of the second, and so on to the last possible."""
     first = layout.port(role)
-    return range(first, first + instances[role])
-
-
-def web_server_file(layout: Layout) -> Path:
-    """The part of the web server's configuration that names the instances."""
-    return layout.var_dir / "run" / "instances.caddy"
-
-
-def write_web_server_file(layout: Layout, instances: Instances) -> None:
-    """Write it anew. The web server reads it when it starts, and on SIGUSR1."""
-    blocks = []
-    for role in ("read-api", "write-api"):
-        addresses = " ".join(f"{HOST}:{port}" for port in api_ports(layout, instances, role))
-        blocks.append(f"({role.replace('-', '_')}_instances) {{\n\tto {addresses}\n}}\n")
-    web_server_file(layout).write_text("".join(blocks))
+    return range(first, first + MOST)
 
 
 def _memory(var_dir: Path) -> Path:

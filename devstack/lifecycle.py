@@ -136,12 +136,22 @@ class Stack:
     def _missing(self) -> list[Service]:
         """The services that do not run."""
         programs = self.supervisor.programs()
-        if unknown := programs.keys() ^ {service.name for service in self.services if programs}:
-            raise StackError(
-                f"The stack runs with other settings than these (they differ in "
-                f"{', '.join(sorted(unknown))}). Stop it with `stack down` first."
-            )
+        if programs:
+            self.refuse_other_settings(programs.keys())
         return [s for s in self.services if s.name not in programs or programs[s.name].pid == 0]
+
+    def refuse_other_settings(
+        self, programs: Collection[str], of: Callable[[str], bool] = lambda name: True
+    ) -> None:
+        """Raise StackError if the stack runs with other services than those of these settings.
+
+        `programs`: the names of those that run. Only services are compared whose names fit `of`.
+        """
+        if unknown := set(programs) ^ {s.name for s in self.services if of(s.name)}:
+            raise StackError(
+                f"The stack runs with other settings, or another release, than these (they differ "
+                f"in {', '.join(sorted(unknown))}). Stop it with `stack down` first."
+            )
 
     def check_ports(self, services: list[Service]) -> None:
         """Raise StackError if a port of these services is taken."""
@@ -232,21 +242,20 @@ class Stack:
         beat come first: old ones might misread what the new Write API writes for them. The Read API
         comes last: its new code may read keys that only the new code of the others refreshes.
         """
-        known = {service.name: service for service in self.services}
-        _refuse_unknown("service", names, known)
+        _refuse_unknown("service", names, [service.name for service in self.services])
         if not self.supervisor.is_running():
             raise StackError("The stack is not up. Start it with `stack up`.")
-        chosen = [known[name] for name in known if name in names or not names]
-        chosen = [service for service in chosen if names or service.is_ours]
-        chosen.sort(key=_restart_order)
         with self.lock():
-            for service in chosen:
+            self.use_instances(instances.remembered(self.layout.var_dir))
+            self.refuse_other_settings(self.supervisor.programs().keys())
+            chosen = [s for s in self.services if (s.name in names if names else s.is_ours)]
+            for service in sorted(chosen, key=_restart_order):
                 self.say(f"Restarting {service.name}.")
                 deadline = time.monotonic() + STOP_LIMIT + START_LIMIT
                 self.stop_services([service.name], deadline)
                 self.supervisor.start_program(service.name)
                 self.await_service(service, deadline)
-        return [service.name for service in chosen]
+        return [service.name for service in sorted(chosen, key=_restart_order)]
 
     def status(self, *names: str) -> list[Status]:
         """The status of some parts of the stack, or of all; probes each of them now."""
@@ -272,7 +281,7 @@ class Stack:
         """
         ran = False
         if self.run_dir.exists():
-            with self.lock(patience=START_LIMIT + FAILURE_STOP_LIMIT):
+            with self.lock(patience=START_LIMIT + STOP_LIMIT):
                 if only_pid not in {None, self.supervisor.pid()}:
                     return False
                 self.use_instances(instances.remembered(self.layout.var_dir))
@@ -346,9 +355,7 @@ class Stack:
                 return True
 
             if not _await(is_ours, deadline):
-                raise StackError(
-                    "Another `stack up` or `stack down` of this stack is at work; wait for it."
-                )
+                raise StackError("Another `stack` command of this stack is at work; wait for it.")
             yield
 
 

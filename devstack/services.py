@@ -117,7 +117,7 @@ def parts(
         external("postgres-primary", *primaries) or _postgres(layout, postgres, "primary"),
         external("postgres-replica", *replicas) or _postgres(layout, postgres, "replica"),
         *_project_services(layout, environ, urls["STATE_URL"], numbers),
-        _caddy(layout, environ, urls["S3_ENDPOINT_URL"], numbers),
+        _caddy(layout, environ, urls["S3_ENDPOINT_URL"]),
     ]
 
 
@@ -242,8 +242,8 @@ def _project_services(
     """The services that run this project's code: both APIs, the workers and beat."""
     logging = {"LOG_FORMAT": environ.get("LOG_FORMAT") or "json"}
     for role in ("read-api", "write-api"):
-        ports = instances.api_ports(layout, numbers, role)
-        for name, port in zip(instances.names(numbers, role), ports, strict=True):
+        ports = instances.api_ports(layout, role)
+        for name, port in zip(instances.names(numbers, role), ports, strict=False):
             yield Service(
                 name=name,
                 phase=Phase.APPLICATION,
@@ -302,17 +302,23 @@ def _workers(numbers: Instances) -> Iterator[tuple[str, str]]:
             yield name, queue
 
 
-def _caddy(
-    layout: Layout, environ: Mapping[str, str], store_url: str, numbers: Instances
-) -> Service:
+def _caddy(layout: Layout, environ: Mapping[str, str], store_url: str) -> Service:
     port, media_port = layout.port("caddy"), layout.port("media")
     folder = layout.var_dir / "caddy"
+
+    def upstreams(role: str) -> str:
+        """All possible instances: the web server finds out which of them run."""
+        return " ".join(f"{HOST}:{port}" for port in instances.api_ports(layout, role))
+
     caddy = _program("caddy")
     config = ("--adapter", "caddyfile", "--config", str(PROJECT_DIR / "deploy" / "Caddyfile"))
     own_environ = {
         "CADDY_LISTEN": f"http://:{port}",
         "CADDY_BIND": HOST,
-        "CADDY_INSTANCES": str(instances.web_server_file(layout)),
+        "READ_API_UPSTREAMS": upstreams("read-api"),
+        "WRITE_API_UPSTREAMS": upstreams("write-api"),
+        # Most of these addresses have no instance.
+        "CADDY_LOG_EXCLUDE": "http.handlers.reverse_proxy.health_checker.active",
         "STATIC_ROOT": environ.get("STATIC_ROOT") or str(layout.var_dir / "static"),
         "MEDIA_PUBLIC_BASE": environ.get("MEDIA_PUBLIC_BASE") or layout.media_origin,
         "CADDY_MEDIA": "on",
@@ -327,11 +333,8 @@ def _caddy(
         "XDG_CONFIG_HOME": str(folder),
     }
 
-    def prepare_config() -> None:
-        """Name the instances. Raise StackError with errors of the configuration, which `caddy run`
-        does not show.
-        """
-        instances.write_web_server_file(layout, numbers)
+    def check_config() -> None:
+        """Raise StackError with errors of the configuration, which `caddy run` does not show."""
         done = subprocess.run(  # noqa: S603 (our own command)
             [caddy, "validate", *config],
             env={**environ, **own_environ},
@@ -351,5 +354,5 @@ def _caddy(
         url=layout.public_origin,
         environ=own_environ,
         cwd=folder,
-        before_start=prepare_config,
+        before_start=check_config,
     )

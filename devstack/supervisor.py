@@ -96,7 +96,7 @@ class Supervisor:
         """Start the daemon in a session of its own; starts none of its programs."""
         self._make_socket_dir()
         for service in services:
-            self._write_spec(service, environ)
+            self._write_spec(service, {**environ, **service.environ})
         _write_private(self.run_dir / "supervisord.conf", self._config(services))
         done = subprocess.run(
             [sys.executable, "-I", "-m", "supervisor.supervisord", "-c", "run/supervisord.conf"],
@@ -114,12 +114,15 @@ class Supervisor:
     def add(self, added: Iterable[Service], *, services: Iterable[Service]) -> None:
         """Add programs to the running daemon; starts none. `services`: all that it has then.
 
-        Each gets the environment of the first instance of its role, whatever this process has.
+        Each gets the environment of the first instance of its role, whatever this process has, but
+        for what instances do not share.
         """
+        known = {service.name: service for service in services}
         for service in added:
-            first = f"{role_of(service.name)}-1"
-            spec: launch.Spec = json.loads(self._spec_file(first).read_text())
-            self._write_spec(service, spec["environ"])
+            first = known[f"{role_of(service.name)}-1"]
+            spec: launch.Spec = json.loads(self._spec_file(first.name).read_text())
+            own = {k: v for k, v in service.environ.items() if first.environ.get(k) != v}
+            self._write_spec(service, {**spec["environ"], **own})
         self._reload(services)
         for service in added:
             self._call("addProcessGroup", service.name, unless=ALREADY_ADDED)
@@ -141,7 +144,7 @@ class Supervisor:
     def _write_spec(self, service: Service, environ: Mapping[str, str]) -> None:
         spec: launch.Spec = {
             "command": list(service.command),
-            "environ": {**environ, **service.environ, launch.SERVICE_MARK: service.name},
+            "environ": {**environ, launch.SERVICE_MARK: service.name},
             "cwd": str(service.cwd),
             "account": service.account,
         }
@@ -157,6 +160,11 @@ class Supervisor:
             return {}
         return {info["name"]: Program(info["statename"], info["pid"]) for info in infos}
 
+    def is_up(self, name: str) -> bool:
+        """Whether a program runs."""
+        program = self.programs().get(name)
+        return program is not None and program.pid != 0
+
     def start_program(self, name: str) -> None:
         """Start a program, unless it runs. First waits for one that is stopping to end."""
         # supervisord takes the call for a program that is stopping, and starts nothing.
@@ -170,10 +178,6 @@ class Supervisor:
     def stop_program(self, name: str) -> None:
         """Ask a program to end, if it runs; returns at once. Killed after SECONDS_TO_STOP."""
         self._call("stopProcess", name, False, unless=NOT_RUNNING)
-
-    def signal_program(self, name: str, signal: str) -> None:
-        """Send a signal, such as `USR1`, to a program, if it runs."""
-        self._call("signalProcess", name, signal, unless=NOT_RUNNING)
 
     def shutdown(self) -> None:
         """Tell supervisord to exit and do not wait."""

@@ -59,12 +59,13 @@ def _cpu_nanoseconds(pid: int) -> int:
 
 
 @contextmanager
-def bare_server(folder: Path, name: str = "bare") -> Iterator[Server]:
-    """Run the views that do nothing under a gunicorn like that of the instances."""
+def bare_server(folder: Path, name: str = "bare", role: str = "all") -> Iterator[Server]:
+    """Run the views that do nothing under a gunicorn like that of the instances of a role."""
     port = free_port_base()
     environ = os.environ | {
         "DJANGO_SETTINGS_MODULE": "tests.benchmarks.bare_settings",
         "GUNICORN_BIND": f"{HOST}:{port}",
+        "API_ROLE": role,
         "GUNICORN_WORKERS": "1",
         "GUNICORN_METRICS_DIR": str(folder / f"metrics-{name}"),
     }
@@ -98,8 +99,8 @@ def bare_site(stack: Stack) -> Iterator[int]:
     (web_server,) = [service for service in stack.services if service.name == "caddy"]
     folder = stack.layout.var_dir
     with (
-        bare_server(folder, "bare-1") as one,
-        bare_server(folder, "bare-2") as two,
+        bare_server(folder, "bare-1", "read") as one,
+        bare_server(folder, "bare-2", "read") as two,
         (folder / "bare-web.log").open("wb") as log,
     ):
         port = free_port_base()
@@ -107,7 +108,6 @@ def bare_site(stack: Stack) -> Iterator[int]:
             "CADDY_LISTEN": f"http://:{port}",
             "CADDY_MEDIA": "off",
             "CADDY_ACCESS_LOG_FILE": str(folder / "bare-access.log"),
-            "CADDY_INSTANCES": str(PROJECT_DIR / "deploy" / "instances.caddy"),
             "READ_API_UPSTREAMS": f"{HOST}:{one.port} {HOST}:{two.port}",
             "WRITE_API_UPSTREAMS": f"{HOST}:{one.port}",
         }

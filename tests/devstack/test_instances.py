@@ -40,15 +40,10 @@ def test_other_words_are_refused_with_what_is_possible(word: str) -> None:
         instances.parsed(["worker=2", word])
 
 
-def test_instances_have_names_and_ports_in_order_and_the_web_server_is_told(tmp_path: Path) -> None:
+def test_instances_have_names_and_ports_in_order(tmp_path: Path) -> None:
     layout = Layout(9000, tmp_path)
     numbers = {**instances.DEFAULTS, "read-api": 3, "write-api": 1}
     assert instances.names(numbers, "read-api") == ["read-api-1", "read-api-2", "read-api-3"]
-    assert list(instances.api_ports(layout, numbers, "read-api")) == [9010, 9011, 9012]
+    assert instances.api_ports(layout, "read-api") == range(9010, 9020)
     assert instances.role_of("media-worker-12") == "media-worker"
     assert instances.role_of("postgres-primary") is None
-    (tmp_path / "run").mkdir()
-    instances.write_web_server_file(layout, numbers)
-    text = instances.web_server_file(layout).read_text()
-    assert "(read_api_instances) {\n\tto 127.0.0.1:9010 127.0.0.1:9011 127.0.0.1:9012\n}" in text
-    assert "(write_api_instances) {\n\tto 127.0.0.1:9020\n}" in text

@@ -12,12 +12,14 @@ from typing import Any
 import httpx
 import pytest
 
+from devstack import launch, scaling
 from devstack.instances import DEFAULTS, remembered
 from devstack.layout import HOST, StackError
 from devstack.lifecycle import Stack
 from devstack.scaling import scale
 from tests.support.client import Person, wait_until
 from tests.support.feeds import make_many_posts
+from tests.support.stacks import one
 
 INSTANCES = ("read-api-1", "write-api-1")
 PEOPLE = 4
@@ -96,13 +98,37 @@ def test_instances_that_come_and_go_fail_no_request(
     assert failed(answers) == []
 
 
-def test_an_instance_that_does_not_start_leaves_all_as_it_was(stack: Stack) -> None:
+def test_a_port_that_is_taken_is_named_and_nothing_is_started(stack: Stack) -> None:
     usual = stack.supervisor.programs().keys()
-    with socket.socket() as taken:
-        taken.bind((HOST, stack.layout.port("read-api") + 2))
-        taken.listen()
-        with pytest.raises(StackError, match=r"Port \d+ \(read-api-3\) is taken"):
-            scale(stack, {"read-api": 3})
+    with (
+        socket.create_server((HOST, stack.layout.port("read-api") + 2)),
+        pytest.raises(StackError, match=r"Port \d+ \(read-api-3\) is taken"),
+    ):
+        scale(stack, {"read-api": 3})
     assert stack.supervisor.programs().keys() == usual
     assert remembered(stack.layout.var_dir) == DEFAULTS
     stack.use_instances(DEFAULTS)
+
+
+def test_an_instance_that_does_not_answer_is_stopped_and_all_stays_as_it_was(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = stack.supervisor.programs()
+    monkeypatch.setattr(scaling, "START_LIMIT", 0.0)
+    with pytest.raises(StackError, match=r"read-api-3 did not answer in time"):
+        scale(stack, {"read-api": 3, "worker": 3})
+    assert stack.supervisor.programs() == usual
+    assert remembered(stack.layout.var_dir) == stack.instances == DEFAULTS
+    assert not launch.processes_of(str(stack.layout.var_dir), service="read-api-3")
+
+
+def test_a_scale_that_was_interrupted_is_completed_by_the_next(stack: Stack) -> None:
+    """It was killed after it had told supervisord of a new instance, before the instance ran."""
+    stack.use_instances({**DEFAULTS, "worker": 3})
+    added = [service for service in stack.services if service.name == "worker-3"]
+    stack.supervisor.add(added, services=stack.services)
+    try:
+        assert scale(stack, {"worker": 3}) == (["worker-3"], [])
+        assert one(stack, "worker-3").is_up
+    finally:
+        assert scale(stack, DEFAULTS) == ([], ["worker-3"])

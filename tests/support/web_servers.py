@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from devstack.layout import HOST, PROJECT_DIR, free_port_base
+from devstack.layout import HOST, free_port_base
 from devstack.lifecycle import Stack
 from tests.support.client import wait_until
 
@@ -31,7 +31,6 @@ def web_server(
             "CADDY_LISTEN": f"http://:{port}",
             "READ_API_UPSTREAMS": running.enter_context(_served(reads)),
             "WRITE_API_UPSTREAMS": running.enter_context(_served(writes)),
-            "CADDY_INSTANCES": str(PROJECT_DIR / "deploy" / "instances.caddy"),
             "CADDY_MEDIA": "off",
             "CADDY_ACCESS_LOG_FILE": str(folder / "access.log"),
         }
