@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from devstack.layout import free_port_base
 from devstack.lifecycle import Stack
 from tests.support.client import Person, sign_up, wait_until
 from tests.support.images import jpeg_with_gps
@@ -24,7 +25,9 @@ def test_the_service_is_back_soon_after_states_primary_is_lost(
             clients.callback(person.http.close)
             return person
 
-        environ = {**own_environ, "STATE_URL": state.url}
+        # Other ports than the group's, which runs already.
+        ports = {"STACK_PORT_BASE": str(free_port_base())}
+        environ = {**own_environ, **ports, "STATE_URL": state.url}
         up(environ)
         stack = Stack(environ)
         assert "valkey-state" not in stack.supervisor.programs()

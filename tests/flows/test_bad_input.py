@@ -5,12 +5,14 @@ import http.client
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from string import Template
 from typing import Any
 
 import httpx
 import pytest
 from django.urls import URLPattern, URLResolver
+from django.utils import timezone
 
 from comments.models import Comment, CommentLike
 from core.http.pagination import encode_cursor
@@ -26,7 +28,13 @@ from tests.flows.bad_accounts import ACCOUNT_CASES
 from tests.flows.bad_comments import COMMENT_CASES
 from tests.flows.bad_posts import POST_CASES
 from tests.flows.bad_requests import AUTH, CASES, Bad
-from tests.support.client import PASSWORD, Person, http_client, reset_login_limits
+from tests.support.client import (
+    PASSWORD,
+    Person,
+    http_client,
+    reset_login_limits,
+    wait_until,
+)
 from tests.support.direct_uploads import waiting_post
 from tests.support.images import jpeg_with_gps
 from usergraph.models import Block, Follow, Mute
@@ -143,9 +151,18 @@ def unchanged(world: World, committed: None) -> Iterator[None]:
             User.objects.filter(username=world["me"]).values("display_name", "bio", "password")[0],
         ]
 
+    # Workers may still remove what tests before this one have deleted.
+    wait_until(is_settled, 40)
     before = state()
     yield
     assert state() == before
+
+
+def is_settled() -> bool:
+    """Whether all events of the last half minute are delivered."""
+    recent = {"done_at": None, "created_at__gt": timezone.now() - timedelta(seconds=30)}
+    rows = (OutboxEvent.objects.using(alias).filter(**recent) for alias in ALL_DATABASES)
+    return not any(row.exists() for row in rows)
 
 
 def assert_problem(response: httpx.Response, status: int) -> Any:
