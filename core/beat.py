@@ -26,7 +26,7 @@ from core.valkey import ValkeyUnavailable, run_script, state_valkey
 
 logger = logging.getLogger(__name__)
 SECONDS_TO_LAPSE = 6.0
-# How often the leader renews its lock, and others try to take it; twice in the time of a lock.
+# How often the leader renews its lock, and others try to take it: several times in that time.
 SECONDS_BETWEEN_CLAIMS = 1.0
 # The header of a message that has the term of the beat that sent it.
 TERM_HEADER = "socialfeed_term"

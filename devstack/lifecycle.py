@@ -312,12 +312,13 @@ class Stack:
         """Stop services, the last phase first; goes on to the next phase at the deadline."""
         for phase in reversed(Phase):
             mine = {s.name for s in self.services if s.phase == phase and s.name in names}
-            for name in self._running(mine):
+            for name in self.running(mine):
                 self.supervisor.stop_program(name)
-            while self._running(mine) and time.monotonic() <= deadline:
+            while self.running(mine) and time.monotonic() <= deadline:
                 time.sleep(POLL_INTERVAL)
 
-    def _running(self, names: Collection[str]) -> list[str]:
+    def running(self, names: Collection[str]) -> list[str]:
+        """Those of some services that run; asks supervisord once."""
         programs = self.supervisor.programs()
         return [name for name in names if name in programs and programs[name].pid != 0]
 

@@ -78,7 +78,7 @@ def _stop(stack: Stack, names: Collection[str]) -> None:
     deadline = time.monotonic() + STOP_LIMIT
     for name in names:
         stack.supervisor.stop_program(name)
-    while running := [name for name in names if stack.supervisor.is_up(name)]:
+    while running := stack.running(names):
         if time.monotonic() > deadline:
             raise StackError(f"{', '.join(running)} did not end in time; call this again.")
         time.sleep(POLL_INTERVAL)

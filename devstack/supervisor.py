@@ -160,11 +160,6 @@ class Supervisor:
             return {}
         return {info["name"]: Program(info["statename"], info["pid"]) for info in infos}
 
-    def is_up(self, name: str) -> bool:
-        """Whether a program runs."""
-        program = self.programs().get(name)
-        return program is not None and program.pid != 0
-
     def start_program(self, name: str) -> None:
         """Start a program, unless it runs. First waits for one that is stopping to end."""
         # supervisord takes the call for a program that is stopping, and starts nothing.
