@@ -67,6 +67,10 @@ run: $(READY) $(WEB) ## Start everything with demo data, and show the logs until
 test: $(READY) $(WEB) ## Run all tests, on their own real servers (ARGS="-k timeline" for a part).
 	@exec $(RUN) -m pytest $(ARGS)
 
+test-cluster: $(READY) $(WEB) ## Run the tests of what CACHE holds with CACHE on a Valkey Cluster.
+	@TEST_CACHE=cluster exec $(RUN) -m pytest tests/timeline tests/posts tests/usergraph tests/fanout \
+		tests/core/cached_values $(ARGS)
+
 test-long: $(READY) ## Run the state machine test of home timelines for about an hour.
 	@exec $(RUN) -m pytest tests/timeline/test_home_property.py -k whatever --hypothesis-profile=long
 

@@ -5,6 +5,35 @@ from urllib.parse import unquote, urlsplit
 
 _FORM = "sentinel://[USER:PASSWORD@]HOST:PORT,HOST:PORT,.../NAME[/DATABASE][?sentinel_password=...]"
 _PASSWORD = "sentinel_password="  # noqa: S105 (the name of an option)
+_CLUSTER_FORM = "redis-cluster://[USER:PASSWORD@]HOST:PORT,HOST:PORT,...[?OPTION=...]"
+
+
+@dataclass(frozen=True)
+class ClusterAddress:
+    """Some servers of a Valkey Cluster. Each of them knows the others."""
+
+    hosts: tuple[tuple[str, int], ...]
+    # Of the first host alone, with the log-in and the options for all.
+    url: str
+
+
+def cluster_of(url: str) -> ClusterAddress | None:
+    """The cluster that a URL names; None if it names one server. Raises ValueError if malformed.
+
+    `redis-cluster://`, or `rediss-cluster://` with TLS; or several hosts of `redis://`.
+    """
+    address = urlsplit(url)
+    scheme, dash, kind = address.scheme.partition("-")
+    if scheme not in {"redis", "rediss"} or (dash and kind != "cluster"):
+        return None
+    login, at, places = address.netloc.rpartition("@")
+    if not dash and "," not in places:
+        return None
+    hosts = _hosts(places)
+    if hosts is None or address.path.strip("/") not in {"", "0"}:
+        raise ValueError(f"The URL of a cluster has the form {_CLUSTER_FORM}")
+    first = login + at + places.partition(",")[0]
+    return ClusterAddress(hosts, address._replace(scheme=scheme, netloc=first, path="").geturl())
 
 
 @dataclass(frozen=True)
@@ -36,20 +65,28 @@ def sentinels_of(url: str) -> Sentinels | None:
         return None
     login, at, places = address.netloc.rpartition("@")
     name, _, database = address.path.strip("/").partition("/")
-    hosts = [place.rpartition(":") for place in places.split(",")]
-    if not name or not all(host and port.isdecimal() for host, _, port in hosts):
+    hosts = _hosts(places)
+    if not name or hosts is None:
         raise ValueError(f"The URL of Sentinels has the form {_FORM}")
     if not (database or "0").isdecimal():
         raise ValueError(f"{database!r} is no number of a database. The form is {_FORM}")
     if address.query and (not address.query.startswith(_PASSWORD) or "&" in address.query):
         raise ValueError(f"{_PASSWORD}... is the only option. The form is {_FORM}")
     return Sentinels(
-        hosts=tuple((host.strip("[]"), int(port)) for host, _, port in hosts),
+        hosts=hosts,
         name=name,
         database=int(database or 0),
         login=login + at,
         password=unquote(address.query.removeprefix(_PASSWORD)) or None,
     )
+
+
+def _hosts(places: str) -> tuple[tuple[str, int], ...] | None:
+    """Hosts and ports, from HOST:PORT,HOST:PORT,...; None if malformed."""
+    pairs = [place.rpartition(":") for place in places.split(",")]
+    if not all(host and port.isdecimal() for host, _, port in pairs):
+        return None
+    return tuple((host.strip("[]"), int(port)) for host, _, port in pairs)
 
 
 def mask(url: str) -> str:

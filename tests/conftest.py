@@ -11,7 +11,8 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from copy import deepcopy
 from itertools import count
 from pathlib import Path
 from random import randrange
@@ -23,11 +24,17 @@ from django.db import OperationalError, connections
 
 from devstack.layout import HOST
 from devstack.lifecycle import Stack
-from tests.support import environment
+from tests.support import clusters, environment
 from tests.support.costs import counted_round_trips
 
 _FOLDER = Path(tempfile.mkdtemp(prefix="socialfeed-tests-"))
 MAIL_FOLDER = _FOLDER / "mail"
+# TEST_CACHE=cluster: CACHE is a cluster, for the tests of what is stored there.
+_CLUSTER = (
+    clusters.Servers(_FOLDER / "cache", replicas=3)
+    if os.environ.get("TEST_CACHE") == "cluster"
+    else None
+)
 environment.set_up(
     _FOLDER,
     {
@@ -55,6 +62,7 @@ environment.set_up(
         "RATE_LIMIT_SIGNUP": "100000/minute",
         "RATE_LIMIT_RESET": "100000/minute",
         "RATE_LIMIT_REFRESH": "100000/minute",
+        **({"CACHE_URL": _CLUSTER.url} if _CLUSTER else {}),
     },
 )
 
@@ -109,11 +117,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def stack() -> Iterator[Stack]:
     """The running stack."""
     running = Stack(os.environ)
-    try:
-        running.up()
-        yield running
-    finally:
-        running.remove()
+    with _CLUSTER.run() if _CLUSTER else nullcontext():
+        try:
+            running.up()
+            yield running
+        finally:
+            running.remove()
 
 
 @pytest.fixture(scope="session")
@@ -218,8 +227,10 @@ def round_trips() -> Iterator[Callable[[], int]]:
 @pytest.fixture
 def closed_cache(settings: Any) -> None:
     """Take CACHE down for this process: its address becomes a port with no listener."""
-    caches = {**settings.CACHES, "cache": {**settings.CACHES["cache"]}}
+    caches = deepcopy(settings.CACHES)
     caches["cache"]["LOCATION"] = f"redis://{HOST}:9/0"
+    if "CLUSTER_HOSTS" in caches["cache"]["OPTIONS"]:
+        caches["cache"]["OPTIONS"] |= {"CLUSTER_HOSTS": [(HOST, 9)]}
     settings.CACHES = caches
 
 

@@ -25,11 +25,11 @@ import secrets
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 from django.conf import settings
 
-from core.valkey import Call, by_slot, cache_valkey, exchange
+from core.valkey import Call, Command, by_slot, cache_valkey, exchange
 from timeline.scripts import run_scripts
 
 _ENTRY = struct.Struct(">qq")
@@ -220,19 +220,14 @@ def scan_keys(*, prefix: str) -> Iterator[str]:
 
 def random_keys(*, count: int) -> set[str]:
     """Up to `count` random keys of CACHE, of any kind; one round trip."""
-    pipeline = cache_valkey().pipeline(transaction=False)
-    for _ in range(count):
-        pipeline.randomkey()
-    drawn = pipeline.execute()
-    return {cast("bytes", key).decode(errors="replace") for key in drawn if key is not None}
+    drawn = exchange(cache_valkey(), [("RANDOMKEY",)] * count)
+    return {key.decode(errors="replace") for key in drawn if key is not None}
 
 
 def sizes(*, keys: Sequence[str]) -> list[tuple[int, int]]:
     """(entries, bytes of memory) of each timeline that exists; one round trip."""
-    pipeline: Any = cache_valkey().pipeline(transaction=False)
-    for key in keys:
-        pipeline.llen(key)
-        pipeline.memory_usage(key, samples=0)
-    answers = pipeline.execute()
-    pairs = zip(answers[::2], answers[1::2], strict=True)
+    lengths: list[Command] = [("LLEN", key) for key in keys]
+    usages: list[Command] = [("MEMORY", "USAGE", key, "SAMPLES", 0) for key in keys]
+    answers = exchange(cache_valkey(), lengths + usages, is_read=True)
+    pairs = zip(answers[: len(keys)], answers[len(keys) :], strict=True)
     return [(length - 1, used) for length, used in pairs if length and used]

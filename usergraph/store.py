@@ -83,7 +83,8 @@ def count_followers(*, author_id: int) -> int:
 def take_fill_lease(*, author_id: int) -> bytes:
     """Announce a read of the followers from SQL; returns the fill lease for `store_followers`."""
     lease = secrets.token_bytes(8)
-    cache_valkey().set(followers_lease_key(author_id), lease, ex=_FILL_LEASE_SECONDS)
+    key = followers_lease_key(author_id)
+    exchange(cache_valkey(), [("SET", key, lease, "EX", _FILL_LEASE_SECONDS)])
     return lease
 
 
@@ -94,8 +95,8 @@ def store_followers(*, author_id: int, lease: bytes, follower_ids: Sequence[int]
     expired, or another process has taken one.
     """
     lease_key, key = followers_lease_key(author_id), followers_key(author_id)
-    with cache_valkey().pipeline() as pipeline:
-        pipeline.watch(lease_key)  # type: ignore[no-untyped-call]
+    with cache_valkey().pipeline(transaction=True) as pipeline:
+        pipeline.watch(lease_key)
         if pipeline.get(lease_key) != lease:
             return False
         pipeline.multi()

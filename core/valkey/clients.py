@@ -3,6 +3,8 @@
 CACHE has timelines and other cache entries. It may lose everything at any moment: its callers
 catch `ValkeyUnavailable` and answer from SQL. STATE has sessions, LSNs, locks and Celery's queues.
 It keeps them on disk and never evicts them.
+
+There is one client of each for all threads: to look up that of a thread takes as long as a command.
 """
 
 from functools import cache
@@ -12,28 +14,42 @@ import redis
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 from django_redis import get_redis_connection
+from redis.exceptions import ClusterDownError, RedisClusterException
 
-# A client raises one of these when the server is down, too slow, or still loading its data.
-ValkeyUnavailable = (redis.ConnectionError, redis.TimeoutError)
+from core.valkey.cluster import Cluster
+from core.valkey.recorder import note_unavailable, record_client
 
-
-def cache_valkey() -> redis.Redis:
-    """The client of CACHE; it takes and returns bytes."""
-    return _client("cache")
-
-
-def state_valkey() -> redis.Redis:
-    """The client of STATE; it takes and returns bytes."""
-    return _client("default")
+# A client raises one of these when the server is down, too slow, or still loading its data; that of
+# a cluster also when no server has the slot.
+ValkeyUnavailable = (
+    *(redis.ConnectionError, redis.TimeoutError),
+    *(RedisClusterException, ClusterDownError),
+)
 
 
 @cache
-def _client(alias: str) -> redis.Redis:
-    """One client for all threads: to look up that of a thread takes as long as a command."""
-    return cast("redis.Redis", get_redis_connection(alias))
+def cache_valkey() -> redis.Redis | Cluster:
+    """The client of CACHE; it takes and returns bytes.
+
+    Raises `ValkeyUnavailable` if CACHE is a cluster none of whose servers has ever answered.
+    """
+    try:
+        client = cast("redis.Redis | Cluster", get_redis_connection("cache"))
+    except ValkeyUnavailable:
+        note_unavailable()
+        raise
+    record_client(client)
+    return client
+
+
+@cache
+def state_valkey() -> redis.Redis:
+    """The client of STATE; it takes and returns bytes."""
+    return cast("redis.Redis", get_redis_connection("default"))
 
 
 @receiver(setting_changed)
 def _forget_clients(*, setting: str, **kwargs: Any) -> None:
     if setting == "CACHES":
-        _client.cache_clear()
+        cache_valkey.cache_clear()
+        state_valkey.cache_clear()

@@ -2,27 +2,28 @@
 
 Two ways give the same replies and raise the same errors. The direct way (`protocol.read_directly`)
 is the usual one. redis-py's pipeline is used, and logged once, where the direct way does not work:
-with another pool, another parser, or another release of redis-py.
+with another pool, another parser, or another release of redis-py. On a cluster, the commands go to
+several servers at once (`cluster`).
 """
 
-import logging
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import redis
-from redis.client import Pipeline
-from redis.exceptions import DataError, ResponseError
+from redis.exceptions import ResponseError
 
+from core.valkey.cluster import Cluster
+from core.valkey.pipelines import by_pipeline
 from core.valkey.pool import Pool
 from core.valkey.protocol import Command, packed_in_pieces, read_directly, unpacked
-from core.valkey.recorder import current_recording, paused_recording
+from core.valkey.recorder import current_recording, only_read
 
-logger = logging.getLogger(__name__)
+Valkey = redis.Redis | Cluster
 
 
 def exchange(
-    client: redis.Redis,
+    client: Valkey,
     commands: Sequence[Command],
     *,
     raise_errors: bool = True,
@@ -32,15 +33,20 @@ def exchange(
 
     Raises the first error reply (`ResponseError`) once all replies are here; if not `raise_errors`,
     error replies are returned among the others. Valkey down: raises `ValkeyUnavailable`. `is_read`
-    tells `recorded_reads` that these commands only read, though their names do not say so.
+    says that these commands change no value, though their names do not say so.
     """
     if not commands:
         return []
-    recording = current_recording(client.connection_pool)
+    recording = current_recording(client)
+    is_cluster = isinstance(client, Cluster)
+    if is_cluster or recording is not None:
+        is_read = is_read or only_read(commands)
     try:
-        replies = _directly(client, partial(packed_in_pieces, commands), len(commands))
-        if replies is None:
-            replies = _by_pipeline(client, commands)
+        if isinstance(client, Cluster):
+            replies = client.exchange(commands, is_read=is_read)
+        else:
+            sent = _directly(client, partial(packed_in_pieces, commands), len(commands))
+            replies = by_pipeline(client.connection_pool, commands) if sent is None else sent
     except BaseException:
         if recording is not None:
             recording.is_replayable = False
@@ -54,13 +60,17 @@ def exchange(
     return replies
 
 
-def exchange_packed(client: redis.Redis, message: bytes, count: int) -> list[Any]:
-    """The same for `count` commands that are packed already; returns error replies as well."""
-    recording = current_recording(client.connection_pool)
+def exchange_packed(client: Valkey, message: bytes, count: int) -> list[Any]:
+    """The same for `count` commands that are packed already, and change no value; returns error
+    replies as well.
+    """
+    recording = current_recording(client)
     if recording is not None:
         recording.is_replayable = False
+    if isinstance(client, Cluster):
+        return client.exchange(unpacked(message), is_read=True)
     replies = _directly(client, lambda: [message], count)
-    return _by_pipeline(client, unpacked(message)) if replies is None else replies
+    return by_pipeline(client.connection_pool, unpacked(message)) if replies is None else replies
 
 
 def _directly(
@@ -78,28 +88,3 @@ def _directly(
     finally:
         pool.take_back(connection)
     return replies
-
-
-def _by_pipeline(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:
-    """The replies by redis-py's pipeline, without its callbacks that convert them."""
-    pool = client.connection_pool
-    _log_pipeline(type(pool), pool.connection_class)
-    pipeline = Pipeline(pool, {}, transaction=False, shard_hint=None)
-    with pipeline, paused_recording():
-        for command in commands:
-            pipeline.execute_command(*command)  # type: ignore[no-untyped-call]
-        try:
-            return pipeline.execute(raise_on_error=False)
-        except DataError as error:
-            raise TypeError(str(error)) from error
-
-
-@cache
-def _log_pipeline(pool: type, connection: type) -> None:
-    """Log once that exchanges by these classes are slow."""
-    logger.warning(
-        "Replies cannot be read directly with %s and %s: exchanges use redis-py's pipeline, "
-        "which takes twice the CPU",
-        pool.__name__,
-        connection.__name__,
-    )

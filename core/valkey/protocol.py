@@ -70,6 +70,11 @@ def read_directly(connection: Any, message: Iterable[bytes], count: int) -> list
     then: nobody else may read the replies that are still to come.
     """
     connection.send_packed_command(message)
+    return read_replies(connection, count)
+
+
+def read_replies(connection: Any, count: int) -> list[Any]:
+    """The second half of `read_directly`: so many replies, to what has been sent."""
     parser = connection._parser
     replies = []
     try:

@@ -11,10 +11,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
+import redis
 from django.conf import settings
 from redis.exceptions import ResponseError
 
-from core.valkey.clients import cache_valkey
 from core.valkey.protocol import Command
 
 _READS = ("EXISTS", "GET", "GETRANGE", "LLEN", "LRANGE", "MGET", "STRLEN")
@@ -41,16 +41,29 @@ class Recording:
     holds_until: float = math.inf
 
     def add(self, commands: Sequence[Command], replies: Sequence[Any], *, is_read: bool) -> None:
-        """Add commands. `is_read`: they only read, whatever their names are."""
+        """Add commands. `is_read`: they change no value."""
         self.commands += commands
         self.replies += replies
-        if not is_read and any(command[0] not in _READ_NAMES for command in commands):
+        if not is_read:
             self.is_replayable = False
         if any(isinstance(reply, ResponseError) for reply in replies):
             self.is_replayable = False
 
 
 _recording: ContextVar[Recording | None] = ContextVar("recording", default=None)
+# The client of CACHE.
+_recorded: Any = None
+
+
+def record_client(client: Any) -> None:
+    """Say which client is that of CACHE."""
+    global _recorded  # noqa: PLW0603 (there is one CACHE)
+    _recorded = client
+
+
+def only_read(commands: Sequence[Command]) -> bool:
+    """Whether the names of all these commands say that they change no value."""
+    return all(command[0] in _READ_NAMES for command in commands)
 
 
 @contextmanager
@@ -83,19 +96,31 @@ def holds_until(moment: float) -> None:
         recording.holds_until = min(recording.holds_until, moment)
 
 
-def current_recording(pool: Any) -> Recording | None:
-    """The recording of this context, if the pool is the one of CACHE."""
-    recording = _recording.get()
-    if recording is None or pool is not cache_valkey().connection_pool:
-        return None
-    return recording
+def current_recording(client: Any) -> Recording | None:
+    """The recording of this context, if the client is the one of CACHE."""
+    return _recording.get() if client is _recorded else None
 
 
 def note_unrecorded(pool: Any) -> None:
     """Say that something other than `exchange` takes a connection of a pool."""
-    recording = current_recording(pool)
-    if recording is None:
+    recording = _recording.get()
+    if recording is None or not _has_pool(_recorded, pool):
         return
     recording.is_replayable = False
     if settings.RAISE_UNRECORDED_READS:
         raise UnrecordedRead("Send commands to CACHE by `exchange` or `run_script` here.")
+
+
+def note_unavailable() -> None:
+    """Say that CACHE could not be asked."""
+    recording = _recording.get()
+    if recording is not None:
+        recording.is_replayable = False
+
+
+def _has_pool(client: Any, pool: Any) -> bool:
+    if not isinstance(client, redis.RedisCluster):
+        return client is not None and client.connection_pool is pool
+    nodes = client.nodes_manager.nodes_cache.values()
+    connected = [node.redis_connection for node in nodes if node.redis_connection]
+    return any(server.connection_pool is pool for server in connected)

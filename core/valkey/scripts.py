@@ -1,4 +1,8 @@
-"""Lua scripts, which the server runs as one step. On a cluster, a call names keys of one slot."""
+"""Lua scripts, which the server runs as one step.
+
+On a cluster, a call names keys of one slot. While the slot moves to another server, the script may
+run for each of them alone. So it must return a number to be added up, or a list to be joined.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -6,31 +10,29 @@ from functools import cache
 from hashlib import sha1
 from typing import Any
 
-import redis
 from redis.exceptions import NoScriptError
 
-from core.valkey.exchanges import exchange
+from core.valkey.exchanges import Valkey, exchange
 
 Call = tuple[Sequence[str | bytes], Sequence[bytes]]  # keys of one hash slot, arguments
 
 
 def run_script(
-    client: redis.Redis, source: str, calls: list[Call], *, is_read: bool = False
+    client: Valkey, source: str, calls: Sequence[Call], *, is_read: bool = False
 ) -> list[Any]:
     """Run a script once for each call, in one round trip; returns their answers.
 
     If the server does not know the script, it is loaded and all calls are made again: a script must
-    have the same effect when it runs twice. `is_read`: it changes no value; for `recorded_reads`.
+    have the same effect when it runs twice. `is_read`: it changes no value.
     """
-    sha = _sha(source)
-    commands = [
-        (b"EVALSHA", sha, b"%d" % len(keys), *keys, *arguments) for keys, arguments in calls
-    ]
+    operands = [(b"%d" % len(keys), *keys, *arguments) for keys, arguments in calls]
     try:
-        return exchange(client, commands, is_read=is_read)
+        sha = _sha(source)
+        return exchange(client, [(b"EVALSHA", sha, *each) for each in operands], is_read=is_read)
     except NoScriptError:
         exchange(client, [(b"SCRIPT", b"LOAD", source)])
-        return exchange(client, commands, is_read=is_read)
+        # A server that is just being given its first slots has not got it even now.
+        return exchange(client, [(b"EVAL", source, *each) for each in operands], is_read=is_read)
 
 
 def by_slot(keys: Iterable[str]) -> list[list[str]]:

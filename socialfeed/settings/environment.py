@@ -9,7 +9,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from devstack import layout as _layout
-from devstack.urls import Sentinels, sentinels_of
+from devstack.urls import ClusterAddress, Sentinels, cluster_of, sentinels_of
 
 _BASE_DIR = Path(__file__).resolve().parents[2]
 _env = environ.Env()
@@ -72,6 +72,17 @@ def _sentinels(name: str) -> Sentinels | None:
     """
     try:
         return sentinels_of(_required(name))
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}") from error
+
+
+def _cluster(name: str) -> ClusterAddress | None:
+    """The cluster that a variable names; None if it names no cluster.
+
+    Raises ImproperlyConfigured if the variable is malformed.
+    """
+    try:
+        return cluster_of(_required(name))
     except ValueError as error:
         raise ImproperlyConfigured(f"{name}: {error}") from error
 

@@ -12,6 +12,7 @@ from socialfeed.settings.environment import (
     _LAYOUT,
     _LOCAL_DEFAULTS,
     LOCAL,
+    _cluster,
     _env,
     _required,
     _sentinel_options,
@@ -103,6 +104,11 @@ def _valkey(url: str, pool: str) -> dict[str, Any]:
 def _state(url: str) -> dict[str, Any]:
     """STATE: one server, or the primary that Sentinels name. Replicas are never read: they lag."""
     sentinels = _sentinels("STATE_URL")
+    if _cluster("STATE_URL") is not None:
+        raise ImproperlyConfigured(
+            "STATE_URL takes a server or Sentinels: what happens in STATE at once has keys of "
+            "several slots, which a cluster refuses."
+        )
     if sentinels is None:
         return _valkey(url, pool=_POOL)
     config = _valkey(f"redis://{sentinels.login}sentinels/{sentinels.database}", pool=_POOL)
@@ -117,15 +123,30 @@ def _state(url: str) -> dict[str, Any]:
     return config
 
 
+def _cache(url: str) -> dict[str, Any]:
+    """CACHE: one server, or a cluster. The Read API does not wait for what is down."""
+    pool = "core.valkey.BreakingPool" if API_ROLE == "read" else _POOL
+    cluster = _cluster("CACHE_URL")
+    if _sentinels("CACHE_URL") is not None:
+        raise ImproperlyConfigured(
+            "CACHE_URL takes a server or a cluster: CACHE may be lost, without Sentinels."
+        )
+    if cluster is None:
+        return _valkey(url, pool=pool)
+    config = _valkey(cluster.url, pool=pool)
+    config["OPTIONS"] |= {
+        "CONNECTION_FACTORY": "core.valkey.ClusterFactory",
+        "CLUSTER_HOSTS": cluster.hosts,
+    }
+    return config
+
+
 # `default` is STATE: libraries store sessions and one-time codes there, which must not be evicted.
 # `cache` is CACHE, used through `core.valkey` only.
 _POOL = "core.valkey.Pool"
-if _sentinels("CACHE_URL") is not None:
-    raise ImproperlyConfigured("CACHE_URL takes one server: CACHE may be lost, without Sentinels.")
-_CACHE_POOL = "core.valkey.BreakingPool" if API_ROLE == "read" else _POOL
 CACHES = {
     "default": _state(_required("STATE_URL")),
-    "cache": _valkey(_required("CACHE_URL"), pool=_CACHE_POOL),
+    "cache": _cache(_required("CACHE_URL")),
 }
 # For tests: whether a read of CACHE that a recording cannot see raises (core.valkey.recorder).
 RAISE_UNRECORDED_READS = _env.bool("RAISE_UNRECORDED_READS", default=False)

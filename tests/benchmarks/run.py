@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from tests.benchmarks import (
     browser,
+    clustered,
     deliveries,
     figures,
     growth,
@@ -74,6 +75,12 @@ PARTS = {
     "sizes": Part("What a home read asks of the stores; bytes.", sizes.sizes),
     "fan-out": Part("Deliveries a second, and what they cost.", _fan_out, is_pinned=False),
     "growth": Part("Home reads as everything grows.", growth.growth, in_quick=False),
+    "cluster": Part(
+        "CACHE on a cluster, against one server.",
+        clustered.clustered,
+        in_quick=False,
+        is_pinned=False,
+    ),
     "privacy": Part(
         "What blocks, mutes and private accounts cost, and what a blocked person can tell.",
         privacy.privacy,

@@ -7,7 +7,7 @@ affects both.
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -49,38 +49,52 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """The CPU time so far of the worker and of `also`: all threads, user and system."""
-        return sum(_cpu_nanoseconds(process.pid) for process in (self.worker, *self.also)) / 1e9
+        return sum(cpu_seconds(process) for process in (self.worker, *self.also))
 
 
-def _cpu_nanoseconds(pid: int) -> int:
+def cpu_seconds(process: psutil.Process) -> float:
     """The CPU time of all threads of a process. The usual clock counts in steps of 10 ms."""
-    used = Path(f"/proc/{pid}/task").glob("*/schedstat")
-    return sum(int(file.read_text().split()[0]) for file in used)
+    used = Path(f"/proc/{process.pid}/task").glob("*/schedstat")
+    return sum(int(file.read_text().split()[0]) for file in used) / 1e9
 
 
 @contextmanager
 def bare_server(folder: Path, name: str = "bare", role: str = "all") -> Iterator[Server]:
     """Run the views that do nothing under a gunicorn like that of the instances of a role."""
+    own = {"DJANGO_SETTINGS_MODULE": "tests.benchmarks.bare_settings", "API_ROLE": role}
+    with _gunicorn(folder, name, "tests.benchmarks.bare:application", own, "/django") as server:
+        yield server
+
+
+@contextmanager
+def read_api(stack: Stack, name: str, **settings: str) -> Iterator[Server]:
+    """Run one more Read API for a stack, with other settings, out of reach of its web server."""
+    (service,) = [service for service in stack.services if service.name == "read-api-1"]
+    own = {**service.environ, **settings}
+    folder = stack.layout.var_dir
+    with _gunicorn(folder, name, "socialfeed.wsgi", own, "/healthz/ready") as server:
+        yield server
+
+
+@contextmanager
+def _gunicorn(
+    folder: Path, name: str, application: str, own: Mapping[str, str], path: str
+) -> Iterator[Server]:
+    """Run an application under a gunicorn with one worker, until it answers at a path."""
     port = free_port_base()
-    environ = os.environ | {
-        "DJANGO_SETTINGS_MODULE": "tests.benchmarks.bare_settings",
+    environ = {
+        **os.environ,
+        **own,
         "GUNICORN_BIND": f"{HOST}:{port}",
-        "API_ROLE": role,
         "GUNICORN_WORKERS": "1",
         "GUNICORN_METRICS_DIR": str(folder / f"metrics-{name}"),
     }
-    command = [sys.executable, "-m", "gunicorn", "--config", str(_CONFIG)]
+    command = [sys.executable, "-m", "gunicorn", "--config", str(_CONFIG), application]
     with (folder / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen(
-            [*command, "tests.benchmarks.bare:application"],
-            cwd=PROJECT_DIR,
-            env=environ,
-            stdout=log,
-            stderr=log,
-        )
+        process = subprocess.Popen(command, cwd=PROJECT_DIR, env=environ, stdout=log, stderr=log)
     try:
         server = Server(name, process.pid, port)
-        wait_until(lambda: _answers(port), 30)
+        wait_until(lambda: _answers(port, path), 30)
         yield server
     finally:
         process.terminate()

@@ -10,8 +10,9 @@ from devstack.layout import free_port_base
 from devstack.lifecycle import Stack
 from tests.support.client import Person, sign_up, wait_until
 from tests.support.images import jpeg_with_gps
-from tests.support.sentinels import client, group
+from tests.support.sentinels import group
 from tests.support.stacks import manage, up
+from tests.support.valkeys import client
 
 
 def test_the_service_is_back_soon_after_states_primary_is_lost(

@@ -1,8 +1,8 @@
-"""URLs of Sentinels."""
+"""URLs of Sentinels and of clusters."""
 
 import pytest
 
-from devstack.urls import Sentinels, mask, sentinels_of
+from devstack.urls import ClusterAddress, Sentinels, cluster_of, mask, sentinels_of
 
 
 def test_a_url_names_sentinels_and_their_group() -> None:
@@ -41,10 +41,42 @@ def test_a_malformed_url_is_refused_with_the_form(url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "of_the_first"),
+    [
+        ("redis-cluster://u:p%40@a:1,[::1]:2", "redis://u:p%40@a:1"),
+        ("rediss-cluster://a:1,[::1]:2/0?ssl_ca_certs=x", "rediss://a:1?ssl_ca_certs=x"),
+        ("redis://a:1,[::1]:2/", "redis://a:1"),
+    ],
+)
+def test_a_url_names_servers_of_a_cluster(url: str, of_the_first: str) -> None:
+    assert cluster_of(url) == ClusterAddress((("a", 1), ("::1", 2)), of_the_first)
+
+
+def test_a_cluster_may_be_named_by_one_of_its_servers() -> None:
+    found = cluster_of("redis-cluster://a:1")
+    assert found is not None
+    assert found.hosts == (("a", 1),)
+
+
+@pytest.mark.parametrize("url", ["redis://a:1/0", "rediss://a:1", "sentinel://a:1,b:2/S"])
+def test_one_server_and_sentinels_are_no_cluster(url: str) -> None:
+    assert cluster_of(url) is None
+
+
+@pytest.mark.parametrize(
+    "url", ["redis-cluster://", "redis-cluster://a", "redis://a:1,b", "redis-cluster://a:1/1"]
+)
+def test_a_malformed_url_of_a_cluster_is_refused_with_the_form(url: str) -> None:
+    with pytest.raises(ValueError, match=r"redis-cluster://\[USER:PASSWORD@\]HOST:PORT"):
+        cluster_of(url)
+
+
+@pytest.mark.parametrize(
     ("url", "shown"),
     [
         ("postgres://u:p%40ss@db:5432/x", "postgres://u:***@db:5432/x"),
         ("redis://:s@h/0", "redis://:***@h/0"),
+        ("redis-cluster://u:s@a:1,b:2", "redis-cluster://u:***@a:1,b:2"),
         ("http://127.0.0.1:1", "http://127.0.0.1:1"),
         ("sentinel://u:s@a:1,b:2/State?sentinel_password=t", "sentinel://u:***@a:1,b:2/State"),
     ],

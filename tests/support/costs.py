@@ -8,10 +8,10 @@ from typing import Any
 from unittest.mock import patch
 
 from django.db import connections
-from redis import Redis
+from redis import Redis, RedisCluster
 from redis.client import Pipeline
 
-from core.valkey import exchanges, protocol
+from core.valkey import cluster, exchanges, parts, protocol
 
 
 @dataclass
@@ -42,6 +42,8 @@ def counted_round_trips() -> Iterator[Costs]:
         patch.object(Redis, "execute_command", counting(Redis.execute_command)),
         patch.object(Pipeline, "execute", counting(Pipeline.execute)),
         patch.object(exchanges, "read_directly", counting(protocol.read_directly)),
+        patch.object(RedisCluster, "execute_command", counting(RedisCluster.execute_command)),
+        patch.object(cluster, "round_trip", counting(parts.round_trip)),
     ):
         yield costs
 

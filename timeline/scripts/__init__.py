@@ -4,9 +4,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import redis
-
-from core.valkey import Call, run_script
+from core.valkey import Call, Valkey, run_script
 
 _SHARED = "_order"
 # They change no entry; at most they extend a timeline's life.
@@ -19,6 +17,6 @@ def _source(name: str) -> str:
     return "\n".join((folder / f"{part}.lua").read_text() for part in (_SHARED, name))
 
 
-def run_scripts(client: redis.Redis, name: str, calls: list[Call]) -> list[Any]:
+def run_scripts(client: Valkey, name: str, calls: list[Call]) -> list[Any]:
     """Run a script once for each call, in one round trip; returns its answers, in order."""
     return run_script(client, _source(name), calls, is_read=name in _READS)

@@ -7,7 +7,7 @@ import pytest
 import redis
 from redis._parsers import _RESP2Parser
 
-from core.valkey import BreakingPool, Pool, cache_valkey, exchanges, protocol
+from core.valkey import BreakingPool, Pool, cache_valkey, pipelines, protocol
 from devstack.layout import HOST
 from devstack.lifecycle import Stack
 
@@ -18,7 +18,7 @@ NewClient = Callable[..., redis.Redis]
 @pytest.fixture(params=WAYS)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """A way to exchange commands; all but `direct` use redis-py's pipeline."""
-    exchanges._log_pipeline.cache_clear()
+    pipelines.log_pipeline.cache_clear()
     if request.param == "another redis-py":
         monkeypatch.setattr(protocol, "NOT_ENOUGH_DATA", None)
     return str(request.param)

@@ -12,7 +12,16 @@ from redis import ResponseError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from core.valkey import Command, Pool, cache_valkey, exchange, exchange_packed, exchanges, packed
+from core.valkey import (
+    Command,
+    Pool,
+    cache_valkey,
+    exchange,
+    exchange_packed,
+    exchanges,
+    packed,
+    pipelines,
+)
 from devstack.layout import HOST
 from devstack.lifecycle import Stack
 from tests.core.valkey.conftest import NewClient
@@ -22,8 +31,8 @@ from tests.support.costs import counted_round_trips
 def test_the_way_is_the_one_that_the_test_means(
     client: redis.Redis, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spy = Mock(wraps=exchanges._by_pipeline)
-    monkeypatch.setattr(exchanges, "_by_pipeline", spy)
+    spy = Mock(wraps=pipelines.by_pipeline)
+    monkeypatch.setattr(exchanges, "by_pipeline", spy)
     assert exchange(client, [["PING"]]) == [b"PONG"]
     assert spy.called == (way != "direct")
 
@@ -60,7 +69,7 @@ def test_only_the_slow_way_is_logged_and_only_once(
 ) -> None:
     for _ in range(3):
         exchange(client, [["PING"]])
-    records = [record for record in caplog.records if record.name == exchanges.__name__]
+    records = [record for record in caplog.records if record.name == pipelines.__name__]
     assert len(records) == (way != "direct")
     assert all(record.levelno == logging.WARNING for record in records)
 

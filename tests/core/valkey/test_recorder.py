@@ -6,6 +6,7 @@ from contextvars import Context
 from typing import Any, cast
 
 import pytest
+import redis
 from redis import ResponseError
 
 from core.valkey import (
@@ -129,7 +130,8 @@ def test_state_is_not_recorded(key: str) -> None:
 def test_the_slow_way_is_recorded_too(
     way: str, key: str, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache_valkey().connection_pool, "_reads_directly", False, raising=False)
+    pool = cast("redis.Redis", cache_valkey()).connection_pool
+    monkeypatch.setattr(pool, "_reads_directly", False, raising=False)
     with recorded_reads() as recording:
         exchange(cache_valkey(), [("GET", key)])
     assert recording.replies == [None]

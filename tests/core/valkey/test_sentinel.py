@@ -15,7 +15,8 @@ from core.valkey import Pool, SentinelPool, ValkeyUnavailable, exchange, run_scr
 from devstack.urls import sentinels_of
 from socialfeed.settings import stores
 from tests.support.client import wait_until
-from tests.support.sentinels import PASSWORD, Group, client, group
+from tests.support.sentinels import Group, group
+from tests.support.valkeys import PASSWORD, client
 
 SET = "redis.call('SET', KEYS[1], ARGV[1]) return redis.call('INCR', 'count')"
 

@@ -1,0 +1,247 @@
+"""A Valkey Cluster: which of its servers has a key, and exchanges with several of them at once.
+
+redis-py's client of a cluster finds the servers and learns which slots they have. Its own methods
+are for what is rare. Exchanges go past them, over the same pools, as they do on a single server.
+"""
+
+import random
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import redis
+from django_redis.pool import ConnectionFactory
+from redis.cluster import ClusterNode, get_node_name
+from redis.crc import key_slot
+from redis.exceptions import (
+    AskError,
+    MovedError,
+    RedisClusterException,
+    ResponseError,
+    SlotNotCoveredError,
+    TryAgainError,
+)
+
+from core.valkey.parts import NotReplicated, Part, Route, round_trip
+from core.valkey.pool import BreakingPool, CircuitOpen
+from core.valkey.protocol import Command
+from core.valkey.recorder import paused_recording
+
+# Where the first key of a command is; else it is the first argument. 0: for all servers.
+_KEY_AT: dict[bytes | str | int, int] = {"EVAL": 3, "EVALSHA": 3, "MEMORY": 2, "SCRIPT": 0}
+_KEY_AT |= {str(name).encode(): at for name, at in _KEY_AT.items()}
+_SCRIPT_CALLS = frozenset({"EVAL", b"EVAL", "EVALSHA", b"EVALSHA"})
+_LISTS_OF_KEYS = frozenset({"MGET", b"MGET", "UNLINK", b"UNLINK"})
+# An exchange follows redirections so often. One is usual, and two while slots move.
+_ATTEMPTS = 6
+_REDIRECTIONS = (AskError, TryAgainError)  # MovedError is an AskError
+
+
+class Cluster(redis.RedisCluster):
+    """redis-py's client of a cluster, and `exchange`."""
+
+    # What is known about the servers is asked for again at most, and at least, so often. At least,
+    # because nothing else would say that a server has a replica now.
+    REFRESH_SECONDS = 1.0
+    TRUST_SECONDS = 30.0
+
+    def __init__(self, url: str, hosts: Iterable[tuple[str, int]], **options: Any) -> None:
+        nodes = [_node(host, port) for host, port in hosts]
+        super().__init__(url=url, startup_nodes=nodes, require_full_coverage=False, **options)
+        self._refreshed_at = time.monotonic()
+        self._trusted_until = self._refreshed_at + self.TRUST_SECONDS
+        # Servers that are just being given their first slots.
+        self._newcomers: dict[str, ClusterNode] = {}
+        # Of each slot that was asked for. All slots of a server have the same route.
+        self._routes: dict[int, Route] = {}
+
+    def exchange(self, commands: Sequence[Command], *, is_read: bool) -> list[Any]:
+        """The replies to commands, in order, error replies among them; one round trip as a rule.
+
+        Those for different servers are done in any order. Unless `is_read`, a reply means that a
+        replica has the write, too, if the server has any: a replica that takes over must not show
+        what was true before. Raises `ValkeyUnavailable`; some commands may have been done then.
+        """
+        if time.monotonic() > self._trusted_until:
+            self._refresh()
+        replies: list[Any] = [None] * len(commands)
+        parts = self._parts(range(len(commands)), commands)
+        for _ in range(_ATTEMPTS):
+            failures: dict[Any, Exception] = {}
+            again: list[int] = []
+            for part, outcome in zip(parts, round_trip(parts, is_read=is_read), strict=True):
+                if isinstance(outcome, Exception):
+                    failures[part.route.pool] = outcome
+                    again += part.places
+                    continue
+                for place, reply in zip(part.places, outcome, strict=True):
+                    replies[place] = reply
+                    if isinstance(reply, _REDIRECTIONS):
+                        again.append(place)
+            if not again:
+                return replies
+            parts = self._parts_again(again, commands, replies, failures, is_read=is_read)
+        raise redis.ConnectionError(f"The servers sent a command elsewhere {_ATTEMPTS} times.")
+
+    def _parts(self, places: Iterable[int], commands: Sequence[Command]) -> list[Part]:
+        """Commands by the servers that have their keys. Raises `SlotNotCoveredError`."""
+        routes = self._routes
+        parts: dict[Route, Part] = {}
+        for place in places:
+            command = commands[place]
+            key_at = _KEY_AT.get(command[0], 1)
+            if 0 < key_at < len(command):
+                key = command[key_at]
+                slot = key_slot(key if isinstance(key, bytes) else str(key).encode())
+                route = routes.get(slot) or self._route(slot)
+                part = parts.get(route)
+                if part is None:
+                    part = parts[route] = Part(route)
+                part.places.append(place)
+                part.commands.append(command)
+            else:
+                primaries = self.nodes_manager.get_nodes_by_server_type("primary")
+                for node in primaries if key_at == 0 else random.sample(primaries, 1):
+                    route = Route(self._pool(node))
+                    part = parts.setdefault(route, Part(route))
+                    part.places.append(place)
+                    part.commands.append(command)
+        return list(parts.values())
+
+    def _parts_again(
+        self,
+        places: Sequence[int],
+        commands: Sequence[Command],
+        replies: list[Any],
+        failures: dict[Any, Exception],
+        *,
+        is_read: bool,
+    ) -> list[Part]:
+        """The parts of commands that were redirected, or whose servers failed.
+
+        Raises the failure of a server that still has the slot, as far as anybody knows.
+        """
+        moved = [replies[place] for place in places if isinstance(replies[place], MovedError)]
+        if failures or moved:
+            self._learn(moved, failures)
+        asked: dict[str, Part] = {}
+        routed: list[int] = []
+        for place in places:
+            reply = replies[place]
+            if isinstance(reply, TryAgainError):
+                replies[place] = self._each_key(commands[place], reply, is_read=is_read)
+            elif isinstance(reply, AskError) and not isinstance(reply, MovedError):
+                node = self._asked_node(reply)
+                part = asked.setdefault(node.name, Part(Route(self._pool(node)), is_asking=True))
+                part.places.append(place)
+                part.commands += (b"ASKING",), commands[place]
+            else:
+                routed.append(place)
+        parts = self._parts(routed, commands)
+        for part in parts:
+            failure = failures.get(part.route.pool)
+            if failure and (part.route.replica_ms or not isinstance(failure, NotReplicated)):
+                raise failure
+        return [*parts, *asked.values()]
+
+    def _each_key(self, command: Command, error: TryAgainError, *, is_read: bool) -> Any:
+        """The reply to a command with several keys, some of which have moved already: it is done
+        for each key alone.
+        """
+        if command[0] in _SCRIPT_CALLS:
+            end = 3 + int(command[2])
+            singles = [(*command[:2], 1, key, *command[end:]) for key in command[3:end]]
+        elif command[0] in _LISTS_OF_KEYS:
+            singles = [(command[0], key) for key in command[1:]]
+        else:
+            return error
+        if len(singles) == 1:
+            return error
+        answers = self.exchange(singles, is_read=is_read)
+        for answer in answers:
+            if isinstance(answer, ResponseError):
+                return answer
+        if all(isinstance(answer, list) for answer in answers):
+            return [item for answer in answers for item in answer]
+        return sum(answers)
+
+    def _learn(self, moved: Sequence[MovedError], failures: Iterable[Any]) -> None:
+        """Note which servers have slots that others no longer have."""
+        if time.monotonic() - self._refreshed_at > self.REFRESH_SECONDS:
+            failed = [pool.connection_kwargs for pool in failures]
+            names = [get_node_name(options["host"], options["port"]) for options in failed]
+            self._refresh(last=names[0] if names else None)
+        for error in moved:
+            if error.slot_id in self.nodes_manager.slots_cache:
+                self.nodes_manager.move_slot(error)
+            # Whether the new server has a replica is not known yet.
+            self._trusted_until = self._refreshed_at + self.REFRESH_SECONDS
+        self._routes = {}
+
+    def _refresh(self, last: str | None = None) -> None:
+        """Ask for the servers and their slots; ask the server named `last` after all others."""
+        self._refreshed_at = time.monotonic()
+        self._trusted_until = self._refreshed_at + self.TRUST_SECONDS
+        with paused_recording():
+            self.nodes_manager.initialize(
+                disconnect_startup_nodes_pools=False, last_failed_node_name=last
+            )
+        self._newcomers = {}
+        self._routes = {}
+
+    def _route(self, slot: int) -> Route:
+        """The way to a slot that was not asked for since the servers were. Raises
+        `SlotNotCoveredError`.
+        """
+        routes, nodes = self._routes, self.nodes_manager.slots_cache.get(slot)
+        if not nodes and time.monotonic() - self._refreshed_at > self.REFRESH_SECONDS:
+            self._refresh()
+            routes, nodes = self._routes, self.nodes_manager.slots_cache.get(slot)
+        if not nodes:
+            raise SlotNotCoveredError(f"No server has slot {slot}.")
+        primary, *replicas = nodes
+        pool = self._pool(primary)
+        patience_ms = 1000 * (pool.connection_kwargs.get("socket_timeout") or 1)
+        route = Route(pool, round(0.8 * patience_ms) if replicas else 0)
+        return routes.setdefault(slot, route)
+
+    def _asked_node(self, error: AskError) -> ClusterNode:
+        known = self.nodes_manager.get_node(error.host, error.port)
+        name = get_node_name(error.host, error.port)
+        return known or self._newcomers.setdefault(name, _node(error.host, error.port))
+
+    def _pool(self, node: ClusterNode) -> Any:
+        return (node.redis_connection or self.get_redis_connection(node)).connection_pool
+
+
+def _node(host: str, port: int) -> ClusterNode:
+    return ClusterNode(host, port)  # type: ignore[no-untyped-call]
+
+
+class ClusterFactory(ConnectionFactory):  # type: ignore[misc]
+    """Makes a `Cluster` for django-redis. Its option `CLUSTER_HOSTS` names some of the servers."""
+
+    _failed_at = -BreakingPool.OPEN_SECONDS
+
+    def connect(self, url: str) -> Cluster:
+        """The client. Raises `ValkeyUnavailable`.
+
+        With a `BreakingPool`, the servers are not asked again for a moment after that.
+        """
+        is_breaking = issubclass(self.pool_cls, BreakingPool)
+        if is_breaking and time.monotonic() - self._failed_at < BreakingPool.OPEN_SECONDS:
+            raise CircuitOpen("The circuit is open: no server answered a moment ago.")
+        options = self.make_connection_params(url)
+        try:
+            return Cluster(
+                hosts=self.options["CLUSTER_HOSTS"],
+                connection_pool_class=self.pool_cls,
+                **options,
+            )
+        except RedisClusterException:
+            ClusterFactory._failed_at = time.monotonic()
+            raise
+
+    def disconnect(self, connection: Cluster) -> None:
+        """Close a client's connections."""
+        connection.close()
