@@ -203,7 +203,8 @@ def drop(*, keys: Iterable[str]) -> int:
 
 def peek(*, key: str) -> Snapshot | None:
     """A whole timeline, without extending its life; None when cold. One round trip."""
-    elements, milliseconds = exchange(cache_valkey(), [("LRANGE", key, 0, -1), ("PTTL", key)])
+    commands: list[Command] = [("LRANGE", key, 0, -1), ("PTTL", key)]
+    elements, milliseconds = exchange(cache_valkey(), commands, is_read=True)
     if not elements:
         return None
     header, *entries = elements

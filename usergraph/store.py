@@ -12,12 +12,11 @@ import struct
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-import redis
 from django.db import connections, router
 
 from core.cached_values import VERSION_SQL, CachedValue, Versioned
 from core.sql import primary_reads
-from core.valkey import cache_valkey, exchange
+from core.valkey import cache_valkey, exchange, run_script
 from usergraph.keys import (
     FOLLOWED_TTL,
     FOLLOWERS_TTL,
@@ -64,6 +63,14 @@ SELECT asked.id, {VERSION_SQL}, ARRAY(
 FROM unnest(%(viewer_ids)s::bigint[]) AS asked (id)
 """  # noqa: S608  (a constant)
 _FILL_LEASE_SECONDS = 60
+# KEYS: those of the lease and of the followers; only one of them while their slot moves. ARGV: the
+# lease that was taken, the packed ids, their seconds to live. Returns 1, or 0 if nothing is stored.
+# The lease stays, so that the script may run twice.
+_STORE_LUA = """
+if #KEYS < 2 or redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
+return 1
+"""
 
 
 def read_followers(*, author_id: int) -> list[int] | None:
@@ -92,21 +99,14 @@ def store_followers(*, author_id: int, lease: bytes, follower_ids: Sequence[int]
     """Store the ids of all followers, in id order, as read since `take_fill_lease`.
 
     Stores nothing, and returns False, if the lease is gone: the graph has changed, the lease has
-    expired, or another process has taken one.
+    expired, or another process has taken one; or, on a cluster, their slot is moving.
     """
-    lease_key, key = followers_lease_key(author_id), followers_key(author_id)
-    with cache_valkey().pipeline(transaction=True) as pipeline:
-        pipeline.watch(lease_key)
-        if pipeline.get(lease_key) != lease:
-            return False
-        pipeline.multi()
-        pipeline.set(key, struct.pack(f">{len(follower_ids)}q", *follower_ids), ex=FOLLOWERS_TTL)
-        pipeline.delete(lease_key)
-        try:
-            pipeline.execute()
-        except redis.WatchError:
-            return False
-    return True
+    keys = followers_lease_key(author_id), followers_key(author_id)
+    packed = struct.pack(f">{len(follower_ids)}q", *follower_ids)
+    (is_stored,) = run_script(
+        cache_valkey(), _STORE_LUA, [(keys, [lease, packed, b"%d" % FOLLOWERS_TTL])]
+    )
+    return bool(is_stored)
 
 
 def drop_followers(*, author_ids: Iterable[int]) -> None:

@@ -7,6 +7,7 @@ It keeps them on disk and never evicts them.
 There is one client of each for all threads: to look up that of a thread takes as long as a command.
 """
 
+import threading
 from functools import cache
 from typing import Any, cast
 
@@ -27,12 +28,22 @@ ValkeyUnavailable = (
 )
 
 
+_making = threading.Lock()
+
+
 @cache
 def cache_valkey() -> redis.Redis | Cluster:
     """The client of CACHE; it takes and returns bytes.
 
     Raises `ValkeyUnavailable` if CACHE is a cluster none of whose servers has ever answered.
     """
+    with _making:
+        return _only_cache_client()
+
+
+@cache
+def _only_cache_client() -> redis.Redis | Cluster:
+    """The same, for one thread at a time: of two clients, recordings would know only one."""
     try:
         client = cast("redis.Redis | Cluster", get_redis_connection("cache"))
     except ValkeyUnavailable:
@@ -52,4 +63,5 @@ def state_valkey() -> redis.Redis:
 def _forget_clients(*, setting: str, **kwargs: Any) -> None:
     if setting == "CACHES":
         cache_valkey.cache_clear()
+        _only_cache_client.cache_clear()
         state_valkey.cache_clear()

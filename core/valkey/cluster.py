@@ -6,7 +6,8 @@ are for what is rare. Exchanges go past them, over the same pools, as they do on
 
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import redis
@@ -15,6 +16,7 @@ from redis.cluster import ClusterNode, get_node_name
 from redis.crc import key_slot
 from redis.exceptions import (
     AskError,
+    ClusterDownError,
     MovedError,
     RedisClusterException,
     ResponseError,
@@ -22,19 +24,23 @@ from redis.exceptions import (
     TryAgainError,
 )
 
-from core.valkey.parts import NotReplicated, Part, Route, round_trip
+from core.valkey.parts import (
+    KEY_AT,
+    REDIRECTIONS,
+    MarkElsewhere,
+    NotReplicated,
+    Part,
+    Route,
+    round_trip,
+)
 from core.valkey.pool import BreakingPool, CircuitOpen
 from core.valkey.protocol import Command
 from core.valkey.recorder import paused_recording
 
-# Where the first key of a command is; else it is the first argument. 0: for all servers.
-_KEY_AT: dict[bytes | str | int, int] = {"EVAL": 3, "EVALSHA": 3, "MEMORY": 2, "SCRIPT": 0}
-_KEY_AT |= {str(name).encode(): at for name, at in _KEY_AT.items()}
 _SCRIPT_CALLS = frozenset({"EVAL", b"EVAL", "EVALSHA", b"EVALSHA"})
 _LISTS_OF_KEYS = frozenset({"MGET", b"MGET", "UNLINK", b"UNLINK"})
 # An exchange follows redirections so often. One is usual, and two while slots move.
 _ATTEMPTS = 6
-_REDIRECTIONS = (AskError, TryAgainError)  # MovedError is an AskError
 
 
 class Cluster(redis.RedisCluster):
@@ -46,14 +52,21 @@ class Cluster(redis.RedisCluster):
     TRUST_SECONDS = 30.0
 
     def __init__(self, url: str, hosts: Iterable[tuple[str, int]], **options: Any) -> None:
-        nodes = [_node(host, port) for host, port in hosts]
-        super().__init__(url=url, startup_nodes=nodes, require_full_coverage=False, **options)
+        self._hosts = list(hosts)
+        nodes = [_node(host, port) for host, port in self._hosts]
+        with _no_primary_is_unavailable():
+            super().__init__(url=url, startup_nodes=nodes, require_full_coverage=False, **options)
         self._refreshed_at = time.monotonic()
         self._trusted_until = self._refreshed_at + self.TRUST_SECONDS
         # Servers that are just being given their first slots.
         self._newcomers: dict[str, ClusterNode] = {}
-        # Of each slot that was asked for. All slots of a server have the same route.
+        # Of each slot that was asked for. All slots of a server have equal routes.
         self._routes: dict[int, Route] = {}
+        # By names of servers: for `Route.mark`.
+        self._marks: dict[str, bytes] = {}
+        # The names of the primaries that have a replica in step.
+        self._replicated: set[str] = set()
+        self._note_replicas()
 
     def exchange(self, commands: Sequence[Command], *, is_read: bool) -> list[Any]:
         """The replies to commands, in order, error replies among them; one round trip as a rule.
@@ -67,16 +80,24 @@ class Cluster(redis.RedisCluster):
         replies: list[Any] = [None] * len(commands)
         parts = self._parts(range(len(commands)), commands)
         for _ in range(_ATTEMPTS):
-            failures: dict[Any, Exception] = {}
+            failures: dict[str, Exception] = {}
             again: list[int] = []
             for part, outcome in zip(parts, round_trip(parts, is_read=is_read), strict=True):
                 if isinstance(outcome, Exception):
-                    failures[part.route.pool] = outcome
+                    if isinstance(outcome, MarkElsewhere):
+                        self._forget_routes()
+                    else:
+                        failures[_server(part.route)] = outcome
                     again += part.places
+                    for place in part.places:
+                        replies[place] = None
                     continue
                 for place, reply in zip(part.places, outcome, strict=True):
                     replies[place] = reply
-                    if isinstance(reply, _REDIRECTIONS):
+                    if isinstance(reply, REDIRECTIONS):
+                        again.append(place)
+                    elif isinstance(reply, ClusterDownError):
+                        failures[_server(part.route)] = reply
                         again.append(place)
             if not again:
                 return replies
@@ -89,7 +110,7 @@ class Cluster(redis.RedisCluster):
         parts: dict[Route, Part] = {}
         for place in places:
             command = commands[place]
-            key_at = _KEY_AT.get(command[0], 1)
+            key_at = KEY_AT.get(command[0], 1)
             if 0 < key_at < len(command):
                 key = command[key_at]
                 slot = key_slot(key if isinstance(key, bytes) else str(key).encode())
@@ -102,7 +123,7 @@ class Cluster(redis.RedisCluster):
             else:
                 primaries = self.nodes_manager.get_nodes_by_server_type("primary")
                 for node in primaries if key_at == 0 else random.sample(primaries, 1):
-                    route = Route(self._pool(node))
+                    route = Route(self._route_to(node).pool)
                     part = parts.setdefault(route, Part(route))
                     part.places.append(place)
                     part.commands.append(command)
@@ -113,7 +134,7 @@ class Cluster(redis.RedisCluster):
         places: Sequence[int],
         commands: Sequence[Command],
         replies: list[Any],
-        failures: dict[Any, Exception],
+        failures: Mapping[str, Exception],
         *,
         is_read: bool,
     ) -> list[Part]:
@@ -132,17 +153,16 @@ class Cluster(redis.RedisCluster):
                 replies[place] = self._each_key(commands[place], reply, is_read=is_read)
             elif isinstance(reply, AskError) and not isinstance(reply, MovedError):
                 node = self._asked_node(reply)
-                part = asked.setdefault(node.name, Part(Route(self._pool(node)), is_asking=True))
-                part.places.append(place)
-                part.commands += (b"ASKING",), commands[place]
+                part = asked.setdefault(node.name, Part(self._route_to(node), is_asking=True))
+                part.ask(place, commands[place])
             else:
                 routed.append(place)
-        parts = self._parts(routed, commands)
+        parts = [*self._parts(routed, commands), *asked.values()]
         for part in parts:
-            failure = failures.get(part.route.pool)
+            failure = failures.get(_server(part.route))
             if failure and (part.route.replica_ms or not isinstance(failure, NotReplicated)):
                 raise failure
-        return [*parts, *asked.values()]
+        return parts
 
     def _each_key(self, command: Command, error: TryAgainError, *, is_read: bool) -> Any:
         """The reply to a command with several keys, some of which have moved already: it is done
@@ -165,29 +185,41 @@ class Cluster(redis.RedisCluster):
             return [item for answer in answers for item in answer]
         return sum(answers)
 
-    def _learn(self, moved: Sequence[MovedError], failures: Iterable[Any]) -> None:
+    def _learn(self, moved: Sequence[MovedError], failures: Iterable[str]) -> None:
         """Note which servers have slots that others no longer have."""
         if time.monotonic() - self._refreshed_at > self.REFRESH_SECONDS:
-            failed = [pool.connection_kwargs for pool in failures]
-            names = [get_node_name(options["host"], options["port"]) for options in failed]
-            self._refresh(last=names[0] if names else None)
+            self._refresh(last=next(iter(failures), None))
         for error in moved:
-            if error.slot_id in self.nodes_manager.slots_cache:
+            with suppress(KeyError):  # no server had this slot: the next refresh finds it
                 self.nodes_manager.move_slot(error)
-            # Whether the new server has a replica is not known yet.
             self._trusted_until = self._refreshed_at + self.REFRESH_SECONDS
-        self._routes = {}
+        self._forget_routes()
 
     def _refresh(self, last: str | None = None) -> None:
-        """Ask for the servers and their slots; ask the server named `last` after all others."""
+        """Ask for the servers and their slots; ask the server named `last` after all others.
+
+        Those of the URL are always asked, too: all others may have got other addresses.
+        """
         self._refreshed_at = time.monotonic()
         self._trusted_until = self._refreshed_at + self.TRUST_SECONDS
-        with paused_recording():
+        with paused_recording(), _no_primary_is_unavailable():
             self.nodes_manager.initialize(
-                disconnect_startup_nodes_pools=False, last_failed_node_name=last
+                additional_startup_nodes_info=self._hosts,
+                disconnect_startup_nodes_pools=False,
+                last_failed_node_name=last,
             )
         self._newcomers = {}
-        self._routes = {}
+        self._note_replicas()
+        self._forget_routes()
+
+    def _note_replicas(self) -> None:
+        """Note which primaries have a replica that is in step. While some have and others have not,
+        as after a failover, the servers are soon asked again.
+        """
+        shards = {id(nodes): nodes for nodes in self.nodes_manager.slots_cache.values()}.values()
+        self._replicated = {nodes[0].name for nodes in shards if len(nodes) > 1}
+        if self._replicated and any(nodes[0].name not in self._replicated for nodes in shards):
+            self._trusted_until = self._refreshed_at + 2 * self.REFRESH_SECONDS
 
     def _route(self, slot: int) -> Route:
         """The way to a slot that was not asked for since the servers were. Raises
@@ -199,19 +231,47 @@ class Cluster(redis.RedisCluster):
             routes, nodes = self._routes, self.nodes_manager.slots_cache.get(slot)
         if not nodes:
             raise SlotNotCoveredError(f"No server has slot {slot}.")
-        primary, *replicas = nodes
-        pool = self._pool(primary)
-        patience_ms = 1000 * (pool.connection_kwargs.get("socket_timeout") or 1)
-        route = Route(pool, round(0.8 * patience_ms) if replicas else 0)
-        return routes.setdefault(slot, route)
+        return routes.setdefault(slot, self._route_to(nodes[0]))
+
+    def _route_to(self, node: ClusterNode) -> Route:
+        pool = (node.redis_connection or self.get_redis_connection(node)).connection_pool
+        if node.name not in self._replicated:
+            return Route(pool)
+        # Valkey ends a WAIT up to 100 ms late.
+        patience = pool.connection_kwargs.get("socket_timeout") or 1.0
+        mark = self._marks.get(node.name) or self._marks.setdefault(node.name, self._mark(node))
+        return Route(pool, round(500 * patience), mark)
+
+    def _mark(self, node: ClusterNode) -> bytes:
+        """A key in one of a server's slots, by chance: a slot may be moving."""
+        slots = self.nodes_manager.slots_cache
+        while True:
+            key = b"waited:v1:%d" % random.randrange(10**6)  # noqa: S311
+            if node in slots.get(key_slot(key), [])[:1]:
+                return key
+
+    def _forget_routes(self) -> None:
+        self._routes, self._marks = {}, {}
 
     def _asked_node(self, error: AskError) -> ClusterNode:
         known = self.nodes_manager.get_node(error.host, error.port)
         name = get_node_name(error.host, error.port)
         return known or self._newcomers.setdefault(name, _node(error.host, error.port))
 
-    def _pool(self, node: ClusterNode) -> Any:
-        return (node.redis_connection or self.get_redis_connection(node)).connection_pool
+
+@contextmanager
+def _no_primary_is_unavailable() -> Iterator[None]:
+    """redis-py takes the first of all primaries, which fails if the servers have no slots yet."""
+    try:
+        yield
+    except IndexError as error:
+        raise RedisClusterException("No server of the cluster has a slot.") from error
+
+
+def _server(route: Route) -> str:
+    """The name of a server, as redis-py has it."""
+    options = route.pool.connection_kwargs
+    return str(get_node_name(options["host"], options["port"]))
 
 
 def _node(host: str, port: int) -> ClusterNode:
@@ -244,4 +304,4 @@ class ClusterFactory(ConnectionFactory):  # type: ignore[misc]
 
     def disconnect(self, connection: Cluster) -> None:
         """Close a client's connections."""
-        connection.close()
+        connection.disconnect_connection_pools()  # type: ignore[no-untyped-call]

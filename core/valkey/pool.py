@@ -69,6 +69,17 @@ class Pool(redis.ConnectionPool):
         else:
             self.release(connection)
 
+    def disconnect(self, inuse_connections: bool = True) -> None:
+        """Close connections, also those that are ready for `lend`."""
+        self._close_idle()
+        super().disconnect(inuse_connections)
+
+    def _close_idle(self) -> None:
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.disconnect()
+            self.release(connection)
+
 
 class SentinelPool(Pool, SentinelConnectionPool):
     """A pool of connections to the primary that Sentinels name at the moment.
@@ -80,11 +91,6 @@ class SentinelPool(Pool, SentinelConnectionPool):
     def __init__(self, service_name: str, sentinel_manager: Sentinel, **options: Any) -> None:
         super().__init__(service_name, _OneAtATime(sentinel_manager), **options)  # type: ignore[no-untyped-call]
 
-    def disconnect(self, inuse_connections: bool = True) -> None:
-        """Close connections, also those that are ready for `lend`."""
-        self._close_idle()
-        super().disconnect(inuse_connections)
-
     def take_back(self, connection: Any) -> None:
         """As `Pool.take_back`. When one breaks, the Sentinels are asked again for all."""
         if not connection.is_connected:
@@ -92,12 +98,6 @@ class SentinelPool(Pool, SentinelConnectionPool):
         elif self.master_address != (connection.host, connection.port):
             connection.disconnect()
         super().take_back(connection)
-
-    def _close_idle(self) -> None:
-        idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.disconnect()
-            self.release(connection)
 
 
 class _OneAtATime:

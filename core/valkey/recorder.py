@@ -121,6 +121,6 @@ def note_unavailable() -> None:
 def _has_pool(client: Any, pool: Any) -> bool:
     if not isinstance(client, redis.RedisCluster):
         return client is not None and client.connection_pool is pool
-    nodes = client.nodes_manager.nodes_cache.values()
+    nodes = list(client.nodes_manager.nodes_cache.values())
     connected = [node.redis_connection for node in nodes if node.redis_connection]
     return any(server.connection_pool is pool for server in connected)

@@ -1,17 +1,20 @@
 """Lua scripts, which the server runs as one step.
 
 On a cluster, a call names keys of one slot. While the slot moves to another server, the script may
-run for each of them alone. So it must return a number to be added up, or a list to be joined.
+run for each of them alone. So it must return a number to be added up, or a list to be joined; and
+it must not delete a key and make it again.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import cache
 from hashlib import sha1
 from typing import Any
 
 from redis.exceptions import NoScriptError
 
+from core.valkey.clients import ValkeyUnavailable
 from core.valkey.exchanges import Valkey, exchange
 
 Call = tuple[Sequence[str | bytes], Sequence[bytes]]  # keys of one hash slot, arguments
@@ -30,7 +33,9 @@ def run_script(
         sha = _sha(source)
         return exchange(client, [(b"EVALSHA", sha, *each) for each in operands], is_read=is_read)
     except NoScriptError:
-        exchange(client, [(b"SCRIPT", b"LOAD", source)])
+        # On a cluster, one of the servers may be down that these calls do not need.
+        with suppress(*ValkeyUnavailable):
+            exchange(client, [(b"SCRIPT", b"LOAD", source)])
         # A server that is just being given its first slots has not got it even now.
         return exchange(client, [(b"EVAL", source, *each) for each in operands], is_read=is_read)
 

@@ -1,6 +1,5 @@
 """A Valkey Cluster of tests: primaries that share the slots, and replicas of theirs."""
 
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -14,15 +13,11 @@ from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 from devstack.layout import HOST
 from devstack.services import CACHE_OPTIONS
 from tests.support.client import wait_until
+from tests.support.ports import free_port
 from tests.support.valkeys import PASSWORD, client, running
 
 # A primary that does not answer for so long is replaced.
 NODE_TIMEOUT_MS = 1500
-
-
-def _free_port() -> int:
-    with socket.create_server((HOST, 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 class Servers:
@@ -35,7 +30,7 @@ class Servers:
         self, folder: Path, *, primaries: int = 3, replicas: int = 0, spare: int = 0
     ) -> None:
         self.folder = folder
-        ports = [_free_port() for _ in range(primaries + replicas + spare)]
+        ports = [free_port() for _ in range(primaries + replicas + spare)]
         self.primaries = ports[:primaries]
         self.replicas = ports[primaries : primaries + replicas]
         self.spare = ports[primaries + replicas :]
@@ -63,8 +58,11 @@ class Servers:
         return str(self.ask(port, "CLUSTER", "MYID").decode())
 
     def owner(self, key: str) -> int:
-        """The port of the primary that has a key's slot, as the first server that runs sees it."""
-        slot = key_slot(key.encode())
+        """The port of the primary that has a key's slot."""
+        return self.owner_of(key_slot(key.encode()))
+
+    def owner_of(self, slot: int) -> int:
+        """The port of the primary that has a slot, as the first server that runs sees it."""
         port = next(p for p in self.ports if self.processes[p].is_running())
         for first, last, primary, *_ in self.ask(port, "CLUSTER", "SLOTS"):
             if first <= slot <= last:
@@ -105,24 +103,28 @@ class Servers:
         command = ("MIGRATE", HOST, target, "", 0, 5000, "AUTH", PASSWORD, "KEYS", *keys)
         self.ask(source, *command)
 
+    def options(self) -> dict[str, str]:
+        """Of a server that has not met the others yet."""
+        return {
+            **CACHE_OPTIONS,
+            "cluster-enabled": "yes",
+            "cluster-port": str(free_port()),
+            "cluster-node-timeout": str(NODE_TIMEOUT_MS),
+            # What is left answers while some slots have no server.
+            "cluster-require-full-coverage": "no",
+            # Else a primary that gives its last slot away becomes a replica.
+            "cluster-allow-replica-migration": "no",
+            "repl-diskless-sync-delay": "0",
+            "primaryauth": f'"{PASSWORD}"',
+        }
+
     @contextmanager
     def run(self) -> Iterator[None]:
         """Run all servers, and let them know each other."""
         with ExitStack() as started:
             for port in self.ports:
-                options = {
-                    **CACHE_OPTIONS,
-                    "cluster-enabled": "yes",
-                    "cluster-port": str(_free_port()),
-                    "cluster-node-timeout": str(NODE_TIMEOUT_MS),
-                    # What is left answers while some slots have no server.
-                    "cluster-require-full-coverage": "no",
-                    # Else a primary that gives its last slot away becomes a replica.
-                    "cluster-allow-replica-migration": "no",
-                    "repl-diskless-sync-delay": "0",
-                    "primaryauth": f'"{PASSWORD}"',
-                }
-                self.processes[port] = started.enter_context(running(self.folder, port, options))
+                server = running(self.folder, port, self.options())
+                self.processes[port] = started.enter_context(server)
             self._meet()
             yield
 

@@ -6,8 +6,9 @@ local lease, cap, ttl, kind, rest = ARGV[1], tonumber(ARGV[2]), ARGV[3], COMPLET
 if call('LINDEX', KEYS[1], 0) ~= lease then return 0 end
 if ARGV[4] == '0' then kind = CUT end
 local delivered = call('LRANGE', KEYS[1], 1, -1)
-call('DEL', KEYS[1])
 
+-- The new list is made behind the old one, which then goes: on a cluster, a key that is gone for a
+-- moment cannot be made again while its slot moves.
 local batch = {}
 local function push(element)
   batch[#batch + 1] = element
@@ -35,6 +36,7 @@ while d <= #delivered or r <= #ARGV do
   pushed = pushed + 1
 end
 if #batch > 0 then call('RPUSH', KEYS[1], unpack(batch)) end
+call('LTRIM', KEYS[1], 1 + #delivered, -1)
 if is_over then call('LSET', KEYS[1], 0, CUT .. rest) end
 call('EXPIRE', KEYS[1], ttl)
 return 1

@@ -1,30 +1,20 @@
-"""Exchanges with a Valkey Cluster, while its slots move and its servers die."""
+"""Exchanges with a Valkey Cluster, also while its slots move."""
 
 import math
 import operator
-import signal
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
-from pathlib import Path
+from collections.abc import Iterator
 from random import Random
 from threading import Event, Thread
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import redis
-from django.test import override_settings
 from redis.crc import key_slot
 
+from core.cached_values import entries
 from core.valkey import (
-    BreakingPool,
-    CircuitOpen,
     Cluster,
-    Pool,
     UnrecordedRead,
-    ValkeyUnavailable,
-    cache_valkey,
     exchange,
     exchange_packed,
     packed,
@@ -32,16 +22,15 @@ from core.valkey import (
     recorded_reads,
     run_script,
 )
-from devstack.layout import HOST
-from devstack.lifecycle import Stack
-from devstack.urls import cluster_of
-from socialfeed.settings import stores
 from tests.support.client import wait_until
+from tests.support.cluster_clients import KEYS, connected
 from tests.support.clusters import Servers
 from tests.support.costs import counted_round_trips
+from timeline import store
+from timeline.keys import home_key
+from timeline.store import Viewing
+from usergraph.store import drop_followers, read_followers, store_followers, take_fill_lease
 
-# One for each of three servers, by chance.
-KEYS = [f"value:{{{number}}}" for number in range(30)]
 # Stores a number at each of its keys, and returns the sum of what is there then.
 PUT = """
 local sum = 0
@@ -59,31 +48,10 @@ return found
 """
 
 
-@contextmanager
-def configured(url: str, pool: type[Pool] = Pool, **options: Any) -> Iterator[None]:
-    """CACHE_URL is this."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stores, "_cluster", lambda name: cluster_of(url))
-        config = stores._cache(url)
-    config["OPTIONS"] |= {"CONNECTION_POOL_CLASS": f"core.valkey.{pool.__name__}", **options}
-    with override_settings(CACHES={"default": config, "cache": config}):
-        yield
-
-
-@contextmanager
-def connected(servers: Servers, pool: type[Pool] = Pool, **options: Any) -> Iterator[Cluster]:
-    """CACHE is this cluster, by its URL alone."""
-    with configured(servers.url, pool, **options):
-        client = cache_valkey()
-        assert isinstance(client, Cluster)
-        yield client
-        client.close()
-
-
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    """Three primaries, and a server that has no slots. All of them stay alive."""
-    made = Servers(tmp_path_factory.mktemp("cluster"), spare=1)
+    """Three primaries with a replica each, and a server that has no slots. All stay alive."""
+    made = Servers(tmp_path_factory.mktemp("cluster"), replicas=3, spare=1)
     with made.run():
         yield made
 
@@ -91,26 +59,10 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 @pytest.fixture
 def cluster(servers: Servers) -> Iterator[Cluster]:
     """The client of an empty cluster."""
-    for port in servers.ports:
+    for port in (*servers.primaries, *servers.spare):
         servers.ask(port, "FLUSHALL")
     with connected(servers) as client:
         yield client
-
-
-@pytest.fixture
-def mortals(tmp_path: Path) -> Iterator[Servers]:
-    """Three primaries with a replica each, for a test that kills some."""
-    made = Servers(tmp_path, replicas=3)
-    with made.run():
-        yield made
-
-
-def is_answered(command: Callable[[], object]) -> bool:
-    try:
-        command()
-    except ValkeyUnavailable:
-        return False
-    return True
 
 
 @pytest.mark.parametrize("way", ["direct", "by pipeline"])
@@ -143,13 +95,13 @@ def test_an_error_is_raised_when_all_replies_are_here(cluster: Cluster) -> None:
 
 
 def test_what_cannot_be_sent_leaves_no_replies_behind(cluster: Cluster) -> None:
+    exchange(cluster, [("SET", key, key) for key in KEYS])
     for place in (0, 15, 29):
-        commands: list[Any] = [("ECHO", key) for key in KEYS]
+        commands: list[Any] = [("STRLEN", key) for key in KEYS]
         commands[place] = ("SET", KEYS[place], object())
         with pytest.raises(TypeError):
             exchange(cluster, commands)
-        echoes = [("ECHO", key) for key in KEYS]
-        assert exchange(cluster, echoes) == [key.encode() for key in KEYS]
+        assert exchange(cluster, [("GET", key) for key in KEYS]) == [key.encode() for key in KEYS]
 
 
 def test_scripts_run_on_all_servers_also_on_one_that_has_lost_them(
@@ -257,6 +209,64 @@ def test_slots_move_under_load_without_an_error_or_a_lost_write(
     assert problems == []
 
 
+def test_all_that_cache_holds_is_stored_and_read_while_slots_move(
+    cluster: Cluster, servers: Servers
+) -> None:
+    """Timelines are built, delivered to and read; followers and values are stored and read."""
+    stop, problems, rounds = Event(), list[Exception](), [0] * 3
+
+    def use(number: int) -> None:
+        ids = range(number * 1000, number * 1000 + 20)
+        keys = [home_key(id_) for id_ in ids]
+        refs = [(post_id, 7) for post_id in (5, 3)]
+        try:
+            while not stop.is_set():
+                store.drop(keys=keys)
+                for key in keys:
+                    lease = store.begin_build(key=key, graph_lsn=1)
+                    assert lease
+                    assert store.finish_build(
+                        key=key, lease=lease, refs=refs, is_end=True, viewing=Viewing(1)
+                    )
+                assert store.deliver(keys=keys, refs=[(9, 7)]) == len(keys)
+                store.remove(keys=keys, ref=(3, 7))
+                found = store.read_many(keys=keys, before=None, limit=9)
+                assert all(page and page.refs == [(9, 7), (5, 7)] for page in found.values())
+                for id_ in ids:
+                    drop_followers(author_ids=[id_])
+                    lease = take_fill_lease(author_id=id_)
+                    stored = store_followers(author_id=id_, lease=lease, follower_ids=[1, 2])
+                    assert read_followers(author_id=id_) == ([1, 2] if stored else None)
+                names = [f"entry:{{{id_ % 10}}}:{id_}" for id_ in ids]
+                leases = entries.take_fill_leases(names)
+                pairs = zip(names, leases, strict=True)
+                entries.store([entries.storing(n, lease, 1, b"x", seconds=9) for n, lease in pairs])
+                slots = [([id_], [name]) for id_, name in zip(ids, names, strict=True)]
+                assert len(entries.encoded_values(entries.read([slots])[0])) == len(names)
+                entries.drop(names)
+                rounds[number] += 1
+        except Exception as error:
+            problems.append(error)
+
+    threads = [Thread(target=use, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    random = Random(3)
+    for _ in range(12):
+        slot = key_slot(str(random.randrange(20)).encode())
+        source = servers.owner_of(slot)
+        target = random.choice([port for port in servers.primaries if port != source])
+        with servers.moving(slot, source, target):
+            done = list(rounds)
+            wait_until(lambda: bool(problems) or all(map(operator.gt, rounds, done)))  # noqa: B023
+            while keys := servers.ask(source, "CLUSTER", "GETKEYSINSLOT", slot, 1):
+                servers.send(source, target, *keys)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+
+
 def test_recordings_of_reads_are_as_on_one_server(cluster: Cluster) -> None:
     exchange(cluster, [("SET", key, "1") for key in KEYS])
     with recorded_reads() as recording:
@@ -267,88 +277,3 @@ def test_recordings_of_reads_are_as_on_one_server(cluster: Cluster) -> None:
         with recorded_reads() as recording, pytest.raises(UnrecordedRead):
             bypass()
         assert not recording.is_replayable
-
-
-def acknowledge(cluster: Cluster, keys: Sequence[str]) -> list[str]:
-    """Write each key; returns those that the cluster took."""
-    return [key for key in keys if is_answered(partial(exchange, cluster, [("SET", key, "1")]))]
-
-
-def test_what_is_acknowledged_outlives_a_primary_that_is_killed(
-    mortals: Servers, measured: Callable[[str], None]
-) -> None:
-    victim = mortals.primaries[0]
-    keys = [f"{{{number}}}" for number in range(3000)]
-    lost = next(key for key in keys if mortals.owner(key) == victim)
-    with connected(mortals) as cluster:
-        acknowledged = acknowledge(cluster, keys[:2500])
-        assert len(acknowledged) == 2500
-        mortals.processes[victim].kill()
-        killed_at = time.monotonic()
-        acknowledged += acknowledge(cluster, keys[2500:])
-        assert len(acknowledged) > 2700, "the other two still take writes"
-        wait_until(lambda: is_answered(lambda: exchange(cluster, [("SET", lost, "1")])), 20)
-        measured(f"its slots were back {time.monotonic() - killed_at:.1f} s after kill -9")
-        assert time.monotonic() - killed_at < 15
-        found = exchange(cluster, [("GET", key) for key in acknowledged])
-        assert found == [b"1"] * len(acknowledged)
-        assert acknowledge(cluster, keys) == keys, "also without a replica"
-
-
-def test_a_write_that_no_replica_has_is_not_acknowledged(
-    mortals: Servers, measured: Callable[[str], None]
-) -> None:
-    """Until the replica is known to be lost: then it cannot take over."""
-    primary, replica = mortals.primaries[1], mortals.replicas[1]
-    key = next(key for key in KEYS if mortals.owner(key) == primary)
-    with connected(mortals) as cluster:
-        exchange(cluster, [("SET", key, "1")])
-        mortals.processes[replica].send_signal(signal.SIGSTOP)
-        frozen_at = time.monotonic()
-        with pytest.raises(ValkeyUnavailable, match="No replica has said in time"):
-            exchange(cluster, [("SET", key, "2")])
-        assert exchange(cluster, [("GET", key)]) == [b"2"], "it is done, and a read does not wait"
-        wait_until(lambda: is_answered(lambda: exchange(cluster, [("SET", key, "3")])), 20)
-        measured(f"writes were back {time.monotonic() - frozen_at:.1f} s after the replica froze")
-
-
-def test_in_the_read_api_a_server_that_is_frozen_costs_one_wait_and_the_others_answer(
-    mortals: Servers, measured: Callable[[str], None]
-) -> None:
-    victim = mortals.primaries[2]
-    theirs = [key for key in KEYS if mortals.owner(key) != victim]
-    (its, *_) = (key for key in KEYS if key not in theirs)
-    with connected(mortals, BreakingPool, SOCKET_TIMEOUT=0.25) as cluster:
-        exchange(cluster, [("GET", key) for key in KEYS])
-        mortals.processes[victim].send_signal(signal.SIGSTOP)
-        frozen_at = time.monotonic()
-        assert not is_answered(lambda: exchange(cluster, [("GET", key) for key in KEYS]))
-        began = time.monotonic()
-        for _ in range(20):
-            assert exchange(cluster, [("GET", key) for key in theirs]) == [None] * len(theirs)
-            assert not is_answered(lambda: exchange(cluster, [("GET", its)]))
-        assert time.monotonic() - began < 0.25
-        wait_until(lambda: is_answered(lambda: exchange(cluster, [("GET", its)])), 20)
-        measured(f"its slots were back {time.monotonic() - frozen_at:.1f} s after SIGSTOP")
-
-
-def test_a_cluster_that_is_down_when_a_process_starts_is_found_later(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    servers = Servers(tmp_path)
-    monkeypatch.setattr(BreakingPool, "OPEN_SECONDS", 0.5)
-    with configured(servers.url, BreakingPool):
-        with recorded_reads() as recording, pytest.raises(ValkeyUnavailable, match="reachable"):
-            exchange(cache_valkey(), [("GET", "x")])
-        assert not recording.is_replayable
-        with pytest.raises(CircuitOpen):
-            exchange(cache_valkey(), [("GET", "x")])
-        with servers.run():
-            wait_until(lambda: is_answered(lambda: exchange(cache_valkey(), [("GET", "x")])), 5)
-            cast("Cluster", cache_valkey()).close()
-
-
-def test_a_server_that_is_in_no_cluster_is_refused(stack: Stack) -> None:
-    url = f"redis-cluster://{HOST}:{stack.layout.port('valkey-state')}"
-    with configured(url), pytest.raises(ValkeyUnavailable, match="Cluster mode is not enabled"):
-        cache_valkey()
