@@ -113,10 +113,11 @@ def parts(
         # PostgreSQL comes last: the others start while its data is created.
         external("valkey-cache", "CACHE_URL") or _valkey(layout, "cache", CACHE_OPTIONS),
         external("valkey-state", "STATE_URL") or _valkey(layout, "state", STATE_OPTIONS),
+        *([External("broker", mask(broker))] if (broker := environ.get("BROKER_URL")) else []),
         external("s3", "S3_ENDPOINT_URL") or _s3(layout, environ),
         external("postgres-primary", *primaries) or _postgres(layout, postgres, "primary"),
         external("postgres-replica", *replicas) or _postgres(layout, postgres, "replica"),
-        *_project_services(layout, environ, urls["STATE_URL"], numbers),
+        *_project_services(layout, environ, broker or urls["STATE_URL"], numbers),
         _caddy(layout, environ, urls["S3_ENDPOINT_URL"]),
     ]
 

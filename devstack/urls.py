@@ -90,7 +90,9 @@ def _hosts(places: str) -> tuple[tuple[str, int], ...] | None:
 
 
 def mask(url: str) -> str:
-    """The URL with its password hidden."""
+    """The URL with its password hidden; or several URLs, as those of a broker's nodes."""
+    if ";" in url:
+        return ";".join(map(mask, url.split(";")))
     address = urlsplit(url)
     login, at, places = address.netloc.rpartition("@")
     user, colon, _ = login.partition(":")

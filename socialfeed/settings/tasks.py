@@ -6,23 +6,36 @@ from django.core.exceptions import ImproperlyConfigured as _ImproperlyConfigured
 
 from socialfeed.settings.environment import _env, _required, _sentinel_options, _sentinels
 
-_SENTINELS = _sentinels("STATE_URL")
-CELERY_BROKER_URL = _required("STATE_URL") if _SENTINELS is None else _SENTINELS.broker_url
+# The broker is STATE, unless it has a URL of its own.
+_BROKER = "BROKER_URL" if _env.str("BROKER_URL", default="") else "STATE_URL"
+_SENTINELS = _sentinels(_BROKER)
+CELERY_BROKER_URL = _required(_BROKER) if _SENTINELS is None else _SENTINELS.broker_url
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
-    "global_keyprefix": "celery:",
-    "socket_timeout": 5,
-    "socket_connect_timeout": 1,
-    "max_retries": 1,
-    "interval_start": 0,
-}
+CELERY_BROKER_CONNECTION_TIMEOUT = 1
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {"max_retries": 1, "interval_start": 0}
+if CELERY_BROKER_URL.startswith("amqp"):
+    # A message counts as sent when a majority of the queue's nodes have it.
+    CELERY_BROKER_TRANSPORT_OPTIONS |= {"confirm_publish": True}
+    CELERY_TASK_DEFAULT_QUEUE_TYPE = CELERY_TASK_CREATE_MISSING_QUEUE_TYPE = "quorum"
+else:
+    CELERY_BROKER_TRANSPORT_OPTIONS |= {
+        "global_keyprefix": "celery:",
+        "socket_timeout": 5,
+        "socket_connect_timeout": 1,
+    }
 if _SENTINELS is not None:
     CELERY_BROKER_TRANSPORT_OPTIONS |= {
         "master_name": _SENTINELS.name,
         "sentinel_kwargs": _sentinel_options(_SENTINELS, 1),
     }
-# A request that cannot send a task succeeds all the same: the sweeper sends the task later.
-CELERY_TASK_PUBLISH_RETRY = False
+# A request that cannot send a task succeeds all the same: the sweeper sends the task later. A retry
+# is what replaces a connection to a node of RabbitMQ that is gone, by one to the next node.
+CELERY_TASK_PUBLISH_RETRY = CELERY_BROKER_URL.startswith("amqp")
+CELERY_TASK_PUBLISH_RETRY_POLICY = {
+    "max_retries": CELERY_BROKER_URL.count("amqp"),
+    "interval_start": 0,
+    "interval_step": 0,
+}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
