@@ -8,7 +8,7 @@ from django.core.wsgi import get_wsgi_application
 
 from core import sql
 from core.http.receiving import ReceivingWorker
-from core.http.serving import DrainingWorker, shedding
+from core.http.serving import DrainingWorker, Load, shedding
 from core.metrics import local as local_metrics
 from core.sql import connections
 
@@ -24,4 +24,5 @@ ReceivingWorker.note_unread = staticmethod(
     partial(local_metrics.note_unread, role=settings.API_ROLE)
 )
 DrainingWorker.note_refused = staticmethod(_note_refused)
+Load.note = staticmethod(partial(local_metrics.note_in_flight, role=settings.API_ROLE))
 application = shedding(_django, settings.MAX_REQUESTS_IN_FLIGHT, on_refused=_note_refused)

@@ -60,12 +60,15 @@ class Load:
 
     in_flight = 0
     _lock = threading.Lock()
+    # Is told each new number; the application sets it.
+    note: ClassVar[Callable[[int], object]] = staticmethod(lambda number: None)
 
     @classmethod
     def change(cls, by: int) -> None:
         """Count a request that begins to wait, or one that has ended. Any thread may call this."""
         with cls._lock:
             cls.in_flight += by
+            cls.note(cls.in_flight)
 
 
 class DrainingWorker(ReceivingWorker):

@@ -37,6 +37,13 @@ REFUSED = Counter(
     ["role"],
     registry=PROCESS_REGISTRY,
 )
+IN_FLIGHT = Gauge(
+    "socialfeed_requests_in_flight",
+    "Requests that run or wait for a thread.",
+    ["role"],
+    registry=PROCESS_REGISTRY,
+    multiprocess_mode="livesum",
+)
 SERVER_ANSWERS = Gauge(
     "socialfeed_sql_server_answers",
     "Whether a SQL server answers the instance: 1, or 0.",
@@ -59,6 +66,14 @@ def note_refused(*, role: str) -> None:
         REFUSED.labels(role).inc()
     except OSError:
         logger.exception("A refused request could not be counted")
+
+
+def note_in_flight(number: int, *, role: str) -> None:
+    """Say how many requests run or wait in this process."""
+    try:
+        IN_FLIGHT.labels(role).set(number)
+    except OSError:
+        logger.exception("The number of requests in flight could not be set")
 
 
 def note_unread(*, role: str, method: str, status: int) -> None:

@@ -92,7 +92,10 @@ def test_of_too_many_requests_at_once_it_refuses_most_and_serves_some(start: Sta
         statuses = [read_answer(connection).status for connection in connections]
     assert set(statuses) == {200, 503}
     counted = f'socialfeed_requests_refused_total{{role="read"}} {statuses.count(503)}.0'
-    assert counted in httpx.get(f"{origin}/metrics").text
+    metrics = httpx.get(f"{origin}/metrics").text
+    assert counted in metrics
+    # That is the request for the metrics.
+    assert 'socialfeed_requests_in_flight{role="read"} 1.0' in metrics
     assert answers(f"{origin}/api/docs/"), "there is room again"
 
 

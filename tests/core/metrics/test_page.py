@@ -53,7 +53,12 @@ def test_each_metric_is_shown_with_its_type_and_help() -> None:
             "socialfeed_request_seconds": "histogram",
         }
         | dict.fromkeys(
-            ["socialfeed_sql_server_answers", "socialfeed_replica_lag_seconds"], "gauge"
+            [
+                "socialfeed_requests_in_flight",
+                "socialfeed_sql_server_answers",
+                "socialfeed_replica_lag_seconds",
+            ],
+            "gauge",
         )
     )
     texts = {family.name: family.documentation for family in families()}
