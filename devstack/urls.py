@@ -1,5 +1,6 @@
 """Addresses of servers as URLs, for the settings and for the stack. Standard library only."""
 
+import re
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
@@ -91,8 +92,9 @@ def _hosts(places: str) -> tuple[tuple[str, int], ...] | None:
 
 def mask(url: str) -> str:
     """The URL with its password hidden; or several URLs, as those of a broker's nodes."""
-    if ";" in url:
-        return ";".join(map(mask, url.split(";")))
+    first, *others = re.split(r";(?=[a-z+-]+://)", url)
+    if others:
+        return ";".join(map(mask, [first, *others]))
     address = urlsplit(url)
     login, at, places = address.netloc.rpartition("@")
     user, colon, _ = login.partition(":")

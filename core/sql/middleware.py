@@ -47,11 +47,20 @@ class ConsistencyMiddleware:
         return response
 
 
+# RabbitMQ stops answering, and says nothing, when it has no memory or no disk.
+SECONDS_TO_SEND = 2
+
+
 class NotedTask(Task[Any, Any]):
     """The class of this project's Celery tasks: everybody's reads see soon what a task writes.
 
     A message from a beat that does not lead any more does nothing.
     """
+
+    def apply_async(self, *args: Any, **options: Any) -> Any:
+        """Send a message. If the broker does not confirm it within SECONDS_TO_SEND, it is down."""
+        limits = {"timeout": SECONDS_TO_SEND, "confirm_timeout": SECONDS_TO_SEND}
+        return super().apply_async(*args, **(limits | options))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if is_outdated(self.request.headers):

@@ -5,6 +5,7 @@ are for what is rare. Exchanges go past them, over the same pools, as they do on
 """
 
 import random
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -13,7 +14,7 @@ from typing import Any
 import redis
 from django_redis.pool import ConnectionFactory
 from redis.cluster import ClusterNode, get_node_name
-from redis.crc import key_slot
+from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 from redis.exceptions import (
     AskError,
     ClusterDownError,
@@ -56,6 +57,7 @@ class Cluster(redis.RedisCluster):
         nodes = [_node(host, port) for host, port in self._hosts]
         with _no_primary_is_unavailable():
             super().__init__(url=url, startup_nodes=nodes, require_full_coverage=False, **options)
+        self._refreshing = threading.Lock()
         self._refreshed_at = time.monotonic()
         self._trusted_until = self._refreshed_at + self.TRUST_SECONDS
         # Servers that are just being given their first slots.
@@ -85,7 +87,7 @@ class Cluster(redis.RedisCluster):
             for part, outcome in zip(parts, round_trip(parts, is_read=is_read), strict=True):
                 if isinstance(outcome, Exception):
                     if isinstance(outcome, MarkElsewhere):
-                        self._forget_routes()
+                        self._learn([], ())
                     else:
                         failures[_server(part.route)] = outcome
                     again += part.places
@@ -122,8 +124,10 @@ class Cluster(redis.RedisCluster):
                 part.commands.append(command)
             else:
                 primaries = self.nodes_manager.get_nodes_by_server_type("primary")
-                for node in primaries if key_at == 0 else random.sample(primaries, 1):
-                    route = Route(self._route_to(node).pool)
+                if not primaries:
+                    raise SlotNotCoveredError("No server of the cluster has a slot.")
+                for node in primaries if key_at == 0 else [random.choice(primaries)]:  # noqa: S311
+                    route = Route(self._pool(node))
                     part = parts.setdefault(route, Part(route))
                     part.places.append(place)
                     part.commands.append(command)
@@ -192,25 +196,33 @@ class Cluster(redis.RedisCluster):
         for error in moved:
             with suppress(KeyError):  # no server had this slot: the next refresh finds it
                 self.nodes_manager.move_slot(error)
-            self._trusted_until = self._refreshed_at + self.REFRESH_SECONDS
+        self._trusted_until = min(self._trusted_until, self._refreshed_at + self.REFRESH_SECONDS)
         self._forget_routes()
 
     def _refresh(self, last: str | None = None) -> None:
         """Ask for the servers and their slots; ask the server named `last` after all others.
 
-        Those of the URL are always asked, too: all others may have got other addresses.
+        If none answers, those of the URL are asked: all may have got other addresses. While one
+        thread does this, the others go on with what is known.
         """
-        self._refreshed_at = time.monotonic()
-        self._trusted_until = self._refreshed_at + self.TRUST_SECONDS
-        with paused_recording(), _no_primary_is_unavailable():
-            self.nodes_manager.initialize(
-                additional_startup_nodes_info=self._hosts,
-                disconnect_startup_nodes_pools=False,
-                last_failed_node_name=last,
-            )
-        self._newcomers = {}
-        self._note_replicas()
-        self._forget_routes()
+        if not self._refreshing.acquire(blocking=False):
+            return
+        known = self.nodes_manager.startup_nodes
+        others = [host for host in self._hosts if get_node_name(*host) not in known]
+        try:
+            with paused_recording(), _no_primary_is_unavailable():
+                self.nodes_manager.initialize(
+                    additional_startup_nodes_info=others,
+                    disconnect_startup_nodes_pools=False,
+                    last_failed_node_name=last,
+                )
+        finally:
+            self._refreshed_at = time.monotonic()
+            self._trusted_until = self._refreshed_at + self.TRUST_SECONDS
+            self._newcomers = {}
+            self._note_replicas()
+            self._forget_routes()
+            self._refreshing.release()
 
     def _note_replicas(self) -> None:
         """Note which primaries have a replica that is in step. While some have and others have not,
@@ -234,21 +246,25 @@ class Cluster(redis.RedisCluster):
         return routes.setdefault(slot, self._route_to(nodes[0]))
 
     def _route_to(self, node: ClusterNode) -> Route:
-        pool = (node.redis_connection or self.get_redis_connection(node)).connection_pool
+        pool = self._pool(node)
         if node.name not in self._replicated:
             return Route(pool)
         # Valkey ends a WAIT up to 100 ms late.
         patience = pool.connection_kwargs.get("socket_timeout") or 1.0
         mark = self._marks.get(node.name) or self._marks.setdefault(node.name, self._mark(node))
-        return Route(pool, round(500 * patience), mark)
+        return Route(pool, round(500 * patience), mark) if mark else Route(pool)
 
     def _mark(self, node: ClusterNode) -> bytes:
-        """A key in one of a server's slots, by chance: a slot may be moving."""
+        """A key in one of a server's slots, by chance: a slot may be moving. Empty: it has none."""
         slots = self.nodes_manager.slots_cache
-        while True:
+        for _ in range(10 * REDIS_CLUSTER_HASH_SLOTS):
             key = b"waited:v1:%d" % random.randrange(10**6)  # noqa: S311
             if node in slots.get(key_slot(key), [])[:1]:
                 return key
+        return b""
+
+    def _pool(self, node: ClusterNode) -> Any:
+        return (node.redis_connection or self.get_redis_connection(node)).connection_pool
 
     def _forget_routes(self) -> None:
         self._routes, self._marks = {}, {}
@@ -284,12 +300,8 @@ class ClusterFactory(ConnectionFactory):  # type: ignore[misc]
     _failed_at = -BreakingPool.OPEN_SECONDS
 
     def connect(self, url: str) -> Cluster:
-        """The client. Raises `ValkeyUnavailable`.
-
-        With a `BreakingPool`, the servers are not asked again for a moment after that.
-        """
-        is_breaking = issubclass(self.pool_cls, BreakingPool)
-        if is_breaking and time.monotonic() - self._failed_at < BreakingPool.OPEN_SECONDS:
+        """The client. Raises `ValkeyUnavailable`; then the servers are not asked for a moment."""
+        if time.monotonic() - self._failed_at < BreakingPool.OPEN_SECONDS:
             raise CircuitOpen("The circuit is open: no server answered a moment ago.")
         options = self.make_connection_params(url)
         try:

@@ -143,6 +143,11 @@ class BreakingPool(Pool):
             self.down_since = time.monotonic()
         super().release(connection)
 
+    def _close_idle(self) -> None:
+        down_since = self.down_since
+        super()._close_idle()
+        self.down_since = down_since  # these were not closed by their server
+
     def _check(self) -> None:
         if time.monotonic() - self.down_since < self.OPEN_SECONDS:
             raise CircuitOpen("The circuit is open: the server did not answer a moment ago.")

@@ -50,7 +50,7 @@ _STATEMENT_TIMEOUT_SECONDS = _env.float("STATEMENT_TIMEOUT_SECONDS", default=5.0
 # An API process waits so long for an answer, if the server does not even cancel the statement.
 DATABASE_DEADLINE_SECONDS = _STATEMENT_TIMEOUT_SECONDS + 1 if API_ROLE != "all" else None
 # The longest that all statements of a request may take together; less than the web server waits.
-REQUEST_SECONDS = 25.0
+REQUEST_SECONDS = 7.0 if API_ROLE == "read" else 25.0
 # A task waits so long for an answer. Tasks work in steps of about a second.
 TASK_DEADLINE_SECONDS = 60.0
 _SESSION = {

@@ -11,11 +11,21 @@ _BROKER = "BROKER_URL" if _env.str("BROKER_URL", default="") else "STATE_URL"
 _SENTINELS = _sentinels(_BROKER)
 CELERY_BROKER_URL = _required(_BROKER) if _SENTINELS is None else _SENTINELS.broker_url
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_CONNECTION_TIMEOUT = 1
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {"max_retries": 1, "interval_start": 0}
-if CELERY_BROKER_URL.startswith("amqp"):
-    # A message counts as sent when a majority of the queue's nodes have it.
-    CELERY_BROKER_TRANSPORT_OPTIONS |= {"confirm_publish": True}
+_NODES = len(CELERY_BROKER_URL.split(";"))
+_IS_RABBITMQ = CELERY_BROKER_URL.startswith("amqp")
+if _IS_RABBITMQ:
+    # A message counts as sent when a majority of the queue's nodes have it. Each node is tried for
+    # a second; `connect_retries_timeout` is for all of them.
+    CELERY_BROKER_TRANSPORT_OPTIONS |= {
+        "confirm_publish": True,
+        "max_retries": _NODES,
+        "connect_retries_timeout": 2 * _NODES,
+    }
+    CELERY_BROKER_CONNECTION_TIMEOUT = 1
+    CELERY_BROKER_FAILOVER_STRATEGY = "shuffle"
+    # A consumer notices that its node has frozen within twice as many seconds.
+    CELERY_BROKER_HEARTBEAT = 10
     CELERY_TASK_DEFAULT_QUEUE_TYPE = CELERY_TASK_CREATE_MISSING_QUEUE_TYPE = "quorum"
 else:
     CELERY_BROKER_TRANSPORT_OPTIONS |= {
@@ -30,9 +40,9 @@ if _SENTINELS is not None:
     }
 # A request that cannot send a task succeeds all the same: the sweeper sends the task later. A retry
 # is what replaces a connection to a node of RabbitMQ that is gone, by one to the next node.
-CELERY_TASK_PUBLISH_RETRY = CELERY_BROKER_URL.startswith("amqp")
+CELERY_TASK_PUBLISH_RETRY = _IS_RABBITMQ
 CELERY_TASK_PUBLISH_RETRY_POLICY = {
-    "max_retries": CELERY_BROKER_URL.count("amqp"),
+    "max_retries": _NODES,
     "interval_start": 0,
     "interval_step": 0,
 }

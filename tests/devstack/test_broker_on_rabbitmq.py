@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def test_posts_are_delivered_whichever_node_of_the_broker_is_down(
+def test_posts_are_delivered_when_a_node_of_the_broker_is_killed(
     own_environ: dict[str, str], tmp_path: Path, measured: Callable[[str], None]
 ) -> None:
     nodes = rabbits.Nodes(tmp_path / "broker")
@@ -40,11 +40,11 @@ def test_posts_are_delivered_whichever_node_of_the_broker_is_down(
         reader.follow(author)
         posts = [author.post("before", jpeg_with_gps())["id"]]
         wait_until(lambda: set(posts) <= set(reader.home_ids()))
-        nodes.kill(0)  # all are connected with the first one
-        killed_at = time.monotonic()
+        nodes.kill(0)
+        began = time.monotonic()
         posts += [author.post("meanwhile", jpeg_with_gps())["id"] for _ in range(10)]
         wait_until(lambda: set(posts) <= set(reader.home_ids()))
-        took = time.monotonic() - killed_at
+        took = time.monotonic() - began
         measured(f"10 posts were delivered {took:.1f} s after a node of the broker was killed")
         nodes.start(0)
         nodes.wait_for_all()

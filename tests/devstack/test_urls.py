@@ -76,6 +76,7 @@ def test_a_malformed_url_of_a_cluster_is_refused_with_the_form(url: str) -> None
     [
         ("postgres://u:p%40ss@db:5432/x", "postgres://u:***@db:5432/x"),
         ("redis://:s@h/0", "redis://:***@h/0"),
+        ("redis://:s;t@h/0", "redis://:***@h/0"),
         ("redis-cluster://u:s@a:1,b:2", "redis-cluster://u:***@a:1,b:2"),
         ("amqp://u:s@a:1//;amqp://u:s@b:2//", "amqp://u:***@a:1//;amqp://u:***@b:2//"),
         ("http://127.0.0.1:1", "http://127.0.0.1:1"),
