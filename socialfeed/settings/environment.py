@@ -1,7 +1,9 @@
 """Sources of settings: the environment, a file, and the defaults of the local stack."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -11,6 +13,7 @@ from redis.retry import Retry
 from devstack import layout as _layout
 from devstack.urls import ClusterAddress, Sentinels, cluster_of, sentinels_of
 
+_Parsed = TypeVar("_Parsed")
 _BASE_DIR = Path(__file__).resolve().parents[2]
 _env = environ.Env()
 _env.read_env(os.environ.get("SOCIALFEED_ENV_FILE", _BASE_DIR / ".env"))
@@ -70,10 +73,7 @@ def _sentinels(name: str) -> Sentinels | None:
 
     Raises ImproperlyConfigured if the variable is malformed.
     """
-    try:
-        return sentinels_of(_required(name))
-    except ValueError as error:
-        raise ImproperlyConfigured(f"{name}: {error}") from error
+    return _parsed(name, sentinels_of)
 
 
 def _cluster(name: str) -> ClusterAddress | None:
@@ -81,8 +81,12 @@ def _cluster(name: str) -> ClusterAddress | None:
 
     Raises ImproperlyConfigured if the variable is malformed.
     """
+    return _parsed(name, cluster_of)
+
+
+def _parsed(name: str, parse: Callable[[str], _Parsed]) -> _Parsed:
     try:
-        return cluster_of(_required(name))
+        return parse(_required(name))
     except ValueError as error:
         raise ImproperlyConfigured(f"{name}: {error}") from error
 

@@ -15,6 +15,7 @@ from core.valkey import Pool, SentinelPool, ValkeyUnavailable, exchange, run_scr
 from devstack.urls import sentinels_of
 from socialfeed.settings import stores
 from tests.support.client import wait_until
+from tests.support.cluster_clients import is_answered
 from tests.support.sentinels import Group, group
 from tests.support.valkeys import PASSWORD, client
 
@@ -37,14 +38,6 @@ def sentinels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Group
 def replicated() -> None:
     """Wait until the replicas have all that was written."""
     assert state_valkey().wait(2, 5000) == 2
-
-
-def is_answered(write: Callable[[], object]) -> bool:
-    try:
-        write()
-    except ValkeyUnavailable:
-        return False
-    return True
 
 
 def test_everything_goes_to_the_new_primary_when_the_old_one_is_killed(
