@@ -69,8 +69,8 @@ def _timeline_at(key: str) -> Timeline | None:
 def sampled_timelines(*, count: int) -> Batch:
     """Up to `count` distinct timelines in Valkey, drawn at random.
 
-    Fewer when there are fewer, or when other keys of CACHE use up the DRAWS_PER_TIMELINE draws. One
-    round trip for each `count` draws.
+    Fewer when there are fewer, or when other keys of CACHE use up the DRAWS_PER_TIMELINE draws, or
+    servers of a cluster that have none. One round trip for each `count` draws.
     """
     drawn: dict[str, Timeline] = {}
     for _ in range(DRAWS_PER_TIMELINE):
@@ -78,7 +78,7 @@ def sampled_timelines(*, count: int) -> Batch:
         for key in keys - drawn.keys():
             if timeline := _timeline_at(key):
                 drawn[key] = timeline
-        if len(drawn) >= count or not keys:
+        if len(drawn) >= count:
             break
     return list(drawn.values())[:count]
 

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, ClassVar
 
 import redis
 from django_redis.pool import ConnectionFactory
@@ -297,21 +297,20 @@ def _node(host: str, port: int) -> ClusterNode:
 class ClusterFactory(ConnectionFactory):  # type: ignore[misc]
     """Makes a `Cluster` for django-redis. Its option `CLUSTER_HOSTS` names some of the servers."""
 
-    _failed_at = -BreakingPool.OPEN_SECONDS
+    # When no server answered, by the hosts. Each thread has a factory of its own.
+    _failed_at: ClassVar[dict[tuple[tuple[str, int], ...], float]] = {}
 
     def connect(self, url: str) -> Cluster:
         """The client. Raises `ValkeyUnavailable`; then the servers are not asked for a moment."""
-        if time.monotonic() - self._failed_at < BreakingPool.OPEN_SECONDS:
+        hosts = tuple(self.options["CLUSTER_HOSTS"])
+        failed_at = self._failed_at.get(hosts, -BreakingPool.OPEN_SECONDS)
+        if time.monotonic() - failed_at < BreakingPool.OPEN_SECONDS:
             raise CircuitOpen("The circuit is open: no server answered a moment ago.")
         options = self.make_connection_params(url)
         try:
-            return Cluster(
-                hosts=self.options["CLUSTER_HOSTS"],
-                connection_pool_class=self.pool_cls,
-                **options,
-            )
+            return Cluster(hosts=hosts, connection_pool_class=self.pool_cls, **options)
         except RedisClusterException:
-            ClusterFactory._failed_at = time.monotonic()
+            self._failed_at[hosts] = time.monotonic()
             raise
 
     def disconnect(self, connection: Cluster) -> None:

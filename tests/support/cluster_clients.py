@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
-from core.valkey import BreakingPool, Cluster, ClusterFactory, Pool, ValkeyUnavailable, cache_valkey
+from core.valkey import Cluster, Pool, ValkeyUnavailable, cache_valkey
 from devstack.urls import cluster_of
 from socialfeed.settings import stores
 from tests.support.clusters import Servers
@@ -21,8 +21,6 @@ def configured(url: str, pool: type[Pool] = Pool, **options: Any) -> Iterator[No
     """CACHE_URL is this."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stores, "_cluster", lambda name: cluster_of(url))
-        # Another cluster may have been down a moment ago.
-        ClusterFactory._failed_at = -BreakingPool.OPEN_SECONDS
         config = stores._cache(url)
     config["OPTIONS"] |= {"CONNECTION_POOL_CLASS": f"core.valkey.{pool.__name__}", **options}
     with override_settings(CACHES={"default": config, "cache": config}):

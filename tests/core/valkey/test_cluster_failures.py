@@ -129,6 +129,12 @@ def test_a_cluster_that_is_down_when_a_process_starts_is_found_later(
             cast("Cluster", cache_valkey()).close()
 
 
+def test_another_cluster_is_asked_though_the_first_was_down_a_moment_ago(tmp_path: Path) -> None:
+    for servers in (Servers(tmp_path), Servers(tmp_path)):
+        with configured(servers.url), pytest.raises(ValkeyUnavailable, match="reachable"):
+            cache_valkey()
+
+
 def test_a_cluster_without_slots_is_unavailable(tmp_path: Path) -> None:
     servers = Servers(tmp_path, primaries=1)
     with running(tmp_path, servers.ports[0], servers.options()), configured(servers.url):
