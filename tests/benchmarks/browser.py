@@ -51,7 +51,7 @@ SLOW_4G = {
     "downloadThroughput": 1_600_000 / 8,
     "uploadThroughput": 750_000 / 8,
 }
-VISITS, AUDITS = 9, 3
+VISITS, AUDITS = 9, 5
 PATIENCE = 30.0
 AUTHORS, PHOTOS = 20, 12
 _LIGHTHOUSE = Path(__file__).parent / "lighthouse"

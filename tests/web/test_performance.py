@@ -5,6 +5,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 import pytest
 from django.db import connections
@@ -52,6 +53,17 @@ def long_home(committed: None, ada: Person, bea: Person) -> Person:
     return ada
 
 
+def hold(page: Page, pattern: str) -> list[Route]:
+    """The page's requests to such addresses, which wait until they are continued."""
+    held: list[Route] = []
+
+    def wait(route: Route) -> None:
+        held.append(route)
+
+    page.route(pattern, wait)
+    return held
+
+
 def scroll_to_the_end(page: Page) -> int:
     """Returns the most elements that the document had."""
     most = 0
@@ -89,6 +101,42 @@ def test_home_takes_little_script(reader: Visitor) -> None:
     assert sizes
     assert all(sizes.values()), "not all were measured"
     assert sum(sizes.values()) <= MOST_SCRIPT, sizes
+
+
+def test_home_is_asked_for_once_and_before_the_client_has_loaded(
+    visitor: Callable[..., Visitor], ada: Person, bea: Person
+) -> None:
+    ada.follow(bea)
+    bea.post("Early.", jpeg_with_gps())
+    page = visitor(person=ada).page
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(urlsplit(request.url).path))
+    held = hold(page, "**/assets/start-*.js")
+    page.goto("/", wait_until="commit")
+
+    def is_asked_early() -> bool:
+        page.evaluate("null")  # Playwright takes requests in while it is used
+        return "/api/v1/timeline/home" in asked
+
+    wait_until(is_asked_early, PATIENCE / 1000)
+    assert held
+    assert "/api/v1/users/me" not in asked
+    for route in held:
+        route.continue_()
+    expect(article(page)).to_have_count(1)
+    page.wait_for_load_state("networkidle")
+    assert asked.count("/api/v1/timeline/home") == 1
+    assert asked.count("/_allauth/app/v1/tokens/refresh") == 1
+
+
+def test_who_is_not_logged_in_asks_for_no_home(visitor: Callable[..., Visitor]) -> None:
+    stranger = visitor()
+    asked: list[str] = []
+    stranger.page.on("request", lambda request: asked.append(urlsplit(request.url).path))
+    stranger.opens("/", "Log in")
+    stranger.page.wait_for_load_state("networkidle")
+    assert asked.count("/_allauth/app/v1/tokens/refresh") == 1
+    assert "/api/v1/timeline/home" not in asked
 
 
 def test_a_long_home_has_few_elements_and_nothing_in_it_moves(
@@ -137,16 +185,12 @@ def test_the_first_picture_has_the_network_for_itself(
     for number in range(3):
         bea.post(f"No. {number}", jpeg_with_gps())
     page = visitor(person=ada).page
-    held: list[Route] = []
-
-    def hold(route: Route) -> None:
-        held.append(route)
+    held = hold(page, "**/public/media/**")
 
     def is_asked_for(number: int) -> bool:
         page.evaluate("null")  # Playwright takes requests in while it is used
         return len(held) == number
 
-    page.route("**/public/media/**", hold)
     page.goto("/", wait_until="commit")
     expect(article(page)).to_have_count(3)
     expect(article(page).first.locator("canvas")).to_be_visible()

@@ -1,13 +1,5 @@
-import { mount } from "svelte";
-import App from "./App.svelte";
-import "./app.css";
-import { chooseLanguage } from "./i18n/language";
-import { startSession } from "./api/session.svelte";
+// Asks for the session and for home, and loads the client meanwhile.
 
-// The session starts while the messages load.
-const started = startSession();
-started.catch(() => {}); // the page tells it, once it is there
-await chooseLanguage();
-mount(App, { target: document.body, props: { started } });
-// `npm run dev` has none. A browser that has none, or refuses it, shows the client as well.
-if (import.meta.env.PROD) navigator.serviceWorker?.register("/service-worker.js").catch(() => {});
+import "./api/early";
+
+await import("./start");

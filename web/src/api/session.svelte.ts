@@ -6,11 +6,13 @@ import type { components } from "./schema";
 import { forgetReader, storeReader, lastReader } from "../storage/stored";
 import {
   acceptOnly,
+  accessToken,
   accounts,
   mayBeOf,
   REFRESH_COOKIE,
   refreshSession,
   setAccessToken,
+  tabs,
   whenSessionEnds,
 } from "./tokens";
 
@@ -26,10 +28,6 @@ class Session {
 
 export const session = new Session();
 
-// Another tab has logged in or out. What this page shows may be somebody else's: it starts anew.
-const tabs = new BroadcastChannel("session");
-tabs.onmessage = () => location.reload();
-
 whenSessionEnds(end);
 
 // Find out who is logged in. If the server cannot be reached, it is the last reader, and a token is
@@ -38,7 +36,7 @@ export async function startSession(): Promise<void> {
   const stored = lastReader();
   let isLoggedIn = true;
   try {
-    isLoggedIn = (await refreshSession()) !== undefined;
+    isLoggedIn = (accessToken() ?? (await refreshSession())) !== undefined;
   } catch (error) {
     const isOffline = error instanceof Problem && error.isOffline;
     if (!isOffline || !(await stored)) throw error;

@@ -27,6 +27,11 @@ let changed: () => void = () => {};
 // The id of the person whose things this page shows.
 let reader: string | undefined;
 
+// Tells the other tabs that somebody has logged in or out here.
+export const tabs = new BroadcastChannel("session");
+// What this page shows may be somebody else's: it starts anew.
+tabs.onmessage = () => location.reload();
+
 export function accessToken(): string | undefined {
   return current;
 }

@@ -1,6 +1,7 @@
 // The home timeline, kept while one looks at other pages.
 
-import { api, dataOf, Problem } from "../api/client";
+import { Problem } from "../api/client";
+import { askForHome, takeEarlyHome } from "../api/early";
 import { loadMe, session } from "../api/session.svelte";
 import { storeHome, lastHome, type HomePage } from "../storage/stored";
 import { tellProblem } from "./notices.svelte";
@@ -46,7 +47,8 @@ class Home {
 
   async #load(pages: HomePages, query: Query) {
     try {
-      const page = await ask(query);
+      const early = query.cursor ? undefined : await takeEarlyHome();
+      const page = early ?? (await askForHome(query));
       pages.newer ??= page.newer;
       if (!query.cursor) void store(page);
       return { results: storePosts(page.results), next: page.next };
@@ -87,7 +89,7 @@ class Home {
         this.#isOld = true;
         return;
       }
-      const page = await ask(queryOf(address));
+      const page = await askForHome(queryOf(address));
       found.push(...storePosts(page.results));
       newer = page.newer ?? newer;
       address = page.next;
@@ -128,10 +130,6 @@ class Home {
 }
 
 export const home = new Home();
-
-function ask(query: Query): Promise<HomePage> {
-  return dataOf(api.GET("/api/v1/timeline/home", { params: { query } }));
-}
 
 // Stores the first page for a visit without the network.
 async function store(page: HomePage): Promise<void> {
