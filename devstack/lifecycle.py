@@ -67,6 +67,7 @@ class Stack:
             self.layout.port("postgres-primary"),
             self.layout.port("postgres-replica"),
             unprivileged_account(self.environ.get("STACK_POSTGRES_ACCOUNT")),
+            is_synchronous=self.environ.get("STACK_SYNCHRONOUS_REPLICATION") == "on",
         )
 
     @cached_property

@@ -70,12 +70,16 @@ def unprivileged_account(wanted: str | None) -> str | None:
 
 @dataclass(frozen=True)
 class Postgres:
-    """The files of a stack's two servers."""
+    """The files of a stack's two servers.
+
+    `is_synchronous`: a commit is answered when the replica has written it, too.
+    """
 
     var_dir: Path
     primary_port: int
     replica_port: int
     account: str | None
+    is_synchronous: bool = False
 
     @cached_property
     def refuge(self) -> Path | None:
@@ -114,6 +118,8 @@ class Postgres:
                 "primary_conninfo": f"host={HOST} port={self.primary_port} user={POSTGRES_USER}",
                 "primary_slot_name": SLOT,
             }
+        elif self.is_synchronous:
+            settings |= {"synchronous_standby_names": "*"}
         options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
         return (str(self.bin_dir / "postgres"), "-D", str(self.data_dirs[role]), *options)
 
@@ -142,6 +148,8 @@ class Postgres:
     def make_databases(self) -> None:
         """Create the databases that are missing. The primary must run."""
         with closing(connect(self.primary_port)) as connection, connection.cursor() as cursor:
+            # There may be no replica yet.
+            cursor.execute("SET synchronous_commit = local")
             cursor.execute("SELECT datname FROM pg_database")
             existing = {name for (name,) in cursor.fetchall()}
             for name in (f"socialfeed_{database}" for database in DATABASES):

@@ -9,6 +9,13 @@ _PASSWORD = "sentinel_password="  # noqa: S105 (the name of an option)
 _CLUSTER_FORM = "redis-cluster://[USER:PASSWORD@]HOST:PORT,HOST:PORT,...[?OPTION=...]"
 
 
+def urls_of_hosts(url: str) -> list[str]:
+    """A URL for each host of a database's URL, which has the form SCHEME://LOGIN@HOST:PORT,.../NAME."""
+    address = urlsplit(url)
+    login, at, places = address.netloc.rpartition("@")
+    return [address._replace(netloc=login + at + place).geturl() for place in places.split(",")]
+
+
 @dataclass(frozen=True)
 class ClusterAddress:
     """Some servers of a Valkey Cluster. Each of them knows the others."""

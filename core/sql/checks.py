@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import connections
 
 from core.metrics import local as local_metrics
-from core.sql import deadlines
+from core.sql import deadlines, hosts
 from core.sql.lsns import LSN_SQL
 from core.sql.servers import (
     Server,
@@ -26,7 +26,7 @@ from core.sql.servers import (
     is_silent_at,
     note_down,
     primary_of,
-    replica_of,
+    replicas_of,
     server_of,
 )
 
@@ -75,7 +75,7 @@ def answers(primary: str, *, for_writes: bool) -> bool:
 
     A process that does not check every second (`watch`) checks it now.
     """
-    for alias in [primary] if for_writes else [primary, replica_of(primary)]:
+    for alias in [primary] if for_writes else [primary, *replicas_of(primary)]:
         server = server_of(alias)
         if not server.is_checked and (connection := check(alias)) is not None:
             connection.close()
@@ -101,12 +101,15 @@ def check(
                 row = cursor.fetchone()
     except psycopg2.Error as error:
         note_down(alias, error)
-        server.lag, server.is_silent = None, True
-        if connection is not None:
+        server.lag = None
+        if connection is None:
+            server.silent = frozenset(server.hosts)
+        else:
+            server.silent = frozenset({(connection.info.host, str(connection.info.port))})
             connection.close()
         return None
     assert row is not None  # noqa: S101  (both statements answer one row)
-    server.is_silent = False
+    server.silent = frozenset()
     if is_replica(alias):
         _note_lag(server, server_of(primary_of(alias)), began, row)
     else:
@@ -121,7 +124,9 @@ def _connect(alias: str) -> psycopg2.extensions.connection:
     # Not one of Django's, which belong to their threads and are closed and noted as a request's.
     parameters = connections[alias].get_connection_params()
     parameters = {name: value for name, value in parameters.items() if name != "cursor_factory"}
-    connection: psycopg2.extensions.connection = psycopg2.connect(**parameters)
+    connection: psycopg2.extensions.connection = hosts.connect(
+        lambda chosen: psycopg2.connect(**chosen), parameters
+    )
     connection.autocommit = True
     return connection
 
@@ -138,9 +143,9 @@ def _note_lag(
 ) -> None:
     """Note how far a replica lags, by the answer to _REPLICA_SQL."""
     replayed, in_recovery, seconds_since = row
+    replica.is_standby = in_recovery
     was_near = replica.lag is None or replica.lag <= settings.REPLICA_MAX_LAG
     samples = list(primary.samples)
-    # Not in recovery: the primary itself, where there is no replica.
     if not in_recovery or not samples or replayed >= samples[-1][1]:
         replica.lag = 0.0
     elif not primary.answers:

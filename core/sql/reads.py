@@ -131,8 +131,9 @@ def source_of(primary: str) -> str:
 def _decided(reader: _Reader, primary: str) -> str:
     """The alias, decided once a request: a later read must not see older rows than an earlier."""
     if primary not in reader.sources:
-        replica = servers.replica_of(primary)
-        reader.sources[primary] = replica if _is_usable(reader, primary, replica) else primary
+        replicas = servers.replicas_for(primary, reader_id=reader.user_id)
+        usable = (replica for replica in replicas if _is_usable(reader, primary, replica))
+        reader.sources[primary] = next(usable, primary)
     return reader.sources[primary]
 
 

@@ -7,15 +7,18 @@ is tried again after RETRY_SECONDS.
 """
 
 import logging
+import random
 import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
 from functools import cache
+from zlib import crc32
 
 from django.conf import settings
 from django.db import connections
 
+from core.sql.hosts import Host, hosts_of
 from core.sql.lsns import server_lsn
 
 logger = logging.getLogger(__name__)
@@ -29,11 +32,13 @@ class Server:
     """What is known of a server; all aliases of its address share it."""
 
     name: str
+    hosts: tuple[Host, ...]  # a primary may be one of several
     down_since: float | None = None  # when a check or a request failed; None: it answers
     last_down: float | None = None  # the same, but not reset once it answers again
-    is_silent: bool = False  # whether the last check got no answer
+    silent: frozenset[Host] = frozenset()  # the hosts from which the last check got no answer
     is_checked: bool = False  # whether this process checks it every second
     lag: float | None = None  # of a replica, in seconds; None: not known
+    is_standby: bool = True  # of a replica: False if it is the primary, at the moment or always
     # Of a primary: (time of a check, its LSN then), newest last.
     samples: deque[tuple[float, int]] = field(default_factory=deque)
 
@@ -53,24 +58,44 @@ class _Connected:
     replayed: int = 0
 
 
-_servers: dict[tuple[str, str], Server] = {}
+_servers: dict[str, Server] = {}
 _lock = threading.Lock()
 _thread = threading.local()
+# What stands for the id of a reader who has none.
+_anonymous = threading.local()
 
 
 def is_replica(alias: str) -> bool:
     """Whether an alias is that of a replica."""
-    return alias.endswith(_SUFFIX)
+    return _SUFFIX in alias
 
 
-def replica_of(primary: str) -> str:
-    """The alias of a primary's replica."""
-    return primary + _SUFFIX
+@cache
+def replicas_of(primary: str) -> tuple[str, ...]:
+    """The aliases of a primary's replicas, at least one."""
+    return tuple(
+        alias for alias in connections if is_replica(alias) and primary_of(alias) == primary
+    )
+
+
+def replicas_for(primary: str, *, reader_id: int | None) -> tuple[str, ...]:
+    """The same, in the order in which they are asked for a reader; None: an anonymous one.
+
+    A reader has the same order everywhere: what another replica has may be older than what they saw
+    a moment ago. Readers are spread evenly.
+    """
+    replicas = replicas_of(primary)
+    if len(replicas) == 1:
+        return replicas
+    if reader_id is None:
+        reader_id = vars(_anonymous).setdefault("id", random.randrange(2**32))  # noqa: S311
+    first = crc32(b"%d" % reader_id) % len(replicas)
+    return replicas[first:] + replicas[:first]
 
 
 def primary_of(replica: str) -> str:
     """The alias of a replica's primary."""
-    return replica.removesuffix(_SUFFIX)
+    return replica.partition(_SUFFIX)[0]
 
 
 def answers(alias: str) -> bool:
@@ -79,8 +104,10 @@ def answers(alias: str) -> bool:
 
 
 def is_in_rotation(replica: str) -> bool:
-    """Whether a replica answers and does not lag too much."""
+    """Whether a replica answers, does not lag too much, and is not the primary."""
     server = server_of(replica)
+    if not server.is_standby:
+        return False
     if server.lag is None:  # not checked yet, or never
         return server.answers and not server.is_checked
     return server.answers and server.lag <= settings.REPLICA_MAX_LAG
@@ -115,17 +142,16 @@ def is_outlived(alias: str) -> bool:
 
 def is_silent_at(host: str, port: int) -> bool:
     """Whether the last check of an address got no answer; failed requests do not count."""
-    addresses = [(role, f"{host}:{port}") for role in ("primary", "replica")]
-    return any(key in _servers and _servers[key].is_silent for key in addresses)
+    return any((host, str(port)) in server.silent for server in list(_servers.values()))
 
 
 def server_of(alias: str) -> Server:
     """The server that an alias leads to."""
-    name, key = _address(alias)
-    server = _servers.get(key)
+    name, hosts = _address(alias)
+    server = _servers.get(name)
     if server is None:
         with _lock:
-            server = _servers.setdefault(key, Server(name))
+            server = _servers.setdefault(name, Server(name, hosts))
     return server
 
 
@@ -135,8 +161,7 @@ def _connected(alias: str) -> _Connected:
 
 
 @cache
-def _address(alias: str) -> tuple[str, tuple[str, str]]:
-    parameters = connections[alias].settings_dict
+def _address(alias: str) -> tuple[str, tuple[Host, ...]]:
+    hosts = tuple(hosts_of(connections[alias].settings_dict))
     role = "replica" if is_replica(alias) else "primary"
-    host = f"{parameters['HOST']}:{parameters['PORT'] or 5432}"
-    return f"{role} {host}", (role, host)
+    return f"{role} {','.join(map(':'.join, hosts))}", hosts

@@ -7,6 +7,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from django.core.exceptions import ImproperlyConfigured
 
+from devstack.urls import urls_of_hosts
 from socialfeed.settings.core import API_ROLE
 from socialfeed.settings.environment import (
     _LAYOUT,
@@ -22,27 +23,41 @@ from socialfeed.settings.environment import (
 # --- SQL ------------------------------------------------------------------------------------------
 
 
-def _database(name: str) -> dict[str, dict[str, object]]:
-    """The aliases of a database's primary and replica; without a replica both are the primary."""
-    primary = f"{name}_DATABASE_URL"
-    replica = _env.str(f"{name}_REPLICA_URL", default="")
-    if not replica:
-        bundled = LOCAL and not _env.str(primary, default="")
-        replica = _LOCAL_DEFAULTS[f"{name}_REPLICA_URL"] if bundled else _required(primary)
+def _database(name: str) -> dict[str, dict[str, Any]]:
+    """The aliases of a database's primary and its replicas; without a replica all are the primary.
+
+    The URL of a primary may name several hosts, of which one is the primary; that of replicas all.
+    """
+    primary = _required(f"{name}_DATABASE_URL")
+    replicas = urls_of_hosts(_env.str(f"{name}_REPLICA_URL", default=""))
+    if not replicas[0]:
+        bundled = LOCAL and not _env.str(f"{name}_DATABASE_URL", default="")
+        replicas = [_LOCAL_DEFAULTS[f"{name}_REPLICA_URL"] if bundled else primary]
     alias = "default" if name == "USERS" else name.lower()
-    return {
-        alias: _server(_required(primary)),
-        # No health check: a read that fails on a replica is done on the primary.
-        f"{alias}_replica": _server(replica)
-        | {"CONN_HEALTH_CHECKS": False, "TEST": {"MIRROR": alias}},
+    # No health check: a read that fails on a replica is done on the primary.
+    unchecked = {"CONN_HEALTH_CHECKS": False, "TEST": {"MIRROR": alias}}
+    names = [f"{alias}_replica", *(f"{alias}_replica_{n}" for n in range(2, len(replicas) + 1))]
+    return {alias: _server(primary)} | {
+        name: _server(url) | unchecked for name, url in zip(names, replicas, strict=True)
     }
 
 
-def _server(url: str) -> dict[str, object]:
+def _server(url: str) -> dict[str, Any]:
     """Django's settings for a server. Options in its URL (sslmode) override ours."""
-    config: dict[str, Any] = environ.Env.db_url_config(url)
-    config |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
-    return config | {"OPTIONS": _OPTIONS | config.get("OPTIONS", {})}
+    hosts = [environ.Env.db_url_config(one) for one in urls_of_hosts(url)]
+    config: dict[str, Any] = hosts[0]
+    options = _OPTIONS | config.get("OPTIONS", {})
+    if len(hosts) > 1:
+        # "read-write" would not do: a session of the Read API is read-only on the primary, too.
+        options["target_session_attrs"] = "primary"
+    return config | {
+        "ENGINE": "core.sql.backend",
+        "HOST": ",".join(host["HOST"] for host in hosts),
+        "PORT": ",".join(str(host["PORT"] or 5432) for host in hosts),
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": options,
+    }
 
 
 # The longest that one statement of a request may take, in seconds. Those of tasks have no limit.

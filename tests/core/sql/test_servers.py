@@ -33,13 +33,13 @@ def test_without_checks_it_is_out_for_a_while(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_only_a_check_makes_others_give_up() -> None:
-    host, port = HOST, connections["posts_replica"].settings_dict["PORT"]
+    port = connections["posts_replica"].settings_dict["PORT"]
     servers.note_down("posts_replica", OperationalError("gone"))
-    assert not servers.is_silent_at(host, int(port))
-    servers.server_of("posts_replica").is_silent = True
-    assert servers.is_silent_at(host, int(port))
+    assert not servers.is_silent_at(HOST, int(port))
+    servers.server_of("posts_replica").silent = frozenset({(HOST, port)})
+    assert servers.is_silent_at(HOST, int(port))
     check_both()
-    assert not servers.is_silent_at(host, int(port))
+    assert not servers.is_silent_at(HOST, int(port))
 
 
 def test_what_a_replica_has_replayed_is_known_for_this_connection_only() -> None:

@@ -1,0 +1,1 @@
+"""Django's backend for PostgreSQL, with primaries that have several hosts."""

@@ -1,0 +1,206 @@
+"""Several servers of a database: hosts of which one is the primary, and replicas that lag apart."""
+
+import socket
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import psycopg2
+import pytest
+from django.db import OperationalError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from core.sql import checks, hosts, lsns, note_reader, replica_reads, servers
+from core.sql.deadlines import BudgetSpent
+from devstack.layout import HOST
+from devstack.lifecycle import Stack
+from devstack.probes import query
+from posts.models import Post
+from socialfeed.settings import stores
+from tests.core.sql.conftest import new_user_id, read_alias
+from tests.support import postgres
+from tests.support.client import wait_until
+from tests.support.ports import free_port
+
+pytestmark = pytest.mark.usefixtures("committed", "fresh_sql_state")
+PAUSE, RESUME = "SELECT pg_wal_replay_pause()", "SELECT pg_wal_replay_resume()"
+OTHER = "posts_replica_2"
+
+
+@pytest.fixture(scope="module")
+def other_replica(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of one more replica of the stack's primary."""
+    with (
+        postgres.files(tmp_path_factory.mktemp("sql") / "files") as files,
+        postgres.replica_of(files, stack.layout.port("postgres-primary")) as (port, _),
+    ):
+        yield port
+
+
+@pytest.fixture
+def two_replicas(
+    other_replica: int, monkeypatch: pytest.MonkeyPatch, stack: Stack
+) -> Iterator[dict[str, int]]:
+    """The ports of the replicas of posts, by alias."""
+    first = connections.settings["posts_replica"]
+    monkeypatch.setitem(
+        connections.settings, OTHER, first | {"HOST": HOST, "PORT": str(other_replica)}
+    )
+    servers.replicas_of.cache_clear()
+    servers._address.cache_clear()
+    yield {"posts_replica": stack.layout.port("postgres-replica"), OTHER: other_replica}
+    for port in (other_replica, stack.layout.port("postgres-replica")):
+        query(port, RESUME)
+    connections[OTHER].close()
+    del connections[OTHER]
+    servers.replicas_of.cache_clear()
+    servers._address.cache_clear()
+
+
+@contextmanager
+def primary_at(*ports: int) -> Iterator[BaseDatabaseWrapper]:
+    """A connection, not opened yet, to whichever of these ports of HOST is the primary."""
+    given = connections["posts"].settings_dict
+    many = {"HOST": ",".join([HOST] * len(ports)), "PORT": ",".join(map(str, ports))}
+    options = given["OPTIONS"] | {"target_session_attrs": "primary"}
+    connection = connections["posts"].__class__(given | many | {"OPTIONS": options}, "posts")
+    with closing(connection):
+        yield connection
+
+
+def port_of(connection: BaseDatabaseWrapper) -> int:
+    """The port that it is connected to."""
+    connection.ensure_connection()
+    return int(connection.connection.info.port)
+
+
+def test_the_host_that_is_the_primary_is_found_in_any_order(stack: Stack) -> None:
+    ports = [stack.layout.port(f"postgres-{role}") for role in ("replica", "primary")]
+    for order in ([*ports, free_port()], [free_port(), *ports], ports[::-1]):
+        with primary_at(*order) as connection:
+            assert port_of(connection) == ports[1]
+
+
+def test_hosts_that_failed_are_asked_last(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    primary, closed = stack.layout.port("postgres-primary"), free_port()
+    asked: list[str] = []
+    inner = psycopg2.connect
+
+    def connect(**parameters: Any) -> Any:
+        asked.append(parameters["port"])
+        return inner(**parameters)
+
+    monkeypatch.setattr(psycopg2, "connect", connect)
+    for expected in ([closed, primary], [primary]):
+        with primary_at(closed, primary) as connection:
+            port_of(connection)
+        assert asked == [str(port) for port in expected]
+        asked.clear()
+
+
+def test_a_frozen_host_costs_one_time_limit_once(stack: Stack) -> None:
+    primary = stack.layout.port("postgres-primary")
+    with closing(socket.create_server((HOST, 0))) as frozen:  # it accepts, and never answers
+        silent = frozen.getsockname()[1]
+        with primary_at(silent, primary) as connection:
+            assert port_of(connection) == primary
+        assert hosts._failed_at.keys() >= {(HOST, str(silent))}
+        frozen.settimeout(0.2)
+        frozen.accept()[0].close()
+        with primary_at(silent, primary) as connection:
+            assert port_of(connection) == primary
+        with pytest.raises(TimeoutError):
+            frozen.accept()
+
+
+def test_without_a_primary_each_host_says_why(stack: Stack) -> None:
+    replica, closed = stack.layout.port("postgres-replica"), free_port()
+    expected = pytest.raises(OperationalError, match=r"hot standby.*; .*refused")
+    with primary_at(replica, closed) as connection, expected:
+        connection.ensure_connection()
+
+
+def test_a_request_that_has_no_time_left_asks_no_other_host() -> None:
+    asked: list[str] = []
+
+    def refuse(parameters: dict[str, str]) -> None:
+        asked.append(parameters["host"])
+        raise BudgetSpent("too long")
+
+    with pytest.raises(BudgetSpent):
+        hosts.connect(refuse, {"host": "a,b", "port": "1,2"})
+    assert asked == ["a"]
+
+
+def test_readers_are_spread_over_the_replicas_and_stay_with_theirs(
+    two_replicas: dict[str, int],
+) -> None:
+    def source(reader_id: int) -> str:
+        with replica_reads():
+            note_reader(user_id=reader_id)
+            return read_alias()
+
+    readers = [new_user_id() for _ in range(200)]
+    first = [source(reader) for reader in readers]
+    assert min(Counter(first)[alias] for alias in two_replicas) > 60
+    assert [source(reader) for reader in readers] == first
+    servers.note_down(OTHER, OperationalError("gone"))
+    assert {source(reader) for reader in readers} == {"posts_replica"}
+
+
+def test_a_replica_that_is_the_primary_is_not_read_as_one(
+    two_replicas: dict[str, int], stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = str(stack.layout.port("postgres-primary"))
+    monkeypatch.setitem(connections[OTHER].settings_dict, "PORT", port)
+    servers._address.cache_clear()
+
+    def is_first_in_rotation() -> bool:
+        for alias in ("posts", *two_replicas):
+            connection = checks.check(alias)
+            assert connection is not None
+            connection.close()
+        return servers.is_in_rotation("posts_replica")
+
+    wait_until(is_first_in_rotation)
+    assert not servers.is_in_rotation(OTHER)
+
+
+def test_own_writes_are_never_missed_though_each_replica_lags_by_another_time(
+    two_replicas: dict[str, int], measured: Callable[[str], None]
+) -> None:
+    """While replicas pause and go on by turns, who has written reads what they have written."""
+    count = 5000
+    sources: Counter[str] = Counter()
+    post = Post.objects.create(author_id=new_user_id(), caption="")
+    readers = [new_user_id() for _ in range(20)]
+    for number in range(count):
+        for turn, port in enumerate(two_replicas.values()):
+            if number % 50 == 25 * turn:
+                query(port, PAUSE if number % 100 < 50 else RESUME)
+        reader = readers[number % len(readers)]
+        Post.objects.filter(pk=post.pk).update(caption=str(number))
+        lsns.store_lsns(lsns.lsns_after_commit(["posts"]), user_id=reader)
+        with replica_reads():
+            note_reader(user_id=reader)
+            alias = read_alias()
+            sources[alias] += 1
+            assert Post.objects.using(alias).get(pk=post.pk).caption == str(number)
+    measured(f"{count} reads after writes: {dict(sources)}")
+    assert all(sources[alias] for alias in ("posts", *two_replicas)), sources
+
+
+def test_urls_may_name_several_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSTS_DATABASE_URL", "postgres://u:p@a:1,b/posts?sslmode=require")
+    monkeypatch.setenv("POSTS_REPLICA_URL", "postgres://u:p@b,c:3/posts")
+    found = stores._database("POSTS")
+    hosts_of = {alias: (one["HOST"], one["PORT"]) for alias, one in found.items()}
+    assert hosts_of == {
+        "posts": ("a,b", "1,5432"),
+        "posts_replica": ("b", "5432"),
+        "posts_replica_2": ("c", "3"),
+    }
+    assert found["posts"]["OPTIONS"]["target_session_attrs"] == "primary"
+    assert found["posts"]["OPTIONS"]["sslmode"] == "require"
+    assert "target_session_attrs" not in found["posts_replica_2"]["OPTIONS"]

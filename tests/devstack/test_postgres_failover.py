@@ -1,0 +1,143 @@
+"""The whole service on three PostgreSQL servers, by the URLs alone, when the primary is lost."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from threading import Event, Lock, Thread
+
+import httpx
+import pytest
+
+from devstack.layout import free_port_base
+from devstack.lifecycle import Stack
+from devstack.probes import query
+from tests.support import postgres
+from tests.support.client import Person, sign_up, wait_until
+from tests.support.images import jpeg_with_gps
+from tests.support.stacks import manage, up
+
+WRITERS = 4
+# How many comments are acknowledged before the primary is lost, and after.
+BEFORE, AFTER = 250, 250
+
+
+@pytest.fixture
+def group(tmp_path: Path) -> Iterator[postgres.Group]:
+    """Three servers."""
+    with postgres.files(tmp_path / "postgres") as files:
+        servers = postgres.Group(files)
+        with servers.run():
+            yield servers
+
+
+class Writers:
+    """People who comment on a post, one comment after the other, and note what is acknowledged."""
+
+    def __init__(self, people: list[Person], post_id: str) -> None:
+        self.acknowledged: list[str] = []
+        self.answers: Counter[int] = Counter()
+        self.last_failure = 0.0
+        self._lock, self._stop = Lock(), Event()
+        self._path = f"/api/v1/posts/{post_id}/comments"
+        self._threads = [Thread(target=self._write, args=[person]) for person in people]
+
+    def __enter__(self) -> "Writers":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _write(self, person: Person) -> None:
+        number = 0
+        while not self._stop.is_set():
+            text = f"{person.username} {number}"
+            number += 1
+            try:
+                status = person.http.post(self._path, json={"text": text}).status_code
+            except httpx.HTTPError:
+                status = 0
+            with self._lock:
+                self.answers[status] += 1
+                if status == 201:
+                    self.acknowledged.append(text)
+                else:
+                    self.last_failure = time.monotonic()
+
+
+@pytest.mark.parametrize("is_frozen", [False, True], ids=["killed", "frozen"])
+def test_nothing_acknowledged_is_lost_with_the_primary_of_sql(
+    is_frozen: bool,
+    group: postgres.Group,
+    own_environ: dict[str, str],
+    measured: Callable[[str], None],
+) -> None:
+    with ExitStack() as clients:
+
+        def joined(username: str) -> Person:
+            person = sign_up(stack.layout.public_origin, username)
+            clients.callback(person.http.close)
+            return person
+
+        ports = {"STACK_PORT_BASE": str(free_port_base())}
+        environ = {**own_environ, **ports, **group.urls()}
+        up(environ)
+        stack = Stack(environ)
+        assert not [name for name in stack.supervisor.programs() if name.startswith("postgres")]
+        assert manage(environ, "status").returncode == 0
+        author, reader = joined("author"), joined("reader")
+        writers = [joined(f"writer{number}") for number in range(WRITERS)]
+        reader.follow(author)
+        post_id = author.post("before", jpeg_with_gps())["id"]
+        with Writers(writers, post_id) as load:
+            wait_until(lambda: len(load.acknowledged) >= BEFORE, 60)
+            assert set(load.answers) == {201}
+            primary = group.processes[group.primary]
+            postgres.freeze(primary) if is_frozen else postgres.end(primary)
+            lost_at, count = time.monotonic(), len(load.acknowledged)
+            time.sleep(1)  # a manager takes longer to notice
+            group.promote()
+            promoted_at = time.monotonic()
+            wait_until(lambda: len(load.acknowledged) > count + WRITERS, 60)
+            back_at = time.monotonic()
+            wait_until(lambda: len(load.acknowledged) >= count + AFTER, 60)
+        measured(
+            f"writes were back {back_at - lost_at:.1f} s after, and "
+            f"{back_at - promoted_at:.1f} s after the promotion; {len(load.acknowledged)} "
+            f"acknowledged, answers {dict(load.answers)}"
+        )
+        assert back_at - lost_at < 30
+        assert load.last_failure < back_at + 5
+        newest = author.post("after", jpeg_with_gps())["id"]
+        wait_until(lambda: {post_id, newest} <= set(reader.home_ids()), 30)
+        stored = Counter(all_texts(reader, post_id))
+        assert not set(load.acknowledged) - set(stored), "acknowledged, and lost"
+        assert stored.total() == len(stored), "twice"
+        wait_until(lambda: comment_count(reader, post_id) == len(stored), 30)
+        wait_until(lambda: manage(environ, "status").returncode == 0, 30)
+
+
+def test_a_stack_commits_on_both_servers_if_it_is_told_to(own_environ: dict[str, str]) -> None:
+    environ = own_environ | {"STACK_SYNCHRONOUS_REPLICATION": "on"}
+    up(environ)
+    primary = Stack(environ).layout.port("postgres-primary")
+    assert query(primary, "SELECT sync_state FROM pg_stat_replication") == ("sync",)
+
+
+def comment_count(person: Person, post_id: str) -> int:
+    """The number of comments that a post shows."""
+    return int(person.get(f"/posts/{post_id}")["counts"]["comments"])
+
+
+def all_texts(person: Person, post_id: str) -> Iterator[str]:
+    """The texts of all comments of a post."""
+    address: str | None = f"/api/v1/posts/{post_id}/comments?limit=100"
+    while address:
+        page = person.http.get(address).raise_for_status().json()
+        yield from (comment["text"] for comment in page["results"])
+        address = page["next"]
