@@ -75,6 +75,13 @@ def port_of(connection: BaseDatabaseWrapper) -> int:
     return int(connection.connection.info.port)
 
 
+def source(reader_id: int) -> str:
+    """The alias that a reader's request reads posts from."""
+    with replica_reads():
+        note_reader(user_id=reader_id)
+        return read_alias()
+
+
 def test_the_host_that_is_the_primary_is_found_in_any_order(stack: Stack) -> None:
     ports = [stack.layout.port(f"postgres-{role}") for role in ("replica", "primary")]
     for order in ([*ports, free_port()], [free_port(), *ports], ports[::-1]):
@@ -136,11 +143,6 @@ def test_a_request_that_has_no_time_left_asks_no_other_host() -> None:
 def test_readers_are_spread_over_the_replicas_and_stay_with_theirs(
     two_replicas: dict[str, int],
 ) -> None:
-    def source(reader_id: int) -> str:
-        with replica_reads():
-            note_reader(user_id=reader_id)
-            return read_alias()
-
     readers = [new_user_id() for _ in range(200)]
     first = [source(reader) for reader in readers]
     assert min(Counter(first)[alias] for alias in two_replicas) > 60
@@ -165,6 +167,19 @@ def test_a_replica_that_is_the_primary_is_not_read_as_one(
 
     wait_until(is_first_in_rotation)
     assert not servers.is_in_rotation(OTHER)
+
+
+def test_what_one_replica_has_replayed_is_not_believed_of_another(
+    two_replicas: dict[str, int],
+) -> None:
+    readers = {source(id_): id_ for id_ in (new_user_id() for _ in range(30))}
+    query(two_replicas[OTHER], PAUSE)
+    Post.objects.create(author_id=readers[OTHER], caption="")
+    written = lsns.lsns_after_commit(["posts"])
+    lsns.store_lsns(written, user_id=readers["posts_replica"])
+    wait_until(lambda: source(readers["posts_replica"]) == "posts_replica")
+    lsns.store_lsns(written, user_id=readers[OTHER])
+    assert source(readers[OTHER]) == "posts_replica"
 
 
 def test_own_writes_are_never_missed_though_each_replica_lags_by_another_time(
