@@ -171,7 +171,8 @@ def fresh_sql_state(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reset what this process knows: no SQL server is down, no other process has written."""
     from core.sql import hosts, lsns, servers  # noqa: PLC0415
 
-    monkeypatch.setattr(hosts, "_failed_at", {})
+    monkeypatch.setattr(hosts, "_failures", {})
+    monkeypatch.setattr(servers, "_silent", set())
     monkeypatch.setattr(servers, "_servers", {})
     common = lsns._Common(read_at=time.monotonic() + 3600, lsns={})
     monkeypatch.setattr(lsns, "_common", common)

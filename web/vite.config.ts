@@ -9,7 +9,7 @@ const preloadStart: Plugin = {
   name: "preload-start",
   transformIndexHtml: {
     order: "post",
-    handler(_, { bundle = {} }): HtmlTagDescriptor[] {
+    handler(page, { bundle = {} }): HtmlTagDescriptor[] {
       const start = Object.values(bundle).find(
         (file) => file.type === "chunk" && file.facadeModuleId?.endsWith("/src/start.ts"),
       );
@@ -27,7 +27,11 @@ const preloadStart: Plugin = {
         attrs: { rel, href: `/${name}`, crossorigin: true },
         injectTo: "head" as const,
       });
-      return [...[...scripts].map(link("modulepreload")), ...[...styles].map(link("stylesheet"))];
+      const isNew = (name: string): boolean => !page.includes(name);
+      return [
+        ...[...scripts].filter(isNew).map(link("modulepreload")),
+        ...[...styles].filter(isNew).map(link("stylesheet")),
+      ];
     },
   },
 };

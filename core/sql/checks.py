@@ -24,6 +24,7 @@ from core.sql.servers import (
     Server,
     is_replica,
     is_silent_at,
+    note_checked,
     note_down,
     primary_of,
     replicas_of,
@@ -96,6 +97,7 @@ def check(
         with deadlines.deadline(SECONDS_OF_A_CHECK):
             if connection is None:
                 connection = _connect(alias)
+                server.checked = connection.info.host, str(connection.info.port)
             with connection.cursor() as cursor:
                 cursor.execute(_REPLICA_SQL if is_replica(alias) else LSN_SQL)
                 row = cursor.fetchone()
@@ -103,13 +105,13 @@ def check(
         note_down(alias, error)
         server.lag = None
         if connection is None:
-            server.silent = frozenset(server.hosts)
+            note_checked(server.hosts, silent=hosts.unreachable(server.hosts))
         else:
-            server.silent = frozenset({(connection.info.host, str(connection.info.port))})
+            note_checked([], silent=[server.checked or server.hosts[0]])
             connection.close()
         return None
     assert row is not None  # noqa: S101  (both statements answer one row)
-    server.silent = frozenset()
+    note_checked([server.checked or server.hosts[0]])
     if is_replica(alias):
         _note_lag(server, server_of(primary_of(alias)), began, row)
     else:

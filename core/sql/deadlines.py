@@ -26,6 +26,10 @@ _limits = threading.local()
 _give_up: list[Callable[[str, int], bool]] = []
 
 
+class NoAnswer(psycopg2.OperationalError):
+    """A server did not answer in time, or a check has found that it does not."""
+
+
 class BudgetSpent(psycopg2.OperationalError):
     """The statements of a request have taken too long together."""
 
@@ -82,6 +86,4 @@ def _wait(connection: extensions.connection, seconds: float) -> None:
                 raise BudgetSpent("The statements of this request have taken too long")
             server = connection.info.host, connection.info.port
             if now >= until or (own is None and any(is_gone(*server) for is_gone in _give_up)):
-                raise psycopg2.OperationalError(
-                    "PostgreSQL at {}:{} does not answer".format(*server)
-                )
+                raise NoAnswer("PostgreSQL at {}:{} does not answer".format(*server))

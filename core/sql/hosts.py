@@ -6,18 +6,33 @@ waits by a hook (`core.sql.deadlines`), it waits for a host that is frozen, and 
 """
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Collection, Mapping
+from enum import IntEnum
+from typing import Any
 
 import psycopg2
+from psycopg2 import extensions
 
-from core.sql.deadlines import BudgetSpent
+from core.sql.deadlines import BudgetSpent, NoAnswer
 
-Connection = TypeVar("Connection")
 Host = tuple[str, str]  # the name or address, and the port
 
-# When a host could not be reached, or was no primary. Those that failed last are asked last.
-_failed_at: dict[Host, float] = {}
+# A host that gave no answer is not asked again for so long, if others do answer.
+SECONDS_OF_SILENCE = 5.0
+# A server that is up takes or refuses a connection within milliseconds.
+_LONG = 1.0
+
+
+class Reason(IntEnum):
+    """Why a host was not used. Those with a lower one are asked sooner."""
+
+    IS_STANDBY = 1
+    REFUSED = 2
+    NO_ANSWER = 3
+
+
+# Of hosts that were not used when they were last asked: why, and when that was.
+_failures: dict[Host, tuple[Reason, float]] = {}
 
 
 def hosts_of(parameters: Mapping[str, Any]) -> list[Host]:
@@ -28,25 +43,50 @@ def hosts_of(parameters: Mapping[str, Any]) -> list[Host]:
 
 
 def connect(
-    open_connection: Callable[[dict[str, Any]], Connection], parameters: dict[str, Any]
-) -> Connection:
+    open_connection: Callable[[dict[str, Any]], extensions.connection], parameters: dict[str, Any]
+) -> extensions.connection:
     """`open_connection(parameters)`, for each host alone until one is the primary.
 
-    Raises psycopg2.OperationalError, with what each host said.
+    Raises psycopg2.OperationalError, with what each host said. A single host may be a replica.
     """
     hosts = hosts_of(parameters)
     if len(hosts) == 1:
         return open_connection(parameters)
     errors: list[str] = []
-    for host in sorted(hosts, key=lambda host: _failed_at.get(host, 0.0)):
+    for host in sorted(hosts, key=lambda host: _failures.get(host, (0, 0.0))):
+        if errors and _is_silent(host):
+            errors.append("{}:{} did not answer a moment ago".format(*host))
+            continue
+        began = time.monotonic()
         try:
             connection = open_connection(parameters | {"host": host[0], "port": host[1]})
         except BudgetSpent:
             raise
         except psycopg2.OperationalError as error:
-            _failed_at[host] = time.monotonic()
+            is_silent = isinstance(error, NoAnswer) or time.monotonic() - began > _LONG
+            _note(host, Reason.NO_ANSWER if is_silent else Reason.REFUSED)
             errors.append(str(error).strip())
-        else:
-            _failed_at.pop(host, None)
+            continue
+        if connection.info.parameter_status("in_hot_standby") != "on":
+            _failures.pop(host, None)
             return connection
+        connection.close()
+        _note(host, Reason.IS_STANDBY)
+        errors.append("{}:{} is a standby".format(*host))
     raise psycopg2.OperationalError("; ".join(errors))
+
+
+def unreachable(hosts: Collection[Host]) -> set[Host]:
+    """After `connect` has found no primary: the hosts that did not even say that they are none."""
+    if len(hosts) == 1:
+        return set(hosts)
+    return {host for host in hosts if _failures.get(host, (0, 0.0))[0] > Reason.IS_STANDBY}
+
+
+def _is_silent(host: Host) -> bool:
+    reason, at = _failures.get(host, (0, 0.0))
+    return reason == Reason.NO_ANSWER and time.monotonic() - at < SECONDS_OF_SILENCE
+
+
+def _note(host: Host, reason: Reason) -> None:
+    _failures[host] = (reason, time.monotonic())

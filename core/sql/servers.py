@@ -11,6 +11,7 @@ import random
 import threading
 import time
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cache
 from zlib import crc32
@@ -35,7 +36,7 @@ class Server:
     hosts: tuple[Host, ...]  # a primary may be one of several
     down_since: float | None = None  # when a check or a request failed; None: it answers
     last_down: float | None = None  # the same, but not reset once it answers again
-    silent: frozenset[Host] = frozenset()  # the hosts from which the last check got no answer
+    checked: Host | None = None  # the host that the connection of the checks leads to
     is_checked: bool = False  # whether this process checks it every second
     lag: float | None = None  # of a replica, in seconds; None: not known
     is_standby: bool = True  # of a replica: False if it is the primary, at the moment or always
@@ -59,6 +60,8 @@ class _Connected:
 
 
 _servers: dict[str, Server] = {}
+# Hosts from which the last check got no answer.
+_silent: set[Host] = set()
 _lock = threading.Lock()
 _thread = threading.local()
 # What stands for the id of a reader who has none.
@@ -82,15 +85,14 @@ def replicas_for(primary: str, *, reader_id: int | None) -> tuple[str, ...]:
     """The same, in the order in which they are asked for a reader; None: an anonymous one.
 
     A reader has the same order everywhere: what another replica has may be older than what they saw
-    a moment ago. Readers are spread evenly.
+    a moment ago. Readers are spread evenly, also over those that are left (rendezvous hashing).
     """
     replicas = replicas_of(primary)
     if len(replicas) == 1:
         return replicas
     if reader_id is None:
         reader_id = vars(_anonymous).setdefault("id", random.randrange(2**32))  # noqa: S311
-    first = crc32(b"%d" % reader_id) % len(replicas)
-    return replicas[first:] + replicas[:first]
+    return tuple(sorted(replicas, key=lambda replica: crc32(f"{reader_id} {replica}".encode())))
 
 
 def primary_of(replica: str) -> str:
@@ -104,9 +106,11 @@ def answers(alias: str) -> bool:
 
 
 def is_in_rotation(replica: str) -> bool:
-    """Whether a replica answers, does not lag too much, and is not the primary."""
+    """Whether a replica answers, does not lag too much, and is not one of several that is the
+    primary.
+    """
     server = server_of(replica)
-    if not server.is_standby:
+    if not server.is_standby and len(replicas_of(primary_of(replica))) > 1:
         return False
     if server.lag is None:  # not checked yet, or never
         return server.answers and not server.is_checked
@@ -142,7 +146,13 @@ def is_outlived(alias: str) -> bool:
 
 def is_silent_at(host: str, port: int) -> bool:
     """Whether the last check of an address got no answer; failed requests do not count."""
-    return any((host, str(port)) in server.silent for server in list(_servers.values()))
+    return (host, str(port)) in _silent
+
+
+def note_checked(hosts: Collection[Host], *, silent: Collection[Host] = ()) -> None:
+    """Note what a check has found out about some hosts."""
+    _silent.difference_update(hosts)
+    _silent.update(silent)
 
 
 def server_of(alias: str) -> Server:

@@ -11,10 +11,10 @@ from devstack.urls import urls_of_hosts
 from socialfeed.settings.core import API_ROLE
 from socialfeed.settings.environment import (
     _LAYOUT,
-    _LOCAL_DEFAULTS,
     LOCAL,
     _cluster,
     _env,
+    _parsed,
     _required,
     _sentinel_options,
     _sentinels,
@@ -24,39 +24,35 @@ from socialfeed.settings.environment import (
 
 
 def _database(name: str) -> dict[str, dict[str, Any]]:
-    """The aliases of a database's primary and its replicas; without a replica all are the primary.
-
-    The URL of a primary may name several hosts, of which one is the primary; that of replicas all.
+    """The aliases of a database's primary, which is one of the hosts in its URL, and of replicas:
+    one for each host in their URL, or in that of the primary if they have none.
     """
-    primary = _required(f"{name}_DATABASE_URL")
-    replicas = urls_of_hosts(_env.str(f"{name}_REPLICA_URL", default=""))
-    if not replicas[0]:
-        bundled = LOCAL and not _env.str(f"{name}_DATABASE_URL", default="")
-        replicas = [_LOCAL_DEFAULTS[f"{name}_REPLICA_URL"] if bundled else primary]
+    primary = replicas = _parsed(f"{name}_DATABASE_URL", urls_of_hosts)
+    is_bundled = LOCAL and not _env.str(f"{name}_DATABASE_URL", default="")
+    if is_bundled or _env.str(f"{name}_REPLICA_URL", default=""):
+        replicas = _parsed(f"{name}_REPLICA_URL", urls_of_hosts)
     alias = "default" if name == "USERS" else name.lower()
     # No health check: a read that fails on a replica is done on the primary.
     unchecked = {"CONN_HEALTH_CHECKS": False, "TEST": {"MIRROR": alias}}
     names = [f"{alias}_replica", *(f"{alias}_replica_{n}" for n in range(2, len(replicas) + 1))]
     return {alias: _server(primary)} | {
-        name: _server(url) | unchecked for name, url in zip(names, replicas, strict=True)
+        name: _server([url]) | unchecked for name, url in zip(names, replicas, strict=True)
     }
 
 
-def _server(url: str) -> dict[str, Any]:
-    """Django's settings for a server. Options in its URL (sslmode) override ours."""
-    hosts = [environ.Env.db_url_config(one) for one in urls_of_hosts(url)]
+def _server(urls: list[str]) -> dict[str, Any]:
+    """Django's settings for a server, which may be any of several hosts. Options in their URL
+    (sslmode) override ours.
+    """
+    hosts = [environ.Env.db_url_config(url) for url in urls]
     config: dict[str, Any] = hosts[0]
-    options = _OPTIONS | config.get("OPTIONS", {})
-    if len(hosts) > 1:
-        # "read-write" would not do: a session of the Read API is read-only on the primary, too.
-        options["target_session_attrs"] = "primary"
     return config | {
         "ENGINE": "core.sql.backend",
         "HOST": ",".join(host["HOST"] for host in hosts),
-        "PORT": ",".join(str(host["PORT"] or 5432) for host in hosts),
+        "PORT": ",".join(str(host["PORT"] or "") for host in hosts),
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": options,
+        "OPTIONS": _OPTIONS | config.get("OPTIONS", {}),
     }
 
 

@@ -24,6 +24,7 @@ from tests.benchmarks import (
     media,
     privacy,
     publishing,
+    push_or_pull,
     removals,
     requests,
     revocation,
@@ -74,6 +75,12 @@ PARTS = {
     "writes": Part("What writes cost the web worker.", requests.writes),
     "sizes": Part("What a home read asks of the stores; bytes.", sizes.sizes),
     "fan-out": Part("Deliveries a second, and what they cost.", _fan_out, is_pinned=False),
+    "push-or-pull": Part(
+        "What it would save to choose for each follower and author.",
+        push_or_pull.push_or_pull,
+        in_quick=False,
+        is_pinned=False,
+    ),
     "growth": Part("Home reads as everything grows.", growth.growth, in_quick=False),
     "cluster": Part(
         "CACHE on a cluster, against one server.",

@@ -1,11 +1,13 @@
 """The whole service on three PostgreSQL servers, by the URLs alone, when the primary is lost."""
 
+import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Event, Lock, Thread
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -33,11 +35,16 @@ def group(tmp_path: Path) -> Iterator[postgres.Group]:
 
 
 class Writers:
-    """People who comment on a post, one comment after the other, and note what is acknowledged."""
+    """People who comment on a post, one comment after the other, and look for each that was
+    acknowledged. They repeat what was not, with the same Idempotency-Key.
+    """
 
     def __init__(self, people: list[Person], post_id: str) -> None:
         self.acknowledged: list[str] = []
-        self.answers: Counter[int] = Counter()
+        # The answers to writes and reads, by status; 0: none.
+        self.writes: Counter[int] = Counter()
+        self.reads: Counter[int] = Counter()
+        self.missed: list[str] = []
         self.last_failure = 0.0
         self._lock, self._stop = Lock(), Event()
         self._path = f"/api/v1/posts/{post_id}/comments"
@@ -54,20 +61,40 @@ class Writers:
             thread.join()
 
     def _write(self, person: Person) -> None:
-        number = 0
-        while not self._stop.is_set():
-            text = f"{person.username} {number}"
-            number += 1
-            try:
-                status = person.http.post(self._path, json={"text": text}).status_code
-            except httpx.HTTPError:
-                status = 0
-            with self._lock:
-                self.answers[status] += 1
-                if status == 201:
-                    self.acknowledged.append(text)
-                else:
-                    self.last_failure = time.monotonic()
+        for number in itertools.count():
+            text, key = f"{person.username} {number}", {"Idempotency-Key": str(uuid4())}
+            while not self._is_acknowledged(person, text, key):
+                if self._stop.is_set():
+                    return
+            self._look_for(person, text)
+            if self._stop.is_set():
+                return
+
+    def _is_acknowledged(self, person: Person, text: str, key: dict[str, str]) -> bool:
+        try:
+            answer = person.http.post(self._path, json={"text": text}, headers=key)
+            status = answer.status_code
+        except httpx.HTTPError:
+            status = 0
+        with self._lock:
+            self.writes[status] += 1
+            if status == 201:
+                self.acknowledged.append(text)
+            else:
+                self.last_failure = time.monotonic()
+        return status == 201
+
+    def _look_for(self, person: Person, text: str) -> None:
+        try:
+            answer = person.http.get(self._path, params={"order": "newest"})
+            status = answer.status_code
+        except httpx.HTTPError:
+            status = 0
+        found = status == 200 and text in {one["text"] for one in answer.json()["results"]}
+        with self._lock:
+            self.reads[status] += 1
+            if status == 200 and not found:
+                self.missed.append(text)
 
 
 @pytest.mark.parametrize("is_frozen", [False, True], ids=["killed", "frozen"])
@@ -96,7 +123,7 @@ def test_nothing_acknowledged_is_lost_with_the_primary_of_sql(
         post_id = author.post("before", jpeg_with_gps())["id"]
         with Writers(writers, post_id) as load:
             wait_until(lambda: len(load.acknowledged) >= BEFORE, 60)
-            assert set(load.answers) == {201}
+            assert set(load.writes) == {201}
             primary = group.processes[group.primary]
             postgres.freeze(primary) if is_frozen else postgres.end(primary)
             lost_at, count = time.monotonic(), len(load.acknowledged)
@@ -109,10 +136,12 @@ def test_nothing_acknowledged_is_lost_with_the_primary_of_sql(
         measured(
             f"writes were back {back_at - lost_at:.1f} s after, and "
             f"{back_at - promoted_at:.1f} s after the promotion; {len(load.acknowledged)} "
-            f"acknowledged, answers {dict(load.answers)}"
+            f"acknowledged; writes {dict(load.writes)}, reads {dict(load.reads)}, of which "
+            f"{len(load.missed)} missed an own write"
         )
         assert back_at - lost_at < 30
         assert load.last_failure < back_at + 5
+        assert not load.missed
         newest = author.post("after", jpeg_with_gps())["id"]
         wait_until(lambda: {post_id, newest} <= set(reader.home_ids()), 30)
         stored = Counter(all_texts(reader, post_id))

@@ -1,8 +1,43 @@
-"""URLs of Sentinels and of clusters."""
+"""URLs of databases on several hosts, of Sentinels and of clusters."""
 
 import pytest
 
-from devstack.urls import ClusterAddress, Sentinels, cluster_of, mask, sentinels_of
+from devstack.urls import (
+    ClusterAddress,
+    Sentinels,
+    cluster_of,
+    mask,
+    sentinels_of,
+    urls_of_hosts,
+)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgres://u:p@db:5432/posts",
+        "postgres://db/posts?sslmode=require",
+        "postgres://u:a,b@[::1]:5432/posts",
+        "postgres:////run/postgresql/posts",
+        "postgres://%2Frun%2Fpostgresql/posts?options=-c%20a=1,2",
+    ],
+)
+def test_a_database_on_one_host_keeps_its_url(url: str) -> None:
+    assert urls_of_hosts(url) == [url]
+
+
+def test_a_database_on_several_hosts_has_a_url_for_each() -> None:
+    assert urls_of_hosts("postgres://u:a%2Cb,c@a:1,[::1]:2,c/posts?sslmode=require") == [
+        "postgres://u:a%2Cb,c@a:1/posts?sslmode=require",
+        "postgres://u:a%2Cb,c@[::1]:2/posts?sslmode=require",
+        "postgres://u:a%2Cb,c@c/posts?sslmode=require",
+    ]
+
+
+@pytest.mark.parametrize("hosts", ["a,", ",a", "a,,b", "a, b"])
+def test_a_database_on_hosts_without_a_name_is_refused(hosts: str) -> None:
+    with pytest.raises(ValueError, match="has the form postgres://"):
+        urls_of_hosts(f"postgres://u:p@{hosts}/posts")
 
 
 def test_a_url_names_sentinels_and_their_group() -> None:

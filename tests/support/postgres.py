@@ -72,6 +72,12 @@ def freeze(process: psutil.Popen) -> None:
         one.suspend()
 
 
+def thaw(process: psutil.Popen) -> None:
+    """Let a frozen server go on."""
+    for one in (process, *process.children(recursive=True)):
+        one.resume()
+
+
 @contextmanager
 def replica_of(
     postgres: Postgres, primary: int, options: Mapping[str, str] | None = None

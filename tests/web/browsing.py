@@ -14,6 +14,7 @@ from playwright.sync_api import (
     BrowserContext,
     ConsoleMessage,
     Page,
+    Route,
     ViewportSize,
     expect,
 )
@@ -67,6 +68,17 @@ class Visitor:
         # A refused request is no fault of the page: it shows what was refused.
         if message.type == "error" and not message.text.startswith("Failed to load resource"):
             self.complaints.append(message.text)
+
+
+def hold(page: Page, pattern: str) -> list[Route]:
+    """The page's requests to such addresses, which wait until they are continued."""
+    held: list[Route] = []
+
+    def wait(route: Route) -> None:
+        held.append(route)
+
+    page.route(pattern, wait)
+    return held
 
 
 def give_session(context: BrowserContext, person: Person, origin: str) -> None:

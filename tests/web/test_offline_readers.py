@@ -6,8 +6,8 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 from devstack.lifecycle import Stack
-from tests.support.client import Person
-from tests.web.browsing import Visitor, give_session
+from tests.support.client import Person, wait_until
+from tests.web.browsing import Visitor, give_session, hold
 from tests.web.offline import (
     LIKE,
     UNSENT,
@@ -66,6 +66,29 @@ def test_a_session_that_ended_leaves_nothing(reader: Visitor, ada: Person) -> No
     is_back(reader)
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
     assert is_empty(page)
+
+
+def test_a_session_that_ended_before_the_client_has_loaded_leaves_nothing(
+    reader: Visitor, ada: Person
+) -> None:
+    page = reader.page
+    assert stored_rows(page)["readers"]
+    ada.http.delete("/_allauth/app/v1/auth/session")
+    held = hold(page, "**/assets/start-*.js")
+    # The stored shell would be faster than the network.
+    page.evaluate(
+        "navigator.serviceWorker.getRegistrations()"
+        ".then((all) => Promise.all(all.map((one) => one.unregister())))"
+    )
+    with page.expect_response("**/_allauth/app/v1/tokens/refresh") as refused:
+        page.goto("/", wait_until="commit")
+    assert refused.value.status in {400, 401}
+    page.evaluate("null")  # Playwright takes requests in while it is used
+    assert held
+    for route in held:
+        route.continue_()
+    expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+    wait_until(lambda: is_empty(page))
 
 
 def test_actions_of_one_reader_are_not_sent_as_another(

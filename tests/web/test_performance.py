@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.db import connections
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from tests.support.client import Person, wait_until
 from tests.support.feeds import make_follow
 from tests.support.images import jpeg_with_gps
 from tests.support.photo_posts import make_photo_posts, photos
-from tests.web.browsing import PATIENCE, Visitor
+from tests.web.browsing import PATIENCE, Visitor, hold
 from tests.web.measuring import (
     MOST_SHIFT,
     Shift,
@@ -51,17 +51,6 @@ def long_home(committed: None, ada: Person, bea: Person) -> Person:
     """ada, who follows bea, who has many posts."""
     make_home(ada, bea, [bea] * POSTS)
     return ada
-
-
-def hold(page: Page, pattern: str) -> list[Route]:
-    """The page's requests to such addresses, which wait until they are continued."""
-    held: list[Route] = []
-
-    def wait(route: Route) -> None:
-        held.append(route)
-
-    page.route(pattern, wait)
-    return held
 
 
 def scroll_to_the_end(page: Page) -> int:

@@ -2,4 +2,4 @@
 
 import "./api/early";
 
-await import("./start");
+void import("./start");

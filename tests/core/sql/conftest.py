@@ -1,12 +1,15 @@
 """What the tests of SQL share."""
 
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
 from itertools import count
 
 import pytest
 from django.db import connections
+from psycopg2 import extensions
 
-from core.sql import DatabaseRouter, checks, lsns, servers
+from core.sql import DatabaseRouter, checks, deadlines, lsns, servers
+from devstack.layout import HOST
 from posts.models import Post
 
 _user_ids = count(10**15)
@@ -43,3 +46,18 @@ def check_both() -> float:
     lag = servers.server_of("posts_replica").lag
     assert lag is not None
     return lag
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A server that takes connections but never answers, like a frozen one."""
+    with socket.create_server((HOST, 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(deadlines, "_give_up", [])
+    deadlines.install(seconds=0.6)
+    yield
+    extensions.set_wait_callback(None)

@@ -1,31 +1,13 @@
 """A process does not wait for PostgreSQL for ever."""
 
-import socket
 import time
-from collections.abc import Iterator
 
 import psycopg2
 import pytest
-from psycopg2 import extensions
 
 from core.sql import deadlines
 from devstack.layout import HOST
 from devstack.lifecycle import Stack
-
-
-@pytest.fixture
-def silent_port() -> Iterator[int]:
-    """A server that takes connections but never answers, like a frozen one."""
-    with socket.create_server((HOST, 0)) as server:
-        yield server.getsockname()[1]
-
-
-@pytest.fixture
-def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(deadlines, "_give_up", [])
-    deadlines.install(seconds=0.6)
-    yield
-    extensions.set_wait_callback(None)
 
 
 def seconds_of_connecting(port: int) -> float:

@@ -36,7 +36,7 @@ def test_only_a_check_makes_others_give_up() -> None:
     port = connections["posts_replica"].settings_dict["PORT"]
     servers.note_down("posts_replica", OperationalError("gone"))
     assert not servers.is_silent_at(HOST, int(port))
-    servers.server_of("posts_replica").silent = frozenset({(HOST, port)})
+    servers.note_checked([], silent=[(HOST, port)])
     assert servers.is_silent_at(HOST, int(port))
     check_both()
     assert not servers.is_silent_at(HOST, int(port))

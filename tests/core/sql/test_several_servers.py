@@ -1,13 +1,15 @@
 """Several servers of a database: hosts of which one is the primary, and replicas that lag apart."""
 
-import socket
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
+import psutil
 import psycopg2
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -29,13 +31,25 @@ OTHER = "posts_replica_2"
 
 
 @pytest.fixture(scope="module")
-def other_replica(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of one more replica of the stack's primary."""
+def other_server(
+    stack: Stack, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[int, psutil.Popen]]:
+    """One more replica of the stack's primary: its port and its process."""
     with (
         postgres.files(tmp_path_factory.mktemp("sql") / "files") as files,
-        postgres.replica_of(files, stack.layout.port("postgres-primary")) as (port, _),
+        postgres.replica_of(files, stack.layout.port("postgres-primary")) as server,
     ):
-        yield port
+        yield server
+
+
+@pytest.fixture
+def other_replica(other_server: tuple[int, psutil.Popen]) -> int:
+    return other_server[0]
+
+
+@pytest.fixture
+def other_process(other_server: tuple[int, psutil.Popen]) -> psutil.Popen:
+    return other_server[1]
 
 
 @pytest.fixture
@@ -63,8 +77,7 @@ def primary_at(*ports: int) -> Iterator[BaseDatabaseWrapper]:
     """A connection, not opened yet, to whichever of these ports of HOST is the primary."""
     given = connections["posts"].settings_dict
     many = {"HOST": ",".join([HOST] * len(ports)), "PORT": ",".join(map(str, ports))}
-    options = given["OPTIONS"] | {"target_session_attrs": "primary"}
-    connection = connections["posts"].__class__(given | many | {"OPTIONS": options}, "posts")
+    connection = connections["posts"].__class__(given | many, "posts")
     with closing(connection):
         yield connection
 
@@ -106,24 +119,39 @@ def test_hosts_that_failed_are_asked_last(stack: Stack, monkeypatch: pytest.Monk
         asked.clear()
 
 
-def test_a_frozen_host_costs_one_time_limit_once(stack: Stack) -> None:
+def test_a_frozen_host_costs_one_time_limit_once(
+    stack: Stack, installed: None, silent_port: int
+) -> None:
     primary = stack.layout.port("postgres-primary")
-    with closing(socket.create_server((HOST, 0))) as frozen:  # it accepts, and never answers
-        silent = frozen.getsockname()[1]
-        with primary_at(silent, primary) as connection:
+    took = []
+    for _ in range(2):
+        began = time.monotonic()
+        with primary_at(silent_port, primary) as connection:
             assert port_of(connection) == primary
-        assert hosts._failed_at.keys() >= {(HOST, str(silent))}
-        frozen.settimeout(0.2)
-        frozen.accept()[0].close()
-        with primary_at(silent, primary) as connection:
-            assert port_of(connection) == primary
-        with pytest.raises(TimeoutError):
-            frozen.accept()
+        took.append(time.monotonic() - began)
+    assert took[0] > 0.5 > took[1]
+
+
+def test_a_frozen_host_is_not_waited_for_again_while_there_is_no_primary(
+    stack: Stack, installed: None, silent_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    standby = stack.layout.port("postgres-replica")
+    took = []
+    for _ in range(3):
+        began = time.monotonic()
+        expected = pytest.raises(OperationalError, match="is a standby")
+        with primary_at(silent_port, standby) as connection, expected:
+            connection.ensure_connection()
+        took.append(time.monotonic() - began)
+        if len(took) == 2:
+            monkeypatch.setattr(hosts, "SECONDS_OF_SILENCE", 0.0)
+    assert took[0] > 0.5 > took[1]
+    assert took[2] > 0.5, "it may be back"
 
 
 def test_without_a_primary_each_host_says_why(stack: Stack) -> None:
     replica, closed = stack.layout.port("postgres-replica"), free_port()
-    expected = pytest.raises(OperationalError, match=r"hot standby.*; .*refused")
+    expected = pytest.raises(OperationalError, match=r"is a standby; .*refused")
     with primary_at(replica, closed) as connection, expected:
         connection.ensure_connection()
 
@@ -131,7 +159,7 @@ def test_without_a_primary_each_host_says_why(stack: Stack) -> None:
 def test_a_request_that_has_no_time_left_asks_no_other_host() -> None:
     asked: list[str] = []
 
-    def refuse(parameters: dict[str, str]) -> None:
+    def refuse(parameters: dict[str, str]) -> Any:
         asked.append(parameters["host"])
         raise BudgetSpent("too long")
 
@@ -167,6 +195,52 @@ def test_a_replica_that_is_the_primary_is_not_read_as_one(
 
     wait_until(is_first_in_rotation)
     assert not servers.is_in_rotation(OTHER)
+
+
+def test_one_that_is_the_only_replica_is_read_though_it_is_the_primary() -> None:
+    servers.server_of("posts_replica").is_standby = False
+    assert servers.is_in_rotation("posts_replica")
+
+
+def test_standbys_are_not_silent_while_there_is_no_primary(
+    stack: Stack, installed: None, silent_port: int
+) -> None:
+    standby = stack.layout.port("postgres-replica")
+    servers.note_checked([], silent=[(HOST, str(standby))])
+    many = {"HOST": f"{HOST},{HOST}", "PORT": f"{silent_port},{standby}"}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in many.items():
+            patch.setitem(connections["posts"].settings_dict, name, value)
+        patch.setattr(checks, "SECONDS_OF_A_CHECK", 0.3)
+        servers._address.cache_clear()
+        assert checks.check("posts") is None
+        assert not servers.answers("posts")
+    servers._address.cache_clear()
+    assert servers.is_silent_at(HOST, silent_port)
+    assert not servers.is_silent_at(HOST, standby)
+
+
+def test_a_server_that_freezes_between_two_checks_is_silent_until_it_answers(
+    two_replicas: dict[str, int],
+    other_process: psutil.Popen,
+    installed: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    port = two_replicas[OTHER]
+    connection = checks.check(OTHER)
+    assert connection is not None
+    assert not servers.is_silent_at(HOST, port)
+    monkeypatch.setattr(checks, "SECONDS_OF_A_CHECK", 0.3)
+    postgres.freeze(other_process)
+    try:
+        assert checks.check(OTHER, connection) is None
+    finally:
+        postgres.thaw(other_process)
+    assert servers.is_silent_at(HOST, port)
+    connection = checks.check(OTHER)
+    assert connection is not None
+    connection.close()
+    assert not servers.is_silent_at(HOST, port)
 
 
 def test_what_one_replica_has_replayed_is_not_believed_of_another(
@@ -212,10 +286,24 @@ def test_urls_may_name_several_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
     found = stores._database("POSTS")
     hosts_of = {alias: (one["HOST"], one["PORT"]) for alias, one in found.items()}
     assert hosts_of == {
-        "posts": ("a,b", "1,5432"),
-        "posts_replica": ("b", "5432"),
+        "posts": ("a,b", "1,"),
+        "posts_replica": ("b", ""),
         "posts_replica_2": ("c", "3"),
     }
-    assert found["posts"]["OPTIONS"]["target_session_attrs"] == "primary"
     assert found["posts"]["OPTIONS"]["sslmode"] == "require"
-    assert "target_session_attrs" not in found["posts_replica_2"]["OPTIONS"]
+
+
+def test_without_a_url_for_replicas_those_among_the_hosts_are_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("POSTS_DATABASE_URL", "postgres://u:p@a,b/posts")
+    monkeypatch.delenv("POSTS_REPLICA_URL", raising=False)
+    assert [one["HOST"] for one in stores._database("POSTS").values()] == ["a,b", "a", "b"]
+    monkeypatch.setenv("POSTS_DATABASE_URL", "postgres://u:p@a/posts")
+    assert [one["HOST"] for one in stores._database("POSTS").values()] == ["a", "a"]
+
+
+def test_a_malformed_url_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSTS_DATABASE_URL", "postgres://u:p@a,/posts")
+    with pytest.raises(ImproperlyConfigured, match=r"POSTS_DATABASE_URL: .* has the form"):
+        stores._database("POSTS")

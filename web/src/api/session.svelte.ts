@@ -1,16 +1,15 @@
 // Who is logged in, the same in all tabs.
 
 import { api, dataOf, Problem } from "./client";
+import { firstRefresh } from "./early";
 import { problemOf } from "./problem";
 import type { components } from "./schema";
 import { forgetReader, storeReader, lastReader } from "../storage/stored";
 import {
   acceptOnly,
-  accessToken,
   accounts,
   mayBeOf,
   REFRESH_COOKIE,
-  refreshSession,
   setAccessToken,
   tabs,
   whenSessionEnds,
@@ -36,7 +35,7 @@ export async function startSession(): Promise<void> {
   const stored = lastReader();
   let isLoggedIn = true;
   try {
-    isLoggedIn = (accessToken() ?? (await refreshSession())) !== undefined;
+    isLoggedIn = (await firstRefresh()) !== undefined;
   } catch (error) {
     const isOffline = error instanceof Problem && error.isOffline;
     if (!isOffline || !(await stored)) throw error;

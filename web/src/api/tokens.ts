@@ -41,9 +41,10 @@ export function setAccessToken(token: string | undefined): void {
   isAnonymous = false;
 }
 
-// `then` is called when the session turns out to have ended.
+// `then` is called when the session turns out to have ended, or to have ended before.
 export function whenSessionEnds(then: () => void): void {
   ended = then;
+  if (isAnonymous) then();
 }
 
 // From now on, this page takes the tokens of one person only. `then` is called when the browser has
