@@ -7,18 +7,20 @@ from urllib.parse import unquote, urlsplit
 _FORM = "sentinel://[USER:PASSWORD@]HOST:PORT,HOST:PORT,.../NAME[/DATABASE][?sentinel_password=...]"
 _PASSWORD = "sentinel_password="  # noqa: S105 (the name of an option)
 _DATABASE_FORM = "postgres://[USER:PASSWORD@]HOST[:PORT],HOST[:PORT],.../NAME[?OPTION=...]"
-_DATABASE = re.compile(r"(?P<scheme>\w+://(?:[^/?#]*@)?)(?P<hosts>[^/?#@]*)(?P<name>[/?#].*)?")
+_DATABASE = re.compile(r"(?P<scheme>\w+://(?:[^/?#]*@)?)(?P<hosts>[^/?#@]*)(?P<name>/[^?#]+.*)")
+_PLACE = re.compile(r"(?:\[[^\]\s]+\]|[^\s,:\[\]]+)(?::\d+)?")
 _CLUSTER_FORM = "redis-cluster://[USER:PASSWORD@]HOST:PORT,HOST:PORT,...[?OPTION=...]"
 
 
 def urls_of_hosts(url: str) -> list[str]:
     """A URL for each host of a database's URL. Raises ValueError if malformed."""
     # Not `urlsplit`, which refuses several hosts if one is an IPv6 address.
+    authority = re.split("[/?]", url.partition("://")[2], maxsplit=1)[0]
+    if "," not in authority.rpartition("@")[2]:
+        return [url]
     match = _DATABASE.fullmatch(url)
     places = match["hosts"].split(",") if match else []
-    if match is None or len(places) < 2:
-        return [url]
-    if not all(re.fullmatch(r"[^\s,]+", place) for place in places):
+    if match is None or not all(map(_PLACE.fullmatch, places)):
         raise ValueError(f"The URL of a database on several hosts has the form {_DATABASE_FORM}")
     return [match["scheme"] + place + match["name"] for place in places]
 

@@ -107,11 +107,15 @@ def check(
         if connection is None:
             note_checked(server.hosts, silent=hosts.unreachable(server.hosts))
         else:
-            note_checked([], silent=[server.checked or server.hosts[0]])
+            host = server.checked or server.hosts[0]
+            note_checked([], silent=[host])
+            if isinstance(error, deadlines.NoAnswer):
+                hosts.note_silence(host)
             connection.close()
         return None
     assert row is not None  # noqa: S101  (both statements answer one row)
     note_checked([server.checked or server.hosts[0]])
+    hosts.note_answer(server.checked or server.hosts[0])
     if is_replica(alias):
         _note_lag(server, server_of(primary_of(alias)), began, row)
     else:
@@ -127,7 +131,7 @@ def _connect(alias: str) -> psycopg2.extensions.connection:
     parameters = connections[alias].get_connection_params()
     parameters = {name: value for name, value in parameters.items() if name != "cursor_factory"}
     connection: psycopg2.extensions.connection = hosts.connect(
-        lambda chosen: psycopg2.connect(**chosen), parameters
+        lambda chosen: psycopg2.connect(**chosen), parameters, skip_silent=False
     )
     connection.autocommit = True
     return connection

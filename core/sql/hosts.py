@@ -17,10 +17,11 @@ from core.sql.deadlines import BudgetSpent, NoAnswer
 
 Host = tuple[str, str]  # the name or address, and the port
 
-# A host that gave no answer is not asked again for so long, if others do answer.
+# A host that gave no answer is not asked again for so long, if another one has answered.
 SECONDS_OF_SILENCE = 5.0
-# A server that is up takes or refuses a connection within milliseconds.
-_LONG = 1.0
+# A server that is up takes or refuses a connection within milliseconds; one that refuses it later
+# has answered all the same, and says that its error is fatal.
+_LONG, _REFUSAL = 1.0, "FATAL"
 
 
 class Reason(IntEnum):
@@ -43,18 +44,23 @@ def hosts_of(parameters: Mapping[str, Any]) -> list[Host]:
 
 
 def connect(
-    open_connection: Callable[[dict[str, Any]], extensions.connection], parameters: dict[str, Any]
+    open_connection: Callable[[dict[str, Any]], extensions.connection],
+    parameters: dict[str, Any],
+    *,
+    skip_silent: bool = True,
 ) -> extensions.connection:
     """`open_connection(parameters)`, for each host alone until one is the primary.
 
     Raises psycopg2.OperationalError, with what each host said. A single host may be a replica.
+    `skip_silent`: if a host has answered, others that gave no answer a moment ago are not asked.
     """
     hosts = hosts_of(parameters)
     if len(hosts) == 1:
         return open_connection(parameters)
     errors: list[str] = []
+    has_answer = False
     for host in sorted(hosts, key=lambda host: _failures.get(host, (0, 0.0))):
-        if errors and _is_silent(host):
+        if has_answer and skip_silent and _is_silent(host):
             errors.append("{}:{} did not answer a moment ago".format(*host))
             continue
         began = time.monotonic()
@@ -63,24 +69,43 @@ def connect(
         except BudgetSpent:
             raise
         except psycopg2.OperationalError as error:
-            is_silent = isinstance(error, NoAnswer) or time.monotonic() - began > _LONG
+            text = str(error).strip()
+            is_late = time.monotonic() - began > _LONG and _REFUSAL not in text
+            is_silent = isinstance(error, NoAnswer) or is_late
+            has_answer |= not is_silent
             _note(host, Reason.NO_ANSWER if is_silent else Reason.REFUSED)
-            errors.append(str(error).strip())
+            errors.append(text)
             continue
         if connection.info.parameter_status("in_hot_standby") != "on":
             _failures.pop(host, None)
             return connection
         connection.close()
+        has_answer = True
         _note(host, Reason.IS_STANDBY)
         errors.append("{}:{} is a standby".format(*host))
     raise psycopg2.OperationalError("; ".join(errors))
 
 
 def unreachable(hosts: Collection[Host]) -> set[Host]:
-    """After `connect` has found no primary: the hosts that did not even say that they are none."""
+    """After `connect` has found no primary: the hosts that gave no answer."""
     if len(hosts) == 1:
         return set(hosts)
-    return {host for host in hosts if _failures.get(host, (0, 0.0))[0] > Reason.IS_STANDBY}
+    return {host for host in hosts if _reason(host) == Reason.NO_ANSWER}
+
+
+def note_answer(host: Host) -> None:
+    """Note that a host answers, over a connection that is open already."""
+    if _reason(host) == Reason.NO_ANSWER:
+        _failures.pop(host, None)
+
+
+def note_silence(host: Host) -> None:
+    """Note that a host does not answer, over a connection that was open already."""
+    _note(host, Reason.NO_ANSWER)
+
+
+def _reason(host: Host) -> int:
+    return _failures.get(host, (0, 0.0))[0]
 
 
 def _is_silent(host: Host) -> bool:

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cache
-from zlib import crc32
+from hashlib import blake2b
 
 from django.conf import settings
 from django.db import connections
@@ -25,6 +25,7 @@ from core.sql.lsns import server_lsn
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5.0
+SECONDS_TO_FORGET = 10.0
 _SUFFIX = "_replica"
 
 
@@ -60,8 +61,8 @@ class _Connected:
 
 
 _servers: dict[str, Server] = {}
-# Hosts from which the last check got no answer.
-_silent: set[Host] = set()
+# When a check got no answer from a host, until one does, or has not asked for SECONDS_TO_FORGET.
+_silent: dict[Host, float] = {}
 _lock = threading.Lock()
 _thread = threading.local()
 # What stands for the id of a reader who has none.
@@ -92,7 +93,11 @@ def replicas_for(primary: str, *, reader_id: int | None) -> tuple[str, ...]:
         return replicas
     if reader_id is None:
         reader_id = vars(_anonymous).setdefault("id", random.randrange(2**32))  # noqa: S311
-    return tuple(sorted(replicas, key=lambda replica: crc32(f"{reader_id} {replica}".encode())))
+
+    def weight(replica: str) -> bytes:
+        return blake2b(f"{reader_id} {replica}".encode(), digest_size=8).digest()
+
+    return tuple(sorted(replicas, key=weight))
 
 
 def primary_of(replica: str) -> str:
@@ -146,13 +151,15 @@ def is_outlived(alias: str) -> bool:
 
 def is_silent_at(host: str, port: int) -> bool:
     """Whether the last check of an address got no answer; failed requests do not count."""
-    return (host, str(port)) in _silent
+    silent_at = _silent.get((host, str(port)))
+    return silent_at is not None and time.monotonic() - silent_at < SECONDS_TO_FORGET
 
 
 def note_checked(hosts: Collection[Host], *, silent: Collection[Host] = ()) -> None:
     """Note what a check has found out about some hosts."""
-    _silent.difference_update(hosts)
-    _silent.update(silent)
+    for host in hosts:
+        _silent.pop(host, None)
+    _silent.update(dict.fromkeys(silent, time.monotonic()))
 
 
 def server_of(alias: str) -> Server:

@@ -34,10 +34,21 @@ def test_a_database_on_several_hosts_has_a_url_for_each() -> None:
     ]
 
 
-@pytest.mark.parametrize("hosts", ["a,", ",a", "a,,b", "a, b"])
-def test_a_database_on_hosts_without_a_name_is_refused(hosts: str) -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            f"postgres://u:p@{hosts}/posts"
+            for hosts in ("a,", ",a", "a,,b", "a, b", ":1,b", "a:x,b")
+        ),
+        "postgres://u:p@a,b",
+        "postgres://u:p@a,b/",
+        "postgres://u:p#w@a,b/posts",
+    ],
+)
+def test_a_malformed_url_of_a_database_on_several_hosts_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="has the form postgres://"):
-        urls_of_hosts(f"postgres://u:p@{hosts}/posts")
+        urls_of_hosts(url)
 
 
 def test_a_url_names_sentinels_and_their_group() -> None:

@@ -1,6 +1,7 @@
 """What the browser stores for one reader is neither shown to another nor done in their name."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from playwright.sync_api import Page, expect
@@ -89,6 +90,24 @@ def test_a_session_that_ended_before_the_client_has_loaded_leaves_nothing(
         route.continue_()
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
     wait_until(lambda: is_empty(page))
+
+
+def test_a_session_that_ends_while_the_client_loads_leads_to_the_log_in(
+    visitor: Callable[..., Visitor], ada: Person
+) -> None:
+    page = visitor(person=ada).page
+    held, homes = hold(page, "**/assets/start-*.js"), hold(page, "**/api/v1/timeline/home")
+    page.goto("/", wait_until="commit")
+    # Playwright takes requests in while it is used.
+    wait_until(lambda: page.evaluate("null") is None and bool(held and homes))
+    ada.http.delete("/_allauth/app/v1/auth/session")
+    with page.expect_response("**/_allauth/app/v1/tokens/refresh") as refused:
+        homes[0].continue_()  # it is refused, so the token is exchanged once more
+    assert refused.value.status in {400, 401}
+    for route in held:
+        route.continue_()
+    expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+    assert is_empty(page)
 
 
 def test_actions_of_one_reader_are_not_sent_as_another(

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db.backends.postgresql import base
 
-from core.sql import hosts
+from core.sql import hosts, servers
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -13,3 +13,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """A connection to the host that is the primary, if there are several hosts."""
         return hosts.connect(super().get_new_connection, conn_params)
+
+    def is_usable(self) -> bool:
+        """Whether it answers; not if its server was down since: that may be the primary no more."""
+        return not servers.is_outlived(self.alias) and super().is_usable()

@@ -63,3 +63,14 @@ def test_a_connection_from_before_the_server_was_gone_is_dead() -> None:
     connections["posts_replica"].close()
     connections["posts_replica"].connect()
     assert not servers.is_outlived("posts_replica")
+
+
+def test_a_connection_from_before_is_closed_by_those_who_write_too() -> None:
+    connection = connections["posts"]
+    connection.ensure_connection()
+    assert connection.is_usable()
+    servers.note_down("posts", OperationalError("gone"))
+    assert not connection.is_usable(), "though its server answers: it may be the primary no more"
+    connection.close()
+    connection.connect()
+    assert connection.is_usable()

@@ -14,7 +14,7 @@ from django.db import OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from core.sql import checks, hosts, lsns, note_reader, replica_reads, servers
-from core.sql.deadlines import BudgetSpent
+from core.sql.deadlines import BudgetSpent, NoAnswer
 from devstack.layout import HOST
 from devstack.lifecycle import Stack
 from devstack.probes import query
@@ -149,6 +149,41 @@ def test_a_frozen_host_is_not_waited_for_again_while_there_is_no_primary(
     assert took[2] > 0.5, "it may be back"
 
 
+def test_hosts_that_gave_no_answer_are_asked_if_no_other_has_answered() -> None:
+    asked: list[str] = []
+
+    def ask(parameters: dict[str, str]) -> Any:
+        asked.append(parameters["host"])
+        raise NoAnswer("nothing")
+
+    for _ in range(2):
+        with pytest.raises(psycopg2.OperationalError, match="nothing; nothing"):
+            hosts.connect(ask, {"host": "a,b", "port": "1,2"})
+    assert asked == ["a", "b", "a", "b"]
+
+
+def test_a_check_asks_all_hosts_and_tells_requests_that_one_is_back(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ports = [stack.layout.port(f"postgres-{role}") for role in ("primary", "replica")]
+    hosts.note_silence((HOST, str(ports[0])))
+    with primary_at(*ports) as connection, pytest.raises(OperationalError, match="a moment ago"):
+        connection.ensure_connection()
+    with pytest.MonkeyPatch.context() as patch:
+        many = {"HOST": f"{HOST},{HOST}", "PORT": ",".join(map(str, ports))}
+        for name, value in many.items():
+            patch.setitem(connections["posts"].settings_dict, name, value)
+        servers._address.cache_clear()
+        found = checks.check("posts")
+        assert found is not None
+        hosts.note_silence((HOST, str(ports[0])))
+        assert checks.check("posts", found) is found
+        found.close()
+    servers._address.cache_clear()
+    with primary_at(*ports) as connection:
+        assert port_of(connection) == ports[0]
+
+
 def test_without_a_primary_each_host_says_why(stack: Stack) -> None:
     replica, closed = stack.layout.port("postgres-replica"), free_port()
     expected = pytest.raises(OperationalError, match=r"is a standby; .*refused")
@@ -177,6 +212,20 @@ def test_readers_are_spread_over_the_replicas_and_stay_with_theirs(
     assert [source(reader) for reader in readers] == first
     servers.note_down(OTHER, OperationalError("gone"))
     assert {source(reader) for reader in readers} == {"posts_replica"}
+
+
+@pytest.mark.parametrize("out", [None, *range(4)])
+def test_readers_are_spread_evenly_over_the_replicas_that_are_left(
+    out: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replicas = ("posts_replica", *(f"posts_replica_{number}" for number in (2, 3, 4)))
+    monkeypatch.setattr(servers, "replicas_of", lambda primary: replicas)
+    left = [replica for replica in replicas if out is None or replica != replicas[out]]
+    first = Counter(
+        next(one for one in servers.replicas_for("posts", reader_id=id_) if one in left)
+        for id_ in range(10**15, 10**15 + 4000)
+    )
+    assert all(abs(first[one] * len(left) / 4000 - 1) < 0.1 for one in left), first
 
 
 def test_a_replica_that_is_the_primary_is_not_read_as_one(

@@ -6,10 +6,12 @@ import { problemOf } from "./problem";
 import type { components } from "./schema";
 import { forgetReader, storeReader, lastReader } from "../storage/stored";
 import {
+  accessToken,
   acceptOnly,
   accounts,
   mayBeOf,
   REFRESH_COOKIE,
+  refreshSession,
   setAccessToken,
   tabs,
   whenSessionEnds,
@@ -35,7 +37,9 @@ export async function startSession(): Promise<void> {
   const stored = lastReader();
   let isLoggedIn = true;
   try {
-    isLoggedIn = (await firstRefresh()) !== undefined;
+    await firstRefresh();
+    // The session may have ended while this program was loading.
+    isLoggedIn = (accessToken() ?? (await refreshSession())) !== undefined;
   } catch (error) {
     const isOffline = error instanceof Problem && error.isOffline;
     if (!isOffline || !(await stored)) throw error;
