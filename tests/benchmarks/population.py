@@ -100,10 +100,14 @@ def warm(user_ids: Sequence[int], refs: Sequence[tuple[int, int]]) -> None:
     """Store these entries, newest first, as warm home timelines, as reads would."""
     lsn = graph_lsn()
     for user_id in user_ids:
-        key = home_key(user_id)
-        lease = store.begin_build(key=key, graph_lsn=lsn)
-        assert lease
-        store.finish_build(key=key, lease=lease, refs=refs, is_end=False, viewing=Viewing(lsn))
+        warm_one(home_key(user_id), refs, Viewing(lsn))
+
+
+def warm_one(key: str, refs: Sequence[tuple[int, int]], viewing: Viewing) -> None:
+    """The same for any timeline, with what its header says."""
+    lease = store.begin_build(key=key, graph_lsn=viewing.graph_lsn)
+    assert lease
+    store.finish_build(key=key, lease=lease, refs=refs, is_end=False, viewing=viewing)
 
 
 class Population:

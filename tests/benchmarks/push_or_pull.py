@@ -18,12 +18,11 @@ import psutil
 
 from tests.benchmarks.deliveries import CAP, Audience
 from tests.benchmarks.figures import Figure
-from tests.benchmarks.population import add_accounts, add_posts
+from tests.benchmarks.population import add_accounts, add_posts, warm_one
 from tests.benchmarks.requests import Bench
 from tests.support.graphs import graph_file
-from timeline import store
-from timeline.entries import Timeline, home_timeline, profile_timeline, timeline_slice
-from timeline.store import Ref, Viewing
+from timeline.entries import home_timeline, profile_timeline, timeline_slice
+from timeline.store import Viewing
 from usergraph.selectors import graph_lsn
 
 FOLLOWERS, FEW, MANY = 10_000, 1, 40
@@ -158,20 +157,14 @@ def _read(cache: psutil.Process, pulled: int, times: int) -> float:
     reader, *authors = add_accounts(f"pulled_{pulled}_", 1 + MANY)
     refs = [(post_id, authors[0]) for post_id in add_posts(authors[:1], CAP)]
     home, lsn = home_timeline(user_id=reader), graph_lsn()
-    _warm(home, refs, Viewing(lsn, tuple(authors[:pulled])))
+    warm_one(home.key, refs, Viewing(lsn, tuple(authors[:pulled])))
     for author in authors[:pulled]:
         own = [(post_id, author) for post_id in add_posts([author], 20)]
-        _warm(profile_timeline(user_id=author), own, Viewing())
+        warm_one(profile_timeline(user_id=author).key, own, Viewing())
     began = _cpu(cache)
     for _ in range(times):
         timeline_slice(timeline=home, before=None, limit=ENTRIES)
     return (_cpu(cache) - began) / times
-
-
-def _warm(timeline: Timeline, refs: Sequence[Ref], viewing: Viewing) -> None:
-    lease = store.begin_build(key=timeline.key, graph_lsn=viewing.graph_lsn)
-    assert lease
-    store.finish_build(key=timeline.key, lease=lease, refs=refs, is_end=False, viewing=viewing)
 
 
 def _cpu(cache: psutil.Process) -> float:

@@ -129,13 +129,10 @@ class Group:
         """Run the servers, with the three databases."""
         self._postgres.make_primary()
         data = self._postgres.data_dirs["primary"]
-        # Nothing can be committed before there is a replica.
-        alone = {"synchronous_standby_names": ""}
-        with running(self._postgres, data, self.primary, self.OPTIONS | alone):
-            self._postgres.make_databases()
         with ExitStack() as started:
             server = running(self._postgres, data, self.primary, self.OPTIONS)
             self.processes[self.primary] = started.enter_context(server)
+            self._postgres.make_databases()
             for _ in range(2):
                 port, process = started.enter_context(
                     replica_of(self._postgres, self.primary, self.OPTIONS)
