@@ -172,6 +172,7 @@ def fresh_sql_state(monkeypatch: pytest.MonkeyPatch) -> None:
     from core.sql import hosts, lsns, servers  # noqa: PLC0415
 
     monkeypatch.setattr(hosts, "_failures", {})
+    monkeypatch.setattr(hosts, "_timelines", {})
     monkeypatch.setattr(servers, "_silent", {})
     monkeypatch.setattr(servers, "_servers", {})
     common = lsns._Common(read_at=time.monotonic() + 3600, lsns={})

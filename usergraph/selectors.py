@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef
 
 from core.counters import counts, made_by
 from core.likes import LikersCursor, Likes, first_likers, likers
-from core.sql import primary_reads
+from core.sql import primary_reads, server_lsn
 from core.valkey import ValkeyUnavailable
 from usergraph import related, store, suggestions, visibility
 from usergraph.models import Block, CloseFriend, Follow, Mute, PulledAuthor
@@ -121,26 +121,15 @@ def settled_pulled_authors(*, author_ids: Collection[int]) -> set[int]:
         return set(settled.values_list("author_id", flat=True))
 
 
-# On a replica, which answers while the primary is down: the LSN that it has replayed.
-_LSN_SQL = """
-SELECT (
-    CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END
-    - '0/0'
-)::bigint
-"""
-
-
 def graph_lsn() -> int:
-    """The position in the log of the `default` database (LSN), in bytes.
+    """The LSN of the `default` database, with its timeline (see `core.sql.lsns`); one query.
 
-    Every change of the graph increases it. Take it before you read the graph: of two reads, the one
-    with the greater LSN is the later, also between processes. Primary down: what its replica has
-    replayed.
+    Every change of the graph increases it, and every failover. Take it before you read the graph:
+    of two reads, the one with the greater LSN is the later, also between processes. Primary down:
+    what its replica has replayed.
     """
-    with primary_reads(), connections[router.db_for_read(Follow)].cursor() as cursor:
-        cursor.execute(_LSN_SQL)
-        lsn: int = cursor.fetchone()[0]
-    return lsn
+    with primary_reads():
+        return server_lsn(router.db_for_read(Follow))
 
 
 def follower_count(*, author_id: int, at_most: int) -> int:

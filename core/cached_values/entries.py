@@ -20,15 +20,19 @@ CACHE down: every function raises `ValkeyUnavailable`.
 import secrets
 from collections.abc import Iterable, Sequence
 
+from core.sql import TIMELINE_SQL
 from core.valkey import Call, cache_valkey, exchange, run_script
 
 # An SQL expression: the snapshot of the statement as a number, which is greater for a snapshot that
-# sees more. Its high bits are the id after the last transaction that has ended. Its low bits are
-# the greater, the fewer transactions before that are still in progress.
-VERSION_SQL = """(
-    (pg_snapshot_xmax(pg_current_snapshot())::text::bigint << 16)
-    + 65535 - least(65535, (SELECT count(*) FROM pg_snapshot_xip(pg_current_snapshot())))
-)"""
+# sees more. Its high 11 bits are the timeline of the log: a new primary uses the ids of lost
+# transactions again, and what it says is newer all the same. The next 40 bits are the id after the
+# last transaction that has ended. The low 12 bits are the greater, the fewer transactions before
+# that are still in progress.
+VERSION_SQL = f"""(
+    SELECT ({TIMELINE_SQL} << 52) + (pg_snapshot_xmax(snapshot)::text::bigint << 12)
+    + 4095 - least(4095, (SELECT count(*) FROM pg_snapshot_xip(snapshot)))
+    FROM pg_current_snapshot() AS snapshot
+)"""  # noqa: S608  (a constant)
 
 _ENTRY, _LEASE = b"r", b"m"
 _ENTRY_BYTE = _ENTRY[0]

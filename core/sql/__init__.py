@@ -22,9 +22,11 @@ from core.sql.middleware import ConsistencyMiddleware
 from core.sql.reads import all_found, first_found, note_reader, primary_reads, replica_reads
 from core.sql.router import DatabaseRouter
 from core.sql.statements import note_written, sql_statements
+from core.sql.wal import TIMELINE_SQL, server_lsn
 
 __all__ = [
     "PRIMARIES",
+    "TIMELINE_SQL",
     "ConsistencyMiddleware",
     "DatabaseRouter",
     "all_found",
@@ -34,6 +36,7 @@ __all__ = [
     "note_written",
     "primary_reads",
     "replica_reads",
+    "server_lsn",
     "sql_statements",
     "watch",
 ]

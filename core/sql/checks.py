@@ -19,28 +19,29 @@ from django.db import connections
 
 from core.metrics import local as local_metrics
 from core.sql import deadlines, hosts
-from core.sql.lsns import LSN_SQL
 from core.sql.servers import (
     Server,
     is_replica,
     is_silent_at,
     note_checked,
     note_down,
+    note_rotation,
     primary_of,
     replicas_of,
     server_of,
 )
+from core.sql.wal import LSN_SQL, replayed_lsn, timeline_of
 
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_CHECKS = 1.0
 # More than a busy server takes. Requests that wait for a server give up when a check has.
 SECONDS_OF_A_CHECK = 2.0
-# With the LSN, how long ago the last transaction that a replica has replayed was committed.
-_REPLICA_SQL = f"""
-SELECT ({LSN_SQL}), pg_is_in_recovery(),
+# With the LSN: whether it is a standby, and how long ago the last transaction that it has replayed
+# was committed.
+_CHECK_SQL = f"""{LSN_SQL}, pg_is_in_recovery(),
     extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::float
-"""  # noqa: S608  (constants)
+"""
 
 
 @cache
@@ -64,6 +65,8 @@ def _watch(alias: str) -> None:
         except Exception as error:  # any: without this thread nobody would check the server again
             logger.exception("%s could not be checked", server.name)
             note_down(alias, error)
+        if is_replica(alias):
+            note_rotation(alias)
         lag = float("inf") if server.lag is None else server.lag
         local_metrics.note_server(
             server=server.name, answers=server.answers, lag=lag if is_replica(alias) else None
@@ -99,7 +102,7 @@ def check(
                 connection = _connect(alias)
                 server.checked = connection.info.host, str(connection.info.port)
             with connection.cursor() as cursor:
-                cursor.execute(_REPLICA_SQL if is_replica(alias) else LSN_SQL)
+                cursor.execute(_CHECK_SQL)
                 row = cursor.fetchone()
     except psycopg2.Error as error:
         note_down(alias, error)
@@ -113,11 +116,17 @@ def check(
                 hosts.note_silence(host)
             connection.close()
         return None
-    assert row is not None  # noqa: S101  (both statements answer one row)
+    assert row is not None  # noqa: S101  (the statement answers one row)
     note_checked([server.checked or server.hosts[0]])
     hosts.note_answer(server.checked or server.hosts[0])
     if is_replica(alias):
         _note_lag(server, server_of(primary_of(alias)), began, row)
+    elif row[2] or hosts.is_former(server.hosts, timeline_of(row[0])):
+        # Behind a pooler, connections outlive a change of roles.
+        is_what = "standby" if row[2] else "former primary"
+        note_down(alias, psycopg2.OperationalError(f"It is a {is_what}"))
+        connection.close()
+        return None
     else:
         _note_lsn(server, began, row[0])
     if server.down_since is not None and server.down_since < began:
@@ -138,6 +147,9 @@ def _connect(alias: str) -> psycopg2.extensions.connection:
 
 
 def _note_lsn(primary: Server, now: float, lsn: int) -> None:
+    if timeline_of(lsn) != timeline_of(primary.first_lsn):
+        primary.first_lsn = lsn
+        hosts.note_timeline(primary.hosts, timeline_of(lsn))
     primary.samples.append((now, lsn))
     # Keeps all samples that may count, and one older.
     while len(primary.samples) > 1 and primary.samples[1][0] < now - 2 * settings.REPLICA_MAX_LAG:
@@ -145,14 +157,20 @@ def _note_lsn(primary: Server, now: float, lsn: int) -> None:
 
 
 def _note_lag(
-    replica: Server, primary: Server, now: float, row: tuple[int, bool, float | None]
+    replica: Server,
+    primary: Server,
+    now: float,
+    row: tuple[int, int | None, bool, float | None],
 ) -> None:
-    """Note how far a replica lags, by the answer to _REPLICA_SQL."""
-    replayed, in_recovery, seconds_since = row
+    """Note how far a replica lags, by the answer to _CHECK_SQL."""
+    lsn, received, in_recovery, seconds_since = row
+    replayed = replayed_lsn(lsn, received, first=primary.first_lsn)
     replica.is_standby = in_recovery
     was_near = replica.lag is None or replica.lag <= settings.REPLICA_MAX_LAG
     samples = list(primary.samples)
-    if not in_recovery or not samples or replayed >= samples[-1][1]:
+    if primary.answers and timeline_of(replayed) < timeline_of(primary.first_lsn):
+        replica.lag = float("inf")
+    elif not in_recovery or not samples or replayed >= samples[-1][1]:
         replica.lag = 0.0
     elif not primary.answers:
         replica.lag = replica.lag or 0.0

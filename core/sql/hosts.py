@@ -14,6 +14,7 @@ import psycopg2
 from psycopg2 import extensions
 
 from core.sql.deadlines import BudgetSpent, NoAnswer
+from core.sql.wal import TIMELINE_SQL
 
 Host = tuple[str, str]  # the name or address, and the port
 
@@ -28,12 +29,15 @@ class Reason(IntEnum):
     """Why a host was not used. Those with a lower one are asked sooner."""
 
     IS_STANDBY = 1
-    REFUSED = 2
-    NO_ANSWER = 3
+    IS_FORMER = 2
+    REFUSED = 3
+    NO_ANSWER = 4
 
 
 # Of hosts that were not used when they were last asked: why, and when that was.
 _failures: dict[Host, tuple[Reason, float]] = {}
+# The newest timeline of the log (`core.sql.lsns`) that is known of a primary, by its hosts.
+_timelines: dict[tuple[Host, ...], int] = {}
 
 
 def hosts_of(parameters: Mapping[str, Any]) -> list[Host]:
@@ -51,7 +55,8 @@ def connect(
 ) -> extensions.connection:
     """`open_connection(parameters)`, for each host alone until one is the primary.
 
-    Raises psycopg2.OperationalError, with what each host said. A single host may be a replica.
+    A former primary, which is on an older timeline of the log than is known, is not used. Raises
+    psycopg2.OperationalError, with what each host said. A single host may be a replica.
     `skip_silent`: if a host has answered, others that gave no answer a moment ago are not asked.
     """
     hosts = hosts_of(parameters)
@@ -66,6 +71,7 @@ def connect(
         began = time.monotonic()
         try:
             connection = open_connection(parameters | {"host": host[0], "port": host[1]})
+            reason = _reason_against(connection, tuple(hosts))
         except BudgetSpent:
             raise
         except psycopg2.OperationalError as error:
@@ -76,14 +82,28 @@ def connect(
             _note(host, Reason.NO_ANSWER if is_silent else Reason.REFUSED)
             errors.append(text)
             continue
-        if connection.info.parameter_status("in_hot_standby") != "on":
+        has_answer = True
+        if reason is None:
             _failures.pop(host, None)
             return connection
         connection.close()
-        has_answer = True
-        _note(host, Reason.IS_STANDBY)
-        errors.append("{}:{} is a standby".format(*host))
+        _note(host, reason)
+        is_what = "standby" if reason == Reason.IS_STANDBY else "former primary"
+        errors.append("{}:{} is a {}".format(*host, is_what))
     raise psycopg2.OperationalError("; ".join(errors))
+
+
+def note_timeline(hosts: tuple[Host, ...], timeline: int) -> bool:
+    """Note a timeline of the log that the primary among several hosts is on; whether it is new."""
+    if len(hosts) == 1 or timeline <= _timelines.get(hosts, 0):
+        return False
+    _timelines[hosts] = timeline
+    return True
+
+
+def is_former(hosts: tuple[Host, ...], timeline: int) -> bool:
+    """Whether one of several hosts that writes this timeline is the primary no more."""
+    return timeline < _timelines.get(hosts, 0)
 
 
 def unreachable(hosts: Collection[Host]) -> set[Host]:
@@ -102,6 +122,18 @@ def note_answer(host: Host) -> None:
 def note_silence(host: Host) -> None:
     """Note that a host does not answer, over a connection that was open already."""
     _note(host, Reason.NO_ANSWER)
+
+
+def _reason_against(connection: extensions.connection, hosts: tuple[Host, ...]) -> Reason | None:
+    """Why a connection does not lead to the primary among some hosts; None: it does."""
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {TIMELINE_SQL}")
+        (timeline,) = cursor.fetchone() or (0,)
+    if timeline == 0:
+        return Reason.IS_STANDBY
+    note_timeline(hosts, timeline)
+    return Reason.IS_FORMER if is_former(hosts, timeline) else None
 
 
 def _reason(host: Host) -> int:

@@ -1,7 +1,5 @@
-"""LSNs: up to which byte a primary has written its log, kept for those who must see its writes.
-
-A log sequence number (LSN) is a number of bytes of PostgreSQL's write-ahead log. A server that has
-replayed the log up to the LSN of a primary shows everything that was committed there before.
+"""The LSNs (`core.sql.wal`) of primaries, kept for those who must see what was written there, or
+what they were shown before.
 
 After a request has committed, the LSNs of the primaries that it wrote to are stored in STATE, and
 handed to its client in a signed token. If a primary cannot be asked for its LSN then, the LSN is
@@ -19,6 +17,7 @@ from django.core.signing import BadSignature, SignatureExpired, TimestampSigner
 from django.db import DatabaseError, InterfaceError, connections
 from redis import ResponseError
 
+from core.sql.wal import UNKNOWN, server_lsn
 from core.valkey import Call, ValkeyUnavailable, exchange, run_script, state_valkey
 
 logger = logging.getLogger(__name__)
@@ -26,15 +25,6 @@ logger = logging.getLogger(__name__)
 TOKEN_HEADER = "Consistency-Token"  # noqa: S105  (a header's name)
 TOKEN_META = "HTTP_CONSISTENCY_TOKEN"  # noqa: S105  (as a request has it)
 PRIMARIES = ("default", "posts", "comments")
-# The LSN of a server: what a primary has flushed to its disk, or a replica has replayed. What a
-# primary has not flushed yet is not committed, and no replica gets it.
-LSN_SQL = """
-SELECT (
-    CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END
-    - '0/0'
-)::bigint
-"""
-UNKNOWN = 2**63 - 1
 # A process reads the common LSNs again after so many seconds: others need not see those writes
 # sooner, and each request would have to ask for them.
 COMMON_SECONDS = 0.5
@@ -56,9 +46,9 @@ _EVERYBODY = "everybody"
 
 def lsn_key(whose: int | str, alias: str) -> str:
     """STATE. String: an LSN, 19 digits. That of a user, or of `everybody`, after their last commit
-    on a primary; lives LSN_SECONDS.
+    on a primary, or of what a user was shown; lives LSN_SECONDS.
     """
-    return f"position:v2:{{{whose}}}:{alias}"
+    return f"position:v3:{{{whose}}}:{alias}"
 
 
 @dataclass
@@ -78,14 +68,6 @@ class _Common:
 
 
 _common = _Common()
-
-
-def server_lsn(alias: str) -> int:
-    """The LSN of a server now: what a primary has written, or a replica has replayed; one query."""
-    with connections[alias].cursor() as cursor:
-        cursor.execute(LSN_SQL)
-        lsn: int = cursor.fetchone()[0]
-    return lsn
 
 
 def lsns_after_commit(aliases: Collection[str]) -> Lsns:
@@ -113,23 +95,38 @@ def store_lsns(lsns: Lsns, *, user_id: int | None) -> None:
     So are all LSNs if `user_id` is None: a task has written. UNKNOWN is stored for its user only.
     STATE down or full: logs it, stores nothing.
     """
-    calls: list[Call] = []
-    for alias, lsn in lsns.items():
-        if user_id is not None:
-            calls.append(_raise_call(user_id, alias, lsn))
-        if (user_id is None or alias == "default") and lsn != UNKNOWN:
-            calls.append(_raise_call(_EVERYBODY, alias, lsn))
+    calls = [] if user_id is None else _raise_calls(user_id, lsns)
+    common = {
+        alias: lsn
+        for alias, lsn in lsns.items()
+        if (user_id is None or alias == "default") and lsn != UNKNOWN
+    }
+    _store(calls + _raise_calls(_EVERYBODY, common), whose=user_id)
+
+
+def store_seen_lsns(lsns: Lsns, *, user_id: int) -> None:
+    """Store the LSNs of what a user was shown, so that later reads show no less; one round trip.
+
+    STATE down or full: logs it, stores nothing.
+    """
+    _store(_raise_calls(user_id, lsns), whose=user_id)
+
+
+def _store(calls: list[Call], *, whose: int | None) -> None:
     if not calls:
         return
     try:
         run_script(state_valkey(), _RAISE_LUA, calls)
     except (ResponseError, *ValkeyUnavailable):
-        logger.exception("STATE is down or full: LSNs are not stored for user %s", user_id)
+        logger.exception("STATE is down or full: LSNs are not stored for user %s", whose)
 
 
-def _raise_call(whose: int | str, alias: str, lsn: int) -> Call:
-    seconds = settings.LSN_SECONDS
-    return [lsn_key(whose, alias).encode()], [b"%0*d" % (_DIGITS, lsn), b"%d" % seconds]
+def _raise_calls(whose: int | str, lsns: Lsns) -> list[Call]:
+    seconds = b"%d" % settings.LSN_SECONDS
+    return [
+        ([lsn_key(whose, alias).encode()], [b"%0*d" % (_DIGITS, lsn), seconds])
+        for alias, lsn in lsns.items()
+    ]
 
 
 def required_lsns(*, user_id: int | None) -> RequiredLsns | None:

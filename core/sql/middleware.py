@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 
 from core.beat import is_outdated
 from core.sql import deadlines, lsns
-from core.sql.reads import replica_reads
+from core.sql.reads import replica_reads, store_what_was_seen
 from core.sql.statements import noted_failures, noted_writes
 
 logger = logging.getLogger(__name__)
@@ -41,9 +41,12 @@ class ConsistencyMiddleware:
         token = request.META.get(lsns.TOKEN_META)
         with replica_reads(token=token), noted_failures() as failed:
             response = self.get_response(request)
+            if response.status_code < 500:
+                store_what_was_seen()
         if failed and response.status_code >= 500:
             with replica_reads(token=token, avoid=failed):
                 response = self.get_response(request)
+                store_what_was_seen()
         return response
 
 

@@ -1,5 +1,6 @@
 """Decides where a read goes: by the user who reads, and by how new the rows must be."""
 
+import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -12,6 +13,9 @@ from django.db import InterfaceError, OperationalError, connections
 
 from core.sql import lsns, servers
 from core.sql.statements import note_failure
+from core.sql.wal import server_lsn
+
+logger = logging.getLogger(__name__)
 
 Found = TypeVar("Found")
 
@@ -131,14 +135,59 @@ def source_of(primary: str) -> str:
 def _decided(reader: _Reader, primary: str) -> str:
     """The alias, decided once a request: a later read must not see older rows than an earlier."""
     if primary not in reader.sources:
-        replicas = servers.replicas_for(primary, reader_id=reader.user_id)
-        usable = (replica for replica in replicas if _is_usable(reader, primary, replica))
-        reader.sources[primary] = next(usable, primary)
+        reader.sources[primary] = _chosen(reader, primary)
     return reader.sources[primary]
 
 
-def _is_usable(reader: _Reader, primary: str, replica: str) -> bool:
-    """Whether a replica is in rotation, connected, and has replayed what this reader must see."""
+def _chosen(reader: _Reader, primary: str) -> str:
+    """The reader's own replica, which is the first one that is steady; else the primary.
+
+    Nobody is shown less than before: a replica that takes the place of others must have what those
+    had when the last reader left them. While the primary is down, any replica is better than none.
+    """
+    replicas = servers.replicas_for(primary, reader_id=reader.user_id)
+    if not servers.answers(primary) or not settings.READ_YOUR_WRITES:
+        usable = (replica for replica in replicas if _is_usable(reader, primary, replica))
+        return next(usable, primary)
+    seen = 0
+    for replica in replicas:
+        if servers.is_steady(replica) and replica not in reader.avoid:
+            if _is_usable(reader, primary, replica, seen=seen):
+                return replica
+            break
+        left = servers.lsn_when_out(replica)
+        if left is None:
+            break
+        seen = max(seen, left)
+    if reader.required is not None:
+        servers.require_timeline(primary, reader.required.own.get(primary, 0))
+    return primary
+
+
+def store_what_was_seen() -> None:
+    """Store how new what the current reader was shown is, unless it came from the replica that is
+    their own anyway: they must not be shown less by that. One query for each such server.
+    """
+    reader = _reader.get()
+    if reader is None or reader.user_id is None or not settings.READ_YOUR_WRITES:
+        return
+    seen: lsns.Lsns = {}
+    for primary, source in reader.sources.items():
+        own, *_ = servers.replicas_for(primary, reader_id=reader.user_id)
+        if source != own:
+            try:
+                seen[primary] = server_lsn(source, first=servers.server_of(primary).first_lsn)
+            except (OperationalError, InterfaceError):
+                # The next read may find less, on a replica of a primary that has just gone down.
+                logger.exception("%s went down after a read: its LSN is not known", source)
+    lsns.store_seen_lsns(seen, user_id=reader.user_id)
+
+
+def _is_usable(reader: _Reader, primary: str, replica: str, *, seen: int = 0) -> bool:
+    """Whether a replica is in rotation, connected, and has replayed what this reader must see.
+
+    `seen`: an LSN of what was shown to them.
+    """
     if replica in reader.avoid or not servers.is_in_rotation(replica) or not _connects(replica):
         return False
     try:
@@ -147,7 +196,7 @@ def _is_usable(reader: _Reader, primary: str, replica: str) -> bool:
         required = reader.required
         if required is None:
             return False
-        lsn = required.own.get(primary, 0)
+        lsn = max(seen, required.own.get(primary, 0))
         if servers.answers(primary):
             # With the primary down, a replica without the writes of others is better than an error.
             lsn = max(lsn, required.common.get(primary, 0))

@@ -1,9 +1,13 @@
 """The SQL servers as this process knows them: which of them answer, and how far replicas lag.
 
 Checks (`core.sql.checks`) and requests find out. A server that does not answer a check or a
-request is out of rotation, and so is a replica that lags by more than REPLICA_MAX_LAG, until a
-check that began later succeeds. In a process without checks (commands, tasks), a server that failed
-is tried again after RETRY_SECONDS.
+request is out of rotation, and so is a replica that lags by more than REPLICA_MAX_LAG, or is on an
+older timeline of the log than its primary, until a check that began later succeeds. In a process
+without checks (commands, tasks), a server that failed is tried again after RETRY_SECONDS.
+
+Readers change from one replica to another only when both have what was shown meanwhile. As each
+process has its own checks, that is known only SECONDS_TO_SETTLE later: a replica that was out of
+rotation waits so long, and so do readers whose replica is out (`is_steady`, `lsn_when_out`).
 """
 
 import logging
@@ -19,13 +23,15 @@ from hashlib import blake2b
 from django.conf import settings
 from django.db import connections
 
-from core.sql.hosts import Host, hosts_of
-from core.sql.lsns import server_lsn
+from core.sql.hosts import Host, hosts_of, note_timeline
+from core.sql.wal import server_lsn, timeline_of
 
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5.0
 SECONDS_TO_FORGET = 10.0
+# By then the checks of all processes have found the same: a second between two, and two for one.
+SECONDS_TO_SETTLE = 4.0
 _SUFFIX = "_replica"
 
 
@@ -41,8 +47,13 @@ class Server:
     is_checked: bool = False  # whether this process checks it every second
     lag: float | None = None  # of a replica, in seconds; None: not known
     is_standby: bool = True  # of a replica: False if it is the primary, at the moment or always
-    # Of a primary: (time of a check, its LSN then), newest last.
+    # Of a replica: since when checks have found it out of rotation, and in it again.
+    out_since: float | None = None
+    back_since: float | None = None
+    lsn_when_out: int | None = None
+    # Of a primary: (time of a check, its LSN then), newest last; the first LSN on its timeline.
     samples: deque[tuple[float, int]] = field(default_factory=deque)
+    first_lsn: int = 0
 
     @property
     def answers(self) -> bool:
@@ -122,6 +133,37 @@ def is_in_rotation(replica: str) -> bool:
     return server.answers and server.lag <= settings.REPLICA_MAX_LAG
 
 
+def is_steady(replica: str) -> bool:
+    """Whether a replica is in rotation, and has been there for a while if it ever was not."""
+    return is_in_rotation(replica) and server_of(replica).out_since is None
+
+
+def lsn_when_out(replica: str) -> int | None:
+    """For a replica that is out of rotation: an LSN of the primary from when no process read from
+    it any more. None: not known yet.
+    """
+    return server_of(replica).lsn_when_out
+
+
+def note_rotation(replica: str) -> None:
+    """Note whether a replica is in rotation; only its checks call this."""
+    server, now = server_of(replica), time.monotonic()
+    if is_in_rotation(replica):
+        if server.out_since is not None:
+            server.back_since = server.back_since or now
+            server.lsn_when_out = None
+            if now - server.back_since > SECONDS_TO_SETTLE:
+                server.out_since = server.back_since = None
+        return
+    if server.out_since is None or server.back_since is not None:
+        server.out_since, server.back_since = now, None
+    samples = server_of(primary_of(replica)).samples
+    if server.lsn_when_out is None and samples:
+        at, lsn = samples[-1]
+        if at - server.out_since > SECONDS_TO_SETTLE:
+            server.lsn_when_out = lsn
+
+
 def note_down(alias: str, error: Exception) -> None:
     """Take a server that did not answer out of rotation."""
     server = server_of(alias)
@@ -134,8 +176,19 @@ def has_replayed(replica: str, lsn: int) -> bool:
     """Whether the server of this thread's connection has replayed an LSN; a query, if not known."""
     connected = _connected(replica)
     if connected.replayed < lsn:
-        connected.replayed = server_lsn(replica)
+        first = server_of(primary_of(replica)).first_lsn
+        connected.replayed = server_lsn(replica, first=first)
     return connected.replayed >= lsn
+
+
+def require_timeline(primary: str, lsn: int) -> None:
+    """Leave connections that may lead to a former primary, which has not got this LSN's timeline.
+
+    A new connection leads to one that has, or to none.
+    """
+    server = server_of(primary)
+    if note_timeline(server.hosts, timeline_of(lsn)):
+        server.last_down = time.monotonic()
 
 
 def note_connected(alias: str) -> None:

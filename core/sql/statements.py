@@ -6,7 +6,8 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from django.db import InterfaceError, OperationalError
+from django.conf import settings
+from django.db import InterfaceError, InternalError, OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.dispatch import receiver
@@ -19,6 +20,8 @@ _SHUTTING_DOWN = frozenset({"57P01", "57P02", "57P03"})
 _REFUSED = "too many clients"
 # A replica cancels a query that delays its replay. Another server can answer it.
 _CANCELLED = "40001"
+# A write that a standby refuses; in the Read API, a primary refuses it, too.
+_READ_ONLY = "25006"
 
 # Statements that cannot write. Not WITH: it may contain an INSERT.
 _READS = re.compile(r"\s*(SELECT|SAVEPOINT|RELEASE|ROLLBACK|SET|SHOW)\b", re.IGNORECASE)
@@ -98,4 +101,10 @@ def _watched(
         return execute(sql, params, many, context)
     except (OperationalError, InterfaceError) as error:
         note_failure(alias, error)
+        raise
+    except InternalError as error:
+        is_refused = getattr(error.__cause__, "pgcode", None) == _READ_ONLY
+        if is_refused and settings.API_ROLE != "read":
+            # The primary has become a standby, behind a pooler that keeps the connection.
+            servers.note_down(alias, error)
         raise

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from django.db import OperationalError, connections
 
-from core.sql import lsns
-from core.sql.lsns import UNKNOWN, lsn_key, lsns_in, required_lsns, store_lsns, token_of
+from core.sql import lsns, wal
+from core.sql.lsns import lsn_key, lsns_in, required_lsns, store_lsns, token_of
+from core.sql.wal import UNKNOWN
 from core.valkey import state_valkey
 from tests.core.sql.conftest import new_user_id
 from tests.support.client import wait_until
@@ -31,12 +32,12 @@ def own(user_id: int) -> dict[str, int]:
 
 
 def test_an_lsn_grows_with_each_commit() -> None:
-    before = lsns.server_lsn("posts")
+    before = wal.server_lsn("posts")
     with connections["posts"].cursor() as cursor:
         cursor.execute("UPDATE posts_post SET caption = '' WHERE id = 0")
-        assert lsns.server_lsn("posts") >= before
+        assert wal.server_lsn("posts") >= before
         cursor.execute("SELECT pg_logical_emit_message(true, 'test', 'text')")
-    assert lsns.server_lsn("posts") > before
+    assert wal.server_lsn("posts") > before
 
 
 def test_of_concurrent_requests_the_highest_lsn_counts(user_id: int) -> None:
@@ -67,7 +68,7 @@ def test_a_token_is_decoded_and_a_forged_one_is_refused(settings: Any) -> None:
 def test_what_is_written_to_the_users_database_everybody_sees_within_a_second(
     user_id: int,
 ) -> None:
-    reached = lsns.server_lsn("default")
+    reached = wal.server_lsn("default")
     store_lsns({"default": reached, "posts": UNKNOWN - 1}, user_id=user_id)
 
     def common() -> dict[str, int]:

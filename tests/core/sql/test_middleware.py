@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from psycopg2.errors import SerializationFailure
 
 from core.http.callers import Caller
-from core.sql import ConsistencyMiddleware, lsns, replica_reads, servers, statements
+from core.sql import ConsistencyMiddleware, lsns, replica_reads, servers, statements, wal
 from core.sql.lsns import lsn_key
 from core.sql.middleware import NotedTask
 from core.valkey import state_valkey
@@ -54,7 +54,7 @@ def write(sql: str) -> HttpResponse:
 def test_a_request_that_writes_stores_its_lsn_and_answers_a_token(
     sql: str, is_noted: bool, user_id: int
 ) -> None:
-    before = lsns.server_lsn("posts")
+    before = wal.server_lsn("posts")
     response = ConsistencyMiddleware(lambda request: write(sql))(request("POST", user_id))
     token = response.headers.get(lsns.TOKEN_HEADER)
     stored = lsns.required_lsns(user_id=user_id)
@@ -167,7 +167,7 @@ def write_and_fail(*, fails: bool, **kwargs: Any) -> None:
 @pytest.mark.parametrize("fails", [False, True])
 def test_what_a_task_writes_everybody_sees(fails: bool) -> None:
     assert isinstance(write_and_fail, NotedTask)
-    before = lsns.server_lsn("posts")
+    before = wal.server_lsn("posts")
     if fails:
         with pytest.raises(ValueError, match="after its commit"):
             write_and_fail(fails=True)

@@ -3,7 +3,7 @@
 import pytest
 from django.db import OperationalError, connections
 
-from core.sql import lsns, servers
+from core.sql import servers, wal
 from devstack.layout import HOST
 from tests.core.sql.conftest import check_both
 from tests.support.client import wait_until
@@ -45,13 +45,13 @@ def test_only_a_check_makes_others_give_up() -> None:
 def test_what_a_replica_has_replayed_is_known_for_this_connection_only() -> None:
     with connections["posts_replica"].cursor() as cursor:
         cursor.execute("SELECT 1")
-    lsn = lsns.server_lsn("posts")
+    lsn = wal.server_lsn("posts")
     wait_until(lambda: servers.has_replayed("posts_replica", lsn))
     assert servers._connected("posts_replica").replayed >= lsn
     connections["posts_replica"].close()
     connections["posts_replica"].connect()
     assert servers._connected("posts_replica").replayed == 0
-    assert not servers.has_replayed("posts_replica", lsns.UNKNOWN)
+    assert not servers.has_replayed("posts_replica", wal.UNKNOWN)
 
 
 def test_a_connection_from_before_the_server_was_gone_is_dead() -> None:

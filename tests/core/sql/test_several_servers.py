@@ -2,8 +2,6 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
 from typing import Any
 
 import psutil
@@ -13,86 +11,23 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from core.sql import checks, hosts, lsns, note_reader, replica_reads, servers
+from core.sql import checks, hosts, servers
 from core.sql.deadlines import BudgetSpent, NoAnswer
 from devstack.layout import HOST
 from devstack.lifecycle import Stack
-from devstack.probes import query
-from posts.models import Post
 from socialfeed.settings import stores
-from tests.core.sql.conftest import new_user_id, read_alias
+from tests.core.sql.conftest import OTHER, primary_at
 from tests.support import postgres
 from tests.support.client import wait_until
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.usefixtures("committed", "fresh_sql_state")
-PAUSE, RESUME = "SELECT pg_wal_replay_pause()", "SELECT pg_wal_replay_resume()"
-OTHER = "posts_replica_2"
-
-
-@pytest.fixture(scope="module")
-def other_server(
-    stack: Stack, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[int, psutil.Popen]]:
-    """One more replica of the stack's primary: its port and its process."""
-    with (
-        postgres.files(tmp_path_factory.mktemp("sql") / "files") as files,
-        postgres.replica_of(files, stack.layout.port("postgres-primary")) as server,
-    ):
-        yield server
-
-
-@pytest.fixture
-def other_replica(other_server: tuple[int, psutil.Popen]) -> int:
-    return other_server[0]
-
-
-@pytest.fixture
-def other_process(other_server: tuple[int, psutil.Popen]) -> psutil.Popen:
-    return other_server[1]
-
-
-@pytest.fixture
-def two_replicas(
-    other_replica: int, monkeypatch: pytest.MonkeyPatch, stack: Stack
-) -> Iterator[dict[str, int]]:
-    """The ports of the replicas of posts, by alias."""
-    first = connections.settings["posts_replica"]
-    monkeypatch.setitem(
-        connections.settings, OTHER, first | {"HOST": HOST, "PORT": str(other_replica)}
-    )
-    servers.replicas_of.cache_clear()
-    servers._address.cache_clear()
-    yield {"posts_replica": stack.layout.port("postgres-replica"), OTHER: other_replica}
-    for port in (other_replica, stack.layout.port("postgres-replica")):
-        query(port, RESUME)
-    connections[OTHER].close()
-    del connections[OTHER]
-    servers.replicas_of.cache_clear()
-    servers._address.cache_clear()
-
-
-@contextmanager
-def primary_at(*ports: int) -> Iterator[BaseDatabaseWrapper]:
-    """A connection, not opened yet, to whichever of these ports of HOST is the primary."""
-    given = connections["posts"].settings_dict
-    many = {"HOST": ",".join([HOST] * len(ports)), "PORT": ",".join(map(str, ports))}
-    connection = connections["posts"].__class__(given | many, "posts")
-    with closing(connection):
-        yield connection
 
 
 def port_of(connection: BaseDatabaseWrapper) -> int:
     """The port that it is connected to."""
     connection.ensure_connection()
     return int(connection.connection.info.port)
-
-
-def source(reader_id: int) -> str:
-    """The alias that a reader's request reads posts from."""
-    with replica_reads():
-        note_reader(user_id=reader_id)
-        return read_alias()
 
 
 def test_the_host_that_is_the_primary_is_found_in_any_order(stack: Stack) -> None:
@@ -203,17 +138,6 @@ def test_a_request_that_has_no_time_left_asks_no_other_host() -> None:
     assert asked == ["a"]
 
 
-def test_readers_are_spread_over_the_replicas_and_stay_with_theirs(
-    two_replicas: dict[str, int],
-) -> None:
-    readers = [new_user_id() for _ in range(200)]
-    first = [source(reader) for reader in readers]
-    assert min(Counter(first)[alias] for alias in two_replicas) > 60
-    assert [source(reader) for reader in readers] == first
-    servers.note_down(OTHER, OperationalError("gone"))
-    assert {source(reader) for reader in readers} == {"posts_replica"}
-
-
 @pytest.mark.parametrize("out", [None, *range(4)])
 def test_readers_are_spread_evenly_over_the_replicas_that_are_left(
     out: int | None, monkeypatch: pytest.MonkeyPatch
@@ -290,43 +214,6 @@ def test_a_server_that_freezes_between_two_checks_is_silent_until_it_answers(
     assert connection is not None
     connection.close()
     assert not servers.is_silent_at(HOST, port)
-
-
-def test_what_one_replica_has_replayed_is_not_believed_of_another(
-    two_replicas: dict[str, int],
-) -> None:
-    readers = {source(id_): id_ for id_ in (new_user_id() for _ in range(30))}
-    query(two_replicas[OTHER], PAUSE)
-    Post.objects.create(author_id=readers[OTHER], caption="")
-    written = lsns.lsns_after_commit(["posts"])
-    lsns.store_lsns(written, user_id=readers["posts_replica"])
-    wait_until(lambda: source(readers["posts_replica"]) == "posts_replica")
-    lsns.store_lsns(written, user_id=readers[OTHER])
-    assert source(readers[OTHER]) == "posts_replica"
-
-
-def test_own_writes_are_never_missed_though_each_replica_lags_by_another_time(
-    two_replicas: dict[str, int], measured: Callable[[str], None]
-) -> None:
-    """While replicas pause and go on by turns, who has written reads what they have written."""
-    count = 5000
-    sources: Counter[str] = Counter()
-    post = Post.objects.create(author_id=new_user_id(), caption="")
-    readers = [new_user_id() for _ in range(20)]
-    for number in range(count):
-        for turn, port in enumerate(two_replicas.values()):
-            if number % 50 == 25 * turn:
-                query(port, PAUSE if number % 100 < 50 else RESUME)
-        reader = readers[number % len(readers)]
-        Post.objects.filter(pk=post.pk).update(caption=str(number))
-        lsns.store_lsns(lsns.lsns_after_commit(["posts"]), user_id=reader)
-        with replica_reads():
-            note_reader(user_id=reader)
-            alias = read_alias()
-            sources[alias] += 1
-            assert Post.objects.using(alias).get(pk=post.pk).caption == str(number)
-    measured(f"{count} reads after writes: {dict(sources)}")
-    assert all(sources[alias] for alias in ("posts", *two_replicas)), sources
 
 
 def test_urls_may_name_several_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
