@@ -52,6 +52,7 @@ def _server(urls: list[str]) -> dict[str, Any]:
         "PORT": ",".join(str(host["PORT"] or "") for host in hosts),
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
+        "DISABLE_SERVER_SIDE_CURSORS": _IS_POOLED,
         "OPTIONS": _OPTIONS | config.get("OPTIONS", {}),
     }
 
@@ -74,14 +75,17 @@ _SESSION = {
 }
 # A connection lives as long as its thread. When its server vanishes from the network, that is
 # noticed within 10 s.
-_OPTIONS = {
+_OPTIONS: dict[str, Any] = {
     "connect_timeout": 2,
     "keepalives_idle": 4,
     "keepalives_interval": 2,
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
-    "options": " ".join(f"-c {name}={value}" for name, value in _SESSION.items()),
 }
+# PgBouncer in transaction mode gives each transaction another session, so it makes these settings.
+_IS_POOLED = _env.bool("PGBOUNCER", default=False)
+if not _IS_POOLED:
+    _OPTIONS["options"] = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
 DATABASES = _database("USERS") | _database("POSTS") | _database("COMMENTS")
 DATABASE_ROUTERS = ["core.sql.DatabaseRouter"]
 # A replica that lags by more seconds than this is not read from.

@@ -15,7 +15,7 @@ import pytest
 from devstack.layout import free_port_base
 from devstack.lifecycle import Stack
 from devstack.probes import query
-from tests.support import postgres
+from tests.support import bouncers, postgres
 from tests.support.client import Person, sign_up, wait_until
 from tests.support.images import jpeg_with_gps
 from tests.support.stacks import manage, up
@@ -97,9 +97,22 @@ class Writers:
                 self.missed.append(text)
 
 
-@pytest.mark.parametrize("is_frozen", [False, True], ids=["killed", "frozen"])
+needs_bouncer = pytest.mark.skipif(
+    not bouncers.is_installed(), reason="needs Debian's package pgbouncer"
+)
+
+
+@pytest.mark.parametrize(
+    ("is_frozen", "is_pooled"),
+    [
+        pytest.param(False, False, id="killed"),
+        pytest.param(True, False, id="frozen"),
+        pytest.param(False, True, id="killed behind PgBouncer", marks=needs_bouncer),
+    ],
+)
 def test_nothing_acknowledged_is_lost_with_the_primary_of_sql(
     is_frozen: bool,
+    is_pooled: bool,
     group: postgres.Group,
     own_environ: dict[str, str],
     measured: Callable[[str], None],
@@ -113,6 +126,12 @@ def test_nothing_acknowledged_is_lost_with_the_primary_of_sql(
 
         ports = {"STACK_PORT_BASE": str(free_port_base())}
         environ = {**own_environ, **ports, **group.urls()}
+        if is_pooled:
+            in_front = [
+                clients.enter_context(bouncers.bouncer(group.folder, server, group.account))
+                for server in group.processes
+            ]
+            environ |= {"PGBOUNCER": "on", **group.urls(in_front)}
         up(environ)
         stack = Stack(environ)
         assert not [name for name in stack.supervisor.programs() if name.startswith("postgres")]

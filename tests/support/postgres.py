@@ -4,7 +4,7 @@ import os
 import pwd
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
@@ -120,6 +120,7 @@ class Group:
 
     def __init__(self, postgres: Postgres) -> None:
         self._postgres = postgres
+        self.account, self.folder = postgres.account, postgres.home
         self.primary = postgres.primary_port
         self.replicas: list[int] = []
         self.processes: dict[int, psutil.Popen] = {}
@@ -141,9 +142,12 @@ class Group:
                 self.processes[port] = process
             yield
 
-    def urls(self) -> dict[str, str]:
-        """The URLs of the databases, each with all hosts, for primaries and for replicas."""
-        hosts = ",".join(f"{HOST}:{port}" for port in (self.primary, *self.replicas))
+    def urls(self, ports: Sequence[int] = ()) -> dict[str, str]:
+        """The URLs of the databases, each with all hosts, for primaries and for replicas.
+
+        `ports`: of what stands in front of the servers.
+        """
+        hosts = ",".join(f"{HOST}:{port}" for port in ports or (self.primary, *self.replicas))
         login = f"postgres://{POSTGRES_USER}:{POSTGRES_PASSWORD}@"
         return {
             f"{database.upper()}_{kind}_URL": f"{login}{hosts}/socialfeed_{database}"
