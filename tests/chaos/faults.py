@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from threading import Event, Thread
 
 import psutil
@@ -150,6 +150,21 @@ class Faults:
             yield
         finally:
             probes.query(replica, "SELECT 1 FROM pg_wal_replay_resume()")
+
+    @contextmanager
+    def replay_delayed(self, ms: int) -> Iterator[None]:
+        """Replay each commit so much later than the primary has made it."""
+        self._set_on_replica("recovery_min_apply_delay", f"{ms}ms")
+        try:
+            yield
+        finally:
+            self._set_on_replica("recovery_min_apply_delay", "0")
+
+    def _set_on_replica(self, name: str, value: str) -> None:
+        replica = probes.connect(self.stack.layout.port("postgres-replica"))
+        with closing(replica), replica.cursor() as cursor:
+            cursor.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+            cursor.execute("SELECT pg_reload_conf()")
 
     def lose_wake_ups(self) -> int:
         """Delete Celery's queue from STATE."""

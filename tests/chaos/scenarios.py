@@ -16,6 +16,7 @@ from tests.chaos.durability import (
     sticking_off,
     sweeper_off,
 )
+from tests.chaos.mixed_reads import nobody_goes_back
 from tests.chaos.retries import retried_writes
 from tests.chaos.scenario import Scenario
 from tests.chaos.world import Setup
@@ -43,6 +44,7 @@ SCENARIOS = {
         Scenario("replica_killed", PLAIN, "Read without the replica.", replica_killed),
         Scenario("primary_down", PLAIN, "Read and write without the primary.", primary_down),
         Scenario("own_writes", LAGGING, "Read own writes, replay paused.", own_writes_seen),
+        Scenario("mixed_reads", LAGGING, "Read lists, replay is late.", nobody_goes_back),
         Scenario("network", PROXIED, "Delay, cut, swallow connections.", network),
         Scenario(
             "replica_swallowed", PROXIED, "Read, the replica says nothing.", replica_swallowed

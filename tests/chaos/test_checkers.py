@@ -15,6 +15,7 @@ from tests.chaos.checkers import (
     replica_share,
 )
 from tests.chaos.history import Kind, Outcome, Read, Rows, Write
+from tests.chaos.mixed_reads import Shown, forks, went_back
 
 AUTHOR, FOLLOWER = 1, 2
 OK, UNKNOWN, REFUSED = Outcome.ACKNOWLEDGED, Outcome.UNKNOWN, Outcome.REFUSED
@@ -158,3 +159,21 @@ def test_a_replica_that_serves_nothing_has_no_share() -> None:
 def test_quantiles_are_of_the_values_and_not_between_them() -> None:
     assert quantiles(number / 1000 for number in range(1, 101)) == "51 / 96 / 100 / 100 ms"
     assert quantiles([]) == "nothing"
+
+
+def shown(person: int, *comments: int, post: int = 5) -> Shown:
+    return Shown(person, post, frozenset(comments))
+
+
+def test_who_is_shown_less_than_before_went_back() -> None:
+    assert went_back([shown(1, 7), shown(1, 7, 8), shown(1, 7, 8)]) == 0
+    assert went_back([shown(1, 7, 8), shown(2, 7), shown(1, post=6)]) == 0, "not the same list"
+    assert went_back([shown(1, 7, 8), shown(1, 8)]) == 1
+    assert went_back([shown(1, 7, 8), shown(1), shown(1, 8)]) == 2, "each answer counts"
+
+
+def test_two_answers_that_each_have_something_of_their_own_are_a_fork() -> None:
+    assert forks([shown(1, 7), shown(2, 7, 8), shown(3), shown(1, 7, 8)]) == 0
+    assert forks([shown(1, 7), shown(2, 8)]) == 1
+    assert forks([shown(1, 7), shown(2, 8, post=6)]) == 0
+    assert forks([shown(1), shown(1, 7, 8), shown(2, 8, 9), shown(1, 7, 8, 9)]) == 1
