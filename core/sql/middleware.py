@@ -1,12 +1,15 @@
 """Around a request or a task: decides where its reads may go, and stores the LSNs of its writes."""
 
 import logging
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from celery import Task
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from kombu.exceptions import OperationalError
 
 from core.beat import is_outdated
 from core.sql import deadlines, lsns
@@ -50,8 +53,20 @@ class ConsistencyMiddleware:
         return response
 
 
-# RabbitMQ stops answering, and says nothing, when it has no memory or no disk.
-SECONDS_TO_SEND = 2
+# RabbitMQ stops answering, and says nothing, when it has no memory or no disk. Then a process does
+# not ask it again for some seconds: messages are only wake-ups, and requests would wait for them.
+SECONDS_TO_SEND = 2.0
+SECONDS_OF_SILENCE = 5.0
+
+
+@dataclass
+class _Silence:
+    """Until when this process does not ask the broker."""
+
+    until: float = 0.0
+
+
+_silence = _Silence()
 
 
 class NotedTask(Task[Any, Any]):
@@ -61,9 +76,20 @@ class NotedTask(Task[Any, Any]):
     """
 
     def apply_async(self, *args: Any, **options: Any) -> Any:
-        """Send a message. If the broker does not confirm it within SECONDS_TO_SEND, it is down."""
+        """Send a message. If the broker does not confirm it within SECONDS_TO_SEND, it is down.
+
+        Raises the broker's errors; `kombu.exceptions.OperationalError` if it was silent just now.
+        """
+        began = time.monotonic()
+        if began < _silence.until:
+            raise OperationalError("The broker did not answer a moment ago")
         limits = {"timeout": SECONDS_TO_SEND, "confirm_timeout": SECONDS_TO_SEND}
-        return super().apply_async(*args, **(limits | options))
+        try:
+            return super().apply_async(*args, **(limits | options))
+        except Exception:  # each broker has its own; one that refuses at once costs nothing
+            if time.monotonic() - began > SECONDS_TO_SEND / 2:
+                _silence.until = time.monotonic() + SECONDS_OF_SILENCE
+            raise
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if is_outdated(self.request.headers):

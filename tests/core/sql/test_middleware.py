@@ -1,16 +1,26 @@
 """Which servers a request reads from, and what requests and tasks note when they write."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from celery import shared_task
+from celery import Task, shared_task
 from django.db import OperationalError, connections
 from django.http import HttpRequest, HttpResponse
+from kombu.exceptions import OperationalError as BrokerError
 from psycopg2.errors import SerializationFailure
 
 from core.http.callers import Caller
-from core.sql import ConsistencyMiddleware, lsns, replica_reads, servers, statements, wal
+from core.sql import (
+    ConsistencyMiddleware,
+    lsns,
+    middleware,
+    replica_reads,
+    servers,
+    statements,
+    wal,
+)
 from core.sql.lsns import lsn_key
 from core.sql.middleware import NotedTask
 from core.valkey import state_valkey
@@ -175,3 +185,26 @@ def test_what_a_task_writes_everybody_sees(fails: bool) -> None:
         write_and_fail(fails=False)
     common = state_valkey().get(lsn_key("everybody", "posts"))
     assert int(common or 0) >= before
+
+
+@pytest.mark.parametrize(("seconds", "sent"), [(0.0, 2), (0.06, 1)], ids=["refuses", "is silent"])
+def test_a_broker_that_did_not_answer_is_not_asked_again_at_once(
+    seconds: float, sent: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def fail(*args: Any, **options: Any) -> None:
+        asked.append(1)
+        time.sleep(seconds)
+        raise BrokerError("no answer")
+
+    monkeypatch.setattr(Task, "apply_async", fail)
+    monkeypatch.setattr(middleware, "SECONDS_TO_SEND", 0.1)
+    monkeypatch.setattr(middleware, "_silence", middleware._Silence())
+    for _ in range(2):
+        with pytest.raises(BrokerError):
+            write_and_fail.apply_async(kwargs={"fails": False})
+    assert len(asked) == sent
+    middleware._silence.until -= middleware.SECONDS_OF_SILENCE
+    with pytest.raises(BrokerError, match="no answer"):
+        write_and_fail.apply_async(kwargs={"fails": False})
