@@ -3,22 +3,17 @@
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from devstack import probes
 from devstack.layout import DATABASES, PROJECT_DIR
 from tests.chaos.behaviours import mixed, visiting
-from tests.chaos.checkers import (
-    check_availability,
-    falsely_acknowledged,
-    quantiles,
-    replica_share,
-)
+from tests.chaos.checkers import falsely_acknowledged, quantiles, replica_share
 from tests.chaos.client import Member
 from tests.chaos.history import Outcome, Read
 from tests.chaos.load import Running, load
+from tests.chaos.outcome import answered
 from tests.chaos.proxy import Mode, Proxy
 from tests.chaos.report import Figure
 from tests.chaos.scenario import Run
@@ -105,7 +100,7 @@ def replica_killed(run: Run) -> list[Figure]:
     visitors, fault = _visitors(run), run.world.faults.held_down("postgres-replica")
     reads, span = _read_during(run, visitors, fault)
     what = "reads answered while the replica is killed"
-    return [_answered(what, reads, span, at_least=0.999)]
+    return [answered(what, reads, span, at_least=0.999)]
 
 
 def replica_swallowed(run: Run) -> list[Figure]:
@@ -114,7 +109,7 @@ def replica_swallowed(run: Run) -> list[Figure]:
         run, _visitors(run), _black_hole(run.world.faults.proxies["replica"])
     )
     what = "reads answered while the replica is a black hole"
-    return [_answered(what, reads, span, at_least=0.99)]
+    return [answered(what, reads, span, at_least=0.99)]
 
 
 @contextmanager
@@ -139,7 +134,7 @@ def primary_down(run: Run) -> list[Figure]:
     kept = sum(write.outcome == Outcome.ACKNOWLEDGED for write in during)
     false = falsely_acknowledged(writes=writes, rows=world.rows(writers))
     return [
-        _answered("reads answered while the primary is down", reads, span, at_least=0.99),
+        answered("reads answered while the primary is down", reads, span, at_least=0.99),
         Figure(
             "writes acknowledged falsely, before, during and after",
             len(false),
@@ -172,20 +167,6 @@ def _read_during(
                 running.last(0.1)
             ended = time.monotonic()
     return running.history.reads, (began, ended)
-
-
-def _answered(
-    what: str, reads: list[Read], span: tuple[float, float], *, at_least: float
-) -> Figure:
-    found = check_availability(reads, since=span[0], until=span[1])
-    during = [read for read in reads if span[0] <= read.began < span[1]]
-    failed = Counter(f"{read.status} {read.what}" for read in during if not read.is_answered)
-    notes = (
-        f"within {span[1] - span[0]:.0f} s; "
-        f"they took {quantiles(read.ended - read.began for read in during)}"
-        + "".join(f"; {number} {what}" for what, number in failed.most_common(6))
-    )
-    return Figure(what, found.share, found.reads, at_least=at_least, is_share=True, notes=notes)
 
 
 def rolling_restart(run: Run) -> list[Figure]:

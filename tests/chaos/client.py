@@ -137,6 +137,12 @@ class Client:
             return Answer(0, b"", began, time.monotonic())
         return Answer(response.status, received, began, time.monotonic())
 
+    def is_logged_in(self, member: Member) -> bool:
+        """Whether the member's token is still good."""
+        answer = self._send(member, "GET", "/users/me", None, {})
+        assert answer.status in {200, 401}, (answer.status, answer.body[:500])
+        return answer.status == 200
+
     def get(self, member: Member, path: str) -> Answer:
         return self.send(member, "GET", path)
 

@@ -4,25 +4,17 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from django.conf import settings
-
 from core.valkey import cache_valkey
 from tests.chaos.behaviours import mixed, own_writes, publishing, reads_home
-from tests.chaos.checkers import (
-    SetResult,
-    check_own_reads,
-    check_set,
-    falsely_acknowledged,
-    quantiles,
-)
+from tests.chaos.checkers import check_own_reads, quantiles
 from tests.chaos.client import Client, Member
 from tests.chaos.faults import Monkey
-from tests.chaos.history import History, Kind, Outcome
-from tests.chaos.load import Running, home_address, load
+from tests.chaos.history import History, Kind
+from tests.chaos.load import home_address, load
+from tests.chaos.outcome import acknowledged_posts, checked, posts_figures, warm
 from tests.chaos.report import Figure
 from tests.chaos.scenario import Run
 from tests.chaos.schedule import schedule
-from tests.chaos.world import audience
 from tests.support.client import wait_until
 from timeline.keys import home_key
 
@@ -67,7 +59,7 @@ def _under_fire(run: Run, *, faults: Sequence[str], wanted: int) -> list[Figure]
     """Run the load until `wanted` posts are acknowledged and each fault has happened once."""
     world = run.world
     members = world.people(PEOPLE, follows=FOLLOWS, media=2 * wanted // PEOPLE + 20)
-    _warm(run, [member for member in members if reads_home(member)])
+    warm(run, [member for member in members if reads_home(member)])
     plan = schedule(seed=run.seed, faults=faults, every=SECONDS_BETWEEN_FAULTS)
     with ExitStack() as ending:
         running = ending.enter_context(
@@ -77,18 +69,19 @@ def _under_fire(run: Run, *, faults: Sequence[str], wanted: int) -> list[Figure]
 
         def is_enough() -> bool:
             monkey.check()
-            return _acknowledged(running) >= wanted and len(monkey.done) >= len(faults)
+            return acknowledged_posts(running) >= wanted and len(monkey.done) >= len(faults)
 
         running.await_(is_enough, seconds=180 + wanted / 5)
     drained = world.drain()
-    warm = sum(bool(cache_valkey().exists(home_key(member.id))) for member in members)
+    are_warm = sum(bool(cache_valkey().exists(home_key(member.id))) for member in members)
     happened = ", ".join(f"{n} {what}" for what, n in sorted(Counter(monkey.done).items()))
-    return _figures(
+    return posts_figures(
         run,
         members,
         running.history,
         follows=FOLLOWS,
-        notes=f"drained after {drained:.0f} s; {warm} of {PEOPLE} timelines were warm; {happened}",
+        notes=f"drained after {drained:.0f} s; {are_warm} of {PEOPLE} timelines were warm; "
+        f"{happened}",
     )
 
 
@@ -98,13 +91,13 @@ def frozen_workers(run: Run) -> list[Figure]:
     each = 20
     rounds = run.scaled(5, at_least=1)
     members = world.people(20, follows=MANY, media=2 * each)
-    _warm(run, members)
+    warm(run, members)
     drained = 0.0
     for number in range(1, rounds + 1):
         _frozen_then_killed(run, members, history, wanted=number * each)
         drained = max(drained, world.drain())
     notes = f"drained after {drained:.0f} s at most"
-    return _figures(run, members, history, follows=MANY, notes=notes)
+    return posts_figures(run, members, history, follows=MANY, notes=notes)
 
 
 def _frozen_then_killed(run: Run, members: list[Member], history: History, wanted: int) -> None:
@@ -113,11 +106,11 @@ def _frozen_then_killed(run: Run, members: list[Member], history: History, wante
     few = load(run.world.origin, members, publishing, threads=4, seed=run.seed, history=history)
     with few as running:
         # Some deliveries are running, ...
-        running.await_(lambda: _acknowledged(running) >= wanted - 10, seconds=60)
+        running.await_(lambda: acknowledged_posts(running) >= wanted - 10, seconds=60)
         for worker in workers:
             faults.freeze(worker)
         # ... and others become due while the workers are frozen.
-        running.await_(lambda: _acknowledged(running) >= wanted, seconds=60)
+        running.await_(lambda: acknowledged_posts(running) >= wanted, seconds=60)
     faults.lose_wake_ups()
     for worker in workers:
         faults.kill(worker)
@@ -127,7 +120,7 @@ def sweeper_off(run: Run) -> list[Figure]:
     """The control: without the sweeper, deliveries of frozen workers are lost and noticed."""
     world, history = run.world, History()
     members = world.people(20, follows=MANY, media=40)
-    _warm(run, members)
+    warm(run, members)
     _frozen_then_killed(run, members, history, wanted=20)
     world.await_up()
     # Workers deliver again: a new post arrives.
@@ -141,7 +134,7 @@ def sweeper_off(run: Run) -> list[Figure]:
         wait_until(
             lambda: first.posts[-1] in client.get(members[-1], home_address(members[-1])).ids(), 60
         )
-    result = _checked(run, members, history, follows=MANY)
+    result = checked(run, members, history, follows=MANY)
     return [
         Figure(
             "posts missing with the sweeper off (control)",
@@ -200,67 +193,3 @@ def _own_writes(run: Run, wanted: int) -> tuple[int, tuple[int, str]]:
         f"reads took {quantiles(read.ended - read.began for read in history.reads)}"
     )
     return at_once.not_seen + later.not_seen, (at_once.pairs + later.pairs, notes)
-
-
-def _warm(run: Run, members: Sequence[Member]) -> None:
-    """Read home timelines, because a delivery skips cold ones."""
-    with Client(run.world.origin) as client:
-        for member in members:
-            assert client.get(member, home_address(member)).status == 200
-
-
-def _acknowledged(running: Running) -> int:
-    return len(running.history.acknowledged(Kind.POST))
-
-
-def _checked(run: Run, members: list[Member], history: History, *, follows: int) -> SetResult:
-    shown = run.world.shown(members)
-    # Entries past the cap come from SQL, and would hide a lost delivery.
-    assert all(len(ids) < settings.TIMELINE_CAP for ids in shown.values())
-    return check_set(
-        writes=history.writes,
-        rows=run.world.rows(members),
-        shown=shown,
-        audience=audience(members, follows=follows),
-    )
-
-
-def _figures(
-    run: Run, members: list[Member], history: History, *, follows: int, notes: str
-) -> list[Figure]:
-    """The figures that these scenarios share."""
-    result = _checked(run, members, history, follows=follows)
-    rows = run.world.rows(members)
-    false = falsely_acknowledged(writes=history.writes, rows=rows)
-    acknowledged = history.acknowledged()
-    deleted = history.acknowledged(Kind.DELETE)
-    missing = result.lost_posts | {post_id for _, post_id in result.undelivered}
-    wrong = (*result.duplicated, *result.doubled, *result.resurrected)
-    lasted = [write.ended - write.began for write in history.writes if write.kind == Kind.POST]
-    return [
-        Figure(
-            "acknowledged posts missing from a timeline",
-            len(missing),
-            result.acknowledged,
-            at_most=0,
-            notes=f"{result.entries:,} entries; {result.attempts:,} attempts: {result.refused} "
-            f"refused, {result.unknown} unknown, {result.unknown_present} of these are there; "
-            f"{len(result.stale)} not in their author's next read; "
-            f"publishing took {quantiles(lasted)}; {notes}",
-        ),
-        Figure(
-            "entries doubled, or resurrected after deletion",
-            len(wrong),
-            result.entries,
-            at_most=0,
-            notes=f"{len(deleted)} posts deleted",
-        ),
-        Figure(
-            "writes acknowledged falsely",
-            len(false),
-            len(acknowledged),
-            at_most=0,
-            notes=f"of {len(history.writes):,} attempts, "
-            f"{sum(w.outcome == Outcome.UNKNOWN for w in history.writes)} unknown",
-        ),
-    ]

@@ -20,6 +20,7 @@ from tests.chaos.schedule import Planned
 from tests.support.client import wait_until
 
 QUEUE = "celery:celery"  # Celery's prefix in STATE, and its default queue
+RELOADED = "successfully reloaded config"  # in the web server's log
 # Longer than OUTBOX_LEASE_SECONDS in the suite's stacks, so that another worker takes over.
 LONG = 6.0
 # Longer than the clients' time-outs of Valkey.
@@ -86,9 +87,8 @@ class Faults:
             with suppress(psutil.NoSuchProcess):
                 self._frozen.pop().resume()
 
-    @contextmanager
-    def held_down(self, name: str) -> Iterator[None]:
-        """Kill -9 every process of a service and keep it down. It is up again after the block."""
+    def lose(self, name: str) -> None:
+        """Kill -9 every process of a service, for good."""
         supervisor = self.stack.supervisor
         for process in self.processes(name):
             with suppress(psutil.NoSuchProcess):
@@ -99,11 +99,16 @@ class Faults:
             supervisor.stop_program(name)
             return supervisor.programs()[name].state == "STOPPED"
 
+        wait_until(is_stopped, SECONDS_TO_RETURN)
+
+    @contextmanager
+    def held_down(self, name: str) -> Iterator[None]:
+        """Kill -9 every process of a service and keep it down. It is up again after the block."""
         try:
-            wait_until(is_stopped, SECONDS_TO_RETURN)
+            self.lose(name)
             yield
         finally:
-            supervisor.start_program(name)
+            self.stack.supervisor.start_program(name)
             wait_until(lambda: self.stack.status(name)[0].is_up, SECONDS_TO_RETURN)
 
     @contextmanager
@@ -125,6 +130,13 @@ class Faults:
                 lambda: all(status.is_up for status in self.stack.status(*names)),
                 SECONDS_TO_RETURN,
             )
+
+    def reload_web_server(self) -> None:
+        """Let Caddy load its configuration again. Returns when it has."""
+        log = self.stack.log_dir / "caddy.log"
+        before = log.read_text().count(RELOADED)
+        os.kill(self.pid("caddy"), signal.SIGUSR1)
+        wait_until(lambda: log.read_text().count(RELOADED) > before, SECONDS_TO_RETURN)
 
     # --- the replica, and wake-ups ----------------------------------------------------------------
 

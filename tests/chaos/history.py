@@ -33,7 +33,7 @@ class Write:
     `mark` is the unique text of the written row. `subject` is the post that is deleted, commented
     on or liked. `id` is that of the new row, if an answer named it. `status` is that of the last
     answer, 0 when the connection broke. `seen`: whether the writer's next read showed the write;
-    None: not read, or not answered.
+    None: not read, or not answered. `attempts`: how often it was sent.
     """
 
     kind: Kind
@@ -46,6 +46,7 @@ class Write:
     status: int = 0
     began: float = 0.0
     ended: float = 0.0
+    attempts: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from threading import Event
 from tests.chaos.client import Answer, Client, Member, idempotency_key
 from tests.chaos.history import History, Kind, Outcome, Read, Write
 
-# Seconds before a write of unknown outcome is retried once.
+# Seconds before a write of unknown outcome is retried.
 BEFORE_RETRY = 1.0
 _marks = count(1)
 _NUMBER = re.compile(r"[0-9]+")
@@ -30,16 +30,19 @@ def outcome_of(answer: Answer) -> Outcome:
 
 
 class Actor:
-    """The actions of one thread's people. All are recorded in `history`."""
+    """The actions of one thread's people. All are recorded in `history`.
 
-    def __init__(self, client: Client, history: History, stop: Event) -> None:
-        self.client, self.history, self.stop = client, history, stop
+    `retries`: how often a post of unknown outcome is sent again.
+    """
+
+    def __init__(self, client: Client, history: History, stop: Event, *, retries: int = 1) -> None:
+        self.client, self.history, self.stop, self.retries = client, history, stop, retries
 
     def publish(self, member: Member, *, look: Callable[[Member], str] | None = None) -> Write:
         """Publish one of the member's pictures, then look for the post at the address from `look`.
 
-        When the outcome is unknown, retry once with the same `Idempotency-Key`. If the retry is
-        refused, the outcome stays unknown: the first attempt may have succeeded.
+        When the outcome is unknown, retry with the same `Idempotency-Key`. If a retry is refused,
+        the outcome stays unknown: the first attempt may have succeeded.
         """
         mark = f"post {next(_marks)}"
         body = {"caption": mark, "media": [str(member.media.popleft())]}
@@ -49,9 +52,14 @@ class Actor:
             return self.client.send(member, "POST", "/posts", body, Idempotency_Key=key)
 
         answer = attempt()
-        began, outcome = answer.began, outcome_of(answer)
-        if outcome == Outcome.UNKNOWN and not self.stop.wait(BEFORE_RETRY):
+        began, outcome, attempts = answer.began, outcome_of(answer), 1
+        while (
+            outcome == Outcome.UNKNOWN
+            and attempts <= self.retries
+            and not self.stop.wait(BEFORE_RETRY)
+        ):
             answer = attempt()
+            attempts += 1
             if answer.is_good:
                 outcome = Outcome.ACKNOWLEDGED
         id_ = int(answer.json()["id"]) if answer.is_good else None
@@ -60,7 +68,12 @@ class Actor:
             member.posts.append(id_)
             seen = self.sees(member, look(member), id_) if look else None
         return self._note(
-            Kind.POST, member, outcome, answer, mark=mark, id_=id_, seen=seen, began=began
+            *(Kind.POST, member, outcome, answer),
+            mark=mark,
+            id_=id_,
+            seen=seen,
+            began=began,
+            attempts=attempts,
         )
 
     def delete(self, member: Member) -> Write:
@@ -136,11 +149,13 @@ class Actor:
         id_: int | None = None,
         seen: bool | None = None,
         began: float | None = None,
+        attempts: int = 1,
     ) -> Write:
         write = Write(
             *(kind, member.id, outcome, mark, subject, id_, seen, answer.status),
             began=answer.began if began is None else began,
             ended=answer.ended,
+            attempts=attempts,
         )
         self.history.writes.append(write)
         return write
@@ -173,16 +188,17 @@ def load(
     threads: int,
     seed: int,
     history: History | None = None,
+    retries: int = 1,
 ) -> Iterator["Running"]:
     """Let people act from `threads` threads inside the block. Raises a thread's error at the end.
 
-    Records into `history`, or into a new one.
+    Records into `history`, or into a new one. `retries`: of a post of unknown outcome.
     """
     running = Running(history or History())
 
     def work(number: int) -> None:
         with Client(origin) as client:
-            actor = Actor(client, running.history, running.stop)
+            actor = Actor(client, running.history, running.stop, retries=retries)
             for _ in behave(actor, members[number::threads], Random(f"{seed} {number}")):
                 if running.stop.is_set():
                     return

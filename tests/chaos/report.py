@@ -56,6 +56,7 @@ class Report:
     scale: float
     figures: dict[str, list[Figure]] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
+    program: str = "chaos"
     commit: str = field(default_factory=measured_commit)
 
     @property
@@ -85,8 +86,8 @@ class Report:
         )
 
     def write_docs(self) -> None:
-        """Put the table between the markers in docs/reliability.md."""
-        replace_measured(PAGE, self.markdown())
+        """Put the table between the program's markers in docs/reliability.md."""
+        replace_measured(PAGE, self.markdown(), of=self.program)
 
     def write_json(self, path: Path) -> None:
         """Write the figures as JSON."""

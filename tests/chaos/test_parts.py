@@ -16,7 +16,7 @@ from tests.chaos import report
 from tests.chaos.proxy import Mode, Proxy
 from tests.chaos.report import Figure, Report
 from tests.chaos.schedule import schedule
-from tests.support import measured_docs
+from tests.support.measured_docs import markers
 
 FAULTS = ["a", "b", "c"]
 
@@ -129,19 +129,20 @@ def test_a_report_is_right_when_all_figures_are_and_nothing_broke() -> None:
 def test_the_table_goes_between_its_markers(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
+    begin, end = markers("chaos")
     page = tmp_path_factory.mktemp("docs") / "reliability.md"
-    page.write_text(f"before\n{measured_docs.BEGIN}\nyesterday's\n{measured_docs.END}\nafter\n")
+    page.write_text(f"before\n{begin}\nyesterday's\n{end}\nafter\n")
     monkeypatch.setattr(report, "PAGE", page)
     share = Figure("share", 0.5, 1200, at_least=0.9, is_share=True)
     Report(7, 0.1, {"one": [share]}, {"two": "why"}).write_docs()
     written = page.read_text()
-    assert written.startswith(f"before\n{measured_docs.BEGIN}\n|")
-    assert written.endswith(f"\n{measured_docs.END}\nafter\n")
+    assert written.startswith(f"before\n{begin}\n|")
+    assert written.endswith(f"\n{end}\nafter\n")
     assert "yesterday" not in written
     assert "| one | share | ≥ 90 % | **50 %** | 1,200 |" in written
     assert "| two | **broken** |" in written
     assert "Seed 7, scale 0.1, commit " in written
-    assert measured_docs.BEGIN in (PROJECT_DIR / "docs" / "reliability.md").read_text()
+    assert begin in (PROJECT_DIR / "docs" / "reliability.md").read_text()
 
 
 def chaos(*args: str, seconds: float = 30) -> subprocess.CompletedProcess[str]:

@@ -6,7 +6,7 @@ over HTTP, through the web server.
 
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -14,6 +14,7 @@ from functools import cached_property
 from itertools import count
 
 from django.db import connections
+from django.db.models import F, Max
 
 from comments.models import Comment
 from core.counters import CounterChange
@@ -90,8 +91,13 @@ def _routes(layout: Layout, proxies: Mapping[str, Proxy]) -> dict[str, str]:
 
 
 @contextmanager
-def running(setup: Setup, say: Callable[[str], object]) -> Iterator["World"]:
-    """Start a stack with this setup, and always remove it at the end."""
+def running(
+    setup: Setup, say: Callable[[str], object], *, beside: object = None
+) -> Iterator["World"]:
+    """Start a stack with this setup, and always remove it at the end.
+
+    `beside`: the servers that the environment names in place of the stack's own.
+    """
     stack = OwnStack({**os.environ, **dict(setup.environ)}, say)
     with ExitStack() as ending:
         ending.callback(connections.close_all)
@@ -101,7 +107,7 @@ def running(setup: Setup, say: Callable[[str], object]) -> Iterator["World"]:
             if setup.is_proxied
         }
         stack.routes = _routes(stack.layout, proxies)
-        world = World(stack, Faults(stack, proxies), say)
+        world = World(stack, Faults(stack, proxies), say, beside)
         ending.callback(stack.remove)
         ending.callback(world.faults.thaw)  # a frozen process cannot stop
         try:
@@ -128,6 +134,8 @@ class World:
     stack: Stack
     faults: Faults
     say: Callable[[str], object]
+    # The servers that run beside the stack, as a scenario knows them.
+    beside: object = None
 
     @property
     def origin(self) -> str:
@@ -207,6 +215,14 @@ class World:
             ),
             names=dict(User.objects.filter(pk__in=ids).values_list("pk", "display_name")),
         )
+
+    def slowest_delivery(self, post_ids: Collection[int]) -> float:
+        """The longest time, in seconds, from one of these posts to the end of its delivery."""
+        rows = OutboxEvent.objects.using("posts").filter(kind="post_published", subscriber="fanout")
+        took = rows.filter(payload__post_id__in=list(post_ids)).aggregate(
+            slowest=Max(F("done_at") - F("created_at"))
+        )
+        return float(took["slowest"].total_seconds())
 
     def shown(self, members: list[Member]) -> dict[int, list[int]]:
         """Read every home timeline to its last page over HTTP. Returns the post ids by member."""

@@ -5,7 +5,13 @@ from pathlib import Path
 
 from devstack.layout import PROJECT_DIR
 
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+
+def markers(of: str = "measured") -> tuple[str, str]:
+    """The lines before and after a table in a page."""
+    return f"<!-- {of}: begin -->", f"<!-- {of}: end -->"
+
+
+BEGIN, END = markers()
 
 
 def measured_commit() -> str:
@@ -22,8 +28,9 @@ def measured_commit() -> str:
     )
 
 
-def replace_measured(page: Path, text: str) -> None:
-    """Replace the text between the BEGIN and END markers of a page."""
-    before, _, rest = page.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+def replace_measured(page: Path, text: str, *, of: str = "measured") -> None:
+    """Replace the text between the markers of a page. `of`: which ones, if it has several."""
+    begin, end = markers(of)
+    before, _, rest = page.read_text().partition(begin)
+    _, _, after = rest.partition(end)
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}")
