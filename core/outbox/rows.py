@@ -178,6 +178,12 @@ def claim_overdue(
     return claimed
 
 
+def unclaim(*, database: str, event_ids: Collection[int]) -> None:
+    """Let the next sweep claim rows again for which no worker was woken."""
+    rows = OutboxEvent.objects.using(database).filter(done_at__isnull=True)
+    rows.filter(pk__in=event_ids).update(wake_at=Now())
+
+
 def prune(*, database: str, limit: int = 10_000) -> int:
     """Delete up to `limit` rows done more than OUTBOX_DAYS ago; returns how many."""
     rows = OutboxEvent.objects.using(database)

@@ -45,13 +45,21 @@ def wake(*, database: str, event_id: int, queue: str) -> None:
 
 @shared_task(expires=60)
 def sweep_outbox(**kwargs: Any) -> None:
-    """Wake a worker for each overdue row, unless its queue has wake-ups enough."""
+    """Wake a worker for each overdue row, unless its queue has wake-ups enough.
+
+    If the broker fails meanwhile, the next sweep tries the rest.
+    """
     full = _full_queues()
     for database in PRIMARIES:
         overdue = rows.claim_overdue(database=database, limit=SWEEP_LIMIT, leaving=full)
-        for row in overdue:
+        for place, row in enumerate(overdue):
             queue = queue_of(kind=row.kind, subscriber=row.subscriber)
-            wake(database=database, event_id=row.id, queue=queue)
+            try:
+                wake(database=database, event_id=row.id, queue=queue)
+            except Exception:
+                rest = [row.id for row in overdue[place:]]
+                rows.unclaim(database=database, event_ids=rest)
+                raise
         if overdue:
             logger.info("woke %d overdue deliveries of %s", len(overdue), database)
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from celery import current_app
 from django.db.models.functions import Now
+from kombu.exceptions import OperationalError
 
 from core.outbox import rows, subscriptions, tasks
 from core.outbox.events import Event
@@ -82,3 +83,32 @@ def test_a_queue_that_nobody_works_on_does_not_fill_the_broker(
     assert len(woken()) == 5, "the first sweep finds the queue empty, and the others do not"
     sweep_outbox()
     assert len(woken()) == 5
+
+
+@pytest.mark.django_db
+def test_rows_that_a_sweep_could_not_wake_are_woken_by_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(subscriptions, "_subscriptions", {})
+    rained = Event("rained", Rained, database="posts")
+    rained.subscribe("farmers", queue=QUEUE)(lambda rain, cursor: ())
+    for post_id in range(3):
+        rained.announce(Rained(post_id=post_id))
+    overdue = OutboxEvent.objects.using("posts").filter(kind="rained")
+    overdue.update(wake_at=Now() - timedelta(days=1))
+    real, sent = tasks.wake, []
+
+    def wake(**kwargs: Any) -> None:
+        sent.append(kwargs["event_id"])
+        if len(sent) == 2:
+            raise OperationalError("the node of the broker is gone")
+        real(**kwargs)
+
+    monkeypatch.setattr(tasks, "wake", wake)
+    with pytest.raises(OperationalError):
+        sweep_outbox()
+    first = woken()
+    assert first == sent[:1], "its wake-up was sent, so it is left to a worker"
+    sweep_outbox()
+    assert {*first, *woken()} == {*overdue.values_list("pk", flat=True)}
+    assert len(sent) == 4
