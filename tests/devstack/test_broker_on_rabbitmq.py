@@ -2,17 +2,15 @@
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from devstack.layout import free_port_base
-from devstack.lifecycle import Stack
 from tests.support import rabbits
-from tests.support.client import Person, sign_up, wait_until
+from tests.support.client import wait_until
 from tests.support.images import jpeg_with_gps
-from tests.support.stacks import down, manage, up
+from tests.support.stacks import down
+from tests.support.whole_service import ServiceOn
 
 pytestmark = pytest.mark.skipif(
     not rabbits.is_installed(), reason="needs Debian's package rabbitmq-server"
@@ -20,23 +18,13 @@ pytestmark = pytest.mark.skipif(
 
 
 def test_posts_are_delivered_when_a_node_of_the_broker_is_killed(
-    own_environ: dict[str, str], tmp_path: Path, measured: Callable[[str], None]
+    service_on: ServiceOn, tmp_path: Path, measured: Callable[[str], None]
 ) -> None:
     nodes = rabbits.Nodes(tmp_path / "broker")
-    with nodes.run(), ExitStack() as clients:
-
-        def joined(username: str) -> Person:
-            person = sign_up(stack.layout.public_origin, username)
-            clients.callback(person.http.close)
-            return person
-
-        ports = {"STACK_PORT_BASE": str(free_port_base())}
-        environ = {**own_environ, **ports, "BROKER_URL": nodes.url}
-        up(environ)
-        stack = Stack(environ)
-        assert manage(environ, "status").returncode == 0
+    with nodes.run():
+        service = service_on({"BROKER_URL": nodes.url})
         assert nodes.queues() == {"celery": "quorum", "media": "quorum"}
-        reader, author = joined("reader"), joined("author")
+        reader, author = service.joined("reader"), service.joined("author")
         reader.follow(author)
         posts = [author.post("before", jpeg_with_gps())["id"]]
         wait_until(lambda: set(posts) <= set(reader.home_ids()))
@@ -48,5 +36,5 @@ def test_posts_are_delivered_when_a_node_of_the_broker_is_killed(
         measured(f"10 posts were delivered {took:.1f} s after a node of the broker was killed")
         nodes.start(0)
         nodes.wait_for_all()
-        wait_until(lambda: manage(environ, "status").returncode == 0)
-        down(environ)
+        wait_until(service.is_well)
+        down(service.environ)

@@ -3,36 +3,24 @@
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from threading import Event, Thread
 
-from devstack.layout import free_port_base
-from devstack.lifecycle import Stack
-from tests.support.client import Person, sign_up, wait_until
+from tests.support.client import wait_until
 from tests.support.clusters import Servers
 from tests.support.images import jpeg_with_gps
-from tests.support.stacks import manage, up
+from tests.support.whole_service import ServiceOn
 
 
 def test_all_is_read_and_delivered_while_a_primary_of_cache_is_lost(
-    own_environ: dict[str, str], tmp_path: Path, measured: Callable[[str], None]
+    service_on: ServiceOn, tmp_path: Path, measured: Callable[[str], None]
 ) -> None:
     cache = Servers(tmp_path / "cache", replicas=3)
-    with cache.run(), ExitStack() as clients:
-
-        def joined(username: str) -> Person:
-            person = sign_up(stack.layout.public_origin, username)
-            clients.callback(person.http.close)
-            return person
-
-        ports = {"STACK_PORT_BASE": str(free_port_base())}
-        environ = {**own_environ, **ports, "CACHE_URL": cache.url}
-        up(environ)
-        stack = Stack(environ)
-        assert "valkey-cache" not in stack.supervisor.programs()
-        assert manage(environ, "status").returncode == 0
-        readers, author = [joined(f"reader{number}") for number in range(6)], joined("author")
+    with cache.run():
+        service = service_on({"CACHE_URL": cache.url})
+        assert "valkey-cache" not in service.stack.supervisor.programs()
+        readers = [service.joined(f"reader{number}") for number in range(6)]
+        author = service.joined("author")
         for reader in readers:
             reader.follow(author)
         posts = [author.post("before", jpeg_with_gps())["id"]]
@@ -61,4 +49,4 @@ def test_all_is_read_and_delivered_while_a_primary_of_cache_is_lost(
         stop.set()
         reading.join()
         assert set(answers) == {200}
-        wait_until(lambda: manage(environ, "status").returncode == 0, 30)
+        wait_until(service.is_well, 30)

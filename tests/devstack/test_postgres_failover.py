@@ -12,13 +12,13 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from devstack.layout import free_port_base
 from devstack.lifecycle import Stack
 from devstack.probes import query
 from tests.support import bouncers, postgres
-from tests.support.client import Person, sign_up, wait_until
+from tests.support.client import Person, wait_until
 from tests.support.images import jpeg_with_gps
-from tests.support.stacks import manage, up
+from tests.support.stacks import up
+from tests.support.whole_service import ServiceOn
 
 WRITERS = 4
 # How many comments are acknowledged before the primary is lost, and after.
@@ -97,79 +97,73 @@ class Writers:
                 self.missed.append(text)
 
 
+@pytest.fixture
+def behind_bouncers(group: postgres.Group) -> Iterator[Callable[[], dict[str, str]]]:
+    """Starts a PgBouncer in front of each server; returns the settings that lead to them."""
+    with ExitStack() as started:
+
+        def start() -> dict[str, str]:
+            ports = [
+                started.enter_context(bouncers.bouncer(group.folder, server, group.account))
+                for server in group.processes
+            ]
+            return {"PGBOUNCER": "on", **group.urls(ports)}
+
+        yield start
+
+
 needs_bouncer = pytest.mark.skipif(
     not bouncers.is_installed(), reason="needs Debian's package pgbouncer"
 )
 
 
 @pytest.mark.parametrize(
-    ("is_frozen", "is_pooled"),
-    [
-        pytest.param(False, False, id="killed"),
-        pytest.param(True, False, id="frozen"),
-        pytest.param(False, True, id="killed behind PgBouncer", marks=needs_bouncer),
-    ],
+    "how", ["killed", "frozen", pytest.param("killed behind PgBouncer", marks=needs_bouncer)]
 )
 def test_nothing_acknowledged_is_lost_with_the_primary_of_sql(
-    is_frozen: bool,
-    is_pooled: bool,
+    how: str,
     group: postgres.Group,
-    own_environ: dict[str, str],
+    behind_bouncers: Callable[[], dict[str, str]],
+    service_on: ServiceOn,
     measured: Callable[[str], None],
 ) -> None:
-    with ExitStack() as clients:
-
-        def joined(username: str) -> Person:
-            person = sign_up(stack.layout.public_origin, username)
-            clients.callback(person.http.close)
-            return person
-
-        ports = {"STACK_PORT_BASE": str(free_port_base())}
-        environ = {**own_environ, **ports, **group.urls()}
-        if is_pooled:
-            in_front = [
-                clients.enter_context(bouncers.bouncer(group.folder, server, group.account))
-                for server in group.processes
-            ]
-            environ |= {"PGBOUNCER": "on", **group.urls(in_front)}
-        up(environ)
-        stack = Stack(environ)
-        assert not [name for name in stack.supervisor.programs() if name.startswith("postgres")]
-        assert manage(environ, "status").returncode == 0
-        author, reader = joined("author"), joined("reader")
-        writers = [joined(f"writer{number}") for number in range(WRITERS)]
-        reader.follow(author)
-        post_id = author.post("before", jpeg_with_gps())["id"]
-        with Writers(writers, post_id) as load:
-            wait_until(lambda: len(load.acknowledged) >= BEFORE, 60)
-            assert set(load.writes) == {201}
-            primary = group.processes[group.primary]
-            postgres.freeze(primary) if is_frozen else postgres.end(primary)
-            lost_at, count = time.monotonic(), len(load.acknowledged)
-            time.sleep(1)  # a manager takes longer to notice
-            group.promote()
-            promoted_at = time.monotonic()
-            wait_until(lambda: len(load.acknowledged) > count + WRITERS, 60)
-            back_at = time.monotonic()
-            wait_until(lambda: len(load.acknowledged) >= count + AFTER, 60)
-        measured(
-            f"writes were back {back_at - lost_at:.1f} s after, and "
-            f"{back_at - promoted_at:.1f} s after the promotion; {len(load.acknowledged)} "
-            f"acknowledged; writes {dict(load.writes)}, reads {dict(load.reads)}, of which "
-            f"{len(load.missed)} missed an own write"
-        )
-        assert back_at - lost_at < 30
-        assert load.last_failure < back_at + 5
-        assert not load.missed
-        # While the primary is gone, a replica may lack what its reader has just written.
-        assert load.reads.total() - load.reads[200] <= WRITERS, load.reads
-        newest = author.post("after", jpeg_with_gps())["id"]
-        wait_until(lambda: {post_id, newest} <= set(reader.home_ids()), 30)
-        stored = Counter(all_texts(reader, post_id))
-        assert not set(load.acknowledged) - set(stored), "acknowledged, and lost"
-        assert stored.total() == len(stored), "twice"
-        wait_until(lambda: comment_count(reader, post_id) == len(stored), 30)
-        wait_until(lambda: manage(environ, "status").returncode == 0, 30)
+    service = service_on(behind_bouncers() if "PgBouncer" in how else group.urls())
+    programs = service.stack.supervisor.programs()
+    assert not [name for name in programs if name.startswith("postgres")]
+    author, reader = service.joined("author"), service.joined("reader")
+    writers = [service.joined(f"writer{number}") for number in range(WRITERS)]
+    reader.follow(author)
+    post_id = author.post("before", jpeg_with_gps())["id"]
+    with Writers(writers, post_id) as load:
+        wait_until(lambda: len(load.acknowledged) >= BEFORE, 60)
+        assert set(load.writes) == {201}
+        primary = group.processes[group.primary]
+        postgres.freeze(primary) if how == "frozen" else postgres.end(primary)
+        lost_at, count = time.monotonic(), len(load.acknowledged)
+        time.sleep(1)  # a manager takes longer to notice
+        group.promote()
+        promoted_at = time.monotonic()
+        wait_until(lambda: len(load.acknowledged) > count + WRITERS, 60)
+        back_at = time.monotonic()
+        wait_until(lambda: len(load.acknowledged) >= count + AFTER, 60)
+    measured(
+        f"writes were back {back_at - lost_at:.1f} s after, and "
+        f"{back_at - promoted_at:.1f} s after the promotion; {len(load.acknowledged)} "
+        f"acknowledged; writes {dict(load.writes)}, reads {dict(load.reads)}, of which "
+        f"{len(load.missed)} missed an own write"
+    )
+    assert back_at - lost_at < 30
+    assert load.last_failure < back_at + 5
+    assert not load.missed
+    # While the primary is gone, a replica may lack what its reader has just written.
+    assert load.reads.total() - load.reads[200] <= WRITERS, load.reads
+    newest = author.post("after", jpeg_with_gps())["id"]
+    wait_until(lambda: {post_id, newest} <= set(reader.home_ids()), 30)
+    stored = Counter(all_texts(reader, post_id))
+    assert not set(load.acknowledged) - set(stored), "acknowledged, and lost"
+    assert stored.total() == len(stored), "twice"
+    wait_until(lambda: comment_count(reader, post_id) == len(stored), 30)
+    wait_until(service.is_well, 30)
 
 
 def test_a_stack_commits_on_both_servers_if_it_is_told_to(own_environ: dict[str, str]) -> None:

@@ -2,39 +2,24 @@
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from devstack.layout import free_port_base
-from devstack.lifecycle import Stack
-from tests.support.client import Person, sign_up, wait_until
+from tests.support.client import Person, wait_until
 from tests.support.images import jpeg_with_gps
 from tests.support.sentinels import group
-from tests.support.stacks import manage, up
 from tests.support.valkeys import client
+from tests.support.whole_service import ServiceOn
 
 
 def test_the_service_is_back_soon_after_states_primary_is_lost(
-    own_environ: dict[str, str], tmp_path: Path, measured: Callable[[str], None]
+    service_on: ServiceOn, tmp_path: Path, measured: Callable[[str], None]
 ) -> None:
     (tmp_path / "state").mkdir()
-    with group(tmp_path / "state") as state, ExitStack() as clients:
-
-        def joined(username: str) -> Person:
-            person = sign_up(origin, username)
-            clients.callback(person.http.close)
-            return person
-
-        # Other ports than the group's, which runs already.
-        ports = {"STACK_PORT_BASE": str(free_port_base())}
-        environ = {**own_environ, **ports, "STATE_URL": state.url}
-        up(environ)
-        stack = Stack(environ)
-        assert "valkey-state" not in stack.supervisor.programs()
-        assert manage(environ, "status").returncode == 0
-        origin = stack.layout.public_origin
-        reader, author = joined("reader"), joined("author")
+    with group(tmp_path / "state") as state:
+        service = service_on({"STATE_URL": state.url})
+        assert "valkey-state" not in service.stack.supervisor.programs()
+        reader, author = service.joined("reader"), service.joined("author")
         reader.follow(author)
         before = author.post("before", jpeg_with_gps())
         wait_until(lambda: before["id"] in reader.home_ids())
@@ -51,9 +36,9 @@ def test_the_service_is_back_soon_after_states_primary_is_lost(
         newest = author.post("after", jpeg_with_gps())
         wait_until(lambda: {before["id"], newest["id"]} <= set(reader.home_ids()), 30)
         measured(f"and reached a follower {time.monotonic() - killed_at:.1f} s after")
-        joined("newcomer")
+        service.joined("newcomer")
         # All workers, too, are connected with the new primary.
-        wait_until(lambda: manage(environ, "status").returncode == 0, 30)
+        wait_until(service.is_well, 30)
 
 
 def likes(person: Person, post: Any) -> int:
