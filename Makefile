@@ -13,7 +13,7 @@ TYPES  := web/src/api/schema.d.ts
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup web run test test-long fuzz clients chaos bench bench-quick check format clean
+.PHONY: help setup web run test test-long fuzz clients chaos drill bench bench-quick check format clean
 
 help: ## Print this help.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -82,6 +82,9 @@ clients: $(READY) ## Make clients from the schema with three generators, and use
 
 chaos: $(READY) ## Break its own stacks under load, and check the promises (ARGS="--help").
 	@exec $(RUN) -m tests.chaos $(ARGS)
+
+drill: $(READY) ## Lose parts of its own stacks for good, and check the promises (ARGS="--help").
+	@exec $(RUN) -m tests.drill $(ARGS)
 
 bench: $(READY) $(WEB) ## Measure speed against references, for some minutes (ARGS="--help").
 	@exec $(RUN) -m tests.benchmarks $(ARGS)

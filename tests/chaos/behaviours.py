@@ -57,6 +57,14 @@ def publishing(actor: Actor, mine: Sequence[Member], random: Random) -> Iterator
         yield
 
 
+def at_home(actor: Actor, mine: Sequence[Member], random: Random) -> Iterator[None]:
+    """People who only read their home timelines."""
+    while True:
+        member = random.choice(mine)
+        actor.read(member, home_address(member))
+        yield
+
+
 def visiting(writes: float) -> Behaviour:
     """People who read, mostly from SQL; the share `writes` of their actions are writes.
 

@@ -35,6 +35,8 @@ class Faults:
     def __init__(self, stack: Stack, proxies: Mapping[str, Proxy]) -> None:
         self.stack = stack
         self.proxies = proxies
+        # The names of services that do not come back.
+        self.lost: set[str] = set()
         self._frozen: list[psutil.Process] = []
 
     # --- processes ------------------------------------------------------------------------------
@@ -99,6 +101,7 @@ class Faults:
             supervisor.stop_program(name)
             return supervisor.programs()[name].state == "STOPPED"
 
+        self.lost.add(name)
         wait_until(is_stopped, SECONDS_TO_RETURN)
 
     @contextmanager
@@ -108,6 +111,7 @@ class Faults:
             self.lose(name)
             yield
         finally:
+            self.lost.discard(name)
             self.stack.supervisor.start_program(name)
             wait_until(lambda: self.stack.status(name)[0].is_up, SECONDS_TO_RETURN)
 

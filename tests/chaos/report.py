@@ -14,7 +14,7 @@ PAGE = PROJECT_DIR / "docs" / "reliability.md"
 
 @dataclass(frozen=True)
 class Figure:
-    """One row. A count or a share is right when it is within `at_most` and `at_least`.
+    """One row. A value is right when it is within `at_most` and `at_least`, if these are given.
 
     `n` is the number of cases behind the value. A figure with no cases is never right.
     """
@@ -25,6 +25,8 @@ class Figure:
     at_most: float | None = None
     at_least: float | None = None
     is_share: bool = False
+    # Of a measured quantity, such as seconds.
+    unit: str = ""
     notes: str = ""
 
     @property
@@ -45,7 +47,9 @@ class Figure:
         return self._shown(self.value)
 
     def _shown(self, value: float) -> str:
-        return f"{100 * value:.4g} %" if self.is_share else f"{value:,.0f}"
+        if self.is_share:
+            return f"{100 * value:.4g} %"
+        return f"{value:,.1f} {self.unit}" if self.unit else f"{value:,.0f}"
 
 
 @dataclass

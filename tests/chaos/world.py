@@ -185,9 +185,12 @@ class World:
     # --- after ------------------------------------------------------------------------------------
 
     def await_up(self) -> float:
-        """Wait until every service answers. Returns the seconds that took."""
+        """Wait until every service answers that is not lost. Returns the seconds that took."""
         return wait_until(
-            lambda: all(status.is_up for status in self.stack.status()), SECONDS_TO_DRAIN
+            lambda: all(
+                status.is_up or status.name in self.faults.lost for status in self.stack.status()
+            ),
+            SECONDS_TO_DRAIN,
         )
 
     def drain(self) -> float:
