@@ -1,10 +1,12 @@
 """The senders of the load: people with tokens, and a cheap HTTP client.
 
 The client shares two cores with the service, so it uses `http.client` and one connection per
-thread. It follows no redirects, does not retry, and parses a body only on demand.
+thread. It follows no redirects, does not retry, and parses a body only on demand. Like browsers, it
+opens a new connection when the server has closed the former one between two requests.
 """
 
 import http.client
+import select
 import time
 import uuid
 from collections import deque
@@ -128,6 +130,7 @@ class Client:
             headers["Content-Type"] = "application/json"
         began = time.monotonic()
         try:
+            self._drop_if_closed()
             self._http.request(method, f"/api/v1{path}", content, headers)
             response = self._http.getresponse()
             received = response.read()
@@ -142,6 +145,12 @@ class Client:
         answer = self._send(member, "GET", "/users/me", None, {})
         assert answer.status in {200, 401}, (answer.status, answer.body[:500])
         return answer.status == 200
+
+    def _drop_if_closed(self) -> None:
+        """Close a connection that the server has closed. Between requests it sends nothing else."""
+        connection = self._http.sock
+        if connection is not None and select.select([connection], [], [], 0)[0]:
+            self._http.close()
 
     def get(self, member: Member, path: str) -> Answer:
         return self.send(member, "GET", path)

@@ -62,7 +62,7 @@ def seconds_until_written(writes: Iterable[Write], *, since: float, lost_at: flo
 
 @dataclass(frozen=True)
 class Attempts:
-    """The writes that began in a span of time."""
+    """The writes that ended in a span of time."""
 
     writes: int
     # Answered only when they were sent again.
@@ -72,8 +72,8 @@ class Attempts:
 
 
 def attempts(writes: Iterable[Write], *, since: float, until: float) -> Attempts:
-    """Count the writes that began in a span of time."""
-    mine = [write for write in writes if since <= write.began < until]
+    """Count the writes that ended in a span of time: those too that its begin has interrupted."""
+    mine = [write for write in writes if since <= write.ended < until]
     failed = sum(write.outcome != Outcome.ACKNOWLEDGED for write in mine)
     repeated = sum(w.attempts > 1 and w.outcome == Outcome.ACKNOWLEDGED for w in mine)
     return Attempts(len(mine), repeated, failed)

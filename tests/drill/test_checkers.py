@@ -77,11 +77,11 @@ def test_writes_are_back_when_one_is_acknowledged_that_began_after_the_loss() ->
 
 def test_writes_that_were_repeated_are_not_those_that_failed() -> None:
     writes = [
-        posted(1.0, 1.1, UNKNOWN),
-        posted(2.0, 2.1),
-        posted(3.0, 5.1, times=2),
-        posted(3.5, 9.0, UNKNOWN, times=5),
+        posted(1.0, 1.9, UNKNOWN),
+        posted(1.5, 2.1),
+        posted(1.9, 5.1, times=2),
+        posted(3.5, 7.0, UNKNOWN, times=5),
         posted(4.0, 4.1, REFUSED),
-        posted(8.0, 8.1, UNKNOWN),
+        posted(7.9, 8.1, UNKNOWN),
     ]
     assert attempts(writes, since=2.0, until=8.0) == Attempts(writes=4, repeated=1, failed=2)
