@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.db import connections, router
 from django.db.models import Q, QuerySet, Subquery
 from django.db.models.functions import Lower
@@ -190,6 +191,16 @@ def accounts(*, user_ids: Sequence[int]) -> dict[int, Account]:
     columns = ("pk", "username", "is_active", "is_private", "avatar_media_id")
     rows = User.objects.filter(pk__in=user_ids).values_list(*columns)
     return {row[0]: Account(*row) for row in rows}
+
+
+def imported_accounts(*, prefix: str) -> dict[str, int]:
+    """The ids, by username, of active accounts of `import_users` whose names begin with `prefix`.
+
+    They have no e-mail address and no password, so nobody has signed up with them.
+    """
+    imported = User.objects.filter(email="", password__startswith=UNUSABLE_PASSWORD_PREFIX)
+    found = imported.filter(username__startswith=prefix, is_active=True).order_by("pk")
+    return dict(found.values_list("username", "pk"))
 
 
 def own_sessions(*, user_id: int, current_key: str) -> list[dict[str, Any]]:

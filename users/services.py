@@ -20,6 +20,7 @@ from core.outbox.events import AFTER_THE_LAST_REQUEST
 from core.sql.transactions import after_commit
 from media import services as media_services
 from users import pictures, sessions
+from users.accounts import refresh_tokens
 from users.accounts.notices import send_notice, send_staff_notice
 from users.events import (
     AccountDeleted,
@@ -40,6 +41,7 @@ from users.store import USERS
 RequestedBy = AccountDeletion.RequestedBy
 # Also for other packages.
 place_media, remove_old_avatar = pictures.place_media, pictures.remove_old_avatar
+issue_tokens = refresh_tokens.issue_tokens
 # Names that an account has given up and that still lead to it: so nobody hoards names by renaming.
 MAX_FORMER_USERNAMES = 3
 

@@ -11,7 +11,7 @@ from tests.support.viewers import STRANGERS
 from usergraph.services import follow_user
 from users import selectors
 from users.models import User
-from users.services import set_active, update_profile
+from users.services import import_users, set_active, update_profile
 
 pytestmark = pytest.mark.django_db
 
@@ -80,3 +80,17 @@ def test_a_renamed_user_is_found_by_either_name_with_one_query(
             assert selectors.user_id_by_username(username=name) == alice
     with pytest.raises(NotFound):
         selectors.user_id_by_username(username=unique("nobody"))
+
+
+def test_imported_accounts_are_active_and_nobody_has_signed_up_with_them(
+    unique: Callable[[str], str], person: Callable[[str], int]
+) -> None:
+    prefix = unique("crowd")
+    names = [f"{prefix}_{letter}" for letter in "abc"]
+    ids = import_users(usernames=names)
+    set_active(user_ids=[ids[names[2]]], active=False)
+    person(prefix)  # has an address
+    User.objects.create_user(f"{prefix}_d", password="low-tide-at-dawn")
+    import_users(usernames=[unique("other")])
+    found = selectors.imported_accounts(prefix=f"{prefix}_")
+    assert found == {name: ids[name] for name in names[:2]}

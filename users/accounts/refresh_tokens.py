@@ -14,6 +14,7 @@ from typing import cast
 import orjson
 from allauth.headless.tokens.strategies.jwt.internal import (
     create_access_token,
+    create_refresh_token,
     create_token,
     decode_token,
     get_token_session,
@@ -21,12 +22,14 @@ from allauth.headless.tokens.strategies.jwt.internal import (
     validate_token_user,
 )
 from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase
 
 from core.valkey import run_script, state_valkey
 from users.keys import refresh_answer_key, refresh_token_key
 from users.models import User
-from users.sessions import end_session, remember_session
+from users.session_stores import SessionStore
+from users.sessions import CLIENT, end_session, remember_session
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +48,23 @@ if valid == ARGV[1] or (not valid and ARGV[2] == '1') then
 end
 return redis.call('GET', KEYS[2])
 """
+
+
+def issue_tokens(*, user_id: int, device: str) -> tuple[str, str]:
+    """Log an account in without its password, for a tool; returns an access and a refresh token.
+
+    `device` is what the list of the user's sessions shows.
+    """
+    user, session = User.objects.get(pk=user_id), SessionStore()
+    session[SESSION_KEY] = str(user_id)
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session[CLIENT] = {"device": device, "address": "", "since": time.time()}
+    session.create()
+    refresh_token = create_refresh_token(user, session)
+    session.save()
+    remember_session(user_id=user_id, session_key=cast("str", session.session_key))
+    return create_access_token(user, session, {}), refresh_token
 
 
 def exchange_refresh_token(*, token: str) -> tuple[str, str] | None:

@@ -12,7 +12,12 @@ from core.valkey import state_valkey
 from tests.support.accounts import end_grace
 from tests.users.conftest import open_session
 from users.accounts.headless import SessionTokens
-from users.accounts.refresh_tokens import GRACE_SECONDS, end_session_of, exchange_refresh_token
+from users.accounts.refresh_tokens import (
+    GRACE_SECONDS,
+    end_session_of,
+    exchange_refresh_token,
+    issue_tokens,
+)
 from users.keys import refresh_answer_key, refresh_token_key, sessions_key
 from users.models import User
 from users.sessions import end_sessions, list_sessions
@@ -40,6 +45,16 @@ def test_a_token_is_exchanged_for_a_new_pair_and_its_session_is_remembered(
     assert len({first[1], pair[1], third[1]}) == 3
     assert end_sessions(user_id=alice) == 1
     assert exchange_refresh_token(token=third[1]) is None
+
+
+def test_a_tool_gets_the_tokens_of_a_session_that_is_listed_and_can_be_ended(alice: int) -> None:
+    access_token, refresh_token = issue_tokens(user_id=alice, device="a tool")
+    assert decode_token(access_token, "access")["sub"] == str(alice)
+    assert [session.device for session in list_sessions(user_id=alice)] == ["a tool"]
+    pair = exchange_refresh_token(token=refresh_token)
+    assert pair is not None
+    assert end_sessions(user_id=alice) == 1
+    assert exchange_refresh_token(token=pair[1]) is None
 
 
 def test_within_the_grace_a_lost_answer_is_given_again(first: tuple[str, str]) -> None:
