@@ -25,7 +25,7 @@ Batch = TypeVar("Batch", bound=Sized)
 
 
 def at_least(
-    minimum: int, kind: type[int] | type[float] = int, *, most: int = MOST
+    minimum: float, kind: type[int] | type[float] = int, *, most: float = MOST
 ) -> Callable[[str], float]:
     """A type for argparse: a number from `minimum` to `most`."""
 

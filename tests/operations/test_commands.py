@@ -12,6 +12,7 @@ from operations.management import commands
 CALLS = {
     "counters": ["verify", "--all"],
     "delete_account": ["ada", "--yes"],
+    "loadtest": [],
     "media": ["gc", "--dry-run"],
     "outbox": [],
     "prepare": [],
