@@ -16,12 +16,14 @@ from tqdm import tqdm
 from tests.benchmarks import (
     browser,
     clustered,
+    coefficients,
     deliveries,
     figures,
     growth,
     latency,
     layers,
     media,
+    mixed,
     privacy,
     publishing,
     push_or_pull,
@@ -131,6 +133,18 @@ PARTS = {
     "audiences": Part(
         "Publishing to few and to many.",
         partial(publishing.audiences, posts=100),
+        in_quick=False,
+        is_pinned=False,
+    ),
+    "coefficients": Part(
+        "What each kind of request costs every component; writes what `manage.py capacity` reads.",
+        coefficients.coefficients,
+        in_quick=False,
+        is_pinned=False,
+    ),
+    "capacity": Part(
+        "Whether `manage.py capacity` says how much a stack of this machine can take.",
+        mixed.capacity,
         in_quick=False,
         is_pinned=False,
     ),

@@ -156,15 +156,15 @@ def cores_apart(stack: Stack, servers: Sequence[Server]) -> Iterator[None]:
     cores = sorted(psutil.Process().cpu_affinity() or [])
     if len(cores) > 1:
         for process in _others(stack, servers):
-            _pin(process, cores[:-1])
+            pin(process, cores[:-1])
         for server in servers:
-            _pin(server.worker, cores[-1:])
+            pin(server.worker, cores[-1:])
     try:
         yield
     finally:
         # List the processes again: a new process has inherited its parent's cores.
         for process in (*_others(stack, servers), *(server.worker for server in servers)):
-            _pin(process, cores)
+            pin(process, cores)
 
 
 def _others(stack: Stack, servers: Sequence[Server]) -> list[psutil.Process]:
@@ -175,7 +175,7 @@ def _others(stack: Stack, servers: Sequence[Server]) -> list[psutil.Process]:
     return [psutil.Process(), *found]
 
 
-def _pin(process: psutil.Process, cores: list[int]) -> None:
+def pin(process: psutil.Process, cores: list[int]) -> None:
     with suppress(psutil.NoSuchProcess):
         for thread in process.threads():
             with suppress(ProcessLookupError):

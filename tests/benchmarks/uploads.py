@@ -46,7 +46,7 @@ def _under(
 ) -> Iterator[Figure]:
     port = bench.layout.port("caddy")
     likes = likes_of(bench)
-    messages = list(_uploads(bench, pictures, accounts))
+    messages = list(uploads_of(bench, pictures, accounts))
     spawn = get_context("spawn")
     idle: list[list[Read]] = []
     busy: list[list[Read]] = []
@@ -111,7 +111,7 @@ def likes_of(bench: Bench) -> list[bytes]:
     ]
 
 
-def _uploads(bench: Bench, pictures: Sequence[bytes], accounts: int) -> Iterator[bytes]:
+def uploads_of(bench: Bench, pictures: Sequence[bytes], accounts: int) -> Iterator[bytes]:
     """Uploads by so many strangers, each with a picture in turn."""
     for number, user_id in enumerate(add_accounts(f"uploader_{next(_crowds)}_", accounts)):
         picture = pictures[number % len(pictures)]

@@ -127,6 +127,16 @@ def audience(members: list[Member], *, follows: int) -> dict[int, set[int]]:
     }
 
 
+def is_drained() -> bool:
+    """Whether every outbox row is delivered, and every counter change folded."""
+    undone = (
+        OutboxEvent.objects.using(database).filter(done_at__isnull=True)
+        for database in ("default", "posts", "comments")
+    )
+    changes = (CounterChange.objects.using(database) for database in ("posts", "comments"))
+    return not any(rows.exists() for rows in (*undone, *changes))
+
+
 @dataclass(frozen=True)
 class World:
     """The stack, as a scenario uses it. `say` prints a line above the progress bar."""
@@ -197,15 +207,7 @@ class World:
         """Wait until all is up and delivered, and counters are settled. Returns the seconds."""
         waited = self.await_up()
         connections.close_all()
-        return waited + wait_until(self._is_drained, SECONDS_TO_DRAIN)
-
-    def _is_drained(self) -> bool:
-        undone = (
-            OutboxEvent.objects.using(database).filter(done_at__isnull=True)
-            for database in ("default", "posts", "comments")
-        )
-        changes = (CounterChange.objects.using(database) for database in ("posts", "comments"))
-        return not any(rows.exists() for rows in (*undone, *changes))
+        return waited + wait_until(is_drained, SECONDS_TO_DRAIN)
 
     def rows(self, members: list[Member]) -> Rows:
         """These people's rows on the primaries."""

@@ -101,13 +101,16 @@ def reset_login_limits() -> None:
     cast("RedisCache", cache).delete_pattern("allauth:rl:*", itersize=1000)
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> float:
+def wait_until(
+    condition: Callable[[], bool], seconds: float = 60.0, *, every: float = 0.02
+) -> float:
     """Wait until `condition` holds. Returns the seconds that took; fails after `seconds`.
 
-    `seconds` is less where the time is what is tested.
+    `seconds` is less where the time is what is tested. `every`: seconds between two questions; more
+    where a question costs what is measured.
     """
     start = time.monotonic()
     while not condition():
         assert time.monotonic() - start < seconds, f"not within {seconds} s"
-        time.sleep(0.02)
+        time.sleep(every)
     return time.monotonic() - start
