@@ -112,7 +112,8 @@ def _servers(needs: Needs) -> Iterator[Row]:
 
 
 def _nodes(valkey: Valkey) -> Row:
-    return f"{valkey.primaries:,} primaries", f"{valkey.nodes:,}"
+    one = valkey.primaries == 1
+    return f"{valkey.primaries:,} primar{'y' if one else 'ies'}", f"{valkey.nodes:,}"
 
 
 def _stores(needs: Needs) -> Iterator[Row]:
@@ -149,23 +150,13 @@ def _stores(needs: Needs) -> Iterator[Row]:
 
 
 def _assumptions(assumptions: Assumptions) -> Iterator[Row]:
-    yield ("assumed", "value", "change it with", "what, and why")
+    yield ("assumed; each is an option", "value", "what, and why")
     for one in numbers():
-        value = getattr(assumptions, one.name)
-        yield (
-            one.name.replace("_", " "),
-            _count(value),
-            option(one.name),
-            assumptions.source(one.name),
-        )
+        value = _count(getattr(assumptions, one.name))
+        yield (option(one.name), value, assumptions.source(one.name))
     for name, share in assumptions.mix.items():
         of = "reads" if name in READS else "writes"
-        yield (
-            f"mix: {name}",
-            f"{share:g}",
-            f"--mix {name}={share:g}",
-            f"{MIX_SOURCE} {of}",
-        )
+        yield (f"--mix {name}={share:g}", f"{share:g}", f"{MIX_SOURCE} {of}")
 
 
 def _aligned(rows: Sequence[Row]) -> Iterator[str]:

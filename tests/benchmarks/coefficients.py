@@ -6,7 +6,7 @@ import os
 import platform
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 from itertools import cycle, islice
@@ -74,7 +74,7 @@ class Total:
         n = len(self.sent)
         return Cost(
             n=n,
-            cpu_us={role: max(0.0, used) / n * 1e6 for role, used in self.cpu.items()},
+            cpu_us=_significant({role: used / n * 1e6 for role, used in self.cpu.items()}),
             bytes_in=mean(sent.bytes_in for sent in self.sent),
             bytes_out=mean(sent.bytes_out for sent in self.sent),
             valkey={
@@ -209,10 +209,12 @@ class Measuring:
         deliveries = BIG_POSTS * FOLLOWERS
         return Cost(
             n=deliveries,
-            cpu_us={
-                role: max(0.0, used * 1e6 - BIG_POSTS * publish.cpu_us[role]) / deliveries
-                for role, used in total.cpu.items()
-            },
+            cpu_us=_significant(
+                {
+                    role: (used * 1e6 - BIG_POSTS * publish.cpu_us[role]) / deliveries
+                    for role, used in total.cpu.items()
+                }
+            ),
             valkey={
                 server: {
                     name: max(0.0, count - BIG_POSTS * publish.valkey[server][name]) / deliveries
@@ -229,6 +231,12 @@ class Measuring:
             if route.before_turn is None:
                 route.calls[0].costs(client)
             return len(route.calls[1].costs(client).statements)
+
+
+def _significant(cpu_us: Mapping[str, float]) -> dict[str, float]:
+    """Without what is less than a hundredth of all: that is what the idle time differs by."""
+    least = sum(cpu_us.values()) / 100
+    return {role: used if used >= least else 0.0 for role, used in cpu_us.items()}
 
 
 def _processor() -> str:

@@ -52,7 +52,7 @@ class Size:
 
 SIZES = (
     Size("one Read API process", read_apis=1, cores=2),
-    Size("four Read API processes", read_apis=4, cores=2),
+    Size("two Read API processes", read_apis=2, cores=2),
     Size("two Read API processes, the stack on one core", read_apis=2, cores=1),
 )
 # Roles whose process uses one core at most.
@@ -69,6 +69,7 @@ class Round:
     answers: int
     left: float  # cores that the stack could have
     client: float
+    others: float  # cores that processes of others had
     used: float  # cores that the stack had
 
     @property
@@ -124,7 +125,8 @@ class Check:
             at_most=MOST_ERROR,
             note=f"measured {middle.measured:.0f}/s, predicted {middle.predicted:.0f}/s, bound by "
             f"{middle.bound}; errors {', '.join(f'{one.error:+.0f} %' for one in rounds)}; "
-            f"{middle.used:.2f} of {middle.left:.2f} cores used, client {middle.client:.2f}",
+            f"the stack used {middle.used:.2f} of {middle.left:.2f} cores that it could have, the "
+            f"client {middle.client:.2f}, others {middle.others:.2f}",
         )
 
     def send(self, size: Size, seconds: float) -> list[Sent]:
@@ -140,6 +142,9 @@ class Check:
         with metered(self.bench.stack, cores) as used:
             sent = self.send(size, SECONDS)
         stack = sum(used.cpu.values())
+        # A client that is kept off these cores takes nothing from the stack.
+        shared = set(cores) & set(psutil.Process().cpu_affinity() or cores)
+        client = used.client if shared else 0.0
         left = len(cores) - (used.busy - stack) / used.seconds
         idle = self.coefficients.idle_cores
         busy = busy_cores(self.coefficients, rates(LOAD, 1.0))
@@ -156,6 +161,7 @@ class Check:
             answers=len(sent),
             left=left,
             client=used.client / used.seconds,
+            others=(used.busy - stack - client) / used.seconds,
             used=stack / used.seconds,
         )
 

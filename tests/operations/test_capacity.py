@@ -7,15 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from devstack.layout import PROJECT_DIR
 from operations.capacity import coefficients as files
+from operations.capacity import model
 from operations.capacity.assumptions import MIX, Assumptions, numbers, option
 from operations.capacity.coefficients import READS, WRITES, Coefficients, CoefficientsError, Cost
 from operations.capacity.followers import EdgesError, mean_pushed
 from operations.capacity.model import GIB, Needs, busy_cores, highest_rate, needs, rates
+from posts import keys as posts_keys
 from tests.support.measured_docs import BEGIN, END
+from timeline import keys as timeline_keys
+from timeline import page_replay
+from users import keys as users_keys
 
 ROLES = (
     *("read-api", "write-api", "worker", "media-worker", "caddy", "s3", "beat"),
@@ -216,6 +222,15 @@ def test_twice_the_load_never_needs_less(name: str) -> None:
         assert all(twice >= once for once, twice in pairs)
 
 
+def test_what_the_model_knows_of_the_code_is_so() -> None:
+    assert model.TIMELINE_SLOTS == timeline_keys.SLOTS
+    assert {posts_keys.SLOTS, users_keys.SLOTS} == {model.DOCUMENT_SLOTS}
+    assert model.REPLAY_SECONDS == page_replay.TTL_SECONDS
+    assert 86_400 * Assumptions().cached_days == posts_keys.RECORD_TTL
+    assert Assumptions().timeline_entries == settings.TIMELINE_CAP
+    assert Assumptions().log_days == settings.OUTBOX_DAYS
+
+
 def test_followers_are_counted_up_to_the_push_limit() -> None:
     star = ["# hub and three others", "0 1", "0 2", "0 3", "", "1 2", "4 4"]
     assert mean_pushed(star, push_limit=10) == (3 + 2 + 2 + 1) / 4
@@ -232,11 +247,11 @@ def test_followers_are_counted_up_to_the_push_limit() -> None:
 def test_every_assumption_is_printed_with_its_value_source_and_option() -> None:
     lines = run("--users", "123456").splitlines()
     for one in numbers():
-        (line,) = (line for line in lines if f" {option(one.name)} " in line)
+        (line,) = (line for line in lines if line.startswith(f"{option(one.name)} "))
         assert str(one.metadata["source"]) in line
     assert any("123,456" in line and "as given" in line for line in lines)
     for kind, share in MIX.items():
-        assert any(f"--mix {kind}={share:g}" in line for line in lines)
+        assert any(line.startswith(f"--mix {kind}={share:g} ") for line in lines)
 
 
 def test_the_document_has_what_the_table_has() -> None:
