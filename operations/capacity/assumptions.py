@@ -6,6 +6,7 @@ from typing import Any
 
 DAYS_A_MONTH = 30
 SECONDS_A_DAY = 86_400
+REQUESTS_A_VISIT = 11
 MIX_SOURCE = "a guess: its share of all"
 # The shares of each kind of read among reads, and of each kind of write among writes.
 MIX = {
@@ -43,9 +44,7 @@ class Assumptions:
     )
     peak_factor: float = _assumed(3.0, "the design: the peak, by the mean", least=1, most=100)
     write_share: float = _assumed(0.01, "the design: overwhelmingly reads; 1 of 100 writes", most=1)
-    users: float = _assumed(
-        220e6, "one visit of 11 requests a day by each, at the design's load", least=1
-    )
+    users: float = _assumed(220e6, "each makes one visit of 11 requests a day", least=1)
     active_share: float = _assumed(
         1.0, "of the users; who has read within TIMELINE_IDLE_DAYS has a timeline in CACHE", most=1
     )
@@ -100,8 +99,14 @@ class Assumptions:
         (one,) = (one for one in numbers() if one.name == name)
         if name == "mean_followers" and self.graph:
             return f"{self.graph}, up to FANOUT_PUSH_LIMIT each"
+        default = users_of(self.requests_per_month) if name == "users" else one.default
         meaning = str(one.metadata["source"])
-        return meaning if getattr(self, name) == one.default else f"as given; by default: {meaning}"
+        return meaning if getattr(self, name) == default else f"as given; by default: {meaning}"
+
+
+def users_of(requests_per_month: float) -> float:
+    """The users who make so many requests, if nobody says how many there are."""
+    return max(1.0, requests_per_month / (DAYS_A_MONTH * REQUESTS_A_VISIT))
 
 
 def numbers() -> Iterator["Field[Any]"]:

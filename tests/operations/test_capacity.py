@@ -275,6 +275,14 @@ def test_the_document_has_what_the_table_has() -> None:
     }
 
 
+def test_a_smaller_load_has_fewer_users_unless_they_are_given() -> None:
+    smaller = json.loads(run("--json", "--requests-per-month", "3.3e6"))["assumptions"]
+    assert smaller["users"]["value"] == 10_000  # 30 visits a month of 11 requests
+    assert not smaller["users"]["source"].startswith("as given")
+    given = json.loads(run("--json", "--requests-per-month", "3.3e6", "--users", "9"))
+    assert given["assumptions"]["users"]["value"] == 9
+
+
 def test_followers_come_from_a_file(tmp_path: Path) -> None:
     graph = tmp_path / "graph.txt"
     graph.write_text("a b\nb c\n")

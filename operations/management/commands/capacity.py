@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from core.commands import errors_with_advice, write_json, write_line
 from operations.capacity import report
-from operations.capacity.assumptions import MIX, Assumptions, numbers, option
+from operations.capacity.assumptions import MIX, Assumptions, numbers, option, users_of
 from operations.capacity.coefficients import READS, WRITES, CoefficientsError, load
 from operations.capacity.followers import EdgesError, mean_pushed
 from operations.capacity.model import needs
@@ -37,8 +37,8 @@ class Command(BaseCommand):
                 option(one.name),
                 type=_number(one.metadata["least"], one.metadata["most"], one.metadata["whole"]),
                 metavar="N",
-                default=one.default,
-                help=f"{one.metadata['source']} ({one.default:g})".replace("%", "%%"),
+                default=None if one.name == "users" else one.default,
+                help=f"{one.metadata['source']} ({one.default:g})",
             )
         parser.add_argument(
             "--mix",
@@ -82,6 +82,8 @@ class Command(BaseCommand):
 def _assumptions(options: Mapping[str, Any]) -> Assumptions:
     """The assumptions that the options make. Raises CommandError."""
     values = {one.name: options[one.name] for one in numbers()}
+    if values["users"] is None:
+        values["users"] = users_of(values["requests_per_month"])
     mix = MIX | dict(options["mix"])
     for of, kinds in (("reads", READS), ("writes", WRITES)):
         if not any(mix[kind] for kind in kinds):
