@@ -87,6 +87,7 @@ class Needs:
     postgres: Postgres
     object_bytes_a_day: float
     network: Network
+    rate_a_core: float  # requests a second for each core of all roles together, without room
     limits: tuple[str, ...]  # what the design cannot do yet, in words
 
 
@@ -165,6 +166,11 @@ class _Sizing:
             postgres=postgres,
             object_bytes_a_day=SECONDS_A_DAY * self.total(self.mean, "object_bytes"),
             network=self.network(),
+            rate_a_core=highest_rate(
+                busy_cores(self.measured, rates(self.assumed, 1.0)),
+                limits={},
+                machine=self.assumed.core_speed,
+            )[0],
             limits=tuple(self.limits(cache, state, postgres)),
         )
 

@@ -93,6 +93,7 @@ def _requests(needs: Needs) -> Iterator[Row]:
             name,
             *(_count(sum(events[kind] for kind in kinds)) for events in (needs.mean, needs.peak)),
         )
+    yield ("for each busy core, of all roles", _count(needs.rate_a_core), "")
 
 
 def _servers(needs: Needs) -> Iterator[Row]:

@@ -129,6 +129,8 @@ def test_instances_have_room_and_one_may_be_lost(coefficients: Coefficients) -> 
     assert (by_name["caddy"].processes, by_name["caddy"].instances) == (2, 3)  # 0.72 / 0.7 = 1.03
     assert (by_name["worker"].processes, by_name["worker"].instances) == (1, 2)
     assert found.postgres.primary_busy == pytest.approx(0.6)
+    cores = 1.8 + 0.72 + 0.18 + 0.4 + 0.6 + 0.01 + 0.05  # with CACHE, and 10,000 deliveries
+    assert found.rate_a_core == pytest.approx(2000 / cores)
 
 
 def test_what_idle_processes_use_leaves_less_for_requests(coefficients: Coefficients) -> None:
