@@ -95,9 +95,15 @@ class Command(BaseCommand):
         seconds, people = options["seconds"], options["people"]
         spawn_rate = options["spawn_rate"] or people / min(SECONDS_TO_SPAWN, seconds / 4)
         load = Load(origin=origin, people=people, spawn_rate=spawn_rate, seconds=seconds)
-        with alone(), self._removed_people(keep=options["keep"]):
-            result, is_interrupted = self._run(load, options)
-            self._report(result, options, is_complete=not is_interrupted)
+        try:
+            with alone(), self._removed_people(keep=options["keep"]):
+                result, is_interrupted = self._run(load, options)
+                self._report(result, options, is_complete=not is_interrupted)
+        except KeyboardInterrupt as error:
+            raise CommandError(
+                "Interrupted. People who are left are used, and removed, by the next run.",
+                returncode=INTERRUPTED,
+            ) from error
         if is_interrupted:
             raise CommandError(
                 "Interrupted: the figures are those of the requests until then.",
