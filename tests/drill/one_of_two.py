@@ -1,11 +1,10 @@
-"""Scenario: one of two beats, workers and APIs is lost, and the web server is reconfigured."""
+"""Scenarios: one of two beats, workers and APIs is lost; the web server is reconfigured."""
 
 import time
 
 from devstack.scaling import scale
 from tests.chaos.behaviours import publishing
 from tests.chaos.checkers import check_availability, quantiles
-from tests.chaos.load import Running
 from tests.chaos.report import Figure
 from tests.chaos.scenario import Run
 from tests.drill.checkers import Span, attempts
@@ -13,7 +12,6 @@ from tests.drill.crowd import Crowd
 
 # Of two each. The first beat is the one that leads.
 LOST = ("beat-1", "worker-1", "read-api-1", "write-api-1")
-RELOADED = "the web server's configuration is reloaded"
 SECONDS_BETWEEN_RELOADS = 2.0
 
 
@@ -26,7 +24,6 @@ def one_of_two(run: Run) -> list[Figure]:
     spans: dict[str, Span] = {}
     with crowd.at_work(publishing) as running:
         running.last(2.0)
-        spans[RELOADED] = _reload(run, running, seconds)
         for name in LOST:
             began = time.monotonic()
             world.faults.lose(name)
@@ -37,13 +34,19 @@ def one_of_two(run: Run) -> list[Figure]:
     ]
 
 
-def _reload(run: Run, running: Running, seconds: float) -> Span:
-    """Reload again and again for some seconds."""
-    began = time.monotonic()
-    while time.monotonic() < began + seconds:
-        run.world.faults.reload_web_server()
-        running.last(SECONDS_BETWEEN_RELOADS)
-    return began, time.monotonic()
+def reload(run: Run) -> list[Figure]:
+    """Reload the web server's configuration again and again for some seconds."""
+    crowd = Crowd.of(run, posts=4000)
+    with crowd.at_work(publishing) as running:
+        began, _ = running.last(2.0)
+        for _ in range(run.scaled(10, at_least=1)):
+            run.world.faults.reload_web_server()
+            running.last(SECONDS_BETWEEN_RELOADS)
+        ended = time.monotonic()
+    return [
+        _failed(crowd, "the web server's configuration is reloaded", (began, ended)),
+        *crowd.figures(),
+    ]
 
 
 def _failed(crowd: Crowd, what: str, span: Span) -> Figure:
