@@ -17,7 +17,7 @@ from django.core.signing import BadSignature, SignatureExpired, TimestampSigner
 from django.db import DatabaseError, InterfaceError, connections
 from redis import ResponseError
 
-from core.sql.wal import UNKNOWN, server_lsn
+from core.sql.wal import UNKNOWN, primary_lsn
 from core.valkey import Call, ValkeyUnavailable, exchange, run_script, state_valkey
 
 logger = logging.getLogger(__name__)
@@ -78,11 +78,11 @@ def lsns_after_commit(aliases: Collection[str]) -> Lsns:
 def _lsn_or_unknown(alias: str) -> int:
     try:
         try:
-            return server_lsn(alias)
+            return primary_lsn(alias)
         except (DatabaseError, InterfaceError):
             # Maybe only the connection is lost.
             connections[alias].close()
-            return server_lsn(alias)
+            return primary_lsn(alias)
     except (DatabaseError, InterfaceError):
         logger.exception("%s went down after a commit: its LSN is not known", alias)
         return UNKNOWN

@@ -14,11 +14,11 @@ from django.db import connections
 # The low bits of an LSN are the byte: 4.5 PB of log, 28 years at 5 MB/s. More look like a later
 # timeline, which keeps them in order. The others are the timeline: 2,046 promotions.
 _BYTE_BITS = 52
+_TIMELINE = "('x' || left(pg_walfile_name(pg_current_wal_flush_lsn()), 8))::bit(32)::bigint"
 # An SQL expression: the timeline that a primary writes; 0 on a replica.
-TIMELINE_SQL = """(
-    CASE WHEN pg_is_in_recovery() THEN 0
-    ELSE ('x' || left(pg_walfile_name(pg_current_wal_flush_lsn()), 8))::bit(32)::bigint END
-)"""
+TIMELINE_SQL = f"(CASE WHEN pg_is_in_recovery() THEN 0 ELSE {_TIMELINE} END)"
+# The LSN of a primary; an error on a replica. It is asked after each write, so it is short.
+_PRIMARY_LSN = f"({_TIMELINE} << {_BYTE_BITS}) + (pg_current_wal_flush_lsn() - '0/0')::bigint"
 # The LSN of a server: what a primary has flushed to its disk, or a replica has replayed. What a
 # primary has not flushed yet is not committed, and no replica gets it. A replica does not say which
 # timeline it replays, only which one its files are on, which may be older. So there is also the
@@ -29,7 +29,7 @@ SELECT CASE WHEN pg_is_in_recovery() THEN
         SELECT greatest(timeline_id, min_recovery_end_timeline)
         FROM pg_control_checkpoint(), pg_control_recovery()
     )::bigint << {_BYTE_BITS}) + (pg_last_wal_replay_lsn() - '0/0')::bigint
-ELSE ({TIMELINE_SQL} << {_BYTE_BITS}) + (pg_current_wal_flush_lsn() - '0/0')::bigint END,
+ELSE {_PRIMARY_LSN} END,
 (SELECT received_tli FROM pg_stat_wal_receiver)
 """  # noqa: S608  (constants)
 # The LSN of a primary that cannot be asked. No server ever reaches it.
@@ -50,6 +50,14 @@ def replayed_lsn(lsn: int, received: int | None, *, first: int) -> int:
     on_received = ((received or 0) << _BYTE_BITS) + lsn % (1 << _BYTE_BITS)
     is_there = timeline_of(on_received) == timeline_of(first) and on_received >= first
     return max(lsn, on_received) if is_there else lsn
+
+
+def primary_lsn(alias: str) -> int:
+    """The LSN of a primary now; one query. Raises OperationalError if it is a replica."""
+    with connections[alias].cursor() as cursor:
+        cursor.execute(f"SELECT {_PRIMARY_LSN}")
+        lsn: int = cursor.fetchone()[0]
+    return lsn
 
 
 def server_lsn(alias: str, *, first: int = 0) -> int:

@@ -242,6 +242,11 @@ def test_a_check_finds_that_its_primary_is_a_standby() -> None:
 
 
 @pytest.mark.usefixtures("primary_became_a_standby")
+def test_a_standby_does_not_tell_the_lsn_of_a_write() -> None:
+    assert lsns.lsns_after_commit(["posts"]) == {"posts": UNKNOWN}
+
+
+@pytest.mark.usefixtures("primary_became_a_standby")
 @pytest.mark.parametrize("role", ["read", "write", "all"])
 def test_a_write_finds_that_its_primary_is_a_standby(role: str, settings: Any) -> None:
     """A Read API may not write anywhere, so there that says nothing about the server."""
