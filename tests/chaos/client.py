@@ -130,9 +130,7 @@ class Client:
             headers["Content-Type"] = "application/json"
         began = time.monotonic()
         try:
-            self._drop_if_closed()
-            self._http.request(method, f"/api/v1{path}", content, headers)
-            response = self._http.getresponse()
+            response = self._ask(method, f"/api/v1{path}", content, headers)
             received = response.read()
         except (OSError, http.client.HTTPException):
             with suppress(OSError):
@@ -145,6 +143,25 @@ class Client:
         answer = self._send(member, "GET", "/users/me", None, {})
         assert answer.status in {200, 401}, (answer.status, answer.body[:500])
         return answer.status == 200
+
+    def _ask(
+        self, method: str, address: str, content: bytes | None, headers: Mapping[str, str]
+    ) -> http.client.HTTPResponse:
+        """Send a request. A GET is sent again if its connection, which was used before, is closed
+        instead of an answer: the server closed it while the request was on its way (RFC 9110,
+        9.2.2; browsers do so).
+        """
+        self._drop_if_closed()
+        is_used = self._http.sock is not None
+        try:
+            self._http.request(method, address, content, headers)
+            return self._http.getresponse()
+        except ConnectionError:
+            if method != "GET" or not is_used:
+                raise
+            self._http.close()
+            self._http.request(method, address, content, headers)
+            return self._http.getresponse()
 
     def _drop_if_closed(self) -> None:
         """Close a connection that the server has closed. Between requests it sends nothing else."""

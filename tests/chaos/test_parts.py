@@ -13,10 +13,12 @@ import pytest
 
 from devstack.layout import HOST, PROJECT_DIR
 from tests.chaos import report
+from tests.chaos.client import Client, Member
 from tests.chaos.proxy import Mode, Proxy
 from tests.chaos.report import Figure, Report
 from tests.chaos.schedule import schedule
 from tests.support.measured_docs import markers
+from users.models import User
 
 FAULTS = ["a", "b", "c"]
 
@@ -160,3 +162,26 @@ def test_the_command_lists_the_scenarios_on_an_unknown_name() -> None:
     unknown = chaos("--only", "typo")
     assert unknown.returncode == 1
     assert "No scenario typo. There are: replica_share, goodput," in unknown.stderr
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", 200), ("POST", 0)])
+def test_only_a_read_is_sent_again_when_its_connection_is_closed_under_it(
+    method: str, status: int
+) -> None:
+    """The server answers the first request of each connection, and hangs up on the second."""
+    with socket.create_server((HOST, 0)) as server:
+
+        def serve() -> None:
+            for _ in range(2):
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(10_000)
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+                    connection.recv(10_000)
+
+        thread = Thread(target=serve, daemon=True)
+        thread.start()
+        member = Member(User(username="reader"))
+        with Client(f"http://{HOST}:{server.getsockname()[1]}") as client:
+            assert client.send(member, "GET", "/first").status == 200
+            assert client.send(member, method, "/second").status == status
