@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef
 
 from core.counters import counts, made_by
 from core.likes import LikersCursor, Likes, first_likers, likers
-from core.sql import primary_reads, server_lsn
+from core.sql import insert_lsn, primary_reads
 from core.valkey import ValkeyUnavailable
 from usergraph import related, store, suggestions, visibility
 from usergraph.models import Block, CloseFriend, Follow, Mute, PulledAuthor
@@ -122,14 +122,14 @@ def settled_pulled_authors(*, author_ids: Collection[int]) -> set[int]:
 
 
 def graph_lsn() -> int:
-    """The LSN of the `default` database, with its timeline (see `core.sql.lsns`); one query.
+    """The end of the log of the `default` database, with its timeline (`core.sql.wal`); one query.
 
     Every change of the graph increases it, and every failover. Take it before you read the graph:
     of two reads, the one with the greater LSN is the later, also between processes. Primary down:
     what its replica has replayed.
     """
     with primary_reads():
-        return server_lsn(router.db_for_read(Follow))
+        return insert_lsn(router.db_for_read(Follow))
 
 
 def follower_count(*, author_id: int, at_most: int) -> int:

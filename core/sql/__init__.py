@@ -22,7 +22,7 @@ from core.sql.middleware import ConsistencyMiddleware
 from core.sql.reads import all_found, first_found, note_reader, primary_reads, replica_reads
 from core.sql.router import DatabaseRouter
 from core.sql.statements import note_written, sql_statements
-from core.sql.wal import TIMELINE_SQL, server_lsn
+from core.sql.wal import TIMELINE_SQL, insert_lsn
 
 __all__ = [
     "PRIMARIES",
@@ -32,11 +32,11 @@ __all__ = [
     "all_found",
     "answers",
     "first_found",
+    "insert_lsn",
     "note_reader",
     "note_written",
     "primary_reads",
     "replica_reads",
-    "server_lsn",
     "sql_statements",
     "watch",
 ]

@@ -147,9 +147,9 @@ def _connect(alias: str) -> psycopg2.extensions.connection:
 
 
 def _note_lsn(primary: Server, now: float, lsn: int) -> None:
+    hosts.note_timeline(primary.hosts, timeline_of(lsn))
     if timeline_of(lsn) != timeline_of(primary.first_lsn):
         primary.first_lsn = lsn
-        hosts.note_timeline(primary.hosts, timeline_of(lsn))
     primary.samples.append((now, lsn))
     # Keeps all samples that may count, and one older.
     while len(primary.samples) > 1 and primary.samples[1][0] < now - 2 * settings.REPLICA_MAX_LAG:

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg2
 from psycopg2 import extensions
 
-from core.sql.deadlines import BudgetSpent, NoAnswer
+from core.sql.deadlines import SECONDS_TO_CONNECT, BudgetSpent, NoAnswer, deadline
 from core.sql.wal import TIMELINE_SQL
 
 Host = tuple[str, str]  # the name or address, and the port
@@ -36,8 +36,10 @@ class Reason(IntEnum):
 
 # Of hosts that were not used when they were last asked: why, and when that was.
 _failures: dict[Host, tuple[Reason, float]] = {}
-# The newest timeline of the log (`core.sql.lsns`) that is known of a primary, by its hosts.
-_timelines: dict[tuple[Host, ...], int] = {}
+# The newest timeline of the log (`core.sql.wal`) that is known of a primary, by its hosts, and when
+# it was last seen. After SECONDS_TO_FORGET, the hosts may have another log: of a restored backup.
+_timelines: dict[tuple[Host, ...], tuple[int, float]] = {}
+SECONDS_TO_FORGET = 120.0
 
 
 def hosts_of(parameters: Mapping[str, Any]) -> list[Host]:
@@ -95,15 +97,21 @@ def connect(
 
 def note_timeline(hosts: tuple[Host, ...], timeline: int) -> bool:
     """Note a timeline of the log that the primary among several hosts is on; whether it is new."""
-    if len(hosts) == 1 or timeline <= _timelines.get(hosts, 0):
+    known = _newest_timeline(hosts)
+    if len(hosts) == 1 or timeline < known:
         return False
-    _timelines[hosts] = timeline
-    return True
+    _timelines[hosts] = timeline, time.monotonic()
+    return timeline > known
 
 
 def is_former(hosts: tuple[Host, ...], timeline: int) -> bool:
     """Whether one of several hosts that writes this timeline is the primary no more."""
-    return timeline < _timelines.get(hosts, 0)
+    return timeline < _newest_timeline(hosts)
+
+
+def _newest_timeline(hosts: tuple[Host, ...]) -> int:
+    timeline, seen_at = _timelines.get(hosts, (0, 0.0))
+    return timeline if time.monotonic() - seen_at < SECONDS_TO_FORGET else 0
 
 
 def unreachable(hosts: Collection[Host]) -> set[Host]:
@@ -127,9 +135,14 @@ def note_silence(host: Host) -> None:
 def _reason_against(connection: extensions.connection, hosts: tuple[Host, ...]) -> Reason | None:
     """Why a connection does not lead to the primary among some hosts; None: it does."""
     connection.autocommit = True
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {TIMELINE_SQL}")
-        (timeline,) = cursor.fetchone() or (0,)
+    try:
+        # A pooler takes a connection at once, also if its server is frozen.
+        with deadline(SECONDS_TO_CONNECT), connection.cursor() as cursor:
+            cursor.execute(f"SELECT {TIMELINE_SQL}")
+            (timeline,) = cursor.fetchone() or (0,)
+    except psycopg2.Error:
+        connection.close()
+        raise
     if timeline == 0:
         return Reason.IS_STANDBY
     note_timeline(hosts, timeline)

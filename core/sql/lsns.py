@@ -9,7 +9,7 @@ STATE down, or taking no writes: only the token has the LSNs, and that is logged
 
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from django.conf import settings
@@ -46,17 +46,27 @@ _EVERYBODY = "everybody"
 
 def lsn_key(whose: int | str, alias: str) -> str:
     """STATE. String: an LSN, 19 digits. That of a user, or of `everybody`, after their last commit
-    on a primary, or of what a user was shown; lives LSN_SECONDS.
+    on a primary; lives LSN_SECONDS.
     """
-    return f"position:v3:{{{whose}}}:{alias}"
+    return f"position:v2:{{{whose}}}:{alias}"
+
+
+def seen_key(user_id: int, alias: str) -> str:
+    """STATE. String: an LSN, 19 digits, of the newest that a user was shown elsewhere than on the
+    replica that is their own; lives LSN_SECONDS.
+    """
+    return f"position:v2:{{{user_id}}}:{alias}:seen"
 
 
 @dataclass
 class RequiredLsns:
-    """What a replica must have replayed: for the user's own writes, and for everybody's."""
+    """What a replica must have replayed: for the user's own writes, for everybody's, and for what
+    the user was shown before.
+    """
 
     own: Lsns = field(default_factory=dict)
     common: Lsns = field(default_factory=dict)
+    seen: Lsns = field(default_factory=dict)
 
 
 @dataclass
@@ -95,13 +105,13 @@ def store_lsns(lsns: Lsns, *, user_id: int | None) -> None:
     So are all LSNs if `user_id` is None: a task has written. UNKNOWN is stored for its user only.
     STATE down or full: logs it, stores nothing.
     """
-    calls = [] if user_id is None else _raise_calls(user_id, lsns)
-    common = {
-        alias: lsn
-        for alias, lsn in lsns.items()
-        if (user_id is None or alias == "default") and lsn != UNKNOWN
-    }
-    _store(calls + _raise_calls(_EVERYBODY, common), whose=user_id)
+    calls: list[Call] = []
+    for alias, lsn in lsns.items():
+        if user_id is not None:
+            calls.append(_raise_call(lsn_key(user_id, alias), lsn))
+        if (user_id is None or alias == "default") and lsn != UNKNOWN:
+            calls.append(_raise_call(lsn_key(_EVERYBODY, alias), lsn))
+    _store(calls, whose=user_id)
 
 
 def store_seen_lsns(lsns: Lsns, *, user_id: int) -> None:
@@ -109,7 +119,8 @@ def store_seen_lsns(lsns: Lsns, *, user_id: int) -> None:
 
     STATE down or full: logs it, stores nothing.
     """
-    _store(_raise_calls(user_id, lsns), whose=user_id)
+    calls = [_raise_call(seen_key(user_id, alias), lsn) for alias, lsn in lsns.items()]
+    _store(calls, whose=user_id)
 
 
 def _store(calls: list[Call], *, whose: int | None) -> None:
@@ -121,12 +132,8 @@ def _store(calls: list[Call], *, whose: int | None) -> None:
         logger.exception("STATE is down or full: LSNs are not stored for user %s", whose)
 
 
-def _raise_calls(whose: int | str, lsns: Lsns) -> list[Call]:
-    seconds = b"%d" % settings.LSN_SECONDS
-    return [
-        ([lsn_key(whose, alias).encode()], [b"%0*d" % (_DIGITS, lsn), seconds])
-        for alias, lsn in lsns.items()
-    ]
+def _raise_call(key: str, lsn: int) -> Call:
+    return [key.encode()], [b"%0*d" % (_DIGITS, lsn), b"%d" % settings.LSN_SECONDS]
 
 
 def required_lsns(*, user_id: int | None) -> RequiredLsns | None:
@@ -135,22 +142,32 @@ def required_lsns(*, user_id: int | None) -> RequiredLsns | None:
     One round trip; none for an anonymous caller within COMMON_SECONDS of the last one.
     """
     ask_common = time.monotonic() - _common.read_at > COMMON_SECONDS
-    asked: list[int | str] = [] if user_id is None else [user_id]
-    asked += [_EVERYBODY] if ask_common else []
-    commands = [("MGET", *(lsn_key(whose, alias) for alias in PRIMARIES)) for whose in asked]
+    commands = [] if user_id is None else [_reading(user_id)]
+    commands += [_reading(_EVERYBODY)] if ask_common else []
     began = time.monotonic()
     try:
         answers = exchange(state_valkey(), commands)
     except ValkeyUnavailable:
         logger.exception("STATE is down: reads go to the primaries")
         return None
-    found = [
-        {alias: int(lsn) for alias, lsn in zip(PRIMARIES, answer, strict=True) if lsn}
-        for answer in answers
-    ]
     if ask_common:
-        _common.lsns, _common.read_at = found.pop(), began
-    return RequiredLsns(found[0] if found else {}, _common.lsns)
+        _common.lsns, _common.read_at = _lsns_of(answers.pop()), began
+    if user_id is None:
+        return RequiredLsns(common=_common.lsns)
+    own, seen = answers[0][: len(PRIMARIES)], answers[0][len(PRIMARIES) :]
+    return RequiredLsns(_lsns_of(own), _common.lsns, _lsns_of(seen))
+
+
+def _reading(whose: int | str) -> tuple[str, ...]:
+    keys = [lsn_key(whose, alias) for alias in PRIMARIES]
+    if isinstance(whose, int):
+        keys += [seen_key(whose, alias) for alias in PRIMARIES]
+    return "MGET", *keys
+
+
+def _lsns_of(stored: Sequence[bytes | None]) -> Lsns:
+    """By alias, those that are there."""
+    return {alias: int(lsn) for alias, lsn in zip(PRIMARIES, stored, strict=True) if lsn}
 
 
 def token_of(lsns: Lsns) -> str:

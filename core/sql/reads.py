@@ -45,7 +45,7 @@ class _Reader:
         if in_token is None or stored is None:
             return None
         own = {a: max(in_token.get(a, 0), stored.own.get(a, 0)) for a in lsns.PRIMARIES}
-        return lsns.RequiredLsns(own, stored.common)
+        return lsns.RequiredLsns(own, stored.common, stored.seen)
 
 
 _reader: ContextVar[_Reader | None] = ContextVar("reader", default=None)
@@ -165,8 +165,8 @@ def _chosen(reader: _Reader, primary: str) -> str:
 
 
 def store_what_was_seen() -> None:
-    """Store how new what the current reader was shown is, unless it came from the replica that is
-    their own anyway: they must not be shown less by that. One query for each such server.
+    """Store how new what the current reader was shown is, so that their own replica is not read
+    before it has as much. Nothing for what came from there; else one query for each server.
     """
     reader = _reader.get()
     if reader is None or reader.user_id is None or not settings.READ_YOUR_WRITES:
@@ -199,7 +199,7 @@ def _is_usable(reader: _Reader, primary: str, replica: str, *, seen: int = 0) ->
         lsn = max(seen, required.own.get(primary, 0))
         if servers.answers(primary):
             # With the primary down, a replica without the writes of others is better than an error.
-            lsn = max(lsn, required.common.get(primary, 0))
+            lsn = max(lsn, required.common.get(primary, 0), required.seen.get(primary, 0))
         return servers.has_replayed(replica, lsn)
     except (OperationalError, InterfaceError) as error:
         note_failure(replica, error)

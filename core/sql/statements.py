@@ -107,4 +107,5 @@ def _watched(
         if is_refused and settings.API_ROLE != "read":
             # The primary has become a standby, behind a pooler that keeps the connection.
             servers.note_down(alias, error)
+            raise OperationalError(*error.args) from error
         raise

@@ -11,8 +11,8 @@ a server on a newer timeline has all that is left of an older one. See docs/deci
 
 from django.db import connections
 
-# The low bits of an LSN are the byte: 4.5 PB of log, 28 years at 5 MB/s. More look like a later
-# timeline, which keeps them in order. The others are the timeline: 2,046 promotions.
+# The low bits of an LSN are the byte: 4.5 PB of log, 28 years at 5 MB/s. The others are the
+# timeline: 2,046 promotions.
 _BYTE_BITS = 52
 _TIMELINE = "('x' || left(pg_walfile_name(pg_current_wal_flush_lsn()), 8))::bit(32)::bigint"
 # An SQL expression: the timeline that a primary writes; 0 on a replica.
@@ -32,6 +32,11 @@ SELECT CASE WHEN pg_is_in_recovery() THEN
 ELSE {_PRIMARY_LSN} END,
 (SELECT received_tli FROM pg_stat_wal_receiver)
 """  # noqa: S608  (constants)
+# The end of a primary's log, whether it is flushed or not: every statement that writes moves it.
+_INSERT_LSN = f"""({TIMELINE_SQL} << {_BYTE_BITS}) + (
+    CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END
+    - '0/0'
+)::bigint"""
 # The LSN of a primary that cannot be asked. No server ever reaches it.
 UNKNOWN = 2**63 - 1
 
@@ -54,8 +59,20 @@ def replayed_lsn(lsn: int, received: int | None, *, first: int) -> int:
 
 def primary_lsn(alias: str) -> int:
     """The LSN of a primary now; one query. Raises OperationalError if it is a replica."""
+    return _asked(alias, _PRIMARY_LSN)
+
+
+def insert_lsn(alias: str) -> int:
+    """The end of a primary's log now, also of what is not flushed or committed yet; one query.
+
+    On a replica, what it has replayed, without a timeline.
+    """
+    return _asked(alias, _INSERT_LSN)
+
+
+def _asked(alias: str, expression: str) -> int:
     with connections[alias].cursor() as cursor:
-        cursor.execute(f"SELECT {_PRIMARY_LSN}")
+        cursor.execute(f"SELECT {expression}")
         lsn: int = cursor.fetchone()[0]
     return lsn
 

@@ -16,4 +16,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def is_usable(self) -> bool:
         """Whether it answers; not if its server was down since: that may be the primary no more."""
-        return not servers.is_outlived(self.alias) and super().is_usable()
+        if servers.is_outlived(self.alias) or not super().is_usable():
+            return False
+        # Behind a pooler, a connection outlives a change of roles.
+        is_pooled = self.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]
+        return not is_pooled or servers.is_replica(self.alias) or not self._is_standby()
+
+    def _is_standby(self) -> bool:
+        with self.connection.cursor() as cursor:
+            cursor.execute("SELECT pg_is_in_recovery()")
+            return bool(cursor.fetchone()[0])

@@ -16,6 +16,7 @@ from core.sql import (
     ConsistencyMiddleware,
     lsns,
     middleware,
+    note_reader,
     replica_reads,
     servers,
     statements,
@@ -189,7 +190,7 @@ def test_what_a_task_writes_everybody_sees(fails: bool) -> None:
 
 @pytest.mark.parametrize(("seconds", "sent"), [(0.0, 2), (0.06, 1)], ids=["refuses", "is silent"])
 def test_a_broker_that_did_not_answer_is_not_asked_again_at_once(
-    seconds: float, sent: int, monkeypatch: pytest.MonkeyPatch
+    seconds: float, sent: int, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     asked: list[int] = []
 
@@ -198,6 +199,7 @@ def test_a_broker_that_did_not_answer_is_not_asked_again_at_once(
         time.sleep(seconds)
         raise BrokerError("no answer")
 
+    settings.API_ROLE = "write"
     monkeypatch.setattr(Task, "apply_async", fail)
     monkeypatch.setattr(middleware, "SECONDS_TO_SEND", 0.1)
     monkeypatch.setattr(middleware, "_silence", middleware._Silence())
@@ -205,6 +207,33 @@ def test_a_broker_that_did_not_answer_is_not_asked_again_at_once(
         with pytest.raises(BrokerError):
             write_and_fail.apply_async(kwargs={"fails": False})
     assert len(asked) == sent
+    settings.API_ROLE = "all"
+    with pytest.raises(BrokerError, match="no answer"):
+        write_and_fail.apply_async(kwargs={"fails": False})  # beat and workers go on
+    settings.API_ROLE = "write"
     middleware._silence.until -= middleware.SECONDS_OF_SILENCE
     with pytest.raises(BrokerError, match="no answer"):
         write_and_fail.apply_async(kwargs={"fails": False})
+
+
+def test_what_was_read_on_the_primary_is_required_of_the_replica_later(
+    settings: Any, user_id: int
+) -> None:
+    settings.API_ROLE = "read"
+
+    def view(request: HttpRequest) -> HttpResponse:
+        note_reader(user_id=user_id)
+        read_alias()
+        return HttpResponse()
+
+    ConsistencyMiddleware(view)(request())
+    found = lsns.required_lsns(user_id=user_id)
+    assert found is not None
+    assert not found.seen, "it was the reader's own replica"
+    servers.note_down("posts_replica", OperationalError("gone"))
+    before = wal.server_lsn("posts")
+    ConsistencyMiddleware(view)(request())
+    found = lsns.required_lsns(user_id=user_id)
+    assert found is not None
+    assert found.seen["posts"] >= before
+    assert not found.own
