@@ -52,7 +52,9 @@ class Assumptions:
     mean_followers: float = _assumed(
         44, "the graph of the benchmark; --followers FILE takes it from another", most=1e9
     )
-    cached_days: float = _assumed(1, "of posts that are in CACHE (RECORD_TTL)", most=365)
+    cached_days: float = _assumed(
+        100, "of posts that are in CACHE: so far does a first page of 20 reach back", most=3650
+    )
     core_speed: float = _assumed(
         1.0, "of the servers' cores, by those of the measurement", least=0.01, most=100
     )

@@ -222,10 +222,11 @@ class _Sizing:
     def valkey(self, server: str, size: float) -> Valkey:
         """A Valkey has one main thread, so each primary has one core for commands."""
         assumed, busy = self.assumed, self.busy[f"valkey-{server}"]
-        by_memory = ceil(size / (assumed.valkey_gib * GIB * assumed.valkey_fill))
-        primaries = max(1, by_memory, ceil(busy / assumed.utilisation))
-        if server == "state":
-            primaries = 1  # it is no cluster
+        room = assumed.valkey_gib * GIB * assumed.valkey_fill
+        # It is no cluster; and nothing is gained by more primaries than there are hash tags.
+        most = 1 if server == "state" else max(TIMELINE_SLOTS, ceil(size / room))
+        enough = (n for n in range(1, most) if _of_the_fullest(size, n) <= room)
+        primaries = min(most, max(next(enough, most), ceil(busy / assumed.utilisation)))
         return Valkey(
             name=server,
             bytes=size,
@@ -292,3 +293,10 @@ class _Sizing:
                 f"The primaries keep {postgres.primary_busy:.0f} cores busy, and there is one for "
                 "each database: raise --database-cores, or divide a database into shards."
             )
+
+
+def _of_the_fullest(size: float, primaries: int) -> float:
+    """The bytes of the primary that has most, if hash tags are spread evenly: what has one tag is
+    never divided, and nearly all of CACHE are timelines.
+    """
+    return size * ceil(TIMELINE_SLOTS / primaries) / TIMELINE_SLOTS

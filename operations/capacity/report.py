@@ -128,7 +128,7 @@ def _stores(needs: Needs) -> Iterator[Row]:
             f"{_count(valkey.round_trips)}/s",
         )
     yield ("SQL statements of requests", f"{_count(postgres.statements)}/s", "")
-    yield ("write-ahead log, to each replica", f"{_bytes(postgres.wal_bytes)}/s", "")
+    yield ("write-ahead log, all primaries", f"{_bytes(postgres.wal_bytes)}/s", "")
     yield ("rows that stay", f"{_count(postgres.rows_a_day)} a day", "")
     yield (
         "their bytes, with indexes",

@@ -7,7 +7,7 @@ earlier run has left are used again.
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from random import Random
 
@@ -52,17 +52,15 @@ LOCK = 0x10AD7E57
 @contextmanager
 def alone() -> Iterator[None]:
     """Raise CommandError if another load test is using the people of this service."""
-    with connections["default"].cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
+    # The lock is a transaction's, on a connection of its own: PgBouncer may stand in between.
+    with closing(connections["default"].copy()) as connection, connection.cursor() as cursor:
+        connection.set_autocommit(False)
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
         if not cursor.fetchone()[0]:
             raise CommandError(
                 "Another load test is running on this stack. Wait until it has ended."
             )
-    try:
         yield
-    finally:
-        with connections["default"].cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
 
 
 @dataclass(frozen=True)

@@ -228,8 +228,9 @@ class Measuring:
         """The SQL statements of the second of two requests, in this process."""
         client = Client(SERVER_NAME=HOST)
         with override_settings(API_ROLE="read" if route.is_read else "write"):
-            if route.before_turn is None:
-                route.calls[0].costs(client)
+            route.calls[0].costs(client)
+            if route.before_turn is not None:
+                route.before_turn()
             return len(route.calls[1].costs(client).statements)
 
 

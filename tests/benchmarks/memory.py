@@ -12,7 +12,7 @@ from timeline import store
 from timeline.keys import home_key
 
 # Keys of STATE, and of CACHE, by a part of their names.
-_OF_A_SESSION = (KEY_PREFIX, "limits:", "position:")
+_OF_A_SESSION = (KEY_PREFIX, "sessions:", "limits:", "position:")
 _OF_A_VIEWER = ("followed:", "hidden:", "friendly:", "liked-posts:")
 _KINDS = (*_OF_A_SESSION, *_OF_A_VIEWER, "page-replay:", "post:", "user:")
 _SAMPLE = 200

@@ -21,6 +21,7 @@ from tests.support.costs import Costs, counted
 from timeline.services import drop_home_timelines
 from usergraph.services import import_follows
 from users.models import User
+from users.services import issue_tokens
 
 API = "/api/v1"
 COMPRESSED = {"Accept-Encoding": "zstd, gzip"}
@@ -87,9 +88,9 @@ class People:
         names = dict(User.objects.values_list("pk", "username"))
         self.authors = [f"{API}/users/{names[id_]}" for id_ in authors]
         self.unknown = [f"{API}/users/{names[id_]}" for id_ in self.strangers]
-        self.tokens = [population.token(id_) for id_ in self.readers]
+        self.tokens = [_logged_in(id_) for id_ in self.readers]
         writers = add_accounts(f"capacity_writer_{number}_", WRITERS)
-        self.writers = [population.token(id_) for id_ in writers]
+        self.writers = [_logged_in(id_) for id_ in writers]
 
     def reads(self) -> Iterator[Route]:
         """The reads. All are warm after the first of each, except `home-cold`."""
@@ -172,6 +173,12 @@ class People:
 
     def _cool(self) -> None:
         drop_home_timelines(user_ids=self.readers)
+
+
+def _logged_in(user_id: int) -> str:
+    """The access token of a session like that of a log-in."""
+    access_token, _ = issue_tokens(user_id=user_id, device="A phone of the benchmark, version 1.0")
+    return access_token
 
 
 def _path(url: str) -> str:

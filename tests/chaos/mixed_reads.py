@@ -46,7 +46,7 @@ def went_back(shown: Iterable[Shown]) -> int:
 
 
 def forks(shown: Iterable[Shown]) -> int:
-    """How many pairs of answers each have a comment that the other one lacks.
+    """0 unless two answers each have a comment that the other one lacks.
 
     Comments are written one after the other in one log, so of two answers one has all of the other.
     """

@@ -162,7 +162,10 @@ def _recovered(
     at_least: float | None = None,
 ) -> Figure:
     rate = USUAL * can_do
-    steps = ", ".join(f"{n} after {max(0.0, at - course.began):.0f} s" for at, n in workers)
+    steps = ", ".join(
+        f"{n} after {at - course.began:.0f} s" if at > course.began else f"{n} before"
+        for at, n in workers
+    )
     control = " without the rule (control)" if at_least else ""
     return Figure(
         f"until no post waits for {LATE:.0f} s, from the burst's begin{control}",

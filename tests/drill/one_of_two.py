@@ -58,7 +58,7 @@ def _failed(crowd: Crowd, what: str, span: Span) -> Figure:
         read.ended - read.began for read in crowd.history.reads if since <= read.began < until
     ]
     return Figure(
-        f"requests failed: {what}",
+        f"requests failed, also when sent again: {what}",
         reads.reads - reads.answered + posts.failed,
         reads.reads + posts.writes,
         at_most=0,

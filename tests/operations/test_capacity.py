@@ -147,11 +147,33 @@ def test_cache_is_sized_by_memory_or_by_cores(coefficients: Coefficients) -> Non
         coefficients,
     )
     assert found.cache.bytes == pytest.approx(10 * GIB)
-    assert (found.cache.primaries, found.cache.nodes) == (5, 10)
+    # Of 64 hash tags, 160 MiB each, a primary of 2 GiB holds 12: so there are 6.
+    assert (found.cache.primaries, found.cache.nodes) == (6, 12)
     assert found.cache.commands == pytest.approx(1800 * 20)
-    small = load(users=1, core_speed=0.1)  # 0.18 cores of homes and 0.05 of deliveries, slower
+    small = load(
+        users=1, core_speed=0.1, cached_days=0
+    )  # 0.18 cores of homes and 0.05 of deliveries, slower
     assert needs(small, coefficients).cache.busy == pytest.approx(2.3)
     assert needs(small, coefficients).cache.primaries == 4
+
+
+@pytest.mark.parametrize(("users", "primaries"), [(64, 64), (33, 64), (32, 32), (31, 32), (65, 65)])
+def test_what_has_one_hash_tag_is_not_divided(
+    users: int, primaries: int, coefficients: Coefficients
+) -> None:
+    """So many gibibytes, and a gibibyte for each server. 33 servers would have to hold two each."""
+    found = needs(
+        load(
+            users=users * GIB / 3000,
+            timeline_entries=100,
+            valkey_gib=1,
+            valkey_fill=1,
+            cached_days=0,
+            core_speed=100,
+        ),
+        coefficients,
+    )
+    assert found.cache.primaries == primaries
 
 
 def test_records_of_new_posts_are_cached_for_a_day(coefficients: Coefficients) -> None:
@@ -228,7 +250,8 @@ def test_what_the_model_knows_of_the_code_is_so() -> None:
     assert model.TIMELINE_SLOTS == timeline_keys.SLOTS
     assert {posts_keys.SLOTS, users_keys.SLOTS} == {model.DOCUMENT_SLOTS}
     assert model.REPLAY_SECONDS == page_replay.TTL_SECONDS
-    assert 86_400 * Assumptions().cached_days == posts_keys.RECORD_TTL
+    # Each entry is read again within its life, as long as its post is on a first page.
+    assert posts_keys.RECORD_TTL >= 86_400
     assert Assumptions().timeline_entries == settings.TIMELINE_CAP
     assert Assumptions().log_days == settings.OUTBOX_DAYS
 

@@ -51,11 +51,14 @@ return redis.call('GET', KEYS[2])
 
 
 def issue_tokens(*, user_id: int, device: str) -> tuple[str, str]:
-    """Log an account in without its password, for a tool; returns an access and a refresh token.
+    """Log an account in for a tool; returns an access and a refresh token.
 
-    `device` is what the list of the user's sessions shows.
+    `device` is what the list of the user's sessions shows. Raises ValueError for an account that
+    somebody can log in to.
     """
     user, session = User.objects.get(pk=user_id), SessionStore()
+    if user.has_usable_password():
+        raise ValueError(f"account {user_id} has a password, so its owner logs in")
     session[SESSION_KEY] = str(user_id)
     session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()

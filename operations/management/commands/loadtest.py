@@ -40,7 +40,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.epilog = "Example: manage.py loadtest --people 50 --seconds 120"
         number = parser.add_argument
-        number("--seconds", type=at_least(1), default=60, help="How long (default 60).")
+        number(
+            "--seconds", type=at_least(1, most=86_400), default=60, help="How long (default 60)."
+        )
         number("--people", type=at_least(2, most=1000), default=30, help="At once (default 30).")
         number(
             "--posts",
