@@ -13,7 +13,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from core.http.problems import Conflict, Invalid
+from core.http.problems import Conflict, Invalid, Unavailable
 from core.outbox.models import OutboxEvent
 from media import services as media_services
 from media import storage
@@ -140,6 +140,9 @@ class ObjectsMachine(RuleBasedStateMachine):
             user_services.update_profile(user_id=owner.id, changes={"avatar": media_id})
         except Invalid:
             assert not Media.objects.filter(pk=media_id).exists()
+            return
+        except Unavailable:  # the account was switched off and on, and it is not moved back yet
+            assert Media.objects.get(pk=media_id).place != Media.Place.PUBLIC
             return
         owner.former.remove(media_id)
         self.takes_off_silently(owner)

@@ -263,4 +263,5 @@ def test_a_planted_leak_is_noticed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     plant(monkeypatch)
-    assert_bug_is_noticed(machine, steps=STEPS, runs=3 * RUNS)
+    # Mostly within the first hundred runs, but it is left to chance.
+    assert_bug_is_noticed(machine, steps=STEPS, runs=15 * RUNS)
