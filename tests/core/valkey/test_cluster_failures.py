@@ -108,7 +108,7 @@ def test_in_the_read_api_a_server_that_is_frozen_costs_one_wait_and_the_others_a
         for _ in range(20):
             assert exchange(cluster, [("GET", key) for key in theirs]) == [None] * len(theirs)
             assert not is_answered(lambda: exchange(cluster, [("GET", its)]))
-        assert time.monotonic() - began < 0.25
+        assert time.monotonic() - began < 1, "20 waits would take 5 s"
         wait_until(lambda: is_answered(lambda: exchange(cluster, [("GET", its)])), 20)
         measured(f"its slots were back {time.monotonic() - frozen_at:.1f} s after SIGSTOP")
 
