@@ -151,6 +151,8 @@ class _Sizing:
         self.peak = rates(assumptions, assumptions.mean_rate * assumptions.peak_factor)
         at_the_peak = busy_cores(coefficients, self.peak)
         self.busy = {role: cores / assumptions.core_speed for role, cores in at_the_peak.items()}
+        # The bytes of keys that a Valkey holds.
+        self.room = assumptions.valkey_gib * GIB * assumptions.valkey_fill
 
     def needs(self) -> Needs:
         users = self.assumed.users * self.assumed.active_share
@@ -221,8 +223,7 @@ class _Sizing:
 
     def valkey(self, server: str, size: float) -> Valkey:
         """A Valkey has one main thread, so each primary has one core for commands."""
-        assumed, busy = self.assumed, self.busy[f"valkey-{server}"]
-        room = assumed.valkey_gib * GIB * assumed.valkey_fill
+        assumed, busy, room = self.assumed, self.busy[f"valkey-{server}"], self.room
         # It is no cluster; and nothing is gained by more primaries than there are hash tags.
         most = 1 if server == "state" else max(TIMELINE_SLOTS, ceil(size / room))
         enough = (n for n in range(1, most) if _of_the_fullest(size, n) <= room)
@@ -269,7 +270,6 @@ class _Sizing:
     def limits(self, cache: Valkey, state: Valkey, postgres: Postgres) -> Iterator[str]:
         """What more servers alone do not solve."""
         utilisation = self.assumed.utilisation
-        room = self.assumed.valkey_gib * GIB * self.assumed.valkey_fill
         if cache.primaries > TIMELINE_SLOTS:
             yield (
                 f"CACHE needs {cache.primaries} primaries, but timelines have {TIMELINE_SLOTS} "
@@ -286,7 +286,7 @@ class _Sizing:
                 f"STATE keeps {state.busy:.1f} cores busy, but is one server with one main thread: "
                 "it has to be divided by purpose (sessions, limits, queue), or into shards."
             )
-        if state.bytes > room:
+        if state.bytes > self.room:
             yield f"STATE has {state.bytes / GIB:.0f} GiB, but is one server: raise --valkey-gib."
         if postgres.primary_busy > DATABASES * self.assumed.database_cores * utilisation:
             yield (

@@ -8,13 +8,14 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from threading import Event, Thread
+from threading import Event
 
 import psutil
 
 from core.valkey import state_valkey
 from devstack import probes
 from devstack.lifecycle import Stack
+from tests.chaos.background import Background
 from tests.chaos.proxy import Mode, Proxy
 from tests.chaos.schedule import Planned
 from tests.support.client import wait_until
@@ -221,40 +222,29 @@ class Faults:
             proxy.switch(Mode.PASS)
 
 
-class Monkey:
+class Monkey(Background):
     """A thread that injects faults by a schedule. Use as a context."""
 
     def __init__(
         self, faults: Faults, plan: Iterator[Planned], say: Callable[[str], object]
     ) -> None:
+        super().__init__()
         self.faults, self.plan, self.say = faults, plan, say
         self.done: list[str] = []
-        self.error: BaseException | None = None
-        self._stop = Event()
-        self._thread = Thread(target=self._run, name="monkey", daemon=True)
 
     def __enter__(self) -> "Monkey":
-        self._thread.start()
+        super().__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
+        super().__exit__()
         self.faults.calm()
 
-    def check(self) -> None:
-        """Raise the error that has ended the thread, if any."""
-        if self.error is not None:
-            raise self.error
-
-    def _run(self) -> None:
+    def _work(self) -> None:
         began = time.monotonic()
-        try:
-            for planned in self.plan:
-                if self._stop.wait(max(0.0, began + planned.at - time.monotonic())):
-                    return
-                self.say(f"{time.monotonic() - began:5.1f} s  {planned.fault}")
-                self.faults.inject(planned, self._stop)
-                self.done.append(planned.fault)
-        except BaseException as error:  # the main thread raises it in `check`
-            self.error = error
+        for planned in self.plan:
+            if self._stop.wait(max(0.0, began + planned.at - time.monotonic())):
+                return
+            self.say(f"{time.monotonic() - began:5.1f} s  {planned.fault}")
+            self.faults.inject(planned, self._stop)
+            self.done.append(planned.fault)

@@ -5,7 +5,6 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Event, Thread
 from typing import Any
 
 import httpx
@@ -15,6 +14,7 @@ from devstack.instances import MOST
 from devstack.layout import PROJECT_DIR
 from devstack.lifecycle import Stack
 from devstack.scaling import scale
+from tests.chaos.background import Background
 from tests.support.client import http_client
 
 ROLE = "worker"
@@ -69,33 +69,22 @@ def exported(origin: str, metric: str) -> float | None:
     return float(found[1]) if found else None
 
 
-class Autoscaler:
+class Autoscaler(Background):
     """A thread that scales the workers by the rule. Use as a context.
 
     `steps`: when there were so many workers (time.monotonic).
     """
 
     def __init__(self, stack: Stack, rule: Rule, say: Callable[[str], object]) -> None:
+        super().__init__()
         self._stack, self._rule, self._say = stack, rule, say
         self._origin = f"http://127.0.0.1:{stack.layout.port('read-api')}"
         self.steps: list[tuple[float, int]] = []
-        self.error: BaseException | None = None
-        self._stop = Event()
-        self._thread = Thread(target=self._work)
 
     def __enter__(self) -> "Autoscaler":
         self._note(self._now())
-        self._thread.start()
+        super().__enter__()
         return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def check(self) -> None:
-        """Raise the error that has ended the thread, if any."""
-        if self.error is not None:
-            raise self.error
 
     def _now(self) -> int:
         return self._stack.instances[ROLE]
@@ -104,15 +93,12 @@ class Autoscaler:
         self.steps.append((time.monotonic(), workers))
 
     def _work(self) -> None:
-        try:
-            while not self._stop.wait(self._rule.interval):
-                value = exported(self._origin, self._rule.metric)
-                if value is None:
-                    continue  # where nothing is measured, nothing changes
-                wanted = self._rule.wanted(now=self._now(), value=value)
-                if wanted > self._now():
-                    self._say(f"  a post has waited for {value:.1f} s: {wanted} workers")
-                    scale(self._stack, {ROLE: wanted})
-                    self._note(wanted)
-        except BaseException as error:  # the main thread raises it in `check`
-            self.error = error
+        while not self._stop.wait(self._rule.interval):
+            value = exported(self._origin, self._rule.metric)
+            if value is None:
+                continue  # where nothing is measured, nothing changes
+            wanted = self._rule.wanted(now=self._now(), value=value)
+            if wanted > self._now():
+                self._say(f"  a post has waited for {value:.1f} s: {wanted} workers")
+                scale(self._stack, {ROLE: wanted})
+                self._note(wanted)

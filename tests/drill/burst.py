@@ -10,7 +10,6 @@ which the workers run.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Event, Thread
 
 from django.conf import settings
 from django.db import connections, transaction
@@ -22,6 +21,7 @@ from core.outbox.tasks import wake
 from devstack.scaling import scale
 from tests.benchmarks.deliveries import Audience
 from tests.benchmarks.population import add_posts
+from tests.chaos.background import Background
 from tests.chaos.proxy import Mode
 from tests.chaos.report import Figure
 from tests.chaos.scenario import Run
@@ -52,30 +52,14 @@ SECONDS_BETWEEN_LOOKS = 0.2
 KEYS_AT_ONCE = 100
 
 
-class Author:
+class Author(Background):
     """Publishes from a thread, at a rate that can be changed. Use as a context."""
 
     def __init__(self, audience: Audience) -> None:
+        super().__init__()
         self.audience = audience
         self.post_ids: list[int] = []
         self.rate = 0.0
-        self.error: BaseException | None = None
-        self._stop = Event()
-
-    def __enter__(self) -> "Author":
-        self._stop.clear()
-        self._thread = Thread(target=self._work)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def check(self) -> None:
-        """Raise the error that has ended the thread, if any."""
-        if self.error is not None:
-            raise self.error
 
     def publish(self) -> None:
         """What the Write API does for a post that has no pictures."""
@@ -95,8 +79,6 @@ class Author:
             while not self._stop.wait(max(0.0, due - time.monotonic())):
                 self.publish()
                 due += 1 / self.rate
-        except BaseException as error:  # the main thread raises it in `check`
-            self.error = error
         finally:
             connections.close_all()
 
