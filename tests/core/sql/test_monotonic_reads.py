@@ -203,6 +203,8 @@ def test_nobody_goes_back_in_time_nor_sees_writes_in_another_order(
     by_replicas: set[tuple[int, int]] = set()
     readers = [new_user_id() for _ in range(20)]
     ids = sorted(Post.objects.create(author_id=readers[0], caption="0").pk for _ in range(2))
+    posts = Post.objects.filter(pk__in=ids).order_by("pk")
+    wait_until(lambda: all(posts.using(replica).count() == 2 for replica in two_replicas))
     with writers(ids):
         for number in range(READS):
             if number % 25 == 0:
@@ -215,8 +217,8 @@ def test_nobody_goes_back_in_time_nor_sees_writes_in_another_order(
             with replica_reads():
                 note_reader(user_id=reader)
                 alias = read_alias()
-                found = Post.objects.using(alias).filter(pk__in=ids).order_by("pk")
-                one, other = map(int, found.values_list("caption", flat=True))
+                found = posts.using(alias).values_list("caption", flat=True)
+                one, other = map(int, found)
                 reads.store_what_was_seen()
             sources[alias] += 1
             before = shown.get(reader, (0, 0))
