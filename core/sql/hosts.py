@@ -37,9 +37,10 @@ class Reason(IntEnum):
 # Of hosts that were not used when they were last asked: why, and when that was.
 _failures: dict[Host, tuple[Reason, float]] = {}
 # The newest timeline of the log (`core.sql.wal`) that is known of a primary, by its hosts, and when
-# it was last seen. After SECONDS_TO_FORGET, the hosts may have another log: of a restored backup.
+# it was last seen. After SECONDS_TO_FORGET_A_LOG, the hosts may have another log: of a restored
+# backup.
 _timelines: dict[tuple[Host, ...], tuple[int, float]] = {}
-SECONDS_TO_FORGET = 120.0
+SECONDS_TO_FORGET_A_LOG = 120.0
 
 
 def hosts_of(parameters: Mapping[str, Any]) -> list[Host]:
@@ -111,7 +112,7 @@ def is_former(hosts: tuple[Host, ...], timeline: int) -> bool:
 
 def _newest_timeline(hosts: tuple[Host, ...]) -> int:
     timeline, seen_at = _timelines.get(hosts, (0, 0.0))
-    return timeline if time.monotonic() - seen_at < SECONDS_TO_FORGET else 0
+    return timeline if time.monotonic() - seen_at < SECONDS_TO_FORGET_A_LOG else 0
 
 
 def unreachable(hosts: Collection[Host]) -> set[Host]:

@@ -56,7 +56,6 @@ class Coefficients:
     costs: Mapping[str, Cost]  # by kind
     idle_cores: Mapping[str, float]  # of one instance of each role that does nothing
     memory: Mapping[str, float]  # bytes of CACHE and STATE by what is kept, keys included
-    mean_followers: float  # of the graph of the benchmark
 
     def write(self, path: Path = FILE) -> None:
         """Store them, sorted, with four significant digits."""

@@ -170,10 +170,9 @@ def _count(number: float) -> str:
     """A number with at most four significant digits, and a unit from a million on."""
     if abs(number) < 1e6:
         return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.3g}"
-    for power, unit in ((12, "trillion"), (9, "billion"), (6, "million")):
-        if abs(number) >= 10**power:
-            return f"{number / 10**power:.4g} {unit}"
-    raise AssertionError(number)
+    units = ((12, "trillion"), (9, "billion"), (6, "million"))
+    power, unit = next(one for one in units if abs(number) >= 10 ** one[0])
+    return f"{number / 10**power:.4g} {unit}"
 
 
 def _bytes(size: float) -> str:

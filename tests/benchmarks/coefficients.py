@@ -119,7 +119,7 @@ class Measuring:
         costs["upload"] = self.upload()
         audience = Audience.of(FOLLOWERS)
         costs[DELIVERY] = self.delivery(audience, costs["publish"])
-        population, numbers = self.bench.population, self.bench.stack.instances
+        numbers = self.bench.stack.instances
         return Coefficients(
             commit=measured_commit(),
             machine=f"{os.cpu_count()} cores, {_processor()}, Python {platform.python_version()}",
@@ -129,7 +129,6 @@ class Measuring:
                 for role, used in self.idle.cpu.items()
             },
             memory=memory(audience.follower_ids[:100]),
-            mean_followers=population.follows / len(population.members),
         )
 
     def drain(self) -> None:

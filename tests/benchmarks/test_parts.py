@@ -14,7 +14,7 @@ from tests.benchmarks import browser, figures
 from tests.benchmarks.figures import Figure, Series
 from tests.benchmarks.scrolling import Screen, scrolling
 from tests.benchmarks.wire import _unchunked, request
-from tests.support.measured_docs import BEGIN, END
+from tests.support.measured_docs import markers
 
 
 def a_figure(
@@ -85,7 +85,8 @@ def test_a_request_has_a_body_of_its_length() -> None:
 
 def test_the_page_has_a_place_for_the_result() -> None:
     page = figures.PAGE.read_text()
-    assert page.index(BEGIN) < page.index(END)
+    begin, end = markers()
+    assert page.index(begin) < page.index(end)
 
 
 def test_the_command_lists_the_parts_on_an_unknown_name() -> None:

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from threading import Event, Thread
+from typing import Self
 
 
 class Background(ABC):
@@ -11,7 +12,7 @@ class Background(ABC):
         self.error: BaseException | None = None
         self._stop = Event()
 
-    def __enter__(self) -> "Background":
+    def __enter__(self) -> Self:
         self._stop.clear()
         self._thread = Thread(target=self._guarded, name=type(self).__name__, daemon=True)
         self._thread.start()

@@ -232,10 +232,6 @@ class Monkey(Background):
         self.faults, self.plan, self.say = faults, plan, say
         self.done: list[str] = []
 
-    def __enter__(self) -> "Monkey":
-        super().__enter__()
-        return self
-
     def __exit__(self, *_: object) -> None:
         super().__exit__()
         self.faults.calm()

@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import yaml
@@ -81,10 +81,9 @@ class Autoscaler(Background):
         self._origin = f"http://127.0.0.1:{stack.layout.port('read-api')}"
         self.steps: list[tuple[float, int]] = []
 
-    def __enter__(self) -> "Autoscaler":
+    def __enter__(self) -> Self:
         self._note(self._now())
-        super().__enter__()
-        return self
+        return super().__enter__()
 
     def _now(self) -> int:
         return self._stack.instances[ROLE]

@@ -11,6 +11,7 @@ import httpx
 import redis
 
 from core.valkey import ValkeyUnavailable
+from tests.chaos.background import Background
 from tests.chaos.client import PATIENCE, Member
 from tests.drill.checkers import Sample
 from tests.support import clusters
@@ -21,29 +22,25 @@ from timeline.keys import home_key
 SECONDS_BETWEEN_SAMPLES = 0.5
 
 
+class Sampler(Background):
+    """Calls `take` twice a second."""
+
+    def __init__(self, take: Callable[[], Sample]) -> None:
+        super().__init__()
+        self._take = take
+        self.samples: list[Sample] = []
+
+    def _work(self) -> None:
+        while not self._stop.wait(SECONDS_BETWEEN_SAMPLES):
+            self.samples.append(self._take())
+
+
 @contextmanager
 def sampled(take: Callable[[], Sample]) -> Iterator[list[Sample]]:
     """Call `take` twice a second inside the block; the samples so far. Raises its error."""
-    samples: list[Sample] = []
-    errors: list[BaseException] = []
-    stop = Event()
-
-    def work() -> None:
-        try:
-            while not stop.wait(SECONDS_BETWEEN_SAMPLES):
-                samples.append(take())
-        except BaseException as error:  # raised below
-            errors.append(error)
-
-    thread = Thread(target=work)
-    thread.start()
-    try:
-        yield samples
-    finally:
-        stop.set()
-        thread.join()
-    if errors:
-        raise errors[0]
+    with Sampler(take) as sampler:
+        yield sampler.samples
+    sampler.check()
 
 
 def probe_timelines(members: list[Member]) -> Sample:

@@ -18,7 +18,7 @@ from operations.capacity.coefficients import READS, WRITES, Coefficients, Coeffi
 from operations.capacity.followers import EdgesError, mean_pushed
 from operations.capacity.model import GIB, Needs, busy_cores, highest_rate, needs, rates
 from posts import keys as posts_keys
-from tests.support.measured_docs import BEGIN, END
+from tests.support.measured_docs import markers
 from timeline import keys as timeline_keys
 from timeline import page_replay
 from users import keys as users_keys
@@ -74,7 +74,6 @@ def coefficients() -> Coefficients:
             "page_replay": 6000,
             "session": 500,
         },
-        mean_followers=44,
     )
 
 
@@ -361,5 +360,6 @@ def test_what_is_written_is_what_is_read(tmp_path: Path, coefficients: Coefficie
 def test_the_page_shows_what_the_command_prints() -> None:
     """To mend it: `manage.py capacity --markdown`, between the marks of docs/capacity.md."""
     page = (PROJECT_DIR / "docs" / "capacity.md").read_text()
-    shown = page.partition(f"{BEGIN}\n")[2].partition(f"\n{END}")[0]
+    begin, end = markers()
+    shown = page.partition(f"{begin}\n")[2].partition(f"\n{end}")[0]
     assert shown == run("--markdown").rstrip("\n")

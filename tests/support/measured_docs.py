@@ -11,9 +11,6 @@ def markers(of: str = "measured") -> tuple[str, str]:
     return f"<!-- {of}: begin -->", f"<!-- {of}: end -->"
 
 
-BEGIN, END = markers()
-
-
 def measured_commit() -> str:
     """The short id of the measured commit, with a + when tracked files have changed since."""
 

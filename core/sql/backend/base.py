@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import psycopg2
 from django.db.backends.postgresql import base
 
 from core.sql import hosts, servers
@@ -16,13 +17,18 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def is_usable(self) -> bool:
         """Whether it answers; not if its server was down since: that may be the primary no more."""
-        if servers.is_outlived(self.alias) or not super().is_usable():
+        if self.connection is None or servers.is_outlived(self.alias):
             return False
-        # Behind a pooler, a connection outlives a change of roles.
         is_pooled = self.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]
-        return not is_pooled or servers.is_replica(self.alias) or not self._is_standby()
+        if not is_pooled or servers.is_replica(self.alias):
+            return bool(super().is_usable())
+        return self._is_to_a_primary()
 
-    def _is_standby(self) -> bool:
-        with self.connection.cursor() as cursor:
-            cursor.execute("SELECT pg_is_in_recovery()")
-            return bool(cursor.fetchone()[0])
+    def _is_to_a_primary(self) -> bool:
+        """Whether it still is: behind a pooler, a connection outlives a change of roles."""
+        try:
+            with self.connection.cursor() as cursor:
+                cursor.execute("SELECT pg_is_in_recovery()")
+                return not cursor.fetchone()[0]
+        except psycopg2.Error:
+            return False

@@ -261,7 +261,7 @@ def test_a_timeline_that_nobody_sees_any_more_is_forgotten(
     assert hosts.note_timeline(address, 2)
     assert not hosts.note_timeline(address, 2)
     assert hosts.is_former(address, 1)
-    monkeypatch.setattr(hosts, "SECONDS_TO_FORGET", 0.0)
+    monkeypatch.setattr(hosts, "SECONDS_TO_FORGET_A_LOG", 0.0)
     assert not hosts.is_former(address, 1)
     assert hosts.note_timeline(address, 1)
 
