@@ -29,8 +29,7 @@ from tests.benchmarks.requests import Bench
 from tests.benchmarks.routes import People, Route
 from tests.benchmarks.stored import Stored, bytes_a_row
 from tests.benchmarks.uploads import uploads_of
-from tests.chaos.world import is_drained
-from tests.support.client import wait_until
+from tests.chaos.world import wait_until_drained
 from tests.support.images import encoded
 from tests.support.measured_docs import measured_commit, replace_measured
 from tests.support.phone_files import scene
@@ -132,7 +131,7 @@ class Measuring:
         )
 
     def drain(self) -> None:
-        wait_until(is_drained, SECONDS_TO_DRAIN, every=0.25)
+        wait_until_drained(SECONDS_TO_DRAIN, every=0.25)
 
     def send(self, messages: Sequence[bytes], status: int, at_once: int = AT_ONCE) -> list[Sent]:
         sent = send_each(self.people.port, messages, at_once=at_once)

@@ -19,6 +19,7 @@ from django.db.models import F, Max
 from comments.models import Comment
 from core.counters import CounterChange
 from core.outbox.models import OutboxEvent
+from core.sql import PRIMARIES
 from devstack.layout import Layout, StackError
 from devstack.lifecycle import Stack
 from devstack.services import External, Service
@@ -127,14 +128,20 @@ def audience(members: list[Member], *, follows: int) -> dict[int, set[int]]:
     }
 
 
-def is_drained() -> bool:
-    """Whether every outbox row is delivered, and every counter change folded."""
-    undone = (
-        OutboxEvent.objects.using(database).filter(done_at__isnull=True)
-        for database in ("default", "posts", "comments")
-    )
-    changes = (CounterChange.objects.using(database) for database in ("posts", "comments"))
-    return not any(rows.exists() for rows in (*undone, *changes))
+def wait_until_drained(seconds: float, *, every: float = 0.02) -> float:
+    """Wait until every outbox row is delivered, and every counter change folded.
+
+    Returns the seconds that took. After `seconds` it fails, and shows what is left.
+    """
+    rows = [
+        *(OutboxEvent.objects.using(name).filter(done_at__isnull=True) for name in PRIMARIES),
+        *(CounterChange.objects.using(name).all() for name in ("posts", "comments")),
+    ]
+    try:
+        return wait_until(lambda: not any(of.exists() for of in rows), seconds, every=every)
+    except AssertionError as late:
+        first = [f"{of.count()} in {of.db}: {vars(one)}" for of in rows if (one := of.first())]
+        raise AssertionError(f"{late}; left, and the first of them: {first}") from late
 
 
 @dataclass(frozen=True)
@@ -207,7 +214,7 @@ class World:
         """Wait until all is up and delivered, and counters are settled. Returns the seconds."""
         waited = self.await_up()
         connections.close_all()
-        return waited + wait_until(is_drained, SECONDS_TO_DRAIN)
+        return waited + wait_until_drained(SECONDS_TO_DRAIN)
 
     def rows(self, members: list[Member]) -> Rows:
         """These people's rows on the primaries."""

@@ -3,6 +3,9 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from math import ceil
+
+from django.conf import settings
 
 from tests.chaos.behaviours import mixed, reads_home, visiting
 from tests.chaos.client import Member
@@ -12,7 +15,10 @@ from tests.chaos.outcome import posts_figures, warm
 from tests.chaos.report import Figure
 from tests.chaos.scenario import Run
 
-WRITERS, FOLLOWS = 20, 4
+FOLLOWS = 4
+# How full a home timeline is when all have published all their pictures. The check at the end wants
+# timelines that are not cut (`checked` in tests/chaos/outcome.py).
+SHARE_OF_CAP = 0.75
 READING = visiting(0)
 # A post without an answer is sent again each second until it has one.
 RETRIES = 120
@@ -31,7 +37,8 @@ class Crowd:
     @staticmethod
     def of(run: Run, *, posts: int, is_warm: Callable[[Member], bool] = reads_home) -> "Crowd":
         """Make people who can publish so many posts."""
-        writers = run.world.people(WRITERS, follows=FOLLOWS, media=posts // WRITERS + 1)
+        each = int(SHARE_OF_CAP * settings.TIMELINE_CAP / (FOLLOWS + 1))
+        writers = run.world.people(ceil(posts / each), follows=FOLLOWS, media=each)
         warmed = [member for member in writers if is_warm(member)]
         warm(run, warmed)
         return Crowd(run, writers, run.inhabitants(12, follows=4), warmed)
