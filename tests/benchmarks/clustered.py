@@ -54,13 +54,17 @@ def _cache_on(servers: Servers) -> Iterator[None]:
         yield
 
 
+def _processes(servers: Servers) -> list[psutil.Process]:
+    return [psutil.Process(server.pid) for server in servers.processes.values()]
+
+
 def _home(bench: Bench, servers: Servers) -> Figure:
     people = bench.population
     with _cache_on(servers):
         warm([people.few], [(id_, people.followed[0]) for id_ in people.page])
     with read_api(bench.stack, "read-api-on-cluster", CACHE_URL=servers.url) as server:
         home = bench.home(people.few, people.page)
-        with cores_apart(bench.stack, [bench.read_api, server]):
+        with cores_apart(bench.stack, [bench.read_api, server], beside=_processes(servers)):
             compared = compare(replace(home, server=server), home, times=bench.times)
     return Figure(
         "home timeline, CACHE on a cluster",
@@ -81,7 +85,7 @@ def _deliveries(bench: Bench, servers: Servers, rounds: int) -> Figure:
     with _cache_on(servers):
         posts = add_posts([audience.author_id], CAP)
         warm(audience.follower_ids, [(post_id, audience.author_id) for post_id in posts])
-    shared = [psutil.Process(server.pid) for server in servers.processes.values()]
+    shared = _processes(servers)
 
     def rate(processes: Sequence[psutil.Process]) -> float:
         before = sum(map(cpu_seconds, processes))

@@ -147,15 +147,17 @@ def instance(stack: Stack, name: str) -> Server:
 
 
 @contextmanager
-def cores_apart(stack: Stack, servers: Sequence[Server]) -> Iterator[None]:
-    """Pin these servers' workers to the last core, and this process and the rest of the stack to
-    the other cores.
+def cores_apart(
+    stack: Stack, servers: Sequence[Server], beside: Sequence[psutil.Process] = ()
+) -> Iterator[None]:
+    """Pin these servers' workers to the last core, and this process, the rest of the stack and what
+    runs `beside` it to the other cores.
 
     With only one core, nothing is pinned.
     """
     cores = sorted(psutil.Process().cpu_affinity() or [])
     if len(cores) > 1:
-        for process in _others(stack, servers):
+        for process in (*_others(stack, servers), *beside):
             pin(process, cores[:-1])
         for server in servers:
             pin(server.worker, cores[-1:])
@@ -163,7 +165,8 @@ def cores_apart(stack: Stack, servers: Sequence[Server]) -> Iterator[None]:
         yield
     finally:
         # List the processes again: a new process has inherited its parent's cores.
-        for process in (*_others(stack, servers), *(server.worker for server in servers)):
+        mine = (server.worker for server in servers)
+        for process in (*_others(stack, servers), *beside, *mine):
             pin(process, cores)
 
 
