@@ -8,9 +8,9 @@ from django.db import connections
 
 from operations.management import commands
 
-# A call of each command that reads or writes the users database first.
 # They ask no server.
 OFFLINE = {"capacity"}
+# A call of each command that reads or writes the users database first.
 CALLS = {
     "counters": ["verify", "--all"],
     "delete_account": ["ada", "--yes"],
