@@ -9,15 +9,16 @@ from playwright.sync_api import Page, ViewportSize, expect
 
 from devstack.layout import PROJECT_DIR
 from tests.support.accounts import verify_address
-from tests.support.client import Person
+from tests.support.client import Person, wait_until
 from tests.support.images import jpeg_with_gps
-from tests.web.browsing import DESKTOP, PHONE, Scheme, Visitor, screenshot
+from tests.web.browsing import DESKTOP, PATIENCE, PHONE, Scheme, Visitor, screenshot
 from tests.web.measuring import MOST_SHIFT, layout_shift, shifts, watch
 
 AXE = PROJECT_DIR / "web" / "node_modules" / "axe-core" / "axe.min.js"
-# Of those that are loaded at once.
+# Of those that are loaded at once. One whose file is being moved is tried again by the client.
 PICTURES_ARE_THERE = """
     Promise.all([...document.querySelectorAll('img[loading=eager]')].map((one) => one.decode()))
+        .then(() => true, () => false)
 """
 # Markup, a long word, letters from right to left, emoji: as in names that people give themselves.
 HOSTILE = "<img src=x onerror=alert(1)> & \"'` ${1} {{1}} \u05e9\u05dc\u05d5\u05dd \U0001f9d1 "
@@ -44,7 +45,7 @@ def check(page: Page, name: str) -> None:
     """Look at a screen in both schemes of colours."""
     expect(page.get_by_role("heading").first).to_be_attached()
     expect(page.get_by_text("Loading", exact=True)).to_have_count(0)
-    page.evaluate(PICTURES_ARE_THERE)
+    wait_until(lambda: page.evaluate(PICTURES_ARE_THERE), PATIENCE / 1000)
     for scheme in SCHEMES:
         page.emulate_media(color_scheme=scheme)
         screenshot(page, f"{name}-{scheme}")
