@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from django.conf import settings
 from django.db import connections
 
 from comments.services import add_comment
@@ -107,7 +108,8 @@ def warm_one(key: str, refs: Sequence[tuple[int, int]], viewing: Viewing) -> Non
     """The same for any timeline, with what its header says."""
     lease = store.begin_build(key=key, graph_lsn=viewing.graph_lsn)
     assert lease
-    store.finish_build(key=key, lease=lease, refs=refs, is_end=False, viewing=viewing)
+    is_end = len(refs) < settings.TIMELINE_CAP
+    store.finish_build(key=key, lease=lease, refs=refs, is_end=is_end, viewing=viewing)
 
 
 class Population:
