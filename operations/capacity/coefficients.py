@@ -5,7 +5,7 @@ The file is written by `make bench ARGS="--only coefficients"`, and read by `man
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 FILE = Path(__file__).with_name("coefficients.json")
@@ -46,6 +46,15 @@ class Cost:
     log_bytes: float = 0.0  # of tables whose rows are deleted after some days
     object_bytes: float = 0.0
 
+    @property
+    def cpu(self) -> float:
+        """The CPU microseconds of all roles."""
+        return sum(self.cpu_us.values())
+
+    def scaled(self, factor: float) -> "Cost":
+        """The same, with so many times the CPU time."""
+        return replace(self, cpu_us=_times(self.cpu_us, factor))
+
 
 @dataclass(frozen=True)
 class Coefficients:
@@ -53,9 +62,21 @@ class Coefficients:
 
     commit: str
     machine: str
+    # CPU microseconds of all roles for a home read, with nothing but home reads: how fast the cores
+    # were.
+    home_us: float
     costs: Mapping[str, Cost]  # by kind
     idle_cores: Mapping[str, float]  # of one instance of each role that does nothing
     memory: Mapping[str, float]  # bytes of CACHE and STATE by what is kept, keys included
+
+    def at_speed(self, core_speed: float) -> "Coefficients":
+        """The costs on cores that are so many times as fast as those of the measurement."""
+        return replace(
+            self,
+            home_us=self.home_us / core_speed,
+            costs={kind: cost.scaled(1 / core_speed) for kind, cost in self.costs.items()},
+            idle_cores=_times(self.idle_cores, 1 / core_speed),
+        )
 
     def write(self, path: Path = FILE) -> None:
         """Store them, sorted, with four significant digits."""
@@ -80,6 +101,10 @@ def load(path: Path = FILE) -> Coefficients:
             'make bench ARGS="--only coefficients"'
         )
     return found
+
+
+def _times(amounts: Mapping[str, float], factor: float) -> dict[str, float]:
+    return {name: amount * factor for name, amount in amounts.items()}
 
 
 def _rounded(value: object) -> object:

@@ -146,11 +146,11 @@ class _Sizing:
     """One computation: the rates and the busy cores that all of its parts need."""
 
     def __init__(self, assumptions: Assumptions, coefficients: Coefficients) -> None:
-        self.assumed, self.measured = assumptions, coefficients
+        self.assumed = assumptions
+        self.measured = coefficients.at_speed(assumptions.core_speed)
         self.mean = rates(assumptions, assumptions.mean_rate)
         self.peak = rates(assumptions, assumptions.mean_rate * assumptions.peak_factor)
-        at_the_peak = busy_cores(coefficients, self.peak)
-        self.busy = {role: cores / assumptions.core_speed for role, cores in at_the_peak.items()}
+        self.busy = busy_cores(self.measured, self.peak)
         # The bytes of keys that a Valkey holds.
         self.room = assumptions.valkey_gib * GIB * assumptions.valkey_fill
 
@@ -171,7 +171,7 @@ class _Sizing:
             rate_a_core=highest_rate(
                 busy_cores(self.measured, rates(self.assumed, 1.0)),
                 limits={},
-                machine=self.assumed.core_speed,
+                machine=1.0,
             )[0],
             limits=tuple(self.limits(cache, state, postgres)),
         )
@@ -208,7 +208,7 @@ class _Sizing:
 
         A process that does nothing still answers the web server's checks and exports metrics.
         """
-        idle = self.measured.idle_cores[role] / self.assumed.core_speed
+        idle = self.measured.idle_cores[role]
         return max(1, ceil(self.busy[role] / max(self.assumed.utilisation - idle, 0.01)))
 
     def cache_bytes(self, users: float) -> float:

@@ -30,7 +30,10 @@ def table(needs: Needs, assumptions: Assumptions, coefficients: Coefficients) ->
     ]
     text = "\n\n".join("\n".join(_aligned(list(part))) for part in parts)
     limits = "".join(f"\n- {limit}" for limit in needs.limits) or " none"
-    measured = f"Costs: commit {coefficients.commit}, {coefficients.machine}."
+    measured = (
+        f"Costs: commit {coefficients.commit}, {coefficients.machine}; a home read, with nothing "
+        f"but home reads, took {coefficients.home_us:,.0f} us of all components."
+    )
     return f"{text}\n\nWhat more servers do not solve:{limits}\n\n{measured}"
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 from itertools import cycle, islice
+from random import Random
 from statistics import mean
 
 from django.core.management import call_command
@@ -38,6 +39,7 @@ from tests.support.phone_files import scene
 # at a time, each request wakes every process anew, and costs a third more.
 AT_ONCE = 8
 ROUNDS, A_ROUND = 8, 120
+OF_A_MIX = 80  # of each kind
 WRITES = 480
 FOLLOWERS, BIG_POSTS = 10_000, 10
 PHOTO, PHOTOS = (4032, 3024), 16
@@ -86,16 +88,27 @@ class Total:
 
 def coefficients(bench: Bench) -> Iterator[Figure]:
     """Measure all costs, write them and docs/capacity.md, and yield each kind's CPU time."""
-    found = Measuring(bench).coefficients()
+    measuring = Measuring(bench)
+    found = measuring.coefficients()
     found.write()
     with StringIO() as page:
         call_command("capacity", "--markdown", stdout=page)
         replace_measured(PAGE, page.getvalue().rstrip("\n"))
+    yield Figure(
+        "all components: reads of all kinds mixed",
+        measuring.mixed.cpu,
+        "us CPU",
+        measuring.mixed.n,
+        reference=measuring.alone,
+        reference_name="each kind alone",
+        ratio=measuring.mixed.cpu / measuring.alone,
+        moves_with_machine=True,
+    )
     for kind, cost in found.costs.items():
         parts = sorted(cost.cpu_us.items(), key=lambda part: -part[1])
         yield Figure(
             f"all components: {kind}",
-            sum(cost.cpu_us.values()),
+            cost.cpu,
             "us CPU",
             cost.n,
             note=", ".join(f"{role} {used:,.3g}" for role, used in parts if used >= 1),
@@ -122,6 +135,7 @@ class Measuring:
         return Coefficients(
             commit=measured_commit(),
             machine=f"{os.cpu_count()} cores, {_processor()}, Python {platform.python_version()}",
+            home_us=self.home_us,
             costs=costs,
             idle_cores={
                 role: used / self.idle.seconds / numbers.get(role, 1)
@@ -133,15 +147,20 @@ class Measuring:
     def drain(self) -> None:
         wait_until_drained(SECONDS_TO_DRAIN, every=0.25)
 
-    def send(self, messages: Sequence[bytes], status: int, at_once: int = AT_ONCE) -> list[Sent]:
+    def send(self, messages: Sequence[bytes], *statuses: int, at_once: int = AT_ONCE) -> list[Sent]:
         sent = send_each(self.people.port, messages, at_once=at_once)
-        assert {one.status for one in sent} == {status}, Counter(one.status for one in sent)
+        assert {one.status for one in sent} == {*statuses}, Counter(one.status for one in sent)
         return sent
 
     def reads(self) -> dict[str, Cost]:
-        """All reads by turns, because the speed of the processor changes within seconds."""
+        """All reads by turns, because the speed of the processor changes within seconds; and after
+        each round all kinds mixed. That is dearer, as one kind evicts another from the processor's
+        caches; so all costs are raised to that of the mix.
+        """
         routes = list(self.people.reads())
         totals = {route.name: Total() for route in routes}
+        warm = [route for route in routes if route.before_turn is None]
+        mixed, chance = Total(), Random(1)
         for _ in range(ROUNDS + 1):
             for route in routes:
                 messages = [call.message() for call in route.calls]
@@ -153,7 +172,20 @@ class Measuring:
                 with metered(self.bench.stack) as used:
                     sent = self.send(messages, route.status)
                 totals[route.name].add(sent, used, self.idle)
-        return {route.name: totals[route.name].cost(sql=self.statements(route)) for route in routes}
+            mix = [call for route in warm for call in islice(cycle(route.calls), OF_A_MIX)]
+            chance.shuffle(mix)
+            with metered(self.bench.stack) as used:
+                sent = self.send(
+                    [call.message() for call in mix], *{route.status for route in warm}
+                )
+            mixed.add(sent, used, self.idle)
+        costs = {
+            route.name: totals[route.name].cost(sql=self.statements(route)) for route in routes
+        }
+        self.home_us = costs["home"].cpu
+        self.alone = mean(costs[route.name].cpu for route in warm)
+        self.mixed = mixed.cost()
+        return {kind: cost.scaled(self.mixed.cpu / self.alone) for kind, cost in costs.items()}
 
     def writes(self) -> dict[str, Cost]:
         """Each write until all of its consequences are there, and what it leaves."""
@@ -180,7 +212,7 @@ class Measuring:
         self.drain()
         before = Stored.now()
         with metered(self.bench.stack) as used:
-            sent = self.send(messages, status, at_once)
+            sent = self.send(messages, status, at_once=at_once)
             self.drain()
         total.add(sent, used, self.idle)
         return total, Stored.now() - before

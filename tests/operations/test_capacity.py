@@ -58,6 +58,7 @@ def coefficients() -> Coefficients:
     return Coefficients(
         commit="abc1234",
         machine="2 cores",
+        home_us=1400.0,
         costs=dict.fromkeys((*READS, *WRITES), cost({}))
         | {
             "home": home,
@@ -136,6 +137,16 @@ def test_what_idle_processes_use_leaves_less_for_requests(coefficients: Coeffici
     idle = replace(coefficients, idle_cores={**coefficients.idle_cores, "read-api": 0.1})
     (read_api, *_) = needs(load(utilisation=0.6), idle).roles
     assert read_api.processes == 4  # 1.8 / (0.6 - 0.1) = 3.6
+
+
+def test_cores_that_are_twice_as_fast_take_half_the_time(coefficients: Coefficients) -> None:
+    """But as many bytes, and statements."""
+    found = replace(coefficients, idle_cores={"read-api": 0.1}).at_speed(2.0)
+    assert found.costs["home"].cpu_us["read-api"] == 500.0
+    assert found.idle_cores == {"read-api": 0.05}
+    assert found.home_us == 700.0
+    cpu_us = coefficients.costs["publish"].cpu_us
+    assert replace(found.costs["publish"], cpu_us=cpu_us) == coefficients.costs["publish"]
 
 
 def test_cache_is_sized_by_memory_or_by_cores(coefficients: Coefficients) -> None:
