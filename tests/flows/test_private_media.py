@@ -56,8 +56,9 @@ def test_old_addresses_end_when_an_account_becomes_private_and_come_back(
     go(owner, private=True)
     wait_until(lambda: status(old["url"]) in REFUSED)
     assert status(avatar) == 200, "a name has its picture everywhere"
+    # The record is refreshed just after the objects have moved.
+    wait_until(lambda: is_signed(media_of(fan, post)["url"]))
     for viewer in (owner, fan):
-        # The record is refreshed when the objects have moved.
         shown = media_of(viewer, post)
         assert shown["expires_at"]
         for url in (shown["url"], *shown["variants"].values()):
