@@ -56,7 +56,10 @@ class Assumptions:
         100, "of posts that are in CACHE: so far does a first page of 20 reach back", most=3650
     )
     core_speed: float = _assumed(
-        1.0, "of the servers' cores, by those of the measurement", least=0.01, most=100
+        1.0,
+        "of the servers' cores, by those of the measurement (docs/capacity.md says how)",
+        least=0.01,
+        most=100,
     )
     utilisation: float = _assumed(
         0.6, "of the cores at the peak: beyond it, waiting times grow", least=0.05, most=1

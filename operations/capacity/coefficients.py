@@ -62,6 +62,9 @@ class Coefficients:
 
     commit: str
     machine: str
+    # How many times as much CPU time reads took with all kinds mixed, by each kind alone. The costs
+    # of reads are those of the mix.
+    mixing: float
     # CPU microseconds of all roles for a home read, with nothing but home reads: how fast the cores
     # were.
     home_us: float

@@ -31,8 +31,10 @@ def table(needs: Needs, assumptions: Assumptions, coefficients: Coefficients) ->
     text = "\n\n".join("\n".join(_aligned(list(part))) for part in parts)
     limits = "".join(f"\n- {limit}" for limit in needs.limits) or " none"
     measured = (
-        f"Costs: commit {coefficients.commit}, {coefficients.machine}; a home read, with nothing "
-        f"but home reads, took {coefficients.home_us:,.0f} us of all components."
+        f"Costs: commit {coefficients.commit}, {coefficients.machine}. Reads took "
+        f"{coefficients.mixing:.2f} times as much with all kinds mixed; the costs are those of the "
+        f"mix. A home read took {coefficients.home_us:,.0f} us of all components, with nothing but "
+        "home reads."
     )
     return f"{text}\n\nWhat more servers do not solve:{limits}\n\n{measured}"
 
@@ -62,7 +64,9 @@ def document(needs: Needs, assumptions: Assumptions, coefficients: Coefficients)
                 "option": "--mix KIND=SHARE",
             },
         },
-        "coefficients": {"commit": coefficients.commit, "machine": coefficients.machine},
+        "coefficients": {
+            name: getattr(coefficients, name) for name in ("commit", "machine", "mixing", "home_us")
+        },
     }
 
 

@@ -7,9 +7,8 @@ import platform
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import StringIO
-from itertools import cycle, islice
 from random import Random
 from statistics import mean
 
@@ -40,6 +39,7 @@ from tests.support.phone_files import scene
 AT_ONCE = 8
 ROUNDS, A_ROUND = 8, 120
 OF_A_MIX = 80  # of each kind
+HOMES = 360
 WRITES = 480
 FOLLOWERS, BIG_POSTS = 10_000, 10
 PHOTO, PHOTOS = (4032, 3024), 16
@@ -71,6 +71,10 @@ class Total:
                 total[name] += count - share * idle.valkey[server][name]
         self.wal_bytes += used.wal_bytes - share * idle.wal_bytes
 
+    def scale(self, factor: float) -> None:
+        """Make it so many times the CPU time."""
+        self.cpu = {role: factor * used for role, used in self.cpu.items()}
+
     def cost(self, **rest: float) -> Cost:
         n = len(self.sent)
         return Cost(
@@ -86,22 +90,59 @@ class Total:
         )
 
 
+@dataclass(frozen=True)
+class Reads:
+    """What reads cost by kind, each with nothing but its like, and what those of some kinds cost in
+    a mix of as many of each.
+    """
+
+    alone: Mapping[str, Cost]
+    mixed: Cost
+    of_the_mix: Sequence[str]
+
+    @property
+    def home_us(self) -> float:
+        return self.alone["home"].cpu
+
+    @property
+    def mixing(self) -> float:
+        """How many times as much CPU time the mix took."""
+        return self.mixed.cpu / mean(self.alone[kind].cpu for kind in self.of_the_mix)
+
+    def costs(self) -> dict[str, Cost]:
+        """What each kind costs in the mix: each role takes as much more as it took in all."""
+        factors = {
+            role: self._factor(
+                role, mean(self.alone[kind].cpu_us[role] for kind in self.of_the_mix)
+            )
+            for role in self.mixed.cpu_us
+        }
+        return {
+            kind: replace(
+                cost, cpu_us={role: used * factors[role] for role, used in cost.cpu_us.items()}
+            )
+            for kind, cost in self.alone.items()
+        }
+
+    def _factor(self, role: str, alone: float) -> float:
+        """1 where too little is used to tell."""
+        mixed = self.mixed.cpu_us[role]
+        return mixed / alone if mixed and alone else 1.0
+
+
 def coefficients(bench: Bench) -> Iterator[Figure]:
     """Measure all costs, write them and docs/capacity.md, and yield each kind's CPU time."""
-    measuring = Measuring(bench)
-    found = measuring.coefficients()
+    found = Measuring(bench).coefficients()
     found.write()
     with StringIO() as page:
         call_command("capacity", "--markdown", stdout=page)
         replace_measured(PAGE, page.getvalue().rstrip("\n"))
     yield Figure(
-        "all components: reads of all kinds mixed",
-        measuring.mixed.cpu,
+        "all components: a home read, with nothing but home reads",
+        found.home_us,
         "us CPU",
-        measuring.mixed.n,
-        reference=measuring.alone,
-        reference_name="each kind alone",
-        ratio=measuring.mixed.cpu / measuring.alone,
+        found.costs["home"].n,
+        note=f"reads take {found.mixing:.2f} times as much with all kinds mixed, as below",
         moves_with_machine=True,
     )
     for kind, cost in found.costs.items():
@@ -122,20 +163,26 @@ class Measuring:
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
         self.people = People(bench.population, bench.layout.port("caddy"))
+        self.routes = list(self.people.reads())
         self.drain()
         with metered(bench.stack) as self.idle:
             time.sleep(SECONDS_IDLE)
 
     def coefficients(self) -> Coefficients:
-        costs = {**self.reads(), **self.writes()}
-        costs["upload"] = self.upload()
+        reads = self.reads()
+        costs = {
+            **reads.costs(),
+            **self.writes(reads.home_us),
+            "upload": self.upload(reads.home_us),
+        }
         audience = Audience.of(FOLLOWERS)
-        costs[DELIVERY] = self.delivery(audience, costs["publish"])
+        costs[DELIVERY] = self.delivery(audience, costs["publish"], reads.home_us)
         numbers = self.bench.stack.instances
         return Coefficients(
             commit=measured_commit(),
             machine=f"{os.cpu_count()} cores, {_processor()}, Python {platform.python_version()}",
-            home_us=self.home_us,
+            mixing=reads.mixing,
+            home_us=reads.home_us,
             costs=costs,
             idle_cores={
                 role: used / self.idle.seconds / numbers.get(role, 1)
@@ -152,49 +199,59 @@ class Measuring:
         assert {one.status for one in sent} == {*statuses}, Counter(one.status for one in sent)
         return sent
 
-    def reads(self) -> dict[str, Cost]:
-        """All reads by turns, because the speed of the processor changes within seconds; and after
-        each round all kinds mixed. That is dearer, as one kind evicts another from the processor's
-        caches; so all costs are raised to that of the mix.
+    def home_us(self) -> float:
+        """The CPU microseconds of all components for a home read now, among nothing but these."""
+        (home,) = (route for route in self.routes if route.name == "home")
+        self.drain()
+        self.send(home.messages(len(home.calls)), home.status)
+        total = Total()
+        with metered(self.bench.stack) as used:
+            sent = self.send(home.messages(HOMES), home.status)
+        total.add(sent, used, self.idle)
+        return total.cost().cpu
+
+    def reads(self) -> Reads:
+        """All reads by turns, because the speed of the processor changes within seconds; and in
+        each round all kinds mixed, which is what users send.
         """
-        routes = list(self.people.reads())
-        totals = {route.name: Total() for route in routes}
-        warm = [route for route in routes if route.before_turn is None]
+        warm = [route for route in self.routes if route.before_turn is None]
+        totals = {route.name: Total() for route in self.routes}
         mixed, chance = Total(), Random(1)
         for _ in range(ROUNDS + 1):
-            for route in routes:
-                messages = [call.message() for call in route.calls]
+            mix = [message for route in warm for message in route.messages(OF_A_MIX)]
+            chance.shuffle(mix)
+            statuses = {route.status for route in warm}
+            self.send(mix, *statuses)
+            with metered(self.bench.stack) as used:
+                sent = self.send(mix, *statuses)
+            mixed.add(sent, used, self.idle)
+            for route in self.routes:
                 if route.before_turn is None:
-                    self.send(messages, route.status)
-                    messages = list(islice(cycle(messages), A_ROUND))
+                    self.send(route.messages(len(route.calls)), route.status)
+                    messages = route.messages(A_ROUND)
                 else:
+                    messages = route.messages(len(route.calls))
                     route.before_turn()
                 with metered(self.bench.stack) as used:
                     sent = self.send(messages, route.status)
                 totals[route.name].add(sent, used, self.idle)
-            mix = [call for route in warm for call in islice(cycle(route.calls), OF_A_MIX)]
-            chance.shuffle(mix)
-            with metered(self.bench.stack) as used:
-                sent = self.send(
-                    [call.message() for call in mix], *{route.status for route in warm}
-                )
-            mixed.add(sent, used, self.idle)
-        costs = {
-            route.name: totals[route.name].cost(sql=self.statements(route)) for route in routes
-        }
-        self.home_us = costs["home"].cpu
-        self.alone = mean(costs[route.name].cpu for route in warm)
-        self.mixed = mixed.cost()
-        return {kind: cost.scaled(self.mixed.cpu / self.alone) for kind, cost in costs.items()}
+        return Reads(
+            alone={
+                route.name: totals[route.name].cost(sql=self.statements(route))
+                for route in self.routes
+            },
+            mixed=mixed.cost(),
+            of_the_mix=[route.name for route in warm],
+        )
 
-    def writes(self) -> dict[str, Cost]:
+    def writes(self, home_us: float) -> dict[str, Cost]:
         """Each write until all of its consequences are there, and what it leaves."""
         costs = {}
         for route in self.people.writes(posts=WRITES + 2):
             statements = self.statements(route)
             messages = [call.message() for call in route.calls[2 : WRITES + 2]]
             analyze()  # so that no autovacuum of what went before comes in between
-            total, left = self.in_full(messages, route.status)
+            total, left = self.in_full(messages, route.status, home_us)
             costs[route.name] = total.cost(
                 sql=statements,
                 wal_bytes=max(0.0, total.wal_bytes) / len(messages),
@@ -205,24 +262,27 @@ class Measuring:
         return costs
 
     def in_full(
-        self, messages: Sequence[bytes], status: int, at_once: int = AT_ONCE
+        self, messages: Sequence[bytes], status: int, home_us: float, at_once: int = AT_ONCE
     ) -> tuple[Total, Stored]:
-        """Send messages, and wait until the outbox is empty."""
-        total = Total()
-        self.drain()
+        """Send messages, and wait until the outbox is empty. The CPU time is that of cores as fast
+        as when a home read took so many microseconds.
+        """
+        total, home_before = Total(), self.home_us()
         before = Stored.now()
         with metered(self.bench.stack) as used:
             sent = self.send(messages, status, at_once=at_once)
             self.drain()
         total.add(sent, used, self.idle)
-        return total, Stored.now() - before
+        left = Stored.now() - before
+        total.scale(2 * home_us / (home_before + self.home_us()))
+        return total, left
 
-    def upload(self) -> Cost:
+    def upload(self, home_us: float) -> Cost:
         """A photo of twelve megapixels, as a phone takes it, through the API."""
         photo = encoded(scene(PHOTO), quality=85)
         messages = list(uploads_of(self.bench, [photo], PHOTOS))
         newest = Media.objects.latest("pk").pk
-        total, left = self.in_full(messages, 201, UPLOADS_AT_ONCE)
+        total, left = self.in_full(messages, 201, home_us, UPLOADS_AT_ONCE)
         stored = Media.objects.filter(pk__gt=newest).aggregate(bytes=Avg("byte_size"))
         return total.cost(
             wal_bytes=total.wal_bytes / PHOTOS,
@@ -232,10 +292,11 @@ class Measuring:
             object_bytes=float(stored["bytes"]),
         )
 
-    def delivery(self, audience: Audience, publish: Cost) -> Cost:
+    def delivery(self, audience: Audience, publish: Cost, home_us: float) -> Cost:
         """What each follower adds to a post."""
         posts = self.people.publications([audience.author_id], BIG_POSTS)
-        total, _ = self.in_full([call.message() for call in posts.calls], posts.status)
+        messages = [call.message() for call in posts.calls]
+        total, _ = self.in_full(messages, posts.status, home_us)
         deliveries = BIG_POSTS * FOLLOWERS
         return Cost(
             n=deliveries,

@@ -7,7 +7,7 @@ and people that no measured page shows, so a page that has not changed stays so.
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count, cycle, product
+from itertools import count, cycle, islice, product
 from typing import Any
 
 import orjson
@@ -66,6 +66,10 @@ class Route:
     calls: Sequence[Call]
     status: int = 200
     before_turn: Callable[[], object] | None = None
+
+    def messages(self, number: int) -> list[bytes]:
+        """So many messages, of all calls in turn."""
+        return [call.message() for call in islice(cycle(self.calls), number)]
 
     @property
     def is_read(self) -> bool:

@@ -58,6 +58,7 @@ def coefficients() -> Coefficients:
     return Coefficients(
         commit="abc1234",
         machine="2 cores",
+        mixing=1.1,
         home_us=1400.0,
         costs=dict.fromkeys((*READS, *WRITES), cost({}))
         | {
@@ -147,6 +148,8 @@ def test_cores_that_are_twice_as_fast_take_half_the_time(coefficients: Coefficie
     assert found.home_us == 700.0
     cpu_us = coefficients.costs["publish"].cpu_us
     assert replace(found.costs["publish"], cpu_us=cpu_us) == coefficients.costs["publish"]
+    slow, fast = (needs(load(core_speed=speed), coefficients) for speed in (1.0, 2.0))
+    assert fast.rate_a_core == pytest.approx(2 * slow.rate_a_core)
 
 
 def test_cache_is_sized_by_memory_or_by_cores(coefficients: Coefficients) -> None:
@@ -303,6 +306,9 @@ def test_the_document_has_what_the_table_has() -> None:
     assert f"{cache['primaries']:,} primaries" in text
     for limit in document["needs"]["limits"]:
         assert limit in text
+    costs = document["coefficients"]
+    assert f"{costs['mixing']:.2f} times as much" in text
+    assert f"{costs['home_us']:,.0f} us" in text
     assert document["assumptions"]["peak_factor"] == {
         "value": 3.0,
         "source": "the design: the peak, by the mean",
