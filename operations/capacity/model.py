@@ -147,17 +147,17 @@ class _Sizing:
 
     def __init__(self, assumptions: Assumptions, coefficients: Coefficients) -> None:
         self.assumed = assumptions
-        self.costs = coefficients.at_speed(assumptions.core_speed)
+        self.coefficients = coefficients.at_speed(assumptions.core_speed)
         self.mean = rates(assumptions, assumptions.mean_rate)
         self.peak = rates(assumptions, assumptions.mean_rate * assumptions.peak_factor)
-        self.busy = busy_cores(self.costs, self.peak)
+        self.busy = busy_cores(self.coefficients, self.peak)
         # The bytes of keys that a Valkey holds.
         self.room = assumptions.valkey_gib * GIB * assumptions.valkey_fill
 
     def needs(self) -> Needs:
         users = self.assumed.users * self.assumed.active_share
         cache = self.valkey("cache", self.cache_bytes(users))
-        state = self.valkey("state", users * self.costs.memory["session"])
+        state = self.valkey("state", users * self.coefficients.memory["session"])
         postgres = self.postgres()
         return Needs(
             mean=self.mean,
@@ -169,7 +169,7 @@ class _Sizing:
             object_bytes_a_day=SECONDS_A_DAY * self.total(self.mean, "object_bytes"),
             network=self.network(),
             rate_a_core=highest_rate(
-                busy_cores(self.costs, rates(self.assumed, 1.0)),
+                busy_cores(self.coefficients, rates(self.assumed, 1.0)),
                 limits={},
                 machine=1.0,
             )[0],
@@ -178,12 +178,12 @@ class _Sizing:
 
     def total(self, events: Mapping[str, float], name: str) -> float:
         """The sum over these events a second of one of the numbers that a Cost has."""
-        costs = self.costs.costs
+        costs = self.coefficients.costs
         return sum(rate * float(getattr(costs[kind], name)) for kind, rate in events.items())
 
     def asked(self, server: str, name: str) -> float:
         """The same at the peak, of one of the numbers that a Cost has for each Valkey."""
-        costs = self.costs.costs
+        costs = self.coefficients.costs
         return sum(
             rate * costs[kind].valkey.get(server, {}).get(name, 0.0)
             for kind, rate in self.peak.items()
@@ -208,12 +208,12 @@ class _Sizing:
 
         A process that does nothing still answers the web server's checks and exports metrics.
         """
-        idle = self.costs.idle_cores[role]
+        idle = self.coefficients.idle_cores[role]
         return max(1, ceil(self.busy[role] / max(self.assumed.utilisation - idle, 0.01)))
 
     def cache_bytes(self, users: float) -> float:
         """What these users have, the records of new posts, and replays of unchanged pages."""
-        memory, assumed = self.costs.memory, self.assumed
+        memory, assumed = self.coefficients.memory, self.assumed
         of_a_user = (
             assumed.timeline_entries * memory["timeline_entry"] + memory["user"] + memory["viewer"]
         )

@@ -205,7 +205,7 @@ class Measuring:
         """The CPU microseconds of all components for a home read now, among nothing but these."""
         (home,) = (route for route in self.routes if route.name == "home")
         self.drain()
-        self.send(home.messages(len(home.calls)), home.status)
+        self.send(home.messages(), home.status)
         total = Total()
         with metered(self.bench.stack) as used:
             sent = self.send(home.messages(HOMES), home.status)
@@ -229,10 +229,10 @@ class Measuring:
             mixed.add(sent, used, self.idle)
             for route in self.routes:
                 if route.before_turn is None:
-                    self.send(route.messages(len(route.calls)), route.status)
+                    self.send(route.messages(), route.status)
                     messages = route.messages(A_ROUND)
                 else:
-                    messages = route.messages(len(route.calls))
+                    messages = route.messages()
                     route.before_turn()
                 with metered(self.bench.stack) as used:
                     sent = self.send(messages, route.status)
@@ -297,7 +297,7 @@ class Measuring:
     def delivery(self, audience: Audience, publish: Cost, home_us: float) -> Cost:
         """What each follower adds to a post."""
         posts = self.people.publications([audience.author_id], BIG_POSTS)
-        messages = [call.message() for call in posts.calls]
+        messages = posts.messages()
         total, _ = self.in_full(messages, posts.status, home_us)
         deliveries = BIG_POSTS * FOLLOWERS
         return Cost(

@@ -151,7 +151,7 @@ class Check:
         calls = {
             route.name: map(Call.message, route.calls)
             if route.name in WRITES
-            else cycle(route.messages(len(route.calls)))
+            else cycle(route.messages())
             for route in routes
         }
         random, weights = Random(1), [shares[name] for name in calls]

@@ -67,9 +67,10 @@ class Route:
     status: int = 200
     before_turn: Callable[[], object] | None = None
 
-    def messages(self, number: int) -> list[bytes]:
-        """So many messages, of all calls in turn."""
-        return [call.message() for call in islice(cycle(self.calls), number)]
+    def messages(self, number: int | None = None) -> list[bytes]:
+        """So many messages, of all calls in turn; by default one of each."""
+        wanted = len(self.calls) if number is None else number
+        return [call.message() for call in islice(cycle(self.calls), wanted)]
 
     @property
     def is_read(self) -> bool:

@@ -1,4 +1,4 @@
-"""How a round of the capacity's check is judged, without a server."""
+"""How a round of the capacity's check is judged, and what reads cost in a mix, without a server."""
 
 from dataclasses import replace
 
